@@ -1,0 +1,90 @@
+// The one error class of spearlet and the table of its codes. It knows nothing of where an error came from.
+
+/** Every code, with what it means and what a caller can do. docs/errors.md is generated from this table. */
+export const errorCodes = {
+  INVALID_OPTIONS: 'An option or argument is not valid. `issues` names path, value and the nearest known key. Correct it.',
+  INVALID_CONFIG: 'A configuration file is not valid. `issues` names path, value and the nearest known key. Correct it.',
+  SPAWN_FAILED: 'The program could not be started: it is missing, not executable, or its directory is missing. Never retried.',
+  CONNECT_TIMEOUT: 'The program runs, but did not connect and authenticate within `connectTimeout`. The end of its stderr is attached.',
+  EXITED_BEFORE_READY: 'The program ended before it had authenticated. Exit code, signal and the end of its stderr are attached.',
+  AUTH_REFUSED: 'The host refused the token or the instance id. Nothing more is said, on purpose.',
+  AUTH_TIMEOUT: 'No authentication was completed within `authTimeout`.',
+  ALREADY_CLAIMED: 'The token is right, but a live session holds the instance. Try again once that session is gone.',
+  PORTS_EXHAUSTED: 'Every port of the configured range is taken or resting. Widen the range, or use `ports: 0`.',
+  LISTEN_FAILED: 'The listener could not be opened, for a reason other than a taken port. See `cause`.',
+  PROTOCOL_ERROR: 'The peer sent something that is not the wire format. Its connection was ended; nothing else was touched.',
+  FRAME_TOO_LARGE: 'A frame announced, or would need, more bytes than the bound allows.',
+  EXECUTION_FAILED: 'The agent answered Failed. `exitCode`, `output` and `error` are what it said.',
+  EXECUTION_TIMEOUT: 'The execution did not end within its timeout. The agent was told to cancel it.',
+  CANCELLED: 'The caller cancelled. The agent was told.',
+  NOT_DELIVERED: 'Not one byte of the request was handed to the socket: it is safe to try again.',
+  OUTCOME_UNKNOWN: 'The request may have been executed, wholly or in part, but no answer will come.',
+  OVERLOADED: 'A bound on queued bytes or executions in flight is reached. Try again later, or raise the bound.',
+  HEARTBEAT_LOST: 'The agent did not answer its heartbeats.',
+  LINK_LOST: 'The connection was lost and did not come back within `reconnectWindow`.',
+  MEMORY_EXCEEDED: 'The process tree used more memory than `maxMemory`.',
+  RESTART_LIMIT: 'The instance fell more often than the restart intensity allows, and was given up.',
+  INSTANCE_STOPPED: 'The instance is stopped or being stopped: it takes no more work.',
+  STOPPED: 'The spearlet is stopped or being stopped: it starts nothing more.',
+  INTERNAL: 'A defect of spearlet itself. The instance concerned was ended, and nothing else.',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** One fault of an option or a configuration: where, what was found, what to do. */
+export interface OptionIssue {
+  readonly path: string;
+  readonly value?: unknown;
+  readonly message: string;
+  readonly didYouMean?: string;
+}
+
+/** The ids and facts an error may carry beside its code. Durations in ms. */
+export interface ErrorFacts {
+  readonly instanceId?: string | undefined;
+  readonly artifactId?: string | undefined;
+  readonly taskId?: string | undefined;
+  readonly exitCode?: number | null | undefined;
+  readonly signal?: string | null | undefined;
+  readonly output?: string | null | undefined;
+  /** What the agent itself called the error. */
+  readonly error?: string | null | undefined;
+  readonly stderr?: string | undefined;
+  readonly refused?: number | undefined;
+  readonly truncatedBytes?: number | undefined;
+  readonly issues?: readonly OptionIssue[] | undefined;
+}
+
+/** Every failure that spearlet reports. `code` is stable; `message` is for people; `hint` says what to do. */
+export class SpearletError extends Error {
+  override readonly name = 'SpearletError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  declare readonly instanceId: string | undefined;
+  declare readonly artifactId: string | undefined;
+  declare readonly taskId: string | undefined;
+  declare readonly exitCode: number | null | undefined;
+  declare readonly signal: string | null | undefined;
+  declare readonly output: string | null | undefined;
+  declare readonly error: string | null | undefined;
+  declare readonly stderr: string | undefined;
+  declare readonly refused: number | undefined;
+  declare readonly truncatedBytes: number | undefined;
+  declare readonly issues: readonly OptionIssue[] | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    { cause, hint, ...facts }: ErrorFacts & { cause?: unknown; hint?: string | undefined } = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.hint = hint;
+    Object.assign(this, facts);
+  }
+}
+
+/** The text of anything that was thrown. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,2 @@
+// The door for embedders.
+export { type ErrorCode, errorCodes, SpearletError } from './errors.ts';

@@ -1,0 +1,57 @@
+// The seven messages and what they carry, in memory. How they look on a wire is the business of a codec (v1.ts).
+
+export const messageTypes = ['AuthRequest', 'AuthResponse', 'ExecuteRequest', 'ExecuteResponse', 'Signal', 'Heartbeat', 'Error'] as const;
+export type MessageType = (typeof messageTypes)[number];
+
+export const statuses = ['Started', 'Running', 'Completed', 'Failed'] as const;
+export type Status = (typeof statuses)[number];
+
+/** An unsigned 64-bit integer: a number where that is exact, a bigint beyond 2^53 - 1, never both for one value. */
+export type U64 = number | bigint;
+
+/** Wall-clock time as Rust's SystemTime writes it. */
+export interface Timestamp {
+  readonly secs: U64;
+  readonly nanos: number;
+}
+
+/** The outer layer: what every frame holds. `payload` is another encoding layer, or any bytes (Signal, Heartbeat, Error). */
+export interface SpearMessage {
+  readonly type: MessageType;
+  readonly requestId: U64;
+  readonly timestamp: Timestamp;
+  readonly payload: Buffer;
+}
+
+export interface AuthRequest {
+  readonly instanceId: string;
+  readonly token: string;
+  readonly clientVersion: string;
+}
+
+export interface AuthResponse {
+  readonly success: boolean;
+  readonly errorMessage: string | null;
+  readonly sessionId: string | null;
+}
+
+export interface ExecuteRequest {
+  readonly taskId: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: ReadonlyMap<string, string>;
+}
+
+export interface ExecuteResponse {
+  readonly taskId: string;
+  readonly status: Status;
+  readonly output: string | null;
+  readonly error: string | null;
+  readonly exitCode: number | null;
+}
+
+/** What spearlet puts into a Signal. An agent in another language may send or understand less. */
+export type Signal =
+  | { readonly signal: 'terminate'; readonly grace_ms: number }
+  | { readonly signal: 'cancel'; readonly task_id: string }
+  | { readonly signal: 'user'; readonly data: string };

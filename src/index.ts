@@ -1,2 +1,8 @@
-// The door for embedders.
-export { type ErrorCode, errorCodes, SpearletError } from './errors.ts';
+// The door for embedders: `import { createSpearlet } from 'spearlet'`.
+export { type ErrorCode, type ErrorFacts, errorCodes, type OptionIssue, SpearletError } from './errors.ts';
+export type { ExecuteOptions, ExecuteRequestInput, InstanceSpec, SpearletOptions, StartOptions, StopOptions } from './options.ts';
+export type { SpearletEvent } from './runtime/engine.ts';
+export type { Execution, ExecutionResult } from './runtime/execution.ts';
+export type { Containment, ExitReport, Instance, InstanceState } from './runtime/instance.ts';
+export type { ExecutionUpdate } from './runtime/updates.ts';
+export { createSpearlet, type Spearlet } from './spearlet.ts';

@@ -1,4 +1,4 @@
-// A strict JSON reader over bytes that is told what to expect, as serde is. It knows JSON and structs, no message.
+// A strict JSON reader over bytes that is told what to expect, as serde is. It knows values, not structs (struct.ts).
 // JSON.parse cannot serve: it loses integers above 2^53, duplicate fields, and the difference between 1, 1.0 and -0.
 import { isUtf8 } from 'node:buffer';
 import { SpearletError } from '../errors.ts';
@@ -12,38 +12,16 @@ export interface Cursor {
 /** Reads one value and moves the cursor past it. Throws PROTOCOL_ERROR. */
 export type Read<T> = (cursor: Cursor) => T;
 
-export interface Field {
-  readonly name: string;
-  readonly literal: Buffer;
-  readonly read: Read<unknown>;
-  /** An Option: missing means null. */
-  readonly optional: boolean;
-}
-
-export interface Struct {
-  readonly name: string;
-  readonly fields: readonly Field[];
-  readonly denyUnknown: boolean;
-}
-
-/** The deepest nesting read in a field that nobody knows: serde_json's own limit. */
-const MAX_DEPTH = 128;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
+export const QUOTE = 0x22;
+export const COMMA = 0x2c;
 const MINUS = 0x2d;
-const COLON = 0x3a;
-const OPEN_ARRAY = 0x5b;
+export const COLON = 0x3a;
+export const OPEN_ARRAY = 0x5b;
 const BACKSLASH = 0x5c;
-const CLOSE_ARRAY = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
-const LETTER_N = 0x6e;
-const missing = Symbol('missing');
-
-export function field(name: string, read: Read<unknown>, optional = false): Field {
-  return { name, literal: Buffer.from(`"${name}":`), read, optional };
-}
-
+export const CLOSE_ARRAY = 0x5d;
+export const OPEN_OBJECT = 0x7b;
+export const CLOSE_OBJECT = 0x7d;
+export const LETTER_N = 0x6e;
 export function fault(cursor: Cursor, what: string): SpearletError {
   return new SpearletError('PROTOCOL_ERROR', `${what} at byte ${cursor.at}`);
 }
@@ -72,19 +50,19 @@ export function peek(cursor: Cursor): number {
   return -1;
 }
 
-function take(cursor: Cursor, byte: number, what: string): void {
+export function take(cursor: Cursor, byte: number, what: string): void {
   if (peek(cursor) !== byte) throw fault(cursor, `expected ${what}`);
   cursor.at += 1;
 }
 
-function takeWord(cursor: Cursor, word: string): void {
+export function takeWord(cursor: Cursor, word: string): void {
   const end = cursor.at + word.length;
   if (cursor.bytes.toString('latin1', cursor.at, end) !== word) throw fault(cursor, 'expected a value');
   cursor.at = end;
 }
 
 /** Moves past a string, checking its escapes, and says whether it has escapes (2) or bytes beyond ASCII (1). */
-function scanString(cursor: Cursor): number {
+export function scanString(cursor: Cursor): number {
   if (peek(cursor) !== QUOTE) throw fault(cursor, 'expected a string');
   const { bytes } = cursor;
   let traits = 0;
@@ -188,7 +166,7 @@ export function readName<T extends string>(names: readonly T[]): Read<T> {
 }
 
 /** Calls `element` at the start of each element of an array. */
-function eachElement(cursor: Cursor, element: () => void): void {
+export function eachElement(cursor: Cursor, element: () => void): void {
   take(cursor, OPEN_ARRAY, 'an array');
   if (peek(cursor) === CLOSE_ARRAY) {
     cursor.at += 1;
@@ -269,116 +247,3 @@ export const readByteArray: Read<Buffer> = cursor => {
     }
   }
 };
-
-function isLiteral(cursor: Cursor, literal: Buffer): boolean {
-  const { bytes, at } = cursor;
-  if (at + literal.length > bytes.length) return false;
-  for (let i = 0; i < literal.length; i += 1) if (bytes[at + i] !== literal[i]) return false;
-  return true;
-}
-
-/** Reads a struct, as an object or as an array of all its fields, into its values in the order of its fields. */
-export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
-  const { fields } = struct;
-  const opening = peek(cursor);
-  if (opening === OPEN_ARRAY) return readSequence(cursor, struct);
-  if (opening !== OPEN_OBJECT) throw fault(cursor, `expected ${struct.name}`);
-  cursor.at += 1;
-  const values: unknown[] = [];
-  for (let i = 0; i < fields.length; i += 1) values.push(missing);
-  let expected = 0;
-  if (peek(cursor) === CLOSE_OBJECT) cursor.at += 1;
-  else
-    for (;;) {
-      peek(cursor);
-      let index = expected;
-      const likely = fields[expected];
-      if (likely !== undefined && isLiteral(cursor, likely.literal)) cursor.at += likely.literal.length;
-      else {
-        const name = readString(cursor);
-        index = fields.findIndex(each => each.name === name);
-        if (index === -1 && struct.denyUnknown) throw fault(cursor, `unknown field '${name.slice(0, 40)}' in ${struct.name}`);
-        take(cursor, COLON, "':'");
-      }
-      const known = fields[index];
-      if (known === undefined) skipValue(cursor);
-      else {
-        if (values[index] !== missing) throw fault(cursor, `duplicate field '${known.name}' in ${struct.name}`);
-        values[index] = known.read(cursor);
-        expected = index + 1;
-      }
-      if (peek(cursor) === CLOSE_OBJECT) {
-        cursor.at += 1;
-        break;
-      }
-      take(cursor, COMMA, "',' or '}'");
-    }
-  for (let i = 0; i < fields.length; i += 1) {
-    if (values[i] !== missing) continue;
-    if (!fields[i]!.optional) throw fault(cursor, `missing field '${fields[i]!.name}' in ${struct.name}`);
-    values[i] = null;
-  }
-  return values;
-}
-
-function readSequence(cursor: Cursor, struct: Struct): unknown[] {
-  const values: unknown[] = [];
-  eachElement(cursor, () => {
-    const next = struct.fields[values.length];
-    if (next === undefined) throw fault(cursor, `too many elements for ${struct.name}`);
-    values.push(next.read(cursor));
-  });
-  if (values.length < struct.fields.length) throw fault(cursor, `too few elements for ${struct.name}`);
-  return values;
-}
-
-const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-
-/** Moves past a value that nobody asked for: its syntax is checked, its content is not. No recursion: depth costs no stack. */
-export function skipValue(cursor: Cursor): void {
-  const open: number[] = [];
-  for (;;) {
-    const first = peek(cursor);
-    if (first === OPEN_OBJECT || first === OPEN_ARRAY) {
-      if (open.length >= MAX_DEPTH) throw fault(cursor, `nested deeper than ${MAX_DEPTH}`);
-      cursor.at += 1;
-      const closing = first === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY;
-      if (peek(cursor) === closing) cursor.at += 1;
-      else {
-        open.push(closing);
-        if (closing === CLOSE_OBJECT) skipKey(cursor);
-        continue;
-      }
-    } else if (first === QUOTE) scanString(cursor);
-    else if (first === LETTER_N) takeWord(cursor, 'null');
-    else if (first === 0x74 || first === 0x66) readBoolean(cursor);
-    else skipNumber(cursor);
-    // After a value: close what ends here, or go on to the next element.
-    for (;;) {
-      const closing = open.at(-1);
-      if (closing === undefined) return;
-      if (peek(cursor) !== closing) {
-        take(cursor, COMMA, "',' or the end of a value");
-        if (closing === CLOSE_OBJECT) skipKey(cursor);
-        break;
-      }
-      cursor.at += 1;
-      open.pop();
-    }
-  }
-}
-
-function skipKey(cursor: Cursor): void {
-  scanString(cursor);
-  take(cursor, COLON, "':'");
-}
-
-function skipNumber(cursor: Cursor): void {
-  const { bytes } = cursor;
-  let end = cursor.at;
-  while (end < bytes.length && '+-.0123456789Ee'.includes(String.fromCharCode(bytes[end]!))) end += 1;
-  const text = bytes.toString('latin1', cursor.at, end);
-  NUMBER.lastIndex = 0;
-  if (text === '' || NUMBER.exec(text)?.[0] !== text) throw fault(cursor, 'expected a value');
-  cursor.at = end;
-}

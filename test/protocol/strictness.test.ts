@@ -14,7 +14,7 @@ const frame = (fields: Record<string, string>) =>
     .map(([key, value]) => `"${key}":${value}`)
     .join(',')}}`;
 const read = (text: string | Buffer) => v1.decodeMessage(Buffer.from(text as string));
-const readRequest = (text: string) => v1.decodeExecuteRequest(Buffer.from(text));
+const readRequest = (text: string | Buffer) => v1.decodeExecuteRequest(Buffer.from(text as string));
 const readResponse = (text: string) => v1.decodeExecuteResponse(Buffer.from(text));
 const request = (fields: Record<string, string>) =>
   `{${Object.entries({ task_id: '"t"', command: '"c"', args: '[]', env: '{}', ...fields })
@@ -24,7 +24,7 @@ const request = (fields: Record<string, string>) =>
 const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
 
 describe('the outer message', () => {
-  test.each([
+  test.each<[string, string | Buffer]>([
     ['request ids up to u64::MAX', frame({ request_id: '18446744073709551615' })],
     [
       'fields in another order',
@@ -59,7 +59,7 @@ describe('the outer message', () => {
     expect(() => read(frame({ timestamp: '[9223372036854775807,1000000000]' }))).toThrow(/overflow/);
   });
 
-  test.each([
+  test.each<[string, string | Buffer]>([
     ...[
       '-1',
       '-0',
@@ -74,7 +74,7 @@ describe('the outer message', () => {
       '1n',
       '',
       '99999999999999999999999',
-    ].map(id => [`request_id ${id}`, frame({ request_id: id })] as const),
+    ].map(id => [`request_id ${id}`, frame({ request_id: id })] as [string, string]),
     ...[
       '[256]',
       '[-1]',
@@ -91,9 +91,9 @@ describe('the outer message', () => {
       '[01]',
       '[1',
       '[1 2]',
-    ].map(p => [`payload ${p}`, frame({ payload: p })] as const),
+    ].map(p => [`payload ${p}`, frame({ payload: p })] as [string, string]),
     ...['"heartbeat"', '"Other"', '1', 'null', '["Heartbeat"]', '', '{"Heartbeat":1}', '{"Heartbeat":null,"x":1}', '{}'].map(
-      t => [`message_type ${t}`, frame({ message_type: t })] as const,
+      t => [`message_type ${t}`, frame({ message_type: t })] as [string, string],
     ),
     ...[
       '1',
@@ -113,7 +113,7 @@ describe('the outer message', () => {
       '{"secs_since_epoch":1,"nanos_since_epoch":4294967296}',
       '{"secs_since_epoch":1,"nanos_since_epoch":null}',
       '',
-    ].map(t => [`timestamp ${t}`, frame({ timestamp: t })] as const),
+    ].map(t => [`timestamp ${t}`, frame({ timestamp: t })] as [string, string]),
     ['a known field twice', frame({}).replace('{', '{"request_id":1,')],
     ['a NUL behind it', `${frame({})}\0`],
     ['a comma behind it', `${frame({})},`],
@@ -149,13 +149,13 @@ describe('the payload structs', () => {
     expect(readRequest(request({ command: '"\\u0041\\/\\n\\ud83d\\ude00\\uABCDé"' })).command).toBe('A/\n😀\uabcdé');
   });
 
-  test.each([
+  test.each<[string, string | Buffer]>([
     ...['', 'null', '1', '"\\ud800"', '"\\udc00x"', '"\n"', '"\\x"', '"\\u12"', '"open'].map(
-      c => [`command ${JSON.stringify(c)}`, request({ command: c })] as const,
+      c => [`command ${JSON.stringify(c)}`, request({ command: c })] as [string, string],
     ),
-    ...['"a"', '[1]', '[null]', 'null', '', '["a",]'].map(a => [`args ${a}`, request({ args: a })] as const),
+    ...['"a"', '[1]', '[null]', 'null', '', '["a",]'].map(a => [`args ${a}`, request({ args: a })] as [string, string]),
     ...['[]', '[["a","b"]]', '{"a":1}', '{"a":null}', 'null', '', '{"a":"b",}', '{a:"b"}'].map(
-      e => [`env ${e}`, request({ env: e })] as const,
+      e => [`env ${e}`, request({ env: e })] as [string, string],
     ),
     ['a field twice', request({}).replace('{', '{"args":[],')],
   ])('a request is refused with %s', (_, text) => {

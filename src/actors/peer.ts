@@ -1,0 +1,17 @@
+// An accepted socket and what it has shown of itself so far. It knows no chart.
+import type { Link } from '../link/link.ts';
+import type { AuthRequest, U64 } from '../protocol/message.ts';
+
+export interface Peer {
+  /** The id of its connection actor, too. */
+  readonly id: string;
+  readonly instanceId: string;
+  readonly link: Link;
+  /** `stranger`: no whole AuthRequest yet; `asking`: it has sent one; `admitted`: it holds the session. */
+  stage: 'stranger' | 'asking' | 'admitted';
+  auth: AuthRequest | null;
+  /** The request id of its AuthRequest, which the answer repeats. */
+  authId: U64;
+  /** Of the last heartbeat that was answered, in ms. */
+  roundTrip: number | null;
+}

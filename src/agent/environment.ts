@@ -1,0 +1,24 @@
+// What the host tells an agent through its environment.
+import { SpearletError } from '../errors.ts';
+
+export interface Invitation {
+  readonly host: string;
+  readonly port: number;
+  readonly token: string;
+  readonly instanceId: string;
+}
+
+/** Reads SPEARLET_ADDR, SPEARLET_TOKEN and SPEARLET_INSTANCE_ID. Throws INVALID_OPTIONS that names what is missing. */
+export function readInvitation(environment: Record<string, string | undefined>): Invitation {
+  const read = (name: string): string => {
+    const value = environment[name];
+    if (value) return value;
+    throw new SpearletError('INVALID_OPTIONS', `${name} is not set: an agent is started by a spearlet host, which sets it`, {
+      hint: 'Start this program with `spearlet.start()` or `spearlet exec`, or give it the environment of `spearlet.expect()`.',
+    });
+  };
+  const address = read('SPEARLET_ADDR');
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address);
+  if (match === null) throw new SpearletError('INVALID_OPTIONS', `SPEARLET_ADDR is '${address}', expected host:port`);
+  return { host: (match[1] ?? match[2])!, port: Number(match[3]), token: read('SPEARLET_TOKEN'), instanceId: read('SPEARLET_INSTANCE_ID') };
+}

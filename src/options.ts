@@ -1,0 +1,248 @@
+// Every option, its default and its bound, in one place. Parsed at the door and trusted afterwards.
+import { z } from 'zod';
+import { type ErrorCode, type OptionIssue, SpearletError } from './errors.ts';
+
+/** The longest a timer can run: beyond it Node fires at once. */
+const MAX_MS = 2 ** 31 - 1;
+const GIB = 2 ** 30;
+
+const duration = z.int().min(0).max(MAX_MS);
+const timeout = z.int().min(1).max(MAX_MS);
+const bytes = z
+  .int()
+  .min(1)
+  .max(4 * GIB);
+const port = z.int().min(1).max(65_535);
+
+/** Loopback, by name or address: anything else would offer the listeners to strangers. */
+const loopback = z.string().refine(host => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host), {
+  error: 'must be a loopback address: agents are programs of this machine',
+});
+
+/** Text that can be sent: no lone surrogates. */
+const wellFormed = z.string().refine(value => value.isWellFormed(), { error: 'holds a lone surrogate, which is not text' });
+/** Text that a system call takes. */
+const plain = wellFormed.refine(value => !value.includes('\0'), { error: 'holds a NUL, which no program can be given' });
+
+/** Names and texts as a Map: z.record loses the name `__proto__`, and an object changes the order of integer-like ones. */
+const textMap = (text: z.ZodType<string>, nameRule: RegExp, rule: string) =>
+  z
+    .custom<Readonly<Record<string, string>> | ReadonlyMap<string, string>>()
+    .transform((value: unknown, check): ReadonlyMap<string, string> => {
+      const map = new Map<string, string>();
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        check.issues.push({ code: 'custom', input: value, message: 'expected an object of texts' });
+        return map;
+      }
+      for (const [name, each] of value instanceof Map ? (value as Map<unknown, unknown>) : Object.entries(value)) {
+        const parsed = text.safeParse(each);
+        const fault =
+          parsed.error?.issues[0]?.message ?? (typeof name === 'string' && name.isWellFormed() && nameRule.test(name) ? null : rule);
+        if (fault !== null) check.issues.push({ code: 'custom', input: each, message: fault, path: [String(name)] });
+        else map.set(name as string, each as string);
+      }
+      return map;
+    });
+const environment = textMap(plain, /^[^=\0]+$/, "a name must not be empty nor hold '=' or NUL");
+
+const UNITS: Record<string, number> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: GIB, TiB: 2 ** 40 };
+
+/** `'1GB'` is 10^9, `'1GiB'` 2^30, a number is bytes. */
+const size = z
+  .union([
+    z.int().min(1),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/, { error: "must be bytes, or a text like '512MB' (10^6) or '1GiB' (2^30)" }),
+  ])
+  .transform(value => {
+    if (typeof value === 'number') return value;
+    const [, digits, unit] = /^([\d.]+)(\w+)$/.exec(value)!;
+    return Math.floor(Number(digits) * UNITS[unit!]!);
+  });
+
+const restartPolicy = z.enum(['permanent', 'transient', 'temporary']);
+
+export const spearletSchema = z.strictObject({
+  host: loopback.default('127.0.0.1'),
+  ports: z
+    .union([
+      z.literal(0),
+      z.strictObject({ from: port, to: port }).refine(range => range.from <= range.to, { error: '`from` must not be above `to`' }),
+    ])
+    .default({ from: 9_100, to: 32_767 }),
+  connectTimeout: timeout.default(30_000),
+  authTimeout: timeout.default(5_000),
+  reconnectWindow: duration.default(10_000),
+  grace: duration.default(5_000),
+  heartbeat: z
+    .strictObject({ interval: z.int().min(10).max(MAX_MS).default(10_000), misses: z.int().min(1).max(100).default(3) })
+    .prefault({}),
+  restart: z
+    .strictObject({
+      intensity: z.int().min(0).max(1_000_000).default(3),
+      period: timeout.default(60_000),
+      backoff: z
+        .strictObject({ min: timeout.default(200), max: timeout.default(30_000) })
+        .refine(backoff => backoff.min <= backoff.max, { error: '`min` must not be above `max`' })
+        .prefault({}),
+    })
+    .prefault({}),
+  maxFrameBytes: bytes.default(32 * 2 ** 20),
+  maxPreAuthFrameBytes: bytes.default(16_384),
+  maxInFlight: z.int().min(1).max(1_000_000).default(1_024),
+  maxQueuedBytes: bytes.default(8 * 2 ** 20),
+  maxConcurrentStarts: z.int().min(1).max(10_000).default(4),
+  logger: z.custom<Logger | false>(value => value === false || isLogger(value), { error: 'must be a pino logger or false' }).optional(),
+  inspect: z
+    .custom<Inspect>(value => typeof value === 'function' || isObserver(value), {
+      error: 'must be an observer of XState inspection events',
+    })
+    .optional(),
+});
+
+export const specSchema = z.strictObject({
+  artifactId: plain.min(1).max(256),
+  runtimeType: z.literal('process').default('process'),
+  command: plain.min(1),
+  args: z.array(plain).default([]),
+  workingDirectory: plain.min(1).optional(),
+  environment: environment.prefault({}),
+  timeout: timeout.optional(),
+  maxMemory: size.optional(),
+  restart: restartPolicy.default('temporary'),
+  transport: z.literal('tcp').default('tcp'),
+});
+
+export const requestSchema = z.strictObject({
+  command: wellFormed,
+  args: z.array(wellFormed).default([]),
+  env: textMap(wellFormed, /^/, 'a name must be text').prefault({}),
+  taskId: wellFormed.min(1).max(1_024).optional(),
+});
+
+export const executeOptionsSchema = z.strictObject({
+  signal: z.instanceof(AbortSignal).optional(),
+  timeout: timeout.optional(),
+  collect: z.boolean().default(false),
+  reject: z.boolean().default(true),
+});
+
+export const startOptionsSchema = z.strictObject({ signal: z.instanceof(AbortSignal).optional() });
+export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
+
+/** Bounds that no option changes, in bytes unless said. */
+export const bounds = {
+  /** Connections of one listener that have not shown who they are. */
+  pendingConnections: 4,
+  /** The kept end of a program's output. */
+  keptOutput: 64 * 1024,
+  /** Updates kept for a reader that comes late. */
+  keptUpdates: 64 * 1024,
+  /** Updates kept for a reader that is slow; beyond it the socket is paused. */
+  slowReader: 2 ** 20,
+  /** Output that `collect` joins. */
+  collected: 16 * 2 ** 20,
+  /** Lines of stderr in a report. */
+  reportedLines: 20,
+  /** Ids of answered heartbeats remembered per connection (a count). */
+  answeredHeartbeats: 1_024,
+} as const;
+
+/** The part of pino that is used. */
+export interface Logger {
+  child(bindings: Record<string, unknown>): Logger;
+  trace(facts: object, message: string): void;
+  debug(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+export type Inspect = ((event: never) => void) | { next?: (event: never) => void };
+
+const isObserver = (value: unknown): boolean => typeof (value as { next?: unknown } | null)?.next === 'function';
+const isLogger = (value: unknown): boolean =>
+  ['child', 'trace', 'debug', 'info', 'warn', 'error'].every(
+    name => typeof (value as Record<string, unknown> | null)?.[name] === 'function',
+  );
+
+export type SpearletOptions = z.input<typeof spearletSchema>;
+export type ParsedOptions = z.output<typeof spearletSchema>;
+export type InstanceSpec = z.input<typeof specSchema>;
+export type ParsedSpec = z.output<typeof specSchema>;
+export type ExecuteRequestInput = z.input<typeof requestSchema>;
+export type ParsedRequest = z.output<typeof requestSchema>;
+export type ExecuteOptions = z.input<typeof executeOptionsSchema>;
+export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
+export type StartOptions = z.input<typeof startOptionsSchema>;
+export type StopOptions = z.input<typeof stopOptionsSchema>;
+
+/** Checks `value` at the door. Throws SpearletError with every issue: path, value, and the nearest known key. */
+export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, code: ErrorCode = 'INVALID_OPTIONS'): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
+  const text = issues.map(
+    ({ path, message, didYouMean }) => `${path || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
+  );
+  throw new SpearletError(code, `invalid ${what}: ${text.join(' | ')}`, {
+    issues,
+    hint: 'Correct what `issues` names.',
+  });
+}
+
+function describe(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue): OptionIssue[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(schema, path);
+    return issue.keys.map(key => {
+      const near = nearest(key, known);
+      const at = [...path, key];
+      return { path: at.join('.'), value: valueAt(value, at), message: 'unknown key', ...(near === undefined ? {} : { didYouMean: near }) };
+    });
+  }
+  return [{ path: path.join('.'), value: valueAt(value, path), message: issue.message }];
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+    value,
+  );
+}
+
+/** The keys that an object of the schema at a path may have; of all branches, where it is a union. */
+function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
+  const { def } = schema as never as {
+    def: { innerType?: z.ZodType; options?: z.ZodType[]; shape?: Record<string, z.ZodType>; element?: z.ZodType; in?: z.ZodType };
+  };
+  if (def.innerType !== undefined) return knownKeys(def.innerType, path);
+  if (def.in !== undefined) return knownKeys(def.in, path);
+  if (def.options !== undefined) return def.options.flatMap(option => knownKeys(option, path));
+  const [head, ...rest] = path;
+  if (head === undefined) return Object.keys(def.shape ?? {});
+  const inner = def.element ?? def.shape?.[head];
+  return inner === undefined ? [] : knownKeys(inner, rest);
+}
+
+/** The known key that is nearest to what was written, if any is near: by edits, up to a third of its length. */
+export function nearest(written: string, known: readonly string[]): string | undefined {
+  const plainly = (key: string): string => key.toLowerCase().replaceAll(/[_-]/g, '');
+  return known
+    .map(key => ({ key, edits: edits(plainly(written), plainly(key)) }))
+    .filter(({ key, edits }) => edits <= Math.max(1, Math.floor(key.length / 3)))
+    .sort((a, b) => a.edits - b.edits)[0]?.key;
+}
+
+/** Levenshtein distance. */
+function edits(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,234 @@
+// The executions of one instance: a Map from request id to who waits, and the link they go out by. Messages come and go
+// here without touching a machine; the machine learns only that work has begun or ended.
+import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
+import type { Link } from '../link/link.ts';
+import {
+  type ExecuteOptions,
+  type ExecuteRequestInput,
+  executeOptionsSchema,
+  type ParsedExecuteOptions,
+  type ParsedOptions,
+  type ParsedRequest,
+  parse,
+  requestSchema,
+} from '../options.ts';
+import type { SpearMessage } from '../protocol/message.ts';
+import { decodeExecuteResponse, encodeSignal } from '../protocol/v1.ts';
+import type { Deadlines } from './deadlines.ts';
+import { type Call, type CallEvents, createCall, type Execution } from './execution.ts';
+import { createOrphans } from './orphans.ts';
+import { encodeRequest } from './request.ts';
+import { createWork } from './work.ts';
+
+const noOptions: ParsedExecuteOptions = { collect: false, reject: true };
+
+export interface CallCounts {
+  executions: number;
+  /** Answers for an execution that had ended already: late ones and duplicates. */
+  lateAnswers: number;
+  /** Answers that belong to no execution: an unknown request id, or another task's. */
+  foreignAnswers: number;
+}
+
+export interface Calls {
+  readonly inFlight: number;
+  readonly counts: CallCounts;
+  execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
+  /** Tells the agent something that is not an execution. Throws NOT_DELIVERED without a session. */
+  signal(data: string): void;
+  answer(message: SpearMessage): void;
+  /** A session is open: what waited goes out. */
+  attach(link: Link): void;
+  detach(): void;
+  /** The program is gone: what it was given has an unknown outcome. */
+  incarnationEnded(why: string, cause: unknown): void;
+  /** No new execution is taken; those in flight may still be answered. */
+  close(why: string, cause: unknown): void;
+  /** Nothing is sent or answered any more: what is left settles. */
+  end(): void;
+}
+
+export interface CallsOwner {
+  readonly instanceId: string;
+  readonly artifactId: string;
+  readonly timeout: number | undefined;
+  readonly options: Pick<ParsedOptions, 'maxInFlight' | 'maxQueuedBytes' | 'maxFrameBytes'>;
+  readonly deadlines: Deadlines;
+  /** How long an execution waits for an answer after its link was lost, in ms. */
+  readonly reconnectWindow: number;
+  work(happened: 'begun' | 'finished'): void;
+}
+
+export function createCalls(owner: CallsOwner): Calls {
+  const { instanceId, artifactId, options, deadlines } = owner;
+  const facts = { instanceId, artifactId };
+  const calls = new Map<number, Call>();
+  const namedTasks = new Set<string>();
+  const throttling = new Set<Call>();
+  const counts: CallCounts = { executions: 0, lateAnswers: 0, foreignAnswers: 0 };
+  let nextId = 1;
+  let link: Link | null = null;
+  /** Payloads that wait for a session, in UTF-16 units. */
+  let waitingSize = 0;
+  let closed: { why: string; cause: unknown } | null = null;
+
+  const work = createWork(deadlines, () => calls.size, owner.work);
+
+  const fault = (call: Call, code: ErrorCode, message: string, cause?: unknown) => (): SpearletError =>
+    new SpearletError(code, message, { ...facts, taskId: call.taskId, cause });
+
+  const orphans = createOrphans(deadlines, owner.reconnectWindow, call =>
+    call.end('lost', fault(call, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window')),
+  );
+
+  const throttle = (call: Call, on: boolean): void => {
+    if (on) throttling.add(call);
+    else throttling.delete(call);
+    if (throttling.size > 0) link?.hold();
+    else link?.release();
+  };
+
+  /** Ends a call from our side, and tells the agent where it has heard of it. */
+  const abandon = (call: Call, happening: 'cancel' | 'deadline', error: () => SpearletError): void => {
+    const known = call.phase !== 'waiting';
+    if (!known) link?.remove(call);
+    if (call.end(happening, error) && known) link?.send('Signal', nextId++, encodeSignal({ signal: 'cancel', task_id: call.taskId }));
+  };
+
+  const cancel = (call: Call, reason: string): void =>
+    abandon(call, 'cancel', fault(call, 'CANCELLED', `the execution was cancelled: ${reason}`));
+
+  const events: CallEvents = {
+    settled(call) {
+      calls.delete(call.requestId);
+      if (namedTasks.size > 0) namedTasks.delete(call.taskId);
+      if (link === null && call.payload !== null) waitingSize -= call.payload.length;
+      if (throttling.size > 0) throttle(call, false);
+      orphans.heardOf(call);
+      if (calls.size === 0) work.rest();
+    },
+    cancelled: cancel,
+    throttle,
+  };
+
+  /** Checks a request against every bound and makes its call. Throws SpearletError. */
+  const admit = (
+    requestId: number,
+    taskId: string,
+    request: ParsedRequest,
+    { signal, timeout, collect, reject }: ParsedExecuteOptions,
+  ): Call => {
+    if (namedTasks.has(taskId)) throw new SpearletError('INVALID_OPTIONS', `the task id '${taskId}' is in flight already`);
+    if (closed !== null)
+      throw new SpearletError('INSTANCE_STOPPED', `the instance takes no more work: ${closed.why}`, { cause: closed.cause });
+    if (signal?.aborted) throw new SpearletError('CANCELLED', 'the signal was aborted before the execution began');
+    if (calls.size >= options.maxInFlight) {
+      throw new SpearletError('OVERLOADED', `${calls.size} executions are in flight, the bound is maxInFlight (${options.maxInFlight})`);
+    }
+    const payload = encodeRequest(taskId, request, options.maxFrameBytes);
+    const queued = link === null ? waitingSize : link.pending;
+    if (queued > 0 && queued + payload.length > options.maxQueuedBytes) {
+      throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`);
+    }
+    const call = createCall(requestId, taskId, { collect, reject, facts }, events);
+    call.payload = payload;
+    const limit = timeout ?? owner.timeout;
+    if (limit !== undefined) {
+      const error = fault(call, 'EXECUTION_TIMEOUT', `the execution did not end within ${limit} ms`);
+      call.deadline = deadlines.add(limit, () => abandon(call, 'deadline', error));
+    }
+    if (signal !== undefined) {
+      const abort = (): void => cancel(call, 'its signal was aborted');
+      signal.addEventListener('abort', abort, { once: true });
+      call.release = () => signal.removeEventListener('abort', abort);
+    }
+    return call;
+  };
+
+  /** An execution that has ended before it began. */
+  const refused = (taskId: string, { code, message, cause, hint, issues }: SpearletError): Execution => {
+    const call = createCall(0, taskId, { collect: false, reject: true, facts }, { settled() {}, cancelled() {}, throttle() {} });
+    call.end('lost', () => new SpearletError(code, message, { ...facts, taskId, cause, hint, issues }));
+    return call.execution;
+  };
+
+  return {
+    counts,
+    get inFlight() {
+      return calls.size;
+    },
+
+    execute(input, optionsInput) {
+      const requestId = nextId++;
+      let taskId = `${instanceId}/${requestId}`;
+      try {
+        const request = parse(requestSchema, input, 'execute()');
+        const parsed = optionsInput === undefined ? noOptions : parse(executeOptionsSchema, optionsInput, 'execute() options');
+        if (request.taskId !== undefined) taskId = request.taskId;
+        const call = admit(requestId, taskId, request, parsed);
+        calls.set(requestId, call);
+        counts.executions += 1;
+        if (request.taskId !== undefined) namedTasks.add(taskId);
+        if (link === null) waitingSize += call.payload!.length;
+        else link.send('ExecuteRequest', requestId, call.payload!, call);
+        work.begin();
+        return call.execution;
+      } catch (thrown) {
+        return refused(
+          taskId,
+          thrown instanceof SpearletError ? thrown : new SpearletError('INTERNAL', reasonOf(thrown), { cause: thrown }),
+        );
+      }
+    },
+
+    signal(data) {
+      if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', facts);
+      link.send('Signal', nextId++, encodeSignal({ signal: 'user', data }));
+    },
+
+    answer(message) {
+      const response = decodeExecuteResponse(message.payload);
+      const call = calls.get(message.requestId as number);
+      if (call === undefined) {
+        if (message.requestId < nextId) counts.lateAnswers += 1;
+        else counts.foreignAnswers += 1;
+      } else if (call.taskId !== response.taskId || call.phase === 'waiting') counts.foreignAnswers += 1;
+      else {
+        orphans.heardOf(call);
+        if (!call.answer(response)) counts.lateAnswers += 1;
+      }
+    },
+
+    attach(opened) {
+      link = opened;
+      waitingSize = 0;
+      for (const call of calls.values()) if (call.payload !== null) link.send('ExecuteRequest', call.requestId, call.payload, call);
+      if (throttling.size > 0) link.hold();
+      work.reset();
+    },
+
+    detach() {
+      link = null;
+      // What was not written goes out on the next link.
+      for (const call of calls.values()) waitingSize += call.payload?.length ?? 0;
+      orphans.add(calls.values());
+    },
+
+    incarnationEnded(why, cause) {
+      for (const call of [...calls.values()]) {
+        if (call.phase !== 'waiting') call.end('lost', fault(call, 'OUTCOME_UNKNOWN', `no answer will come: ${why}`, cause));
+      }
+    },
+
+    close(why, cause) {
+      closed = { why, cause };
+    },
+
+    end() {
+      for (const call of [...calls.values()]) {
+        const code = call.phase === 'waiting' ? 'NOT_DELIVERED' : 'OUTCOME_UNKNOWN';
+        call.end('lost', fault(call, code, `no answer will come: ${closed?.why ?? 'the instance ended'}`, closed?.cause));
+      }
+    },
+  };
+}

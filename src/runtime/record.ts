@@ -1,0 +1,52 @@
+// What the engine knows of one instance beside its chart: the spec, its peers, its output, its calls, and who waits for it.
+// Effects find it by the instance's id; no socket, token or promise is ever in a chart's context.
+import type { BehaviorSubject, Subscriber } from 'rxjs';
+import type { Peer } from '../actors/peer.ts';
+import type { SpearletError } from '../errors.ts';
+import type { ParsedSpec } from '../options.ts';
+import type { Output, OutputChunk } from '../process/output.ts';
+import type { Calls } from './calls.ts';
+import type { ExitReport, Instance, InstanceState } from './instance.ts';
+
+export interface Waiting<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: SpearletError): void;
+}
+
+export interface InstanceRecord {
+  readonly id: string;
+  readonly artifactId: string;
+  /** Null for an external one: nothing is spawned. */
+  readonly spec: ParsedSpec | null;
+  readonly calls: Calls;
+  readonly state$: BehaviorSubject<InstanceState>;
+  readonly ready: Waiting<Instance>;
+  readonly exited: Waiting<ExitReport>;
+  /** Every open socket of the instance, by connection id. */
+  readonly peers: Map<string, Peer>;
+  /** Of this incarnation. */
+  token: string;
+  output: Output;
+  address: string | null;
+  pid: number | null;
+  incarnation: number;
+  spawnedAt: number | null;
+  wasReady: boolean;
+  report: ExitReport | null;
+  /** Who reads its output as it comes, of this incarnation and the next. */
+  readonly followers: Set<Subscriber<OutputChunk>>;
+  /** What its effects hold open; called when its chart can no longer do that itself. */
+  readonly held: Set<() => void>;
+  stop(grace: number): void;
+}
+
+export function waiting<T>(): Waiting<T> {
+  let settle: Pick<Waiting<T>, 'resolve' | 'reject'> | undefined;
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  // Nobody has to listen: an unobserved failure is not an unhandled one.
+  promise.catch(() => {});
+  return { promise, ...settle! };
+}

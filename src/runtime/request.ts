@@ -1,0 +1,23 @@
+// A request on its way to the wire: encoded, and measured before it takes any room.
+import { SpearletError } from '../errors.ts';
+import type { ParsedRequest } from '../options.ts';
+import { encodeExecuteRequest } from '../protocol/v1.ts';
+
+/** A frame of wire v1 spends at most so many characters on a byte of payload, and so many on the rest. */
+const WIRE_FACTOR = 4;
+const WIRE_OVERHEAD = 256;
+/** UTF-8 needs at most so many bytes for a UTF-16 unit. */
+const UTF8_FACTOR = 3;
+
+/** The payload of an ExecuteRequest. Throws FRAME_TOO_LARGE where its frame could be larger than the bound. */
+export function encodeRequest(taskId: string, { command, args, env }: ParsedRequest, maxFrameBytes: number): string {
+  const payload = encodeExecuteRequest({ taskId, command, args, env });
+  // Measured only where it could be too large at all.
+  if (payload.length * UTF8_FACTOR * WIRE_FACTOR + WIRE_OVERHEAD <= maxFrameBytes) return payload;
+  const size = Buffer.byteLength(payload) * WIRE_FACTOR + WIRE_OVERHEAD;
+  if (size <= maxFrameBytes) return payload;
+  throw new SpearletError(
+    'FRAME_TOO_LARGE',
+    `the request may need ${size} bytes on the wire, the bound is maxFrameBytes (${maxFrameBytes})`,
+  );
+}

@@ -1,0 +1,192 @@
+// Every effect that the charts name, tied to what does it. The only place where .provide() is called.
+
+import { connectionMachine } from '../../machines/connection.ts';
+import { type InstanceContext, instanceMachine } from '../../machines/instance.ts';
+import { supervisorMachine } from '../../machines/supervisor.ts';
+import { authenticate } from '../actors/authenticate.ts';
+import { complain, link, refuse } from '../actors/link.ts';
+import { listen } from '../actors/listen.ts';
+import type { Peer } from '../actors/peer.ts';
+import { runProgram } from '../actors/process.ts';
+import { createLink } from '../link/link.ts';
+import { bounds, type ParsedOptions } from '../options.ts';
+import { cleanEnvironment, findProgram } from '../process/environment.ts';
+import { createOutput } from '../process/output.ts';
+import type { Spawn } from '../process/spawn.ts';
+import type { Ports } from '../transport/ports.ts';
+import type { Chance, Clock } from '../world.ts';
+import type { Engine } from './engine.ts';
+import type { InstanceRecord } from './record.ts';
+
+/** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
+const GIVE_UP = 5_000;
+/** How long what a program wrote before its end is still read, in ms. */
+const DRAIN = 250;
+/** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
+const LAST_LOOK = 50;
+/** How long a session has to answer when somebody else shows its token, in ms. */
+const PROBE = 1_000;
+/** SIGTERM comes at half the grace, and no later than this, in ms. */
+const TERMINATE = 1_000;
+
+export interface World {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly spawn: Spawn;
+  readonly ports: Ports;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly workingDirectory: string;
+}
+
+export function wire(world: World, options: ParsedOptions, engine: Engine) {
+  const { clock, chance } = world;
+  const record = (instanceId: string): InstanceRecord => engine.record(instanceId);
+  const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => engine.record(context.instanceId);
+  const release = (peer: Peer): void => {
+    record(peer.instanceId).peers.delete(peer.id);
+    engine.peers.delete(peer.id);
+    peer.link.close();
+  };
+  const peerOf = (connectionId: string): Peer => {
+    const peer = engine.peers.get(connectionId);
+    if (peer === undefined) throw new Error(`no connection '${connectionId}'`);
+    return peer;
+  };
+
+  const hold = (instanceId: string, dispose: () => Promise<void> | undefined): (() => void) => {
+    const { held } = record(instanceId);
+    const once = (): void => {
+      const closing = held.delete(once) ? dispose() : undefined;
+      if (closing === undefined) return;
+      engine.closing.add(closing);
+      void closing.finally(() => engine.closing.delete(closing));
+    };
+    held.add(once);
+    return once;
+  };
+
+  const connection = connectionMachine.provide({
+    actors: {
+      link: link({
+        clock,
+        chance,
+        heartbeatInterval: options.heartbeat.interval,
+        maxFrameBytes: options.maxFrameBytes,
+        maxAnswered: bounds.answeredHeartbeats,
+        peer: peerOf,
+        release,
+        answer: (peer, message) => record(peer.instanceId).calls.answer(message),
+        odd: engine.oddMessage,
+      }),
+      authenticate: authenticate({
+        facts(connectionId) {
+          const { auth, instanceId } = peerOf(connectionId);
+          return { claimed: auth ?? { instanceId: '', token: '' }, instanceId, token: record(instanceId).token };
+        },
+      }),
+    },
+    actions: {
+      refuse: ({ context }, { because }) => refuse(peerOf(context.connectionId), because),
+      complain: ({ context }, { code, message }) => complain(peerOf(context.connectionId), code, message),
+    },
+    delays: {
+      authTimeout: options.authTimeout,
+      heartbeat: options.heartbeat.interval,
+      silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - peerOf(context.connectionId).link.heardAt)),
+      lastLook: LAST_LOOK,
+      probe: PROBE,
+    },
+  });
+
+  const instance = instanceMachine.provide({
+    actors: {
+      connection,
+      listen: listen({
+        begin(instanceId, incarnation) {
+          const mine = record(instanceId);
+          mine.token = chance.token();
+          mine.output = createOutput(bounds.keptOutput, mine.followers);
+          mine.incarnation = incarnation;
+          mine.address = null;
+          mine.pid = null;
+          mine.spawnedAt = null;
+        },
+        open: (_instanceId, accepted) => world.ports.listen(accepted),
+        bound(instanceId, address) {
+          record(instanceId).address = address;
+        },
+        admit(instanceId, socket) {
+          const peer: Peer = {
+            id: engine.connectionId(instanceId),
+            instanceId,
+            link: createLink(socket, clock, options.maxPreAuthFrameBytes),
+            stage: 'stranger',
+            auth: null,
+            authId: 0,
+            roundTrip: null,
+          };
+          engine.peers.set(peer.id, peer);
+          record(instanceId).peers.set(peer.id, peer);
+          return peer;
+        },
+        peers: instanceId => record(instanceId).peers.values(),
+        release,
+        hold,
+        maxPending: bounds.pendingConnections,
+      }),
+      process: runProgram({
+        spawn: world.spawn,
+        hold,
+        program(instanceId) {
+          const { spec, output, address, token } = record(instanceId);
+          if (spec === null) return null;
+          const workingDirectory = spec.workingDirectory ?? world.workingDirectory;
+          const environment = cleanEnvironment(world.environment, spec.environment, {
+            SPEARLET_ADDR: address ?? '',
+            SPEARLET_TOKEN: token,
+            SPEARLET_INSTANCE_ID: instanceId,
+          });
+          const command = findProgram(spec.command, workingDirectory, environment);
+          return { program: { command, args: spec.args, workingDirectory, environment }, output };
+        },
+        spawned(instanceId, pid) {
+          const mine = record(instanceId);
+          mine.pid = pid;
+          mine.spawnedAt = clock.now();
+          engine.spawned(mine);
+        },
+      }),
+    },
+    actions: {
+      openSession: (args, { connectionId }) => engine.sessionOpened(recordOf(args), peerOf(connectionId)),
+      closeSession: args => recordOf(args).calls.detach(),
+      endIncarnation: args => engine.incarnationEnded(recordOf(args), args.context),
+      endInstance: args => engine.instanceEnded(recordOf(args), args.context),
+    },
+    delays: {
+      connectTimeout: options.connectTimeout,
+      reconnectWindow: options.reconnectWindow,
+      terminateDelay: ({ context }) => Math.min(context.patience / 2, TERMINATE),
+      grace: ({ context }) => context.patience,
+      giveUpDelay: GIVE_UP,
+      drainDelay: DRAIN,
+      // Full jitter: a random share of a bound that doubles with every fall.
+      backoff: ({ context }) => {
+        const { min, max } = options.restart.backoff;
+        return Math.max(1, Math.floor(chance.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts))));
+      },
+      restartPeriod: options.restart.period,
+      stableUptime: options.restart.period,
+    },
+  });
+
+  return supervisorMachine.provide({
+    actors: { instance },
+    actions: {
+      stopInstances: ({ context }, { grace }) => {
+        for (const instanceId of [...context.instances].reverse()) record(instanceId).stop(grace);
+      },
+      abandonInstance: (_, { instanceId, error }) => engine.abandoned(record(instanceId), error),
+    },
+  });
+}

@@ -1,0 +1,200 @@
+// The façade: options in, instances out. It makes the world, the charts' root and the records, and hides them.
+import { BehaviorSubject, type Observable } from 'rxjs';
+import { type AnyActorRef, createActor } from 'xstate';
+import { SpearletError } from './errors.ts';
+import { createLogger } from './observe/log.ts';
+import {
+  bounds,
+  type InstanceSpec,
+  type ParsedSpec,
+  parse,
+  type SpearletOptions,
+  type StartOptions,
+  type StopOptions,
+  spearletSchema,
+  specSchema,
+  startOptionsSchema,
+  stopOptionsSchema,
+} from './options.ts';
+import { createOutput } from './process/output.ts';
+import { spawnProgram } from './process/spawn.ts';
+import { createCalls } from './runtime/calls.ts';
+import { createDeadlines } from './runtime/deadlines.ts';
+import { createEngine, type SpearletEvent } from './runtime/engine.ts';
+import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './runtime/instance.ts';
+import { type InstanceRecord, waiting } from './runtime/record.ts';
+import { wire } from './runtime/wiring.ts';
+import { createPorts } from './transport/ports.ts';
+import { tcp } from './transport/tcp.ts';
+import { realChance, realClock } from './world.ts';
+
+/** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
+const FAULT_GRACE = 500;
+/** How long stop() waits for the system to let go of ports and programs that are closed already, in ms. */
+const LET_GO = 1_000;
+
+export interface Spearlet {
+  /** Every instance that is not yet stopped. */
+  readonly instances: readonly Instance[];
+  get(instanceId: string): Instance | undefined;
+  readonly events$: Observable<SpearletEvent>;
+  /** Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. */
+  start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
+  /** Stops every instance. Afterwards no process, port, timer or handle of it is left. */
+  stop(options?: StopOptions): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Throws SpearletError INVALID_OPTIONS with every issue at once. Starts nothing yet. */
+export function createSpearlet(input: SpearletOptions = {}): Spearlet {
+  const options = parse(spearletSchema, input, 'options');
+  const logger = createLogger(options.logger);
+  const deadlines = createDeadlines(realClock);
+  const handles = new Map<string, Instance>();
+  const engine = createEngine(realClock, logger, record => handles.get(record.id)!);
+  const world = {
+    clock: realClock,
+    chance: realChance,
+    spawn: spawnProgram,
+    ports: createPorts(tcp, options.host, options.ports),
+    environment: process.env,
+    workingDirectory: process.cwd(),
+  };
+  const supervisor = createActor(wire(world, options, engine), {
+    id: 'supervisor',
+    input: { maxConcurrentStarts: options.maxConcurrentStarts },
+    clock: realClock as never,
+    ...(options.inspect === undefined ? {} : { inspect: options.inspect as never }),
+  });
+  const stopped = waiting<void>();
+  let stopping = false;
+  supervisor.subscribe({
+    complete() {
+      deadlines.close();
+      engine.events$.complete();
+      stopped.resolve();
+    },
+    error(error) {
+      logger.error({ error: String(error) }, 'the supervisor failed: this is a defect of spearlet, please report it');
+      for (const record of engine.records.values()) engine.abandoned(record, error);
+      deadlines.close();
+      stopped.resolve();
+    },
+  });
+  supervisor.start();
+
+  const createRecord = (artifactId: string, spec: ParsedSpec | null): InstanceRecord => {
+    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${realChance.id().slice(0, 8)}`;
+    const followers: InstanceRecord['followers'] = new Set();
+    let actor: AnyActorRef | undefined;
+    const record: InstanceRecord = {
+      id,
+      artifactId,
+      spec,
+      calls: createCalls({
+        instanceId: id,
+        artifactId,
+        timeout: spec?.timeout,
+        options,
+        deadlines,
+        reconnectWindow: options.reconnectWindow,
+        work: happened => actor?.send({ type: `work.${happened}` }),
+      }),
+      state$: new BehaviorSubject<InstanceState>('allocating'),
+      ready: waiting<Instance>(),
+      exited: waiting<ExitReport>(),
+      peers: new Map(),
+      followers,
+      token: '',
+      output: createOutput(bounds.keptOutput, followers),
+      address: null,
+      pid: null,
+      incarnation: 0,
+      spawnedAt: null,
+      wasReady: false,
+      report: null,
+      held: new Set(),
+      stop(grace) {
+        record.calls.close('it was stopped', undefined);
+        actor?.send({ type: 'stop', grace });
+      },
+    };
+    engine.records.set(id, record);
+    engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 });
+    handles.set(id, createInstance(record, options.grace));
+    supervisor.send({
+      type: 'start',
+      instance: {
+        instanceId: id,
+        external: spec === null,
+        restart: spec?.restart ?? 'temporary',
+        intensity: options.restart.intensity,
+        misses: options.heartbeat.misses,
+        grace: Math.min(options.grace, FAULT_GRACE),
+      },
+    });
+    actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[id];
+    const show = (value: unknown): void => {
+      const state = stateOf(value);
+      if (state === record.state$.value) return;
+      record.state$.next(state);
+      logger.debug({ instanceId: id, artifactId, state }, 'state');
+      engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state, incarnation: record.incarnation });
+    };
+    const forget = (): void => {
+      engine.records.delete(id);
+      handles.delete(id);
+      show('stopped');
+      record.state$.complete();
+    };
+    actor?.subscribe({ next: snapshot => show(snapshot.value), complete: forget, error: forget });
+    return record;
+  };
+
+  const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
+    const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
+    stopping = true;
+    if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace });
+    await stopped.promise;
+    // A program that even SIGKILL does not end must not keep us for ever.
+    const late = waiting<void>();
+    const timer = realClock.setTimeout(late.resolve, LET_GO);
+    await Promise.race([Promise.allSettled(engine.closing), late.promise]);
+    realClock.clearTimeout(timer);
+  };
+
+  return {
+    get instances() {
+      return [...handles.values()];
+    },
+    get: instanceId => handles.get(instanceId),
+    events$: engine.events$.asObservable(),
+    async start(specInput, startOptions = {}) {
+      const spec = parse(specSchema, specInput, 'spec');
+      const { signal } = parse(startOptionsSchema, startOptions, 'start() options');
+      if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId: spec.artifactId });
+      const aborted = new SpearletError('CANCELLED', `the start of ${spec.artifactId} was aborted`, {
+        artifactId: spec.artifactId,
+        cause: signal?.reason,
+      });
+      if (signal?.aborted) throw aborted;
+      const record = createRecord(spec.artifactId, spec);
+      const abort = (): void => {
+        record.ready.reject(aborted);
+        if (!record.wasReady) record.stop(0);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      try {
+        return await record.ready.promise;
+      } catch (error) {
+        // It failed; nothing of it may be left when the caller learns of it.
+        await record.exited.promise;
+        throw error;
+      } finally {
+        signal?.removeEventListener('abort', abort);
+      }
+    },
+    stop,
+    [Symbol.asyncDispose]: () => stop(),
+  };
+}

@@ -1,0 +1,72 @@
+// TCP as a wire. It knows sockets and nothing of what they carry.
+import { createServer, connect as dial, type Socket } from 'node:net';
+import { reasonOf } from '../errors.ts';
+import type { Network, Wire, WireEvents } from './wire.ts';
+
+/** Up to here a turn's frames are joined, which is cheaper than handing many small buffers to writev. */
+const JOIN_BYTES = 64 * 1024;
+
+function tcpWire(socket: Socket, peer: string): Wire {
+  socket.setNoDelay(true);
+  let failure = '';
+  // From the start: an error nobody listens for would end the host.
+  socket.on('error', error => {
+    failure = reasonOf(error);
+  });
+  return {
+    peer,
+    get pending() {
+      return socket.writableLength;
+    },
+    open(events: WireEvents) {
+      let ended = false;
+      socket.on('data', events.data);
+      socket.on('drain', events.drained);
+      socket.on('end', () => {
+        ended = true;
+      });
+      socket.on('close', () => {
+        events.closed({ orderly: ended && failure === '', message: failure || (ended ? 'closed by the other end' : 'closed') });
+      });
+    },
+    write(frames) {
+      if (frames.length === 1) return socket.write(frames[0]!);
+      let bytes = 0;
+      for (const frame of frames) bytes += frame.length;
+      if (bytes <= JOIN_BYTES) return socket.write(Buffer.concat(frames, bytes));
+      socket.cork();
+      let more = true;
+      for (const frame of frames) more = socket.write(frame);
+      socket.uncork();
+      return more;
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    close: () => void socket.destroy(),
+  };
+}
+
+const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+
+export const tcp: Network = {
+  listen: ({ host, port }, accepted) =>
+    new Promise((resolve, reject) => {
+      const server = createServer(socket => accepted(tcpWire(socket, peerOf(socket))));
+      server.once('error', reject);
+      // exclusive: in a cluster worker the port must be this process's own.
+      server.listen({ host, port, exclusive: true }, () => {
+        server.off('error', reject);
+        // EMFILE and the like while accepting: that socket is lost, the listener is not.
+        server.on('error', () => {});
+        const bound = server.address();
+        if (bound === null || typeof bound === 'string') return reject(new Error('the listener has no port'));
+        const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+        resolve({ address: `${name}:${bound.port}`, port: bound.port, close: () => new Promise(closed => server.close(() => closed())) });
+      });
+    }),
+  connect({ host, port }, connected) {
+    const socket = dial({ host, port });
+    socket.once('connect', connected);
+    return tcpWire(socket, `${host}:${port}`);
+  },
+};

@@ -1,0 +1,39 @@
+// What a transport offers, whatever it is made of: an ordered, reliable stream of bytes, and a place to wait for one.
+
+export interface WireEvents {
+  data(chunk: Buffer): void;
+  /** All that was written has been taken by the system: write on. */
+  drained(): void;
+  /** Called once, last. `orderly`: the other end closed after all it had to say. */
+  closed(end: { orderly: boolean; message: string }): void;
+}
+
+export interface Wire {
+  /** Who is at the other end, for people. */
+  readonly peer: string;
+  /** Written, but not yet taken by the system, in bytes. */
+  readonly pending: number;
+  /** Has to be called once, before anything arrives. */
+  open(events: WireEvents): void;
+  /** Writes all of it in order; false: wait for `drained` before more. */
+  write(frames: readonly Buffer[]): boolean;
+  pause(): void;
+  resume(): void;
+  /** Ends it now. What `write` handed to the system before still goes out. */
+  close(): void;
+}
+
+export interface Listening {
+  /** What an agent is told, as `host:port`. */
+  readonly address: string;
+  readonly port: number;
+  /** Resolves when the port is free again. */
+  close(): Promise<void>;
+}
+
+export interface Network {
+  /** Binds first: when it resolves, the port is ours. Rejects with the system's error (`EADDRINUSE` and so on). */
+  listen(at: { host: string; port: number }, accepted: (wire: Wire) => void): Promise<Listening>;
+  /** Calls an address; `closed` tells of a failure too. */
+  connect(at: { host: string; port: number }, connected: () => void): Wire;
+}

@@ -1,0 +1,200 @@
+// Who may import whom. Reads every import of machines/ and src/ and fails on an arrow that points up, a circle, or a
+// machine that is not pure; and holds the sizes and forms that design asks for.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { parseAst } from 'vite';
+import { expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+
+/** Folder or file → what of ours it may import. Nothing else, and nothing above it. */
+const mayImport: Record<string, readonly string[]> = {
+  machines: ['machines'],
+  'src/errors.ts': [],
+  'src/world.ts': [],
+  'src/protocol': ['src/protocol', 'src/errors.ts'],
+  'src/transport': ['src/transport', 'src/errors.ts', 'src/world.ts'],
+  'src/link': ['src/link', 'src/transport', 'src/protocol', 'src/errors.ts', 'src/world.ts'],
+  'src/process': ['src/process', 'src/errors.ts', 'src/world.ts'],
+  'src/options.ts': ['src/errors.ts'],
+  'src/observe': ['src/observe', 'src/errors.ts', 'src/options.ts'],
+  'src/actors': [
+    'src/actors',
+    'src/link',
+    'src/transport',
+    'src/process',
+    'src/protocol',
+    'src/errors.ts',
+    'src/world.ts',
+    'src/options.ts',
+    'machines',
+  ],
+  'src/runtime': [
+    'src/runtime',
+    'src/actors',
+    'src/link',
+    'src/transport',
+    'src/process',
+    'src/protocol',
+    'src/observe',
+    'src/errors.ts',
+    'src/world.ts',
+    'src/options.ts',
+    'machines',
+  ],
+  'src/agent': ['src/agent', 'src/link', 'src/transport', 'src/protocol', 'src/errors.ts', 'src/world.ts'],
+  'src/spearlet.ts': [
+    'src/runtime',
+    'src/observe',
+    'src/errors.ts',
+    'src/world.ts',
+    'src/options.ts',
+    'src/transport',
+    'src/process',
+    'machines',
+  ],
+  'src/index.ts': ['src/spearlet.ts', 'src/runtime', 'src/errors.ts', 'src/options.ts', 'src/observe'],
+  'src/cli': ['src/cli', 'src/index.ts', 'src/errors.ts', 'src/options.ts', 'src/agent'],
+};
+
+/** Packages that a place may import beside node's built-ins. */
+const mayUse: Record<string, readonly string[]> = {
+  machines: ['xstate'],
+  'src/options.ts': ['zod'],
+  'src/observe': ['pino', 'rxjs', 'xstate'],
+  'src/actors': ['xstate', 'rxjs'],
+  'src/runtime': ['xstate', 'rxjs'],
+  'src/spearlet.ts': ['xstate', 'rxjs'],
+  'src/cli': ['commander'],
+};
+
+/** Files that implement an interface to the world; nobody else touches time, chance, network or processes. */
+const worldly = ['src/world.ts', 'src/transport/tcp.ts', 'src/process/spawn.ts', 'src/agent/clock.ts'];
+
+interface Import {
+  readonly source: string;
+  readonly typeOnly: boolean;
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts'))
+    .map(name => join(folder, name));
+}
+
+function importsOf(source: string): Import[] {
+  const imports: Import[] = [];
+  for (const node of parseAst(source, { lang: 'ts' }).body as never as Record<string, never>[]) {
+    if (node.type !== 'ImportDeclaration' && node.type !== 'ExportNamedDeclaration' && node.type !== 'ExportAllDeclaration') continue;
+    if (!node.source) continue;
+    const specifiers = (node.specifiers ?? []) as Record<string, string>[];
+    const typeOnly =
+      node.importKind === 'type' ||
+      node.exportKind === 'type' ||
+      (specifiers.length > 0 && specifiers.every(each => each.importKind === 'type' || each.exportKind === 'type'));
+    imports.push({ source: (node.source as { value: string }).value, typeOnly });
+  }
+  return imports;
+}
+
+const files = [...filesBelow('machines'), ...filesBelow('src')];
+const sources = new Map(files.map(file => [file, readFileSync(join(root, file), 'utf8')]));
+const imports = new Map(files.map(file => [file, importsOf(sources.get(file)!)]));
+const placeOf = (file: string) => Object.keys(mayImport).find(place => file === place || file.startsWith(`${place}/`));
+const resolveImport = (file: string, source: string) => relative(root, normalize(join(root, dirname(file), source)));
+const isOurs = (source: string) => source.startsWith('.');
+
+test('every file has a place in the table of who may import whom', () => {
+  expect(files.filter(file => placeOf(file) === undefined)).toEqual([]);
+});
+
+test('a file imports only what lies below it', () => {
+  const upward = files.flatMap(file =>
+    imports
+      .get(file)!
+      .filter(({ source }) => isOurs(source))
+      .map(({ source }) => resolveImport(file, source))
+      .filter(target => !mayImport[placeOf(file)!]!.some(allowed => target === allowed || target.startsWith(`${allowed}/`)))
+      .map(target => `${file} → ${target}`),
+  );
+  expect(upward).toEqual([]);
+});
+
+test('a file uses only the packages of its place', () => {
+  const foreign = files.flatMap(file =>
+    imports
+      .get(file)!
+      .filter(
+        ({ source, typeOnly }) =>
+          !isOurs(source) && !source.startsWith('node:') && !typeOnly && !(mayUse[placeOf(file)!] ?? []).includes(source),
+      )
+      .map(({ source }) => `${file} uses ${source}`),
+  );
+  expect(foreign).toEqual([]);
+});
+
+test('a file opens with what it holds, and is short', () => {
+  expect(files.filter(file => !/^(\/\/ |#!)/.test(sources.get(file)!))).toEqual([]);
+  expect(files.filter(file => !file.startsWith('machines/') && sources.get(file)!.split('\n').length > 251)).toEqual([]);
+});
+
+test('nothing imports in a circle', () => {
+  const graph = new Map(
+    files.map(file => [
+      file,
+      imports
+        .get(file)!
+        .filter(({ source, typeOnly }) => isOurs(source) && !typeOnly)
+        .map(({ source }) => resolveImport(file, source)),
+    ]),
+  );
+  const done = new Set<string>();
+  const visit = (file: string, trail: string[]): void => {
+    if (trail.includes(file)) throw new Error(`a circle: ${[...trail.slice(trail.indexOf(file)), file].join(' → ')}`);
+    if (done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...trail, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+});
+
+test('a machine imports xstate and other machines, nothing else', () => {
+  for (const file of filesBelow('machines')) {
+    const others = imports
+      .get(file)!
+      .filter(({ source, typeOnly }) => !typeOnly && source !== 'xstate' && !/^\.\/[a-z]+\.ts$/.test(source));
+    expect({ file, others }).toEqual({ file, others: [] });
+  }
+});
+
+test('a machine is one literal: no spreads in its configuration', () => {
+  for (const file of filesBelow('machines')) {
+    const source = sources.get(file)!;
+    const config = source.slice(source.indexOf('createMachine('));
+    if (source.includes('createMachine(')) expect({ file, spread: config.includes('...') }).toEqual({ file, spread: false });
+  }
+});
+
+test('time, chance, network and processes are touched only where the world is implemented', () => {
+  const forbidden =
+    /(?<![.\w])(Date\.now|new Date\(|Math\.random|setTimeout|setInterval|setImmediate|performance\.now|process\.hrtime)\b|from 'node:(net|child_process|timers)/;
+  const offenders = files.filter(
+    file => file.startsWith('src/') && !worldly.includes(file) && forbidden.test(sources.get(file)!.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '')),
+  );
+  expect(offenders).toEqual([]);
+});
+
+test('the agent entry loads node built-ins and its own few files only', () => {
+  const loaded = new Set<string>();
+  const load = (file: string): void => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    for (const { source, typeOnly } of imports.get(file) ?? []) {
+      if (typeOnly) continue;
+      if (isOurs(source)) load(resolveImport(file, source));
+      else expect({ file, source, builtIn: source.startsWith('node:') }).toEqual({ file, source, builtIn: true });
+    }
+  };
+  load('src/agent/index.ts');
+  expect(loaded.size).toBeLessThanOrEqual(20);
+});

@@ -1,0 +1,97 @@
+// Runs around every test: what is there afterwards and was not before is a leftover, and fails the test.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect } from 'vitest';
+
+interface Census {
+  readonly processes: string[];
+  readonly listeners: number;
+  readonly sockets: number;
+  readonly files: number;
+  readonly resources: Record<string, number>;
+}
+
+const KINDS = ['Timeout', 'TCPServerWrap', 'TCPSocketWrap', 'ProcessWrap', 'PipeWrap', 'TCPConnectWrap'];
+
+/** Every process that descends from this one, or whose environment says that it belongs to one of our instances. */
+function processes(cookies: ReadonlySet<string>): string[] {
+  const found: string[] = [];
+  const parents = new Map<number, number>();
+  const pids = readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number);
+  for (const pid of pids) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]));
+      if (stat.includes(') Z ')) continue;
+      if (parents.get(pid) !== process.pid && cookies.size === 0) continue;
+      const cookie = /(?:^|\0)SPEARLET_INSTANCE_ID=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, 'latin1'))?.[1];
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      if (pid !== process.pid && ((cookie !== undefined && cookies.has(cookie)) || parents.get(pid) === process.pid))
+        found.push(`${pid} ${command}`);
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+  return found;
+}
+
+function take(cookies: ReadonlySet<string>): Census {
+  const links = readdirSync('/proc/self/fd').flatMap(fd => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+  const mine = new Set(links.flatMap(link => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
+  const listening = ['tcp', 'tcp6']
+    .flatMap(table => readFileSync(`/proc/net/${table}`, 'utf8').split('\n').slice(1))
+    .filter(line => {
+      const columns = line.trim().split(/\s+/);
+      return columns[3] === '0A' && mine.has(columns[9] ?? '');
+    });
+  const resources: Record<string, number> = {};
+  for (const kind of process.getActiveResourcesInfo()) if (KINDS.includes(kind)) resources[kind] = (resources[kind] ?? 0) + 1;
+  return { processes: processes(cookies), listeners: listening.length, sockets: mine.size, files: links.length, resources };
+}
+
+const cookies = new Set<string>();
+/** A test that starts instances names them, so that what descends from them is found wherever it went. */
+export const remember = (instanceId: string): void => void cookies.add(instanceId);
+
+const endings: (() => unknown)[] = [];
+/** What a test has to do at its end, before the census; the last comes first. */
+export const atEnd = (ending: () => unknown): void => void endings.unshift(ending);
+
+function surplus(before: Census, after: Census): string[] {
+  const left = after.processes.filter(each => !before.processes.includes(each)).map(each => `process ${each}`);
+  if (after.listeners > before.listeners) left.push(`${after.listeners - before.listeners} listeners`);
+  if (after.sockets > before.sockets) left.push(`${after.sockets - before.sockets} sockets`);
+  if (after.files > before.files) left.push(`${after.files - before.files} file descriptors`);
+  for (const kind of KINDS) {
+    const more = (after.resources[kind] ?? 0) - (before.resources[kind] ?? 0);
+    if (more > 0) left.push(`${more} × ${kind}`);
+  }
+  return left;
+}
+
+let before: Census;
+beforeEach(() => {
+  before = take(cookies);
+});
+
+afterEach(async () => {
+  for (const ending of endings.splice(0)) await ending();
+  let left = surplus(before, take(cookies));
+  // The system closes what was let go of in its own time; a leftover stays.
+  // Node lists closed handles until they are collected.
+  if (left.length > 0) (globalThis as { gc?: () => void }).gc?.();
+  for (let tries = 0; left.length > 0 && tries < 100; tries += 1) {
+    await sleep(20);
+    (globalThis as { gc?: () => void }).gc?.();
+    left = surplus(before, take(cookies));
+  }
+  expect(left, 'left behind by this test').toEqual([]);
+});

@@ -1,0 +1,162 @@
+// What the situations share: a spearlet that is stopped whatever happens, agents under test, and a peer that speaks the
+// wire by hand.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { filter, firstValueFrom, type Observable, take, timeout } from 'rxjs';
+import {
+  createSpearlet,
+  type Instance,
+  type InstanceSpec,
+  type Spearlet,
+  type SpearletError,
+  type SpearletEvent,
+  type SpearletOptions,
+} from '../../src/index.ts';
+import { createFrameReader } from '../../src/protocol/frame.ts';
+import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
+import * as v1 from '../../src/protocol/v1.ts';
+import { atEnd, remember } from '../census/census.ts';
+
+export const agentFile = (name: string): string => join(import.meta.dirname, '..', 'agents', name);
+export const everyday: InstanceSpec = { artifactId: 'everyday', command: process.execPath, args: [agentFile('everyday.js')] };
+/** A program that tells its environment on stdout and stays: the test is its agent. */
+export const hollow: InstanceSpec = { artifactId: 'hollow', command: process.execPath, args: [agentFile('hollow.js')] };
+
+export type World = Spearlet & { readonly events: SpearletEvent[]; readonly log: string[] };
+
+export function openSpearlet(options: SpearletOptions = {}): World {
+  const log: string[] = [];
+  const levels = ['trace', 'debug', 'info', 'warn', 'error'];
+  const logger: Record<string, unknown> = { child: () => logger };
+  for (const level of levels) logger[level] = (facts: object, message: string) => log.push(JSON.stringify({ level, message, ...facts }));
+  const spearlet = createSpearlet({ logger: logger as never, ports: 0, ...options });
+  const events: SpearletEvent[] = [];
+  spearlet.events$.subscribe(event => {
+    events.push(event);
+    if ('instanceId' in event) remember(event.instanceId);
+  });
+  atEnd(() => spearlet.stop({ grace: 0 }));
+  return Object.assign(Object.create(spearlet), { events, log, stop: spearlet.stop, start: spearlet.start, get: spearlet.get }) as World;
+}
+
+/** The error that a promise rejects with; a resolved one is a failure. */
+export async function failureOf(promise: Promise<unknown>): Promise<SpearletError> {
+  const value = await promise.then(
+    result => ({ result }),
+    (error: SpearletError) => error,
+  );
+  if ('result' in value) throw new Error(`expected a rejection, got ${JSON.stringify(value.result)}`);
+  return value;
+}
+
+/** The first value that fits; a situation that does not come about in time fails the test by itself. */
+export const seen = <T>(source$: Observable<T>, fits: (value: T) => boolean): Promise<T> =>
+  firstValueFrom(source$.pipe(filter(fits), take(1), timeout(20_000)));
+
+export async function until(holds: () => boolean): Promise<void> {
+  for (let tries = 0; !holds(); tries += 1) {
+    if (tries > 4_000) throw new Error(`still not so: ${holds}`);
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+}
+
+/** Starts a hollow program and hands out what only its agent knows. `ready` is what start() promised. */
+export async function startHollow(spearlet: World, spec: Partial<InstanceSpec> = {}) {
+  const ready = spearlet.start({ ...hollow, ...spec });
+  ready.catch(() => {});
+  const spawned = (await seen(spearlet.events$, event => event.type === 'instance.spawned')) as { instanceId: string };
+  const instance = spearlet.get(spawned.instanceId) as Instance;
+  let text = '';
+  await seen(instance.output$, chunk => {
+    if (chunk.channel === 'stdout') text += chunk.text;
+    return text.includes('\n');
+  });
+  return { ready, instance, environment: JSON.parse(text.slice(0, text.indexOf('\n'))) as Record<string, string> };
+}
+
+/** One end of a connection, spoken by hand. */
+export interface HandPeer {
+  readonly socket: Socket;
+  readonly received: SpearMessage[];
+  send(type: MessageType, requestId: U64, payload: string | Uint8Array): void;
+  next(type: MessageType): Promise<SpearMessage>;
+  closed: Promise<void>;
+  close(): void;
+}
+
+export async function dial(address: string): Promise<HandPeer> {
+  const [host, port] = address.split(':');
+  const socket = connect({ host: host!, port: Number(port) });
+  atEnd(() => void socket.destroy());
+  socket.on('error', () => {});
+  const received: SpearMessage[] = [];
+  const taken: SpearMessage[] = [];
+  const waiters = new Set<() => void>();
+  const reader = createFrameReader(2 ** 26, body => {
+    const message = v1.decodeMessage(body);
+    received.push({ ...message, payload: Buffer.from(message.payload) });
+  });
+  socket.on('data', chunk => {
+    reader.push(chunk);
+    for (const wake of [...waiters]) wake();
+  });
+  const closed = new Promise<void>(resolve => socket.once('close', () => resolve()));
+  void closed.then(() => {
+    for (const wake of [...waiters]) wake();
+  });
+  await once(socket, 'connect');
+  return {
+    socket,
+    received,
+    closed,
+    send: (type, requestId, payload) => void socket.write(v1.encodeFrame(type, requestId, { secs: 1, nanos: 0 }, payload)),
+    async next(type) {
+      for (;;) {
+        const found = received.find(each => each.type === type && !taken.includes(each));
+        if (found !== undefined) {
+          taken.push(found);
+          return found;
+        }
+        if (socket.destroyed) throw new Error(`closed before ${type}; received ${received.map(each => each.type).join(', ') || 'nothing'}`);
+        await new Promise<void>(resolve => {
+          const wake = (): void => {
+            waiters.delete(wake);
+            resolve();
+          };
+          waiters.add(wake);
+        });
+      }
+    },
+    close: () => void socket.destroy(),
+  };
+}
+
+export const authRequest = (environment: Record<string, string>, changes: Partial<{ instanceId: string; token: string }> = {}): string =>
+  v1.encodeAuthRequest({
+    instanceId: environment.SPEARLET_INSTANCE_ID!,
+    token: environment.SPEARLET_TOKEN!,
+    clientVersion: '1.0.0',
+    ...changes,
+  });
+
+/** Dials and authenticates as the agent of a hollow program. */
+export async function joinAs(environment: Record<string, string>): Promise<HandPeer> {
+  const peer = await dial(environment.SPEARLET_ADDR!);
+  peer.send('AuthRequest', 1, authRequest(environment));
+  const answer = v1.decodeAuthResponse((await peer.next('AuthResponse')).payload);
+  if (!answer.success) throw new Error(`refused: ${answer.errorMessage}`);
+  return peer;
+}
+
+export const complete = (request: SpearMessage, output: string): [MessageType, U64, string] => [
+  'ExecuteResponse',
+  request.requestId,
+  v1.encodeExecuteResponse({
+    taskId: v1.decodeExecuteRequest(Buffer.from(request.payload)).taskId,
+    status: 'Completed',
+    output,
+    error: null,
+    exitCode: 0,
+  }),
+];

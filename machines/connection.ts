@@ -56,6 +56,7 @@ export const connectionMachine = setup({
     // Last words, provided: a command would reach the link actor only after it has been disposed.
     refuse: (_, _params: { because: 'refused' | 'claimed' }) => {},
     complain: (_, _params: { code: string; message: string }) => {},
+    reportEnd: () => {},
     claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionId: context.connectionId })),
     announceSession: sendParent(({ context }) => ({ type: 'session.opened', connectionId: context.connectionId })),
     confirmSession: sendParent(({ context }) => ({ type: 'session.confirmed', connectionId: context.connectionId })),
@@ -236,7 +237,7 @@ export const connectionMachine = setup({
     stopped: {
       description: 'The socket is gone.',
       type: 'final',
-      entry: 'announceEnd',
+      entry: ['reportEnd', 'announceEnd'],
     },
   },
 });

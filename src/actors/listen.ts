@@ -28,12 +28,13 @@ export const listen = (deps: ListenDeps) =>
 
     const accepted = (wire: Wire): void => {
       if (over) return wire.close();
-      const pending = [...deps.peers(instanceId)].filter(peer => peer.stage !== 'admitted');
+      const pending = [...deps.peers(instanceId)].filter(peer => peer.stage === 'stranger' || peer.stage === 'asking');
       if (pending.length >= deps.maxPending) {
         // The oldest that has not even said who it is makes room: whoever has, is about to be judged.
         const oldest = pending.find(peer => peer.stage === 'stranger');
         if (oldest === undefined) return wire.close();
-        deps.release(oldest);
+        oldest.stage = 'evicted';
+        oldest.link.end({ code: 'LINK_LOST', message: 'evicted: too many connections that have not said who they are' });
       }
       sendBack({ type: 'socket.accepted', connectionId: deps.admit(instanceId, wire).id });
     };

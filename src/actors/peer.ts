@@ -7,8 +7,8 @@ export interface Peer {
   readonly id: string;
   readonly instanceId: string;
   readonly link: Link;
-  /** `stranger`: no whole AuthRequest yet; `asking`: it has sent one; `admitted`: it holds the session. */
-  stage: 'stranger' | 'asking' | 'admitted';
+  /** `stranger`: no whole AuthRequest yet; `asking`: it has sent one; `admitted`: it holds the session; `evicted`: gone. */
+  stage: 'stranger' | 'asking' | 'admitted' | 'evicted';
   auth: AuthRequest | null;
   /** The request id of its AuthRequest, which the answer repeats. */
   authId: U64;

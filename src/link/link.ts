@@ -48,6 +48,8 @@ export interface Link {
   /** Hands out no more messages until `release`, in the middle of a chunk too. */
   hold(): void;
   release(): void;
+  /** Ends it for a reason of ours: `ended` is called. */
+  end(reason: LinkEnd): void;
   /** Ends it for a fault of the other end: `ended` is called, and last words can be sent until `close`. */
   fail(thrown: unknown): void;
   /** Writes what waits and ends the wire. */
@@ -160,6 +162,7 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
       events?.held?.(false);
       guarded(() => reader.resume());
     },
+    end,
     fail,
     close() {
       over = true;

@@ -45,6 +45,7 @@ export interface Engine {
   connectionId(instanceId: string): string;
   spawned(record: InstanceRecord): void;
   sessionOpened(record: InstanceRecord, peer: Peer): void;
+  connectionClosed(peer: Peer, code: string, message: string): void;
   incarnationEnded(record: InstanceRecord, context: InstanceContext): void;
   instanceEnded(record: InstanceRecord, context: InstanceContext): void;
   abandoned(record: InstanceRecord, error: unknown): void;
@@ -108,6 +109,12 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       if (record.wasReady) return;
       record.wasReady = true;
       record.ready.resolve(handle(record));
+    },
+
+    connectionClosed(peer, code, message) {
+      const facts = { instanceId: peer.instanceId, connectionId: peer.id, code, message };
+      logger[code === 'LINK_LOST' ? 'info' : 'warn']({ ...facts, peer: peer.link.peer }, 'connection closed');
+      events$.next({ type: 'connection.closed', ...facts });
     },
 
     incarnationEnded(record, context) {

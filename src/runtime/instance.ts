@@ -112,7 +112,7 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
     send: data => record.calls.signal(data),
     async stop(options = {}) {
       const { grace = defaultGrace } = parse(stopOptionsSchema, options, 'stop()');
-      record.stop(grace);
+      if (record.state$.value !== 'stopped') record.stop(grace);
       return record.exited.promise;
     },
     exited: record.exited.promise,

@@ -88,6 +88,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
     actions: {
       refuse: ({ context }, { because }) => refuse(peerOf(context.connectionId), because),
       complain: ({ context }, { code, message }) => complain(peerOf(context.connectionId), code, message),
+      reportEnd: ({ context }) => engine.connectionClosed(peerOf(context.connectionId), context.code, context.message),
     },
     delays: {
       authTimeout: options.authTimeout,

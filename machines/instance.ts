@@ -485,21 +485,29 @@ export const instanceMachine = setup({
               target: 'connected',
               actions: { type: 'openSession', params: ({ event }) => ({ connectionId: event.connectionId }) },
             },
-            'process.exited': {
-              target: 'exiting',
-              actions: [
-                { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
-                {
-                  type: 'noteCause',
-                  params: {
-                    reason: 'crashed',
-                    code: 'OUTCOME_UNKNOWN',
-                    message: 'the program ended while it was disconnected',
-                    final: false,
+            'process.exited': [
+              {
+                guard: { type: 'isClean', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
+                target: 'exiting',
+                actions: [
+                  { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
+                  {
+                    type: 'noteCause',
+                    params: { reason: 'completed', code: 'INSTANCE_STOPPED', message: 'the program ended by itself', final: false },
                   },
-                },
-              ],
-            },
+                ],
+              },
+              {
+                target: 'exiting',
+                actions: [
+                  { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
+                  {
+                    type: 'noteCause',
+                    params: { reason: 'crashed', code: 'OUTCOME_UNKNOWN', message: 'the program crashed', final: false },
+                  },
+                ],
+              },
+            ],
             stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
           },
           after: {

@@ -1,3 +1,4 @@
 // The door for authors of agents: `import { serve } from 'spearlet/agent'`. Loads node built-ins and its own few files.
 export { SpearletError } from '../errors.ts';
-export { type Handler, type HandlerContext, type HandlerResult, type Request, type ServeOptions, serve } from './serve.ts';
+export { type Handler, type HandlerContext, type HandlerResult, type ServeOptions, serve } from './serve.ts';
+export type { Request } from './task.ts';

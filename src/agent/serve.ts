@@ -7,15 +7,8 @@ import { endProcessAfter, soon } from './clock.ts';
 import { readInvitation } from './environment.ts';
 import { watchHost } from './host.ts';
 import { openSession, type Session } from './session.ts';
-import { createTextJoiner, type TextJoiner } from './text.ts';
-
-export interface Request {
-  readonly taskId: string;
-  readonly command: string;
-  readonly args: readonly string[];
-  /** Without a prototype: `__proto__` is a name like any other. */
-  readonly env: Readonly<Record<string, string>>;
-}
+import { abort, type Request, signalOf, type Task } from './task.ts';
+import { createTextJoiner } from './text.ts';
 
 export interface HandlerContext {
   readonly taskId: string;
@@ -43,14 +36,6 @@ const KEPT_SIZE = 2 ** 20;
 /** After the host is gone an agent has so long to end by itself, in ms. */
 const LAST_MOMENT = 700;
 const MAX_EXIT_CODE = 2 ** 31 - 1;
-
-interface Task {
-  readonly requestId: U64;
-  readonly request: Request;
-  readonly aborter: AbortController;
-  text: TextJoiner | null;
-  announced: boolean;
-}
 
 /**
  * Connects to the host that started this program, authenticates, and executes its requests with the handlers: one for
@@ -152,7 +137,8 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       const task: Task = {
         requestId,
         request: { taskId, command, args, env: record },
-        aborter: new AbortController(),
+        aborter: null,
+        aborted: null,
         text: null,
         announced: false,
       };
@@ -161,7 +147,13 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       if (draining) return finish(task, { status: 'Failed', error: 'this agent is ending and takes no more requests', exitCode: 1 });
       if (handler === undefined) return finish(task, { status: 'Failed', error: `unknown command '${command}'`, exitCode: 127 });
       try {
-        const value = handler(task.request, { taskId, signal: task.aborter.signal, write: output => write(task, output) });
+        const value = handler(task.request, {
+          taskId,
+          get signal() {
+            return signalOf(task);
+          },
+          write: output => write(task, output),
+        });
         if (!(value instanceof Promise)) return settle(task, value);
         value.then(
           result => settle(task, result),
@@ -181,7 +173,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
     };
 
     const abortAll = (reason: string): void => {
-      for (const task of tasks.values()) task.aborter.abort(new SpearletError('CANCELLED', reason));
+      for (const task of tasks.values()) abort(task, reason);
     };
 
     const session: Session = openSession(invitation, {
@@ -203,8 +195,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       },
       request: run,
       cancel(taskId) {
-        for (const task of tasks.values())
-          if (task.request.taskId === taskId) task.aborter.abort(new SpearletError('CANCELLED', 'cancelled by the host'));
+        for (const task of tasks.values()) if (task.request.taskId === taskId) abort(task, 'cancelled by the host');
       },
       signal: data => options.onSignal?.(data),
       draining(hurry) {

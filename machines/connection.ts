@@ -15,6 +15,9 @@ export type LinkEvent =
   | { type: 'reading.resumed' }
   | { type: 'link.closed'; code: string; message: string };
 
+/** `genuine`: the program that was given the token; `elsewhere`: genuine, but of an instance that this listener only leads to. */
+export type Verdict = 'genuine' | 'elsewhere' | 'foreign';
+
 export type ConnectionEvent =
   | LinkEvent
   | { type: 'session.granted' }
@@ -27,7 +30,6 @@ export type ConnectionReport =
   | { type: 'session.claimed'; connectionId: string }
   | { type: 'session.opened'; connectionId: string }
   | { type: 'session.confirmed'; connectionId: string }
-  | { type: 'connection.refused'; connectionId: string }
   | { type: 'connection.closed'; connectionId: string; code: string; message: string };
 
 export const connectionMachine = setup({
@@ -41,7 +43,7 @@ export const connectionMachine = setup({
     link: fromCallback<LinkCommand, { connectionId: string }, ConnectionEvent>(() => {
       throw new Error("connection: actor 'link' was not provided");
     }),
-    authenticate: fromPromise<{ genuine: boolean }, { connectionId: string }>(() => {
+    authenticate: fromPromise<{ verdict: Verdict }, { connectionId: string }>(() => {
       throw new Error("connection: actor 'authenticate' was not provided");
     }),
   },
@@ -56,11 +58,11 @@ export const connectionMachine = setup({
     // Last words, provided: a command would reach the link actor only after it has been disposed.
     refuse: (_, _params: { because: 'refused' | 'claimed' }) => {},
     complain: (_, _params: { code: string; message: string }) => {},
+    handOver: () => {},
     reportEnd: () => {},
     claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionId: context.connectionId })),
     announceSession: sendParent(({ context }) => ({ type: 'session.opened', connectionId: context.connectionId })),
     confirmSession: sendParent(({ context }) => ({ type: 'session.confirmed', connectionId: context.connectionId })),
-    announceRefusal: sendParent(({ context }) => ({ type: 'connection.refused', connectionId: context.connectionId })),
     announceEnd: sendParent(({ context }) => ({
       type: 'connection.closed',
       connectionId: context.connectionId,
@@ -69,7 +71,8 @@ export const connectionMachine = setup({
     })),
   },
   guards: {
-    isGenuine: (_, params: { genuine: boolean }) => params.genuine,
+    isGenuine: (_, params: { verdict: Verdict }) => params.verdict === 'genuine',
+    isElsewhere: (_, params: { verdict: Verdict }) => params.verdict === 'elsewhere',
     // The silence before the first heartbeat counts as the first miss: `misses` intervals of silence are the end.
     missedTooMany: ({ context }) => context.missed + 2 >= context.misses,
     isPaused: stateIn({ ready: { reading: 'paused' } }),
@@ -120,11 +123,15 @@ export const connectionMachine = setup({
             onDone: [
               { guard: { type: 'isGenuine', params: ({ event }) => event.output }, target: 'claiming' },
               {
+                guard: { type: 'isElsewhere', params: ({ event }) => event.output },
+                target: '#connection.stopped',
+                actions: ['handOver', { type: 'noteEnd', params: { code: 'HANDED_OVER', message: 'given to its instance' } }],
+              },
+              {
                 target: '#connection.stopped',
                 actions: [
                   { type: 'refuse', params: { because: 'refused' } },
                   { type: 'noteEnd', params: { code: 'AUTH_REFUSED', message: 'authentication refused' } },
-                  'announceRefusal',
                 ],
               },
             ],

@@ -53,8 +53,9 @@ export interface InstanceContext extends InstanceInput {
   /** Another connection that has shown the token, while the session is asked for a sign of life. */
   readonly claimant: string | null;
   readonly connections: readonly string[];
-  readonly refused: number;
   readonly cause: Cause | null;
+  /** Why the session was lost last. */
+  readonly lost: string | null;
   readonly exit: ProgramExit | null;
   readonly output: 'open' | 'closed';
   /** The grace of the ending that is under way. */
@@ -110,8 +111,8 @@ export const instanceMachine = setup({
       session: null,
       claimant: null,
       connections: [],
-      refused: 0,
       cause: null,
+      lost: null,
       exit: null,
       output: 'open' as const,
       patience: context.grace,
@@ -119,6 +120,7 @@ export const instanceMachine = setup({
     noteAddress: assign((_, params: { address: string }) => params),
     notePid: assign((_, params: { pid: number | null }) => params),
     noteExit: assign((_, params: ProgramExit) => ({ exit: { exitCode: params.exitCode, signal: params.signal } })),
+    noteLoss: assign((_, params: { code: string }) => ({ lost: params.code })),
     noteOutputClosed: assign({ output: 'closed' }),
     noteCause: assign(({ context }, params: Cause) => ({ cause: context.cause ?? params })),
     noteStop: assign(({ context }, params: { grace: number }) => ({
@@ -139,8 +141,7 @@ export const instanceMachine = setup({
     noteConnection: assign(({ context }, params: { connectionId: string }) => ({
       connections: [...context.connections, params.connectionId],
     })),
-    noteRefusal: assign({ refused: ({ context }) => context.refused + 1 }),
-    noteSession: assign((_, params: { connectionId: string }) => ({ session: params.connectionId })),
+    noteSession: assign((_, params: { connectionId: string }) => ({ session: params.connectionId, lost: null })),
     noteClaimant: assign((_, params: { connectionId: string }) => ({ claimant: params.connectionId })),
     clearClaimant: assign({ claimant: null }),
     promoteClaimant: assign(({ context }) => ({ session: context.claimant, claimant: null })),
@@ -190,6 +191,7 @@ export const instanceMachine = setup({
     isPromised: ({ context }) => context.session !== null,
     hasClaimant: ({ context }) => context.claimant !== null,
     isLastConnection: ({ context }, params: { connectionId: string }) => context.connections.every(each => each === params.connectionId),
+    wasSilent: ({ context }) => context.lost === 'HEARTBEAT_LOST',
     isUrgent: (_, params: { grace: number }) => params.grace <= 0,
     hasNoTime: ({ context }) => context.patience <= 0,
     isConnected: ({ context }) => context.session !== null,
@@ -228,8 +230,8 @@ export const instanceMachine = setup({
     session: null,
     claimant: null,
     connections: [],
-    refused: 0,
     cause: null,
+    lost: null,
     exit: null,
     output: 'open',
     grace: input.grace,
@@ -250,7 +252,6 @@ export const instanceMachine = setup({
       initial: 'allocating',
       on: {
         'socket.accepted': { actions: { type: 'dropSocket', params: ({ event }) => ({ connectionId: event.connectionId }) } },
-        'connection.refused': { actions: 'noteRefusal' },
         'connection.closed': {
           actions: [
             { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
@@ -285,6 +286,8 @@ export const instanceMachine = setup({
             queued: {
               description: 'So many instances start at once and no more. Waiting here costs no connect timeout.',
               entry: 'askToStart',
+              // Nothing is started for an external one: it takes nobody's place.
+              always: { guard: 'isExternal', target: 'binding', actions: 'bind' },
               on: { 'start.granted': { target: 'binding', actions: 'bind' } },
             },
             binding: {
@@ -405,6 +408,7 @@ export const instanceMachine = setup({
                 target: 'reconnecting',
                 actions: [
                   'closeSession',
+                  { type: 'noteLoss', params: ({ event }) => ({ code: event.code }) },
                   { type: 'grant', params: ({ context }) => ({ connectionId: context.claimant ?? '' }) },
                   'promoteClaimant',
                   { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
@@ -416,6 +420,7 @@ export const instanceMachine = setup({
                 target: 'reconnecting',
                 actions: [
                   'closeSession',
+                  { type: 'noteLoss', params: ({ event }) => ({ code: event.code }) },
                   { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
                   { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
                 ],
@@ -511,13 +516,28 @@ export const instanceMachine = setup({
             stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
           },
           after: {
-            reconnectWindow: {
-              target: 'stopping',
-              actions: {
-                type: 'noteCause',
-                params: { reason: 'link', code: 'LINK_LOST', message: 'did not come back within the reconnect window', final: false },
+            reconnectWindow: [
+              {
+                guard: 'wasSilent',
+                target: 'stopping',
+                actions: {
+                  type: 'noteCause',
+                  params: {
+                    reason: 'heartbeat',
+                    code: 'HEARTBEAT_LOST',
+                    message: 'frozen: it answered no heartbeat and did not come back',
+                    final: false,
+                  },
+                },
               },
-            },
+              {
+                target: 'stopping',
+                actions: {
+                  type: 'noteCause',
+                  params: { reason: 'link', code: 'LINK_LOST', message: 'did not come back within the reconnect window', final: false },
+                },
+              },
+            ],
           },
         },
         stopping: {

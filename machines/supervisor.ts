@@ -1,5 +1,17 @@
 // The parent of all instances, as a chart: it starts them, so many at once, forgets them when they end, and stops them all.
-import { assertEvent, assign, type DoneActorEvent, type ErrorActorEvent, sendTo, setup, spawnChild, stopChild } from 'xstate';
+import {
+  assertEvent,
+  assign,
+  type DoneActorEvent,
+  type ErrorActorEvent,
+  type EventObject,
+  fromCallback,
+  sendTo,
+  setup,
+  spawnChild,
+  stopChild,
+} from 'xstate';
+import { type ConnectionReport, connectionMachine } from './connection.ts';
 import { type InstanceInput, type InstanceReport, instanceMachine } from './instance.ts';
 
 export interface SupervisorInput {
@@ -8,6 +20,8 @@ export interface SupervisorInput {
 
 export type SupervisorEvent =
   | InstanceReport
+  | ConnectionReport
+  | { type: 'socket.accepted'; connectionId: string }
   | DoneActorEvent
   | ErrorActorEvent
   | { type: 'start'; instance: InstanceInput }
@@ -27,9 +41,16 @@ export const supervisorMachine = setup({
     input: {} as SupervisorInput,
     context: {} as SupervisorContext,
     events: {} as SupervisorEvent,
-    children: {} as { [instanceId: string]: 'instance' },
+    children: {} as { reception: 'reception'; [id: string]: 'instance' | 'connection' | 'reception' },
   },
-  actors: { instance: instanceMachine },
+  actors: {
+    instance: instanceMachine,
+    connection: connectionMachine,
+    // The shared listener, where there is one. Who connects to it is led to its instance once it has shown its token.
+    reception: fromCallback<EventObject, unknown, SupervisorEvent>(() => {
+      throw new Error("supervisor: actor 'reception' was not provided");
+    }),
+  },
   actions: {
     noteInstance: assign(({ context }, params: { instanceId: string }) => ({ instances: [...context.instances, params.instanceId] })),
     takePlace: assign(({ context }, params: { instanceId: string }) => ({ starting: [...context.starting, params.instanceId] })),
@@ -53,6 +74,16 @@ export const supervisorMachine = setup({
         return event.instance;
       },
     }),
+    spawnConnection: spawnChild('connection', {
+      id: ({ event }) => {
+        assertEvent(event, 'socket.accepted');
+        return event.connectionId;
+      },
+      input: ({ event }) => {
+        assertEvent(event, 'socket.accepted');
+        return { connectionId: event.connectionId, misses: 1 };
+      },
+    }),
     grantStart: sendTo((_, params: { instanceId: string }) => params.instanceId, { type: 'start.granted' }),
     stopInstance: stopChild((_, params: { instanceId: string }) => params.instanceId),
     // Provided: what XState does not do for us. Every instance is told to stop, the youngest first.
@@ -70,7 +101,9 @@ export const supervisorMachine = setup({
   description: 'The parent of all instances of one spearlet.',
   context: ({ input }) => ({ maxConcurrentStarts: input.maxConcurrentStarts, instances: [], starting: [], waiting: [] }),
   initial: 'running',
+  invoke: { id: 'reception', src: 'reception' },
   on: {
+    'socket.accepted': { actions: 'spawnConnection' },
     'instance.queued': [
       {
         guard: 'hasPlace',

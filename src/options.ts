@@ -1,6 +1,5 @@
 // Every option, its default and its bound, in one place. Parsed at the door and trusted afterwards.
 import { z } from 'zod';
-import { type ErrorCode, type OptionIssue, SpearletError } from './errors.ts';
 
 /** The longest a timer can run: beyond it Node fires at once. */
 const MAX_MS = 2 ** 31 - 1;
@@ -15,14 +14,17 @@ const bytes = z
 const port = z.int().min(1).max(65_535);
 
 /** Loopback, by name or address: anything else would offer the listeners to strangers. */
-const loopback = z.string().refine(host => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host), {
-  error: 'must be a loopback address: agents are programs of this machine',
-});
+const loopback = z
+  .string()
+  .refine(host => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host), {
+    error: 'must be a loopback address: agents are programs of this machine',
+  })
+  .transform(host => (host === 'localhost' ? '127.0.0.1' : host));
 
 /** Text that can be sent: no lone surrogates. */
 const wellFormed = z.string().refine(value => value.isWellFormed(), { error: 'holds a lone surrogate, which is not text' });
 /** Text that a system call takes. */
-const plain = wellFormed.refine(value => !value.includes('\0'), { error: 'holds a NUL, which no program can be given' });
+export const plain = wellFormed.refine(value => !value.includes('\0'), { error: 'holds a NUL, which no program can be given' });
 
 /** Names and texts as a Map: z.record loses the name `__proto__`, and an object changes the order of integer-like ones. */
 const textMap = (text: z.ZodType<string>, nameRule: RegExp, rule: string) =>
@@ -43,12 +45,12 @@ const textMap = (text: z.ZodType<string>, nameRule: RegExp, rule: string) =>
       }
       return map;
     });
-const environment = textMap(plain, /^[^=\0]+$/, "a name must not be empty nor hold '=' or NUL");
+export const environment = textMap(plain, /^[^=\0]+$/, "a name must not be empty nor hold '=' or NUL");
 
 const UNITS: Record<string, number> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: GIB, TiB: 2 ** 40 };
 
 /** `'1GB'` is 10^9, `'1GiB'` 2^30, a number is bytes. */
-const size = z
+export const size = z
   .union([
     z.int().min(1),
     z
@@ -61,7 +63,7 @@ const size = z
     return Math.floor(Number(digits) * UNITS[unit!]!);
   });
 
-const restartPolicy = z.enum(['permanent', 'transient', 'temporary']);
+export const restartPolicy = z.enum(['permanent', 'transient', 'temporary']);
 
 export const spearletSchema = z.strictObject({
   host: loopback.default('127.0.0.1'),
@@ -71,6 +73,7 @@ export const spearletSchema = z.strictObject({
       z.strictObject({ from: port, to: port }).refine(range => range.from <= range.to, { error: '`from` must not be above `to`' }),
     ])
     .default({ from: 9_100, to: 32_767 }),
+  listener: z.enum(['perInstance', 'shared']).default('perInstance'),
   connectTimeout: timeout.default(30_000),
   authTimeout: timeout.default(5_000),
   reconnectWindow: duration.default(10_000),
@@ -112,6 +115,11 @@ export const specSchema = z.strictObject({
   maxMemory: size.optional(),
   restart: restartPolicy.default('temporary'),
   transport: z.literal('tcp').default('tcp'),
+});
+
+export const expectSchema = z.strictObject({
+  artifactId: plain.min(1).max(256),
+  timeout: timeout.optional(),
 });
 
 export const requestSchema = z.strictObject({
@@ -170,6 +178,7 @@ const isLogger = (value: unknown): boolean =>
 export type SpearletOptions = z.input<typeof spearletSchema>;
 export type ParsedOptions = z.output<typeof spearletSchema>;
 export type InstanceSpec = z.input<typeof specSchema>;
+export type ExpectSpec = z.input<typeof expectSchema>;
 export type ParsedSpec = z.output<typeof specSchema>;
 export type ExecuteRequestInput = z.input<typeof requestSchema>;
 export type ParsedRequest = z.output<typeof requestSchema>;
@@ -177,72 +186,3 @@ export type ExecuteOptions = z.input<typeof executeOptionsSchema>;
 export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
 export type StartOptions = z.input<typeof startOptionsSchema>;
 export type StopOptions = z.input<typeof stopOptionsSchema>;
-
-/** Checks `value` at the door. Throws SpearletError with every issue: path, value, and the nearest known key. */
-export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, code: ErrorCode = 'INVALID_OPTIONS'): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
-  const text = issues.map(
-    ({ path, message, didYouMean }) => `${path || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
-  );
-  throw new SpearletError(code, `invalid ${what}: ${text.join(' | ')}`, {
-    issues,
-    hint: 'Correct what `issues` names.',
-  });
-}
-
-function describe(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue): OptionIssue[] {
-  const path = issue.path.map(String);
-  if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(schema, path);
-    return issue.keys.map(key => {
-      const near = nearest(key, known);
-      const at = [...path, key];
-      return { path: at.join('.'), value: valueAt(value, at), message: 'unknown key', ...(near === undefined ? {} : { didYouMean: near }) };
-    });
-  }
-  return [{ path: path.join('.'), value: valueAt(value, path), message: issue.message }];
-}
-
-function valueAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>(
-    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
-    value,
-  );
-}
-
-/** The keys that an object of the schema at a path may have; of all branches, where it is a union. */
-function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
-  const { def } = schema as never as {
-    def: { innerType?: z.ZodType; options?: z.ZodType[]; shape?: Record<string, z.ZodType>; element?: z.ZodType; in?: z.ZodType };
-  };
-  if (def.innerType !== undefined) return knownKeys(def.innerType, path);
-  if (def.in !== undefined) return knownKeys(def.in, path);
-  if (def.options !== undefined) return def.options.flatMap(option => knownKeys(option, path));
-  const [head, ...rest] = path;
-  if (head === undefined) return Object.keys(def.shape ?? {});
-  const inner = def.element ?? def.shape?.[head];
-  return inner === undefined ? [] : knownKeys(inner, rest);
-}
-
-/** The known key that is nearest to what was written, if any is near: by edits, up to a third of its length. */
-export function nearest(written: string, known: readonly string[]): string | undefined {
-  const plainly = (key: string): string => key.toLowerCase().replaceAll(/[_-]/g, '');
-  return known
-    .map(key => ({ key, edits: edits(plainly(written), plainly(key)) }))
-    .filter(({ key, edits }) => edits <= Math.max(1, Math.floor(key.length / 3)))
-    .sort((a, b) => a.edits - b.edits)[0]?.key;
-}
-
-/** Levenshtein distance. */
-function edits(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
-}

@@ -5,9 +5,10 @@ import { SpearletError } from './errors.ts';
 import { createLogger } from './observe/log.ts';
 import {
   bounds,
+  type ExpectSpec,
+  expectSchema,
   type InstanceSpec,
   type ParsedSpec,
-  parse,
   type SpearletOptions,
   type StartOptions,
   type StopOptions,
@@ -16,6 +17,7 @@ import {
   startOptionsSchema,
   stopOptionsSchema,
 } from './options.ts';
+import { parse } from './parse.ts';
 import { createOutput } from './process/output.ts';
 import { spawnProgram } from './process/spawn.ts';
 import { createCalls } from './runtime/calls.ts';
@@ -23,13 +25,14 @@ import { createDeadlines } from './runtime/deadlines.ts';
 import { createEngine, type SpearletEvent } from './runtime/engine.ts';
 import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './runtime/instance.ts';
 import { type InstanceRecord, waiting } from './runtime/record.ts';
+import { type Stats, statsOf } from './runtime/stats.ts';
 import { wire } from './runtime/wiring.ts';
 import { createPorts } from './transport/ports.ts';
 import { tcp } from './transport/tcp.ts';
 import { realChance, realClock } from './world.ts';
 
 /** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
-const FAULT_GRACE = 500;
+const FAULT_GRACE = 400;
 /** How long stop() waits for the system to let go of ports and programs that are closed already, in ms. */
 const LET_GO = 1_000;
 
@@ -40,9 +43,23 @@ export interface Spearlet {
   readonly events$: Observable<SpearletEvent>;
   /** Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. */
   start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
+  /** Waits for a program that somebody else starts: whoever gets `environment` may connect. Throws PORTS_EXHAUSTED. */
+  expect(spec: ExpectSpec): Expected;
+  /** What has gone through, by instance and connection; an instance is in it until it is stopped. */
+  stats(): Stats;
   /** Stops every instance. Afterwards no process, port, timer or handle of it is left. */
   stop(options?: StopOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface Expected {
+  readonly id: string;
+  /** SPEARLET_ADDR, SPEARLET_TOKEN and SPEARLET_INSTANCE_ID: the one place that hands out a token. */
+  readonly environment: Readonly<Record<'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID', string>>;
+  /** Rejects with CONNECT_TIMEOUT where nobody has come within `connectTimeout`. */
+  readonly ready: Promise<Instance>;
+  /** Expects nobody any more, or ends the session. */
+  stop(options?: StopOptions): Promise<ExitReport>;
 }
 
 /** Throws SpearletError INVALID_OPTIONS with every issue at once. Starts nothing yet. */
@@ -83,10 +100,11 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   });
   supervisor.start();
 
-  const createRecord = (artifactId: string, spec: ParsedSpec | null): InstanceRecord => {
+  const createRecord = (artifactId: string, spec: ParsedSpec | null, timeout = spec?.timeout): InstanceRecord => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${realChance.id().slice(0, 8)}`;
     const followers: InstanceRecord['followers'] = new Set();
     let actor: AnyActorRef | undefined;
+    let stopEarly: number | null = null;
     const record: InstanceRecord = {
       id,
       artifactId,
@@ -94,7 +112,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
       calls: createCalls({
         instanceId: id,
         artifactId,
-        timeout: spec?.timeout,
+        timeout,
         options,
         deadlines,
         reconnectWindow: options.reconnectWindow,
@@ -112,11 +130,15 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
       incarnation: 0,
       spawnedAt: null,
       wasReady: false,
+      sessions: 0,
+      refused: 0,
       report: null,
+      failure: null,
       held: new Set(),
       stop(grace) {
         record.calls.close('it was stopped', undefined);
-        actor?.send({ type: 'stop', grace });
+        if (actor === undefined) stopEarly = grace;
+        else actor.send({ type: 'stop', grace });
       },
     };
     engine.records.set(id, record);
@@ -147,7 +169,13 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
       show('stopped');
       record.state$.complete();
     };
-    actor?.subscribe({ next: snapshot => show(snapshot.value), complete: forget, error: forget });
+    // Most of a start has happened by now, and where it failed, all of it.
+    if (actor === undefined) forget();
+    else {
+      show(actor.getSnapshot().value);
+      actor.subscribe({ next: snapshot => show(snapshot.value), complete: forget, error: forget });
+      if (stopEarly !== null) actor.send({ type: 'stop', grace: stopEarly });
+    }
     return record;
   };
 
@@ -172,6 +200,8 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
     async start(specInput, startOptions = {}) {
       const spec = parse(specSchema, specInput, 'spec');
       const { signal } = parse(startOptionsSchema, startOptions, 'start() options');
+      // Whoever subscribes to events$ in the turn of the call sees all of it.
+      await null;
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId: spec.artifactId });
       const aborted = new SpearletError('CANCELLED', `the start of ${spec.artifactId} was aborted`, {
         artifactId: spec.artifactId,
@@ -194,6 +224,20 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
         signal?.removeEventListener('abort', abort);
       }
     },
+    expect(expectSpec) {
+      const { artifactId, timeout } = parse(expectSchema, expectSpec, 'expect()');
+      if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it expects nobody', { artifactId });
+      const record = createRecord(artifactId, null, timeout);
+      const { id, address, token } = record;
+      if (address === null) throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
+      return {
+        id,
+        environment: { SPEARLET_ADDR: address, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: id },
+        ready: record.ready.promise,
+        stop: stopOptions => handles.get(id)?.stop(stopOptions) ?? record.exited.promise,
+      };
+    },
+    stats: () => statsOf(engine, realClock),
     stop,
     [Symbol.asyncDispose]: () => stop(),
   };

@@ -17,6 +17,8 @@ const mayImport: Record<string, readonly string[]> = {
   'src/link': ['src/link', 'src/transport', 'src/protocol', 'src/errors.ts', 'src/world.ts'],
   'src/process': ['src/process', 'src/errors.ts', 'src/world.ts'],
   'src/options.ts': ['src/errors.ts'],
+  'src/parse.ts': ['src/errors.ts'],
+  'src/config.ts': ['src/options.ts', 'src/parse.ts', 'src/errors.ts'],
   'src/observe': ['src/observe', 'src/errors.ts', 'src/options.ts'],
   'src/actors': [
     'src/actors',
@@ -27,6 +29,7 @@ const mayImport: Record<string, readonly string[]> = {
     'src/errors.ts',
     'src/world.ts',
     'src/options.ts',
+    'src/parse.ts',
     'machines',
   ],
   'src/runtime': [
@@ -40,6 +43,7 @@ const mayImport: Record<string, readonly string[]> = {
     'src/errors.ts',
     'src/world.ts',
     'src/options.ts',
+    'src/parse.ts',
     'machines',
   ],
   'src/agent': ['src/agent', 'src/link', 'src/transport', 'src/protocol', 'src/errors.ts', 'src/world.ts'],
@@ -53,14 +57,15 @@ const mayImport: Record<string, readonly string[]> = {
     'src/process',
     'machines',
   ],
-  'src/index.ts': ['src/spearlet.ts', 'src/runtime', 'src/errors.ts', 'src/options.ts', 'src/observe'],
-  'src/cli': ['src/cli', 'src/index.ts', 'src/errors.ts', 'src/options.ts', 'src/agent'],
+  'src/index.ts': ['src/spearlet.ts', 'src/config.ts', 'src/runtime', 'src/errors.ts', 'src/options.ts', 'src/observe'],
+  'src/cli': ['src/cli', 'src/index.ts', 'src/config.ts', 'src/errors.ts', 'src/agent'],
 };
 
 /** Packages that a place may import beside node's built-ins. */
 const mayUse: Record<string, readonly string[]> = {
   machines: ['xstate'],
   'src/options.ts': ['zod'],
+  'src/config.ts': ['zod'],
   'src/observe': ['pino', 'rxjs', 'xstate'],
   'src/actors': ['xstate', 'rxjs'],
   'src/runtime': ['xstate', 'rxjs'],
@@ -69,7 +74,7 @@ const mayUse: Record<string, readonly string[]> = {
 };
 
 /** Files that implement an interface to the world; nobody else touches time, chance, network or processes. */
-const worldly = ['src/world.ts', 'src/transport/tcp.ts', 'src/process/spawn.ts', 'src/agent/clock.ts'];
+const worldly = ['src/world.ts', 'src/transport/tcp.ts', 'src/process/spawn.ts', 'src/agent/clock.ts', 'src/agent/command.ts'];
 
 interface Import {
   readonly source: string;

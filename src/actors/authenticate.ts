@@ -1,10 +1,11 @@
 // The effect `authenticate`: is this the program that was given the token? Constant time, one verdict for every cause.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { fromPromise } from 'xstate';
+import type { Verdict } from '../../machines/connection.ts';
 
 export interface AuthenticateDeps {
-  /** What the connection claimed, and what is true. */
-  facts(connectionId: string): { claimed: { instanceId: string; token: string }; instanceId: string; token: string };
+  /** What the connection claimed, and what is true; `elsewhere`: of an instance that the shared listener only leads to. */
+  facts(connectionId: string): { claimed: { instanceId: string; token: string }; instanceId: string; token: string; elsewhere: boolean };
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -13,9 +14,10 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
 
 export const authenticate = (deps: AuthenticateDeps) =>
-  fromPromise<{ genuine: boolean }, { connectionId: string }>(({ input }) => {
-    const { claimed, instanceId, token } = deps.facts(input.connectionId);
+  fromPromise<{ verdict: Verdict }, { connectionId: string }>(({ input }) => {
+    const { claimed, instanceId, token, elsewhere } = deps.facts(input.connectionId);
     const sameInstance = isSame(claimed.instanceId, instanceId);
     const sameToken = isSame(claimed.token, token);
-    return Promise.resolve({ genuine: sameInstance && sameToken });
+    const right = elsewhere ? 'elsewhere' : 'genuine';
+    return Promise.resolve({ verdict: sameInstance && sameToken ? right : 'foreign' });
   });

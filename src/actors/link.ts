@@ -26,7 +26,7 @@ export interface LinkDeps {
 
 type Incoming = { message: SpearMessage } | { end: LinkEnd } | { held: boolean };
 
-/** What arrives on a peer's link, in order. The link is opened by the one subscription, and closed by its owner. */
+/** What arrives on a peer's link, in order. A later subscription takes the link over; it is closed by its owner. */
 const incoming = (peer: Peer): Observable<Incoming> =>
   new Observable(subscriber => {
     peer.link.open({
@@ -112,6 +112,9 @@ export const link = (deps: LinkDeps) =>
           break;
       }
     });
+
+    // Led here by the shared listener, it has said who it is before.
+    if (peer.auth !== null) sendBack({ type: 'auth.received' });
 
     return () => {
       subscription.unsubscribe();

@@ -5,10 +5,14 @@ import type { AuthRequest, U64 } from '../protocol/message.ts';
 export interface Peer {
   /** The id of its connection actor, too. */
   readonly id: string;
-  readonly instanceId: string;
+  /** Whose listener it came in by; null: the shared one. */
+  readonly instanceId: string | null;
   readonly link: Link;
-  /** `stranger`: no whole AuthRequest yet; `asking`: it has sent one; `admitted`: it holds the session; `evicted`: gone. */
-  stage: 'stranger' | 'asking' | 'admitted' | 'evicted';
+  /**
+   * `stranger`: no whole AuthRequest yet; `asking`: it has sent one; `admitted`: it holds the session; `led`: its link is
+   * another peer's now; `gone`: it was turned out.
+   */
+  stage: 'stranger' | 'asking' | 'admitted' | 'led' | 'gone';
   auth: AuthRequest | null;
   /** The request id of its AuthRequest, which the answer repeats. */
   authId: U64;

@@ -40,6 +40,7 @@ export interface Link {
   readonly heardAt: number;
   readonly pending: number;
   readonly paused: boolean;
+  /** Tells what arrives from now on; a second call takes over from the first. */
   open(events: LinkEvents): void;
   send(type: MessageType, requestId: U64, payload: string | Uint8Array, sender?: Sender): void;
   remove(sender: Sender): boolean;
@@ -117,7 +118,9 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
       return paused;
     },
     open(opened) {
+      const first = events === null;
       events = opened;
+      if (!first) return;
       wire.open({
         data(chunk) {
           if (over) return;

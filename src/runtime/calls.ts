@@ -9,9 +9,9 @@ import {
   type ParsedExecuteOptions,
   type ParsedOptions,
   type ParsedRequest,
-  parse,
   requestSchema,
 } from '../options.ts';
+import { parse } from '../parse.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import { decodeExecuteResponse, encodeSignal } from '../protocol/v1.ts';
 import type { Deadlines } from './deadlines.ts';

@@ -29,7 +29,7 @@ export type SpearletEvent =
   | { readonly type: 'connection.opened'; readonly instanceId: string; readonly connectionId: string; readonly peer: string }
   | {
       readonly type: 'connection.closed';
-      readonly instanceId: string;
+      readonly instanceId: string | null;
       readonly connectionId: string;
       readonly code: string;
       readonly message: string;
@@ -42,16 +42,23 @@ export interface Engine {
   /** Listeners and programs that the system is still letting go of. */
   readonly closing: Set<Promise<void>>;
   record(instanceId: string): InstanceRecord;
-  connectionId(instanceId: string): string;
+  /** Peers of the shared listener that are not led to their instance yet. */
+  readonly lobby: Map<string, Peer>;
+  /** Who takes in the peers that the shared listener leads to an instance. */
+  readonly leads: Map<string, (peer: Peer) => void>;
+  /** Keeps a peer under an id of its own. */
+  admit(peer: Omit<Peer, 'id'>): Peer;
+  /** A peer of the shared listener has shown whose it is. */
+  handOver(peer: Peer): void;
   spawned(record: InstanceRecord): void;
   sessionOpened(record: InstanceRecord, peer: Peer): void;
   connectionClosed(peer: Peer, code: string, message: string): void;
   incarnationEnded(record: InstanceRecord, context: InstanceContext): void;
   instanceEnded(record: InstanceRecord, context: InstanceContext): void;
-  abandoned(record: InstanceRecord, error: unknown): void;
+  abandoned(record: InstanceRecord | undefined, error: unknown): void;
   oddMessage(peer: Peer, message: SpearMessage): void;
   /** How a start that came to nothing is told. */
-  startFailure(record: InstanceRecord, cause: Cause, refused: number): SpearletError;
+  startFailure(record: InstanceRecord, cause: Cause): SpearletError;
 }
 
 export function createEngine(clock: Clock, logger: Logger, handle: (record: InstanceRecord) => Instance): Engine {
@@ -84,6 +91,8 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     peers,
     records,
     closing: new Set(),
+    lobby: new Map(),
+    leads: new Map(),
 
     record(instanceId) {
       const record = records.get(instanceId);
@@ -91,9 +100,20 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       return record;
     },
 
-    connectionId(instanceId) {
+    admit(fields) {
       connections += 1;
-      return `${instanceId}/connection-${connections}`;
+      const { instanceId } = fields;
+      const peer: Peer = { ...fields, id: `${instanceId ?? 'shared'}/connection-${connections}` };
+      peers.set(peer.id, peer);
+      (instanceId === null ? engine.lobby : engine.record(instanceId).peers).set(peer.id, peer);
+      return peer;
+    },
+
+    handOver(peer) {
+      const instanceId = peer.auth?.instanceId ?? '';
+      peer.stage = 'led';
+      const led = engine.admit({ ...peer, instanceId, stage: 'asking' });
+      engine.leads.get(instanceId)?.(led);
     },
 
     spawned(record) {
@@ -106,13 +126,19 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.calls.attach(peer.link);
       logger.info({ ...idsOf(record), connectionId: peer.id, peer: peer.link.peer }, 'agent connected');
       events$.next({ type: 'connection.opened', instanceId: record.id, connectionId: peer.id, peer: peer.link.peer });
+      record.sessions += 1;
       if (record.wasReady) return;
       record.wasReady = true;
       record.ready.resolve(handle(record));
     },
 
     connectionClosed(peer, code, message) {
+      if (code === 'HANDED_OVER') return;
       const facts = { instanceId: peer.instanceId, connectionId: peer.id, code, message };
+      if (code === 'AUTH_REFUSED') {
+        const claimed = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
+        if (claimed !== undefined) claimed.refused += 1;
+      }
       logger[code === 'LINK_LOST' ? 'info' : 'warn']({ ...facts, peer: peer.link.peer }, 'connection closed');
       events$.next({ type: 'connection.closed', ...facts });
     },
@@ -138,15 +164,17 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       });
       record.calls.close(endingOf(last), error);
       record.calls.end();
-      record.ready.reject(engine.startFailure(record, cause, context.refused));
+      record.failure = engine.startFailure(record, cause);
+      record.ready.reject(record.failure);
       record.exited.resolve(last);
       for (const follower of [...record.followers]) follower.complete();
       record.followers.clear();
     },
 
     abandoned(record, thrown) {
+      logger.error({ instanceId: record?.id, error: reasonOf(thrown) }, 'failed inside spearlet: this is a defect, please report it');
+      if (record === undefined) return;
       // Its chart is broken, and XState runs no cleanup for that. What it held is let go of here.
-      logger.error({ ...idsOf(record), error: reasonOf(thrown) }, 'instance failed inside spearlet: this is a defect, please report it');
       for (const dispose of [...record.held]) dispose();
       const error = new SpearletError('INTERNAL', `the instance failed inside spearlet: ${reasonOf(thrown)}`, {
         ...idsOf(record),
@@ -179,8 +207,8 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       );
     },
 
-    startFailure(record, cause, refused) {
-      const { report } = record;
+    startFailure(record, cause) {
+      const { report, refused } = record;
       const parts = [`${record.artifactId}: ${cause.message}`];
       if (report?.code != null) parts.push(`exit code ${report.code}`);
       if (report?.signal != null) parts.push(`signal ${report.signal}`);

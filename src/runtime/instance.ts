@@ -1,7 +1,8 @@
 // The handle of one instance that a caller holds, and the words for what becomes of it.
 import { distinctUntilChanged, Observable } from 'rxjs';
 import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
-import { parse, stopOptionsSchema } from '../options.ts';
+import { stopOptionsSchema } from '../options.ts';
+import { parse } from '../parse.ts';
 import type { OutputChunk } from '../process/output.ts';
 import type { Execution } from './execution.ts';
 import type { InstanceRecord } from './record.ts';

@@ -33,7 +33,12 @@ export interface InstanceRecord {
   incarnation: number;
   spawnedAt: number | null;
   wasReady: boolean;
+  /** Sessions opened, and attempts refused, over all incarnations. */
+  sessions: number;
+  refused: number;
   report: ExitReport | null;
+  /** Why it ended, where that was a failure. */
+  failure: SpearletError | null;
   /** Who reads its output as it comes, of this incarnation and the next. */
   readonly followers: Set<Subscriber<OutputChunk>>;
   /** What its effects hold open; called when its chart can no longer do that itself. */

@@ -5,7 +5,7 @@ import { type InstanceContext, instanceMachine } from '../../machines/instance.t
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { authenticate } from '../actors/authenticate.ts';
 import { complain, link, refuse } from '../actors/link.ts';
-import { listen } from '../actors/listen.ts';
+import { listen, reception } from '../actors/listen.ts';
 import type { Peer } from '../actors/peer.ts';
 import { runProgram } from '../actors/process.ts';
 import { createLink } from '../link/link.ts';
@@ -13,7 +13,9 @@ import { bounds, type ParsedOptions } from '../options.ts';
 import { cleanEnvironment, findProgram } from '../process/environment.ts';
 import { createOutput } from '../process/output.ts';
 import type { Spawn } from '../process/spawn.ts';
+import { createDoor } from '../transport/door.ts';
 import type { Ports } from '../transport/ports.ts';
+import type { Wire } from '../transport/wire.ts';
 import type { Chance, Clock } from '../world.ts';
 import type { Engine } from './engine.ts';
 import type { InstanceRecord } from './record.ts';
@@ -42,11 +44,22 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
   const { clock, chance } = world;
   const record = (instanceId: string): InstanceRecord => engine.record(instanceId);
   const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => engine.record(context.instanceId);
+  const peersOf = (instanceId: string | null): Map<string, Peer> => (instanceId === null ? engine.lobby : record(instanceId).peers);
   const release = (peer: Peer): void => {
-    record(peer.instanceId).peers.delete(peer.id);
+    peersOf(peer.instanceId).delete(peer.id);
     engine.peers.delete(peer.id);
-    peer.link.close();
+    if (peer.stage !== 'led') peer.link.close();
   };
+  const admit = (instanceId: string | null, socket: Wire): Peer =>
+    engine.admit({
+      instanceId,
+      link: createLink(socket, clock, options.maxPreAuthFrameBytes),
+      stage: 'stranger',
+      auth: null,
+      authId: 0,
+      roundTrip: null,
+    });
+  const door = createDoor(world.ports);
   const peerOf = (connectionId: string): Peer => {
     const peer = engine.peers.get(connectionId);
     if (peer === undefined) throw new Error(`no connection '${connectionId}'`);
@@ -75,19 +88,24 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
         maxAnswered: bounds.answeredHeartbeats,
         peer: peerOf,
         release,
-        answer: (peer, message) => record(peer.instanceId).calls.answer(message),
+        answer: (peer, message) => record(peer.instanceId!).calls.answer(message),
         odd: engine.oddMessage,
       }),
       authenticate: authenticate({
         facts(connectionId) {
           const { auth, instanceId } = peerOf(connectionId);
-          return { claimed: auth ?? { instanceId: '', token: '' }, instanceId, token: record(instanceId).token };
+          const claimed = auth ?? { instanceId: '', token: '' };
+          // At the shared listener an unknown instance is compared with nothing, and takes as long.
+          const meant = instanceId ?? (engine.leads.has(claimed.instanceId) ? claimed.instanceId : null);
+          const token = meant === null ? chance.token() : record(meant).token;
+          return { claimed, instanceId: meant ?? '', token, elsewhere: instanceId === null };
         },
       }),
     },
     actions: {
       refuse: ({ context }, { because }) => refuse(peerOf(context.connectionId), because),
       complain: ({ context }, { code, message }) => complain(peerOf(context.connectionId), code, message),
+      handOver: ({ context }) => engine.handOver(peerOf(context.connectionId)),
       reportEnd: ({ context }) => engine.connectionClosed(peerOf(context.connectionId), context.code, context.message),
     },
     delays: {
@@ -112,28 +130,29 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
           mine.pid = null;
           mine.spawnedAt = null;
         },
-        open: (_instanceId, accepted) => world.ports.listen(accepted),
+        open(instanceId, on) {
+          if (options.listener === 'perInstance') return world.ports.listen(on.wire);
+          const listening = door.share();
+          engine.leads.set(instanceId, on.peer);
+          return {
+            ...listening,
+            close() {
+              engine.leads.delete(instanceId);
+              return listening.close();
+            },
+          };
+        },
         bound(instanceId, address) {
           record(instanceId).address = address;
         },
-        admit(instanceId, socket) {
-          const peer: Peer = {
-            id: engine.connectionId(instanceId),
-            instanceId,
-            link: createLink(socket, clock, options.maxPreAuthFrameBytes),
-            stage: 'stranger',
-            auth: null,
-            authId: 0,
-            roundTrip: null,
-          };
-          engine.peers.set(peer.id, peer);
-          record(instanceId).peers.set(peer.id, peer);
-          return peer;
-        },
+        accept: instanceId => ({
+          peers: () => record(instanceId).peers.values(),
+          admit: socket => admit(instanceId, socket),
+          maxPending: () => bounds.pendingConnections,
+        }),
         peers: instanceId => record(instanceId).peers.values(),
         release,
         hold,
-        maxPending: bounds.pendingConnections,
       }),
       process: runProgram({
         spawn: world.spawn,
@@ -182,12 +201,25 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
   });
 
   return supervisorMachine.provide({
-    actors: { instance },
+    actors: {
+      instance,
+      connection,
+      reception: reception({
+        attend: door.attend,
+        accept: {
+          peers: () => engine.lobby.values(),
+          admit: socket => admit(null, socket),
+          // As many as all the instances it leads to could have had for themselves.
+          maxPending: () => bounds.pendingConnections * Math.max(1, engine.leads.size),
+        },
+        release,
+      }),
+    },
     actions: {
       stopInstances: ({ context }, { grace }) => {
         for (const instanceId of [...context.instances].reverse()) record(instanceId).stop(grace);
       },
-      abandonInstance: (_, { instanceId, error }) => engine.abandoned(record(instanceId), error),
+      abandonInstance: (_, { instanceId, error }) => engine.abandoned(engine.records.get(instanceId), error),
     },
   });
 }

@@ -1,5 +1,6 @@
 // TCP as a wire. It knows sockets and nothing of what they carry.
-import { createServer, connect as dial, type Socket } from 'node:net';
+import net, { createServer, connect as dial, isIPv6, type Socket } from 'node:net';
+import { getSystemErrorName } from 'node:util';
 import { reasonOf } from '../errors.ts';
 import type { Network, Wire, WireEvents } from './wire.ts';
 
@@ -48,22 +49,25 @@ function tcpWire(socket: Socket, peer: string): Wire {
 
 const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
 
+/** node:net has a listening handle bound at once, but does not document it: `listen({ host })` looks an address up first. */
+const { _createServerHandle: bind } = net as never as { _createServerHandle(host: string, port: number, family: 4 | 6): object | number };
+
+const failure = (code: string, host: string, port: number): Error => Object.assign(new Error(`listen ${code}: ${host}:${port}`), { code });
+
 export const tcp: Network = {
-  listen: ({ host, port }, accepted) =>
-    new Promise((resolve, reject) => {
-      const server = createServer(socket => accepted(tcpWire(socket, peerOf(socket))));
-      server.once('error', reject);
-      // exclusive: in a cluster worker the port must be this process's own.
-      server.listen({ host, port, exclusive: true }, () => {
-        server.off('error', reject);
-        // EMFILE and the like while accepting: that socket is lost, the listener is not.
-        server.on('error', () => {});
-        const bound = server.address();
-        if (bound === null || typeof bound === 'string') return reject(new Error('the listener has no port'));
-        const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-        resolve({ address: `${name}:${bound.port}`, port: bound.port, close: () => new Promise(closed => server.close(() => closed())) });
-      });
-    }),
+  listen({ host, port }, accepted) {
+    const handle = bind(host, port, isIPv6(host) ? 6 : 4);
+    if (typeof handle === 'number') throw failure(getSystemErrorName(handle), host, port);
+    const server = createServer(socket => accepted(tcpWire(socket, peerOf(socket))));
+    // EMFILE and the like while accepting: that socket is lost, the listener is not.
+    server.on('error', () => {});
+    server.listen(handle);
+    const bound = server.address();
+    // Somebody else listens on what could be bound (SO_REUSEADDR).
+    if (!server.listening || bound === null || typeof bound === 'string') throw failure('EADDRINUSE', host, port);
+    const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+    return { address: `${name}:${bound.port}`, port: bound.port, close: () => new Promise(closed => server.close(() => closed())) };
+  },
   connect({ host, port }, connected) {
     const socket = dial({ host, port });
     socket.once('connect', connected);

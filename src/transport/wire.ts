@@ -32,8 +32,8 @@ export interface Listening {
 }
 
 export interface Network {
-  /** Binds first: when it resolves, the port is ours. Rejects with the system's error (`EADDRINUSE` and so on). */
-  listen(at: { host: string; port: number }, accepted: (wire: Wire) => void): Promise<Listening>;
+  /** Binds first: when it returns, the port is ours. Throws an error with the system's `code` (`EADDRINUSE` and so on). */
+  listen(at: { host: string; port: number }, accepted: (wire: Wire) => void): Listening;
   /** Calls an address; `closed` tells of a failure too. */
   connect(at: { host: string; port: number }, connected: () => void): Wire;
 }

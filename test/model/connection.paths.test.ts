@@ -14,10 +14,10 @@ test('100 % of the states and transitions of the connection machine are walked',
   const paths = pathsOf({
     machine: connectionMachine,
     input,
-    bits: ({ missed }: { missed: number }) => missed,
+    bits: ({ missed, code }: { missed: number; code: string }) => [missed, code],
     cases(type) {
       if (type === 'xstate.done.actor.authenticator')
-        return [true, false].map(genuine => ({ type, actorId: 'authenticator', output: { genuine } }));
+        return ['genuine', 'elsewhere', 'foreign'].map(verdict => ({ type, actorId: 'authenticator', output: { verdict } }));
       if (type === 'xstate.error.actor.authenticator') return [{ type, actorId: 'authenticator', error: 'broken' }];
       if (type === 'link.closed') return [{ type, code: 'LINK_LOST', message: 'closed' }];
       if (type === 'drain') return [{ type, grace: 100 }];
@@ -25,7 +25,7 @@ test('100 % of the states and transitions of the connection machine are walked',
     },
   });
   for (const steps of paths) {
-    let verdict: { resolve(output: { genuine: boolean }): void; reject(error: unknown): void } | undefined;
+    let verdict: { resolve(output: { verdict: string }): void; reject(error: unknown): void } | undefined;
     let tell: (event: never) => void = () => {};
     const commands: Happening[] = [];
     let disposed = 0;

@@ -40,9 +40,7 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
       return free === undefined ? [] : [{ type, connectionId: free }];
     }
     case 'connection.closed':
-      return connections.map(connectionId => ({ type, connectionId }));
-    case 'connection.refused':
-      return connections.slice(0, 1).map(connectionId => ({ type, connectionId }));
+      return connections.flatMap(connectionId => ['LINK_LOST', 'HEARTBEAT_LOST'].map(code => ({ type, connectionId, code })));
     case 'session.claimed':
       return connections.filter(each => each !== session && each !== claimant).map(connectionId => ({ type, connectionId }));
     case 'session.opened':
@@ -79,6 +77,7 @@ const bits = (c: InstanceContext) => [
   c.cause?.final,
   c.cause?.reason === 'completed',
   c.output,
+  c.lost === 'HEARTBEAT_LOST',
   c.falls > c.intensity,
   c.falls > 0,
   c.patience > 0,

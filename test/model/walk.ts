@@ -71,7 +71,9 @@ export function pathsOf({ machine, input, cases, bits, limit = 20_000 }: Walk) {
     .sort((a, b) => b.steps.length - a.steps.length)
     .map(path => path.steps.slice(1))
     .filter(steps => {
-      const marks = steps.map(({ state, event }, i) => JSON.stringify([steps[i - 1]?.state.value, event, state.value]));
+      const marks = steps.map(({ state, event }, i) =>
+        JSON.stringify([steps[i - 1]?.state.value, event, state.value, (state.context as { cause?: { code: string } | null }).cause?.code]),
+      );
       const fresh = marks.some(mark => !seen.has(mark));
       for (const mark of marks) seen.add(mark);
       return fresh;

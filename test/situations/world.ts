@@ -34,10 +34,10 @@ export function openSpearlet(options: SpearletOptions = {}): World {
   const events: SpearletEvent[] = [];
   spearlet.events$.subscribe(event => {
     events.push(event);
-    if ('instanceId' in event) remember(event.instanceId);
+    if (event.instanceId !== null) remember(event.instanceId);
   });
   atEnd(() => spearlet.stop({ grace: 0 }));
-  return Object.assign(Object.create(spearlet), { events, log, stop: spearlet.stop, start: spearlet.start, get: spearlet.get }) as World;
+  return Object.assign(Object.create(spearlet), { events, log }) as World;
 }
 
 /** The error that a promise rejects with; a resolved one is a failure. */

@@ -1,0 +1,86 @@
+// The agent that runs programs: command, args and env of a request as a child process. So any program can be used
+// without an SDK. Its children stay in its own process group: whoever ends the group ends them too.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
+import { reasonOf } from '../errors.ts';
+import { alarm } from './clock.ts';
+import { signalTree } from './descendants.ts';
+import type { Handler, HandlerContext, HandlerResult } from './serve.ts';
+import { createTextJoiner } from './text.ts';
+
+/** How long a cancelled program has between SIGTERM and SIGKILL, in ms. */
+const CANCEL_GRACE = 1_000;
+/** How long what a program wrote before its end is still read where others hold its pipes open, in ms. */
+const DRAIN = 250;
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) if (child.pid !== undefined) signalTree(child.pid, 'SIGKILL');
+});
+
+/** Sends what a stream says as Running updates, as fast as they are welcome. Rejects for what is not text. */
+async function forward(stream: Readable, write: HandlerContext['write']): Promise<void> {
+  const text = createTextJoiner();
+  for await (const chunk of stream) {
+    const whole = text.add(chunk as Buffer);
+    if (whole !== '') await write(whole);
+  }
+  text.end();
+}
+
+const statusOf = (code: number | null, signal: NodeJS.Signals | null): HandlerResult => {
+  if (code === 0) return { exitCode: 0 };
+  if (code !== null) return { exitCode: code, error: `exit code ${code}` };
+  return { exitCode: 128 + (signal === null ? 0 : constants.signals[signal]), error: `ended by ${signal}` };
+};
+
+export const runCommand: Handler = ({ command, args, env }, { signal, write }) =>
+  new Promise<HandlerResult>((resolve, reject) => {
+    const environment = Object.assign({ ...process.env }, env);
+    delete environment.SPEARLET_TOKEN;
+    const child = spawn(command, [...args], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    const killAlarm = alarm();
+    const drainAlarm = alarm();
+    let trouble: unknown = null;
+
+    const end = (): void => {
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      const { pid } = child;
+      signalTree(pid, 'SIGTERM');
+      killAlarm.set(CANCEL_GRACE, () => signalTree(pid, 'SIGKILL'));
+    };
+    const finish = (result: () => HandlerResult): void => {
+      running.delete(child);
+      killAlarm.clear();
+      drainAlarm.clear();
+      signal.removeEventListener('abort', end);
+      if (signal.aborted) reject(signal.reason);
+      else if (trouble !== null) reject(trouble);
+      else resolve(result());
+    };
+
+    running.add(child);
+    signal.addEventListener('abort', end, { once: true });
+    child.once('error', error => {
+      const { code } = error as NodeJS.ErrnoException;
+      const known = { ENOENT: 127, EACCES: 126 }[code ?? ''];
+      finish(() => ({ exitCode: known ?? 125, error: `'${command}' could not be started: ${reasonOf(error)}` }));
+    });
+    const streams = [child.stdout, child.stderr];
+    const forwarded = streams.map(stream =>
+      forward(stream, write).catch(error => {
+        // Not text, or the host is gone: the program has nobody to talk to.
+        if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') trouble ??= error;
+        stream.destroy();
+        end();
+      }),
+    );
+    child.once('exit', (code, name) => {
+      drainAlarm.set(DRAIN, () => {
+        for (const stream of streams) stream.destroy();
+      });
+      void Promise.all(forwarded).then(() => finish(() => statusOf(code, name)));
+    });
+    if (signal.aborted) end();
+  });

@@ -1,0 +1,72 @@
+// Checks what comes from outside against its schema, once, and names everything that is wrong with it.
+import type { z } from 'zod';
+import { type ErrorCode, type OptionIssue, SpearletError } from './errors.ts';
+
+/** Checks `value` at the door. Throws SpearletError with every issue: path, value, and the nearest known key. */
+export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, code: ErrorCode = 'INVALID_OPTIONS'): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
+  const text = issues.map(
+    ({ path, message, didYouMean }) => `${path || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
+  );
+  throw new SpearletError(code, `invalid ${what}: ${text.join(' | ')}`, {
+    issues,
+    hint: 'Correct what `issues` names.',
+  });
+}
+
+function describe(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue): OptionIssue[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(schema, path);
+    return issue.keys.map(key => {
+      const near = nearest(key, known);
+      const at = [...path, key];
+      return { path: at.join('.'), value: valueAt(value, at), message: 'unknown key', ...(near === undefined ? {} : { didYouMean: near }) };
+    });
+  }
+  return [{ path: path.join('.'), value: valueAt(value, path), message: issue.message }];
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+    value,
+  );
+}
+
+/** The keys that an object of the schema at a path may have; of all branches, where it is a union. */
+function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
+  const { def } = schema as never as {
+    def: { innerType?: z.ZodType; options?: z.ZodType[]; shape?: Record<string, z.ZodType>; element?: z.ZodType; in?: z.ZodType };
+  };
+  if (def.innerType !== undefined) return knownKeys(def.innerType, path);
+  if (def.in !== undefined) return knownKeys(def.in, path);
+  if (def.options !== undefined) return def.options.flatMap(option => knownKeys(option, path));
+  const [head, ...rest] = path;
+  if (head === undefined) return Object.keys(def.shape ?? {});
+  const inner = def.element ?? def.shape?.[head];
+  return inner === undefined ? [] : knownKeys(inner, rest);
+}
+
+/** The known key that is nearest to what was written, if any is near: by edits, up to a third of its length. */
+export function nearest(written: string, known: readonly string[]): string | undefined {
+  const plainly = (key: string): string => key.toLowerCase().replaceAll(/[_-]/g, '');
+  return known
+    .map(key => ({ key, edits: edits(plainly(written), plainly(key)) }))
+    .filter(({ key, edits }) => edits <= Math.max(1, Math.floor(key.length / 3)))
+    .sort((a, b) => a.edits - b.edits)[0]?.key;
+}
+
+/** Levenshtein distance. */
+function edits(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
+}

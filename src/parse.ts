@@ -50,14 +50,17 @@ function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
   return inner === undefined ? [] : knownKeys(inner, rest);
 }
 
-/** The known key that is nearest to what was written, if any is near: by edits, up to a third of its length. */
+/** The known key that is nearest to what was written, if any is near: by edits, up to a third of its length, or by its beginning. */
 export function nearest(written: string, known: readonly string[]): string | undefined {
   const plainly = (key: string): string => key.toLowerCase().replaceAll(/[_-]/g, '');
   return known
-    .map(key => ({ key, edits: edits(plainly(written), plainly(key)) }))
+    .map(key => ({ key, edits: distance(plainly(written), plainly(key)) }))
     .filter(({ key, edits }) => edits <= Math.max(1, Math.floor(key.length / 3)))
     .sort((a, b) => a.edits - b.edits)[0]?.key;
 }
+
+/** A beginning is as near as a slip of the pen. */
+const distance = (a: string, b: string): number => (a.length > 2 && b.startsWith(a) ? 1 : edits(a, b));
 
 /** Levenshtein distance. */
 function edits(a: string, b: string): number {

@@ -56,6 +56,7 @@ const mayImport: Record<string, readonly string[]> = {
     'src/transport',
     'src/process',
     'machines',
+    'src/parse.ts',
   ],
   'src/index.ts': ['src/spearlet.ts', 'src/config.ts', 'src/runtime', 'src/errors.ts', 'src/options.ts', 'src/observe'],
   'src/cli': ['src/cli', 'src/index.ts', 'src/config.ts', 'src/errors.ts', 'src/agent'],

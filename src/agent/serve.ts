@@ -74,13 +74,11 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       respond(task, { status: 'Started' });
     };
 
-    /** Called when a frame is handed to the wire: who waits may go on. */
-    const relief = {
-      written() {
-        if (waiters.length === 0 || link === null || link.pending > HIGH_WATER) return;
-        for (const go of waiters.splice(0)) go();
-      },
+    /** Who waits to write may go on, where there is room. */
+    const relieve = (): void => {
+      if (link !== null && link.pending <= HIGH_WATER) for (const go of waiters.splice(0)) go();
     };
+    const relief = { written: relieve };
 
     const write = (task: Task, output: string | Uint8Array): Promise<void> => {
       try {
@@ -193,6 +191,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       closed() {
         link = null;
       },
+      drained: relieve,
       request: run,
       cancel(taskId) {
         for (const task of tasks.values()) if (task.request.taskId === taskId) abort(task, 'cancelled by the host');

@@ -23,6 +23,8 @@ export interface SessionEvents {
   opened(link: Link): void;
   /** The link is gone; what is not sent waits. */
   closed(): void;
+  /** What was sent has been taken by the system: there is room again. */
+  drained(): void;
   request(requestId: U64, request: ExecuteRequest): void;
   cancel(taskId: string): void;
   signal(data: string): void;
@@ -121,6 +123,7 @@ export function openSession({ host, port, token, instanceId }: Invitation, event
       message: message => {
         if (link === mine) read(mine, message);
       },
+      drained: events.drained,
       ended({ code, message }) {
         trouble = message;
         // The host has a right to know why we leave.

@@ -20,6 +20,8 @@ export interface LinkEvents {
   ended(end: LinkEnd): void;
   /** Reading was paused or goes on. */
   held?(on: boolean): void;
+  /** All that was sent has been taken by the system. */
+  drained?(): void;
 }
 
 /** What has gone through a link, kept for its owner. Times in ms of the clock's `now`. */
@@ -129,7 +131,10 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
           counts.bytesReceived += chunk.length;
           guarded(() => reader.push(chunk));
         },
-        drained: outbox.drained,
+        drained() {
+          outbox.drained();
+          events?.drained?.();
+        },
         closed({ orderly, message }) {
           outbox.close();
           if (orderly && reader.unfinished > 0) {

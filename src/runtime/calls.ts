@@ -225,6 +225,7 @@ export function createCalls(owner: CallsOwner): Calls {
     },
 
     end() {
+      work.close();
       for (const call of [...calls.values()]) {
         const code = call.phase === 'waiting' ? 'NOT_DELIVERED' : 'OUTCOME_UNKNOWN';
         call.end('lost', fault(call, code, `no answer will come: ${closed?.why ?? 'the instance ended'}`, closed?.cause));

@@ -113,7 +113,12 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       const instanceId = peer.auth?.instanceId ?? '';
       peer.stage = 'led';
       const led = engine.admit({ ...peer, instanceId, stage: 'asking' });
-      engine.leads.get(instanceId)?.(led);
+      // In a turn of its own: the two connections belong to different parents.
+      queueMicrotask(() => {
+        const lead = engine.leads.get(instanceId);
+        if (lead === undefined) led.link.close();
+        else lead(led);
+      });
     },
 
     spawned(record) {
@@ -233,5 +238,7 @@ const codeOf = ({ code }: Cause): ErrorCode => (code in errorCodes ? (code as Er
 const hints: Partial<Record<ErrorCode, string>> = {
   CONNECT_TIMEOUT:
     'An agent connects to SPEARLET_ADDR and sends an AuthRequest with SPEARLET_TOKEN; serve() of spearlet/agent does both. Is `connectTimeout` long enough?',
+  PORTS_EXHAUSTED: 'Widen `ports`, or use `ports: 0` and let the system choose.',
+  SPAWN_FAILED: 'Correct `command`, `workingDirectory` or PATH in `environment`; install what is missing.',
   EXITED_BEFORE_READY: 'Run the program by hand: it has to stay, connect to SPEARLET_ADDR, and authenticate.',
 };

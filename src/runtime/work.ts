@@ -11,12 +11,15 @@ export interface Work {
   rest(): void;
   /** After a loss the chart is back in `ready`, whatever was going on: it is told anew. */
   reset(): void;
+  /** Nobody wants to know any more. */
+  close(): void;
 }
 
 export function createWork(deadlines: Deadlines, inFlight: () => number, tell: (happened: 'begun' | 'finished') => void): Work {
   let working = false;
   let resting = false;
   let begun = 0;
+  let closed = false;
 
   const rest = (): void => {
     if (!working || resting) return;
@@ -24,7 +27,7 @@ export function createWork(deadlines: Deadlines, inFlight: () => number, tell: (
     const before = begun;
     deadlines.add(QUIET_MS, () => {
       resting = false;
-      if (!working || inFlight() > 0) return;
+      if (!working || closed || inFlight() > 0) return;
       // Something came and went meanwhile: not quiet yet.
       if (begun !== before) return rest();
       working = false;
@@ -44,6 +47,9 @@ export function createWork(deadlines: Deadlines, inFlight: () => number, tell: (
     reset() {
       working = false;
       if (inFlight() > 0) begin();
+    },
+    close() {
+      closed = true;
     },
   };
 }

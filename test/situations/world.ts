@@ -160,3 +160,7 @@ export const complete = (request: SpearMessage, output: string): [MessageType, U
     exitCode: 0,
   }),
 ];
+
+/** The command agent, as `spearlet agent` runs it. */
+export const cli = join(import.meta.dirname, '..', '..', 'dist', 'src', 'cli', 'main.js');
+export const commandAgent = { artifactId: 'command', command: process.execPath, args: [cli, 'agent'] } satisfies InstanceSpec;

@@ -1,0 +1,300 @@
+// When things break on the way: links lost, agents frozen, killed, restarted; readers that are slow.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import * as v1 from '../../src/protocol/v1.ts';
+import { agentFile, authRequest, complete, dial, everyday, failureOf, joinAs, openSpearlet, seen, startHollow, until } from './world.ts';
+
+describe('a lost link', () => {
+  test('what waits goes out on the next one; what was sent and stays unanswered has an unknown outcome', async () => {
+    const spearlet = openSpearlet({ reconnectWindow: 400 });
+    const { environment, instance } = await startHollow(spearlet);
+    const early = instance.execute({ command: 'before the first session' });
+    const agent = await joinAs(environment);
+    agent.send(...complete(await agent.next('ExecuteRequest'), 'early'));
+    expect((await early.result).output).toBe('early');
+    const sent = instance.execute({ command: 'sent' });
+    await agent.next('ExecuteRequest');
+    agent.socket.resetAndDestroy();
+    await seen(instance.state$, state => state === 'reconnecting');
+    const waiting = instance.execute({ command: 'waiting' });
+    const again = await joinAs(environment);
+    const request = await again.next('ExecuteRequest');
+    expect(v1.decodeExecuteRequest(Buffer.from(request.payload)).command).toBe('waiting');
+    again.send(...complete(request, 'delivered'));
+    expect((await waiting.result).output).toBe('delivered');
+    // Nothing is sent twice, and nothing is guessed.
+    expect(await failureOf(sent.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(again.received.filter(message => message.type === 'ExecuteRequest').length).toBe(1);
+    again.close();
+  });
+
+  test('at the end of the window the instance is ended, and what was never sent is said to be so', async () => {
+    const spearlet = openSpearlet({ reconnectWindow: 100 });
+    const { environment, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    const sent = instance.execute({ command: 'sent' });
+    await agent.next('ExecuteRequest');
+    agent.close();
+    await seen(instance.state$, state => state === 'reconnecting');
+    const waiting = instance.execute({ command: 'waiting' });
+    expect(await failureOf(sent.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(await failureOf(waiting.result)).toMatchObject({ code: 'NOT_DELIVERED' });
+    expect(await instance.exited).toMatchObject({ reason: 'link' });
+  });
+
+  test('waiting executions keep to their own timeout and to maxQueuedBytes', async () => {
+    const spearlet = openSpearlet({ maxQueuedBytes: 10_000 });
+    const { instance } = await startHollow(spearlet);
+    const patient = instance.execute({ command: 'x', args: ['y'.repeat(8_000)] });
+    expect(await failureOf(instance.execute({ command: 'x', args: ['y'.repeat(8_000)] }).result)).toMatchObject({ code: 'OVERLOADED' });
+    expect(await failureOf(instance.execute({ command: 'x' }, { timeout: 30 }).result)).toMatchObject({ code: 'EXECUTION_TIMEOUT' });
+    patient.cancel();
+    const next = instance.execute({ command: 'x', args: ['y'.repeat(8_000)] });
+    next.cancel();
+    expect(await failureOf(next.result)).toMatchObject({ code: 'CANCELLED' });
+  });
+
+  test('the SDK comes back by itself, and answers what it was asked before', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start({ ...everyday, args: [agentFile('reconnecting.js')] });
+    const slow = instance.execute({ command: 'after-reconnect' });
+    await seen(slow.updates$, update => update.output === 'cutting');
+    await seen(instance.state$, state => state === 'reconnecting');
+    expect((await slow.result).output).toBe('survived');
+    expect(spearlet.stats().instances[0]!.reconnects).toBe(1);
+  });
+
+  test('twenty abrupt ends of a foreign agent under load: each execution settles once, with its own answer or a typed error', async () => {
+    const spearlet = openSpearlet({ reconnectWindow: 1_000 });
+    const { environment, instance } = await startHollow(spearlet);
+    const settled: Record<string, number> = {};
+    let made = 0;
+    let running = true;
+    const load = async (): Promise<void> => {
+      while (running) {
+        const text = `${made++}`;
+        const outcome = await instance.execute({ command: 'echo', args: [text] }).result.then(
+          ({ output }) => (output === text ? 'own' : 'wrong'),
+          error => error.code as string,
+        );
+        settled[outcome] = (settled[outcome] ?? 0) + 1;
+      }
+    };
+    const loads = Array.from({ length: 8 }, load);
+    for (let round = 0; round < 20; round += 1) {
+      const agent = await joinAs(environment);
+      let answered = 0;
+      const done = new Promise<void>(resolve => {
+        const answer = (): void => {
+          for (const message of agent.received.splice(0)) {
+            if (message.type !== 'ExecuteRequest') continue;
+            const { args } = v1.decodeExecuteRequest(Buffer.from(message.payload));
+            agent.send(...complete(message, args[0]!));
+            answered += 1;
+          }
+          if (answered >= 40) resolve();
+        };
+        agent.socket.on('data', answer);
+        answer();
+      });
+      await done;
+      if (round % 3 === 0) agent.socket.resetAndDestroy();
+      else if (round % 3 === 1) agent.socket.end();
+      else agent.socket.end(v1.encodeFrame('ExecuteResponse', 1, { secs: 0, nanos: 0 }, 'cut off in the middle').subarray(0, 60));
+      await agent.closed;
+      await seen(instance.state$, state => state === 'reconnecting');
+    }
+    running = false;
+    const last = await joinAs(environment);
+    await seen(instance.state$, state => state === 'ready' || state === 'executing');
+    await Promise.all(loads);
+    last.close();
+    expect(Object.keys(settled).filter(key => !['own', 'OUTCOME_UNKNOWN', 'NOT_DELIVERED'].includes(key))).toEqual([]);
+    expect(Object.values(settled).reduce((a, b) => a + b)).toBe(made);
+    expect(settled.own).toBeGreaterThanOrEqual(600);
+    expect(instance.incarnation).toBe(1);
+  });
+});
+
+describe('liveness', () => {
+  const quick = { heartbeat: { interval: 100, misses: 3 }, reconnectWindow: 100 };
+
+  test('a quiet agent is asked and answers; its round trip is known', async () => {
+    const spearlet = openSpearlet({ heartbeat: { interval: 30, misses: 3 } });
+    const instance = await spearlet.start(everyday);
+    await until(() => spearlet.stats().instances[0]!.connections[0]!.roundTrip !== null);
+    await sleep(300);
+    expect(instance.state).toBe('ready');
+    expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
+  });
+
+  test('a frozen one is found, called frozen, and ended', async () => {
+    const spearlet = openSpearlet(quick);
+    const instance = await spearlet.start(everyday);
+    const waiting = instance.execute({ command: 'wait' });
+    await seen(instance.state$, state => state === 'executing');
+    process.kill(instance.pid!, 'SIGSTOP');
+    expect(await instance.exited).toMatchObject({ reason: 'heartbeat', signal: 'SIGKILL' });
+    expect(await failureOf(waiting.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(spearlet.events).toContainEqual(expect.objectContaining({ type: 'connection.closed', code: 'HEARTBEAT_LOST' }));
+  });
+
+  test('a host that was busy itself blames nobody', async () => {
+    const spearlet = openSpearlet(quick);
+    const instance = await spearlet.start(everyday);
+    for (let round = 0; round < 3; round += 1) {
+      const until = performance.now() + 700;
+      while (performance.now() < until) Math.sqrt(until);
+      await sleep(30);
+    }
+    expect(instance.state).toBe('ready');
+    expect((await instance.execute({ command: 'echo', args: ['alive'] }).result).output).toBe('alive');
+    expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
+  });
+
+  test('two ends that echo everything do not storm', async () => {
+    const spearlet = openSpearlet({ heartbeat: { interval: 20, misses: 50 } });
+    const { environment, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    agent.socket.on('data', () => {
+      for (const message of agent.received.splice(0))
+        if (message.type === 'Heartbeat') agent.send('Heartbeat', message.requestId, message.payload);
+    });
+    agent.send('Heartbeat', 77, 'x');
+    await sleep(300);
+    const { messagesSent } = spearlet.stats().instances[0]!.connections[0]!;
+    expect(messagesSent).toBeLessThan(30);
+    expect(instance.state).toBe('ready');
+    agent.close();
+  });
+});
+
+describe('restarts', () => {
+  const restart = { intensity: 2, period: 60_000, backoff: { min: 1, max: 20 } };
+
+  test('permanent: a killed program is started anew, with a new token; waiting work survives', async () => {
+    const spearlet = openSpearlet({ restart });
+    const instance = await spearlet.start({ ...everyday, restart: 'permanent' });
+    const first = instance.pid!;
+    const lost = instance.execute({ command: 'wait' });
+    await seen(instance.state$, state => state === 'executing');
+    process.kill(first, 'SIGKILL');
+    expect(await failureOf(lost.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    const waiting = instance.execute({ command: 'pid' });
+    const second = Number((await waiting.result).output);
+    expect(second).not.toBe(first);
+    expect(instance.incarnation).toBe(2);
+    const exits = spearlet.events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
+    expect(exits).toMatchObject([{ incarnation: 1, reason: 'crashed', signal: 'SIGKILL' }]);
+  });
+
+  test('to the number: one fall more than the intensity, and it is given up', async () => {
+    const spearlet = openSpearlet({ restart });
+    const instance = await spearlet.start({ ...everyday, restart: 'permanent' });
+    for (let fall = 1; fall <= 3; fall += 1) {
+      await seen(instance.state$, state => state === 'ready');
+      const exit = instance.execute({ command: 'exit', args: ['1'] });
+      await failureOf(exit.result);
+    }
+    expect(await instance.exited).toMatchObject({ reason: 'restart', incarnation: 3, code: 1 });
+    const refused = await failureOf(instance.execute({ command: 'echo' }).result);
+    expect(refused).toMatchObject({ code: 'INSTANCE_STOPPED', cause: expect.objectContaining({ code: 'RESTART_LIMIT' }) });
+  });
+
+  test('transient restarts after a failure only; temporary never', async () => {
+    const spearlet = openSpearlet({ restart });
+    const clean = await spearlet.start({ ...everyday, restart: 'transient' });
+    await failureOf(clean.execute({ command: 'exit', args: ['0'] }).result);
+    expect(await clean.exited).toMatchObject({ reason: 'completed', code: 0, incarnation: 1 });
+    const failing = await spearlet.start({ ...everyday, restart: 'transient' });
+    await failureOf(failing.execute({ command: 'exit', args: ['5'] }).result);
+    expect((await failing.execute({ command: 'echo', args: ['again'] }).result).output).toBe('again');
+    const once = await spearlet.start(everyday);
+    await failureOf(once.execute({ command: 'exit', args: ['5'] }).result);
+    expect(await once.exited).toMatchObject({ reason: 'crashed', incarnation: 1 });
+  });
+
+  test('the first start is not retried, whatever the policy; a stop in backoff is final', async () => {
+    const spearlet = openSpearlet({ restart: { ...restart, backoff: { min: 60_000, max: 60_000 } } });
+    expect(await failureOf(spearlet.start({ artifactId: 'a', command: 'false', restart: 'permanent' }))).toMatchObject({
+      code: 'EXITED_BEFORE_READY',
+    });
+    const instance = await spearlet.start({ ...everyday, restart: 'permanent' });
+    await failureOf(instance.execute({ command: 'exit', args: ['1'] }).result);
+    await seen(instance.state$, state => state === 'backoff');
+    const waiting = instance.execute({ command: 'echo' });
+    expect(await instance.stop()).toMatchObject({ incarnation: 1, reason: 'crashed' });
+    expect(await failureOf(waiting.result)).toMatchObject({ code: 'NOT_DELIVERED' });
+    expect(spearlet.events.filter(event => event.type === 'instance.spawned').length).toBe(2);
+  });
+
+  test('no more than maxConcurrentStarts at once; waiting costs no connect timeout', async () => {
+    const spearlet = openSpearlet({ maxConcurrentStarts: 2, connectTimeout: 5_000 });
+    const slow = { artifactId: 'slow', command: 'sh', args: ['-c', `sleep 0.2; exec "${process.execPath}" "${agentFile('everyday.js')}"`] };
+    const starts = Array.from({ length: 6 }, () => spearlet.start(slow));
+    let starting = 0;
+    let most = 0;
+    spearlet.events$.subscribe(({ type }) => {
+      if (type === 'instance.spawned') starting += 1;
+      if (type === 'connection.opened') starting -= 1;
+      most = Math.max(most, starting);
+    });
+    const instances = await Promise.all(starts);
+    expect(instances.length).toBe(6);
+    expect(most).toBe(2);
+  });
+});
+
+describe('slow readers', () => {
+  test('beyond 1 MiB the socket is paused, nothing is lost, and the pause is no silence', async () => {
+    const spearlet = openSpearlet({ heartbeat: { interval: 50, misses: 2 } });
+    const instance = await spearlet.start(everyday);
+    const flood = instance.execute({ command: 'flood', args: ['200', '65536'] });
+    let bytes = 0;
+    let paused = false;
+    for await (const { output = '' } of flood) {
+      if (bytes === 0) {
+        await until(() => spearlet.stats().instances[0]!.connections[0]!.paused);
+        paused = true;
+        await sleep(300);
+      }
+      bytes += output.length;
+    }
+    expect({ bytes, paused }).toEqual({ bytes: 200 * 65_536, paused: true });
+    expect(instance.state).toMatch(/ready|executing/);
+    expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
+  });
+
+  test('collect joins what fits and counts the rest to the byte; a late reader sees where it has missed something', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(everyday);
+    const big = await instance.execute({ command: 'flood', args: ['20', '1048576'] }, { collect: true }).result;
+    expect(big.output!.length + big.truncatedBytes).toBe(20 * 2 ** 20);
+    expect(big.truncatedBytes).toBe(4 * 2 ** 20);
+    const unread = instance.execute({ command: 'flood', args: ['10', '10000'] });
+    await unread.result;
+    const updates = [];
+    for await (const update of unread) updates.push(update);
+    expect(updates.map(({ status, gap, output }) => [status, gap?.to ?? output?.length ?? 0])).toEqual([
+      ['started', 0],
+      ['running', 40_000],
+      ...Array.from({ length: 6 }, () => ['running', 10_000]),
+      ['completed', 0],
+    ]);
+  });
+
+  test('an agent may not outrun the auth: what it says before the answer waits', async () => {
+    const spearlet = openSpearlet();
+    const expected = spearlet.expect({ artifactId: 'eager' });
+    const peer = await dial(expected.environment.SPEARLET_ADDR);
+    peer.socket.write(
+      Buffer.concat([
+        v1.encodeFrame('AuthRequest', 1, { secs: 0, nanos: 0 }, authRequest(expected.environment)),
+        v1.encodeFrame('Heartbeat', 9, { secs: 0, nanos: 0 }, 'early'),
+      ]),
+    );
+    await peer.next('AuthResponse');
+    expect(await peer.next('Heartbeat')).toMatchObject({ requestId: 9 });
+    await expected.stop({ grace: 0 });
+  });
+});

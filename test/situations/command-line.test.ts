@@ -1,0 +1,267 @@
+// The command line and the command agent, as a user runs them.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { configJsonSchema, specsFromConfig } from '../../src/config.ts';
+import { instanceSpecFromConfig } from '../../src/index.ts';
+import { atEnd } from '../census/census.ts';
+import { agentFile, cli, commandAgent, failureOf, openSpearlet, seen, until } from './world.ts';
+
+const seed = {
+  runtime_type: 'process',
+  config: {
+    command: '/path/to/agent',
+    args: ['--mode', 'spear-agent'],
+    working_directory: '/tmp/spear-workspace',
+    environment: { LOG_LEVEL: 'info' },
+    timeout: 300,
+    max_memory: '1GB',
+  },
+};
+const agent = { runtime_type: 'process', config: { command: process.execPath, args: [cli, 'agent'] } };
+
+function configFile(config: unknown): string {
+  const folder = mkdtempSync(join(tmpdir(), 'spearlet-test-'));
+  atEnd(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'config.json');
+  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config));
+  return file;
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+const spearlet = (...args: string[]): Promise<Outcome> =>
+  new Promise(resolve => {
+    execFile(process.execPath, [cli, ...args], (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+
+describe('configuration', () => {
+  test('the seed example means what it says, exactly as printed', () => {
+    const text =
+      '{"runtime_type":"process","config":{"command":"/path/to/agent","args":["--mode","spear-agent"],"working_directory":"/tmp/spear-workspace","environment":{"LOG_LEVEL":"info"},"timeout":300,"max_memory":"1GB"}}';
+    const { environment, ...spec } = instanceSpecFromConfig(text);
+    expect(spec).toEqual({
+      artifactId: 'agent',
+      runtimeType: 'process',
+      command: '/path/to/agent',
+      args: ['--mode', 'spear-agent'],
+      workingDirectory: '/tmp/spear-workspace',
+      timeout: 300_000,
+      maxMemory: 1e9,
+    });
+    expect(new Map(environment as Map<string, string>)).toEqual(new Map([['LOG_LEVEL', 'info']]));
+    expect(instanceSpecFromConfig(seed)).toEqual(instanceSpecFromConfig(text));
+  });
+
+  test('the instances form: names, replicas, restart', () => {
+    const specs = specsFromConfig({ instances: [{ ...seed, name: 'worker', replicas: 2, restart: 'permanent' }, seed] });
+    expect(specs.map(({ artifactId, restart }) => [artifactId, restart])).toEqual([
+      ['worker-1', 'permanent'],
+      ['worker-2', 'permanent'],
+      ['agent', undefined],
+    ]);
+  });
+
+  test('all errors at once, each with path, value and the nearest known key', async () => {
+    const wrong = {
+      instances: [
+        {
+          runtime_type: 'docker',
+          config: { comand: 'x', args: ['--port', 8080], working_dir: '/', timeout: '300', max_memory: '1 pound', environment: { A: 1 } },
+          replica: 2,
+        },
+      ],
+    };
+    const error = await failureOf((async () => specsFromConfig(wrong))());
+    expect(error.code).toBe('INVALID_CONFIG');
+    const issues = Object.fromEntries(error.issues!.map(({ path, didYouMean }) => [path, didYouMean]));
+    expect(issues).toMatchObject({
+      'instances.0.runtime_type': undefined,
+      'instances.0.replica': 'replicas',
+      'instances.0.config.comand': 'command',
+      'instances.0.config.working_dir': 'working_directory',
+      'instances.0.config.args.1': undefined,
+      'instances.0.config.timeout': undefined,
+      'instances.0.config.max_memory': undefined,
+      'instances.0.config.environment.A': undefined,
+    });
+    expect(error.issues!.find(({ path }) => path.endsWith('args.1'))!.value).toBe(8080);
+    expect(await failureOf((async () => specsFromConfig('{"runtime_type":'))())).toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringContaining('not JSON'),
+    });
+    for (const other of [null, [], 7, 'x', {}, { instances: [] }])
+      expect(await failureOf((async () => specsFromConfig(other))())).toMatchObject({ code: 'INVALID_CONFIG' });
+  });
+
+  test('its JSON Schema is the one that is shipped', () => {
+    expect(JSON.parse(readFileSync(join(import.meta.dirname, '../../docs/config.schema.json'), 'utf8'))).toEqual(configJsonSchema());
+  });
+});
+
+describe('spearlet exec', () => {
+  test('passes output and exit code through', async () => {
+    const file = configFile(agent);
+    expect(await spearlet('exec', file, '--', 'echo', 'hello', '--world')).toEqual({ code: 0, stdout: 'hello --world\n', stderr: '' });
+    expect(await spearlet('exec', file, '--', 'sh', '-c', 'echo out; exit 7')).toMatchObject({ code: 7, stdout: 'out\n' });
+    expect(await spearlet('exec', file, '--', 'sh', '-c', 'kill -TERM $$')).toMatchObject({ code: 143 });
+    expect(await spearlet('exec', file, '--', 'no-such-program')).toMatchObject({ code: 127 });
+  });
+
+  test('its own failures: 2 usage or config, 124 timeout, 125 no agent, 130 cancelled', async () => {
+    const file = configFile(agent);
+    expect(await spearlet('exec')).toMatchObject({ code: 2 });
+    expect(await spearlet('exec', '/no/such/file', '--', 'x')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('INVALID_CONFIG'),
+    });
+    expect(await spearlet('exec', configFile({ instances: [agent, agent] }), '--', 'x')).toMatchObject({ code: 2 });
+    expect(await spearlet('exec', '--timeout', '0.2', file, '--', 'sleep', '100')).toMatchObject({
+      code: 124,
+      stderr: expect.stringContaining('EXECUTION_TIMEOUT'),
+    });
+    expect(await spearlet('exec', configFile(seed), '--', 'x')).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining('SPAWN_FAILED'),
+    });
+    expect(await spearlet('exec', configFile({ runtime_type: 'process', config: { command: 'false' } }), '--', 'x')).toMatchObject({
+      code: 125,
+    });
+    const child = spawn(process.execPath, [cli, 'exec', file, '--', 'sh', '-c', 'echo begun; sleep 100']);
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    expect((await once(child, 'close'))[0]).toBe(130);
+  });
+
+  test('--json says everything in JSON, with a code', async () => {
+    const { stdout, code } = await spearlet('exec', '--json', configFile(agent), '--', 'sh', '-c', 'echo out; exit 3');
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as Record<string, unknown>);
+    expect(code).toBe(3);
+    expect(lines.map(({ status }) => status).slice(0, 2)).toEqual(['started', 'running']);
+    expect(lines.at(-1)).toMatchObject({ code: 'EXECUTION_FAILED', exitCode: 3 });
+    expect(JSON.parse((await spearlet('exec', '--json', configFile('{'), '--', 'x')).stderr)).toMatchObject({ code: 'INVALID_CONFIG' });
+  });
+});
+
+describe('spearlet run', () => {
+  test('supervises until Ctrl-C, shows a line as it changes, and ends with 0', async () => {
+    const file = configFile({ instances: [{ ...agent, name: 'worker', replicas: 2 }] });
+    const child = spawn(process.execPath, [cli, 'run', file], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let text = '';
+    child.stdout.on('data', chunk => {
+      text += chunk;
+    });
+    await until(() => /worker-1 +ready/.test(text) && /worker-2 +ready/.test(text));
+    child.kill('SIGINT');
+    expect((await once(child, 'close'))[0]).toBe(0);
+    expect(text).toMatch(/worker-1 +ended: stopped, exit code 0/);
+    expect(text).toMatch(/worker-2 +stopped/);
+  });
+
+  test('a second Ctrl-C ends at once', async () => {
+    const stubborn = { runtime_type: 'process', config: { command: process.execPath, args: [agentFile('stubborn.js'), 'connects'] } };
+    const child = spawn(process.execPath, [cli, 'run', '--json', '--grace', '600', configFile(stubborn)], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let text = '';
+    child.stdout.on('data', chunk => {
+      text += chunk;
+    });
+    await until(() => text.includes('"state":"ready"'));
+    child.kill('SIGINT');
+    await until(() => text.includes('"state":"stopping"'));
+    child.kill('SIGINT');
+    expect((await once(child, 'close'))[0]).toBe(0);
+    expect(text).toContain('"signal":"SIGKILL"');
+  });
+
+  test('1 where an instance is given up, 2 for a bad file, 3 where one could not start', async () => {
+    expect(await spearlet('run', configFile('[]'))).toMatchObject({ code: 2 });
+    expect(await spearlet('run', configFile(seed))).toMatchObject({ code: 3, stderr: expect.stringContaining('SPAWN_FAILED') });
+    const brief = { runtime_type: 'process', config: { command: process.execPath, args: [agentFile('brief.js')] } };
+    expect(await spearlet('run', configFile(brief))).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('ended: crashed, exit code 4'),
+    });
+  });
+});
+
+describe('the command agent', () => {
+  test('runs programs, streams what they say, and keeps the token from them', async () => {
+    const host = openSpearlet();
+    const instance = await host.start(commandAgent);
+    const { output } = await instance.execute(
+      {
+        command: 'sh',
+        args: ['-c', 'echo "$GREETING [$SPEARLET_TOKEN] $SPEARLET_INSTANCE_ID"; echo err >&2'],
+        env: { GREETING: 'hi' },
+      },
+      { collect: true },
+    ).result;
+    expect(output!.split('\n').sort()).toEqual(['', 'err', `hi [] ${instance.id}`]);
+    expect(await failureOf(instance.execute({ command: 'sh', args: ['-c', 'kill -KILL $$'] }).result)).toMatchObject({ exitCode: 137 });
+    expect(await failureOf(instance.execute({ command: '/etc/passwd' }).result)).toMatchObject({ exitCode: 126 });
+    const many = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => instance.execute({ command: 'echo', args: [String(i)] }, { collect: true }).result),
+    );
+    expect(many.map(result => result.output)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}\n`));
+    const big = await instance.execute(
+      { command: 'sh', args: ['-c', 'head -c 3000000 /dev/zero | tr "\\0" "é"'] },
+      { collect: true, reject: false },
+    ).result;
+    expect(big.status === 'failed' ? big.error : big.output!.length).not.toBe(0);
+  });
+
+  test('ends the whole tree of a program that is cancelled, also one that ignores SIGTERM', async () => {
+    const host = openSpearlet();
+    const instance = await host.start(commandAgent);
+    for (const script of ['echo on; sleep 1000 & sleep 1000 & wait', 'trap "" TERM; echo on; sleep 1000 & sleep 1000']) {
+      const execution = instance.execute({ command: 'sh', args: ['-c', script] });
+      await seen(execution.updates$, ({ status }) => status === 'running');
+      execution.cancel();
+      await failureOf(execution.result);
+    }
+    const { pid } = instance;
+    await until(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim() === '');
+    expect((await instance.execute({ command: 'echo', args: ['alive'] }, { collect: true }).result).output).toBe('alive\n');
+  });
+
+  test('takes its programs with it, however it ends', async () => {
+    const host = openSpearlet();
+    for (const end of ['SIGKILL', 'stop'] as const) {
+      const instance = await host.start(commandAgent);
+      const execution = instance.execute({ command: 'sh', args: ['-c', 'echo on; sleep 1000 & sleep 1000'] });
+      await seen(execution.updates$, ({ status }) => status === 'running');
+      if (end === 'SIGKILL') process.kill(instance.pid!, 'SIGKILL');
+      else await instance.stop({ grace: 1_000 });
+      await instance.exited;
+    }
+  });
+
+  test('ends with its host, and its programs with it', async () => {
+    const host = spawn(process.execPath, [agentFile('dying-host.js'), cli], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(host.stdout, 'data')) as [Buffer];
+    const pids = JSON.parse(String(line)) as number[];
+    expect(pids.length).toBe(3);
+    host.kill('SIGKILL');
+    const alive = (pid: number) => {
+      try {
+        return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+      } catch {
+        return false;
+      }
+    };
+    await until(() => !pids.some(alive));
+  });
+});

@@ -18,6 +18,13 @@ export type LinkEvent =
 /** `genuine`: the program that was given the token; `elsewhere`: genuine, but of an instance that this listener only leads to. */
 export type Verdict = 'genuine' | 'elsewhere' | 'foreign';
 
+/** Whose connection: null where it came in by the shared listener. Connection ids are used again; XState keeps what it
+ * learns of an event type for ever, and a child's id is part of one. */
+export interface ConnectionName {
+  readonly instanceId: string | null;
+  readonly connectionId: string;
+}
+
 export type ConnectionEvent =
   | LinkEvent
   | { type: 'session.granted' }
@@ -34,16 +41,16 @@ export type ConnectionReport =
 
 export const connectionMachine = setup({
   types: {
-    input: {} as { connectionId: string; misses: number },
-    context: {} as { connectionId: string; misses: number; missed: number; code: string; message: string },
+    input: {} as { instanceId: string | null; connectionId: string; misses: number },
+    context: {} as { instanceId: string | null; connectionId: string; misses: number; missed: number; code: string; message: string },
     events: {} as ConnectionEvent,
     children: {} as { link: 'link'; authenticator: 'authenticate' },
   },
   actors: {
-    link: fromCallback<LinkCommand, { connectionId: string }, ConnectionEvent>(() => {
+    link: fromCallback<LinkCommand, ConnectionName, ConnectionEvent>(() => {
       throw new Error("connection: actor 'link' was not provided");
     }),
-    authenticate: fromPromise<{ verdict: Verdict }, { connectionId: string }>(() => {
+    authenticate: fromPromise<{ verdict: Verdict }, ConnectionName>(() => {
       throw new Error("connection: actor 'authenticate' was not provided");
     }),
   },
@@ -81,8 +88,15 @@ export const connectionMachine = setup({
 }).createMachine({
   id: 'connection',
   description: 'One socket, from its first byte to its last. A reconnection is a new one.',
-  context: ({ input }) => ({ connectionId: input.connectionId, misses: input.misses, missed: 0, code: 'LINK_LOST', message: '' }),
-  invoke: { id: 'link', src: 'link', input: ({ context }) => ({ connectionId: context.connectionId }) },
+  context: ({ input }) => ({
+    instanceId: input.instanceId,
+    connectionId: input.connectionId,
+    misses: input.misses,
+    missed: 0,
+    code: 'LINK_LOST',
+    message: '',
+  }),
+  invoke: { id: 'link', src: 'link', input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }) },
   initial: 'accepted',
   on: {
     'link.closed': {
@@ -119,7 +133,7 @@ export const connectionMachine = setup({
           invoke: {
             id: 'authenticator',
             src: 'authenticate',
-            input: ({ context }) => ({ connectionId: context.connectionId }),
+            input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }),
             onDone: [
               { guard: { type: 'isGenuine', params: ({ event }) => event.output }, target: 'claiming' },
               {

@@ -32,6 +32,8 @@ export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
 
 export interface InstanceInput {
   readonly instanceId: string;
+  /** Its name among the supervisor's children; such names are used again (see ConnectionName). */
+  readonly place: string;
   readonly external: boolean;
   readonly restart: RestartPolicy;
   /** How many falls within the restart period are forgiven. */
@@ -85,7 +87,7 @@ export type InstanceEvent =
   | { type: 'stop'; grace: number };
 
 /** What an instance reports to the supervisor. */
-export type InstanceReport = { type: 'instance.queued'; instanceId: string } | { type: 'instance.settled'; instanceId: string };
+export type InstanceReport = { type: 'instance.queued'; place: string } | { type: 'instance.settled'; place: string };
 
 export const instanceMachine = setup({
   types: {
@@ -161,7 +163,7 @@ export const instanceMachine = setup({
     // The one that was noted last.
     spawnConnection: spawnChild('connection', {
       id: ({ context }) => context.connections.at(-1) ?? '',
-      input: ({ context }) => ({ connectionId: context.connections.at(-1) ?? '', misses: context.misses }),
+      input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connections.at(-1) ?? '', misses: context.misses }),
     }),
     stopConnection: stopChild((_, params: { connectionId: string }) => params.connectionId),
     // Leaving `running` disposes what it invoked; connections were spawned, and a spawned one under a taken id is orphaned.
@@ -176,8 +178,8 @@ export const instanceMachine = setup({
       ({ context }) => context.session ?? '',
       ({ context }) => ({ type: 'drain', grace: context.patience }),
     ),
-    askToStart: sendParent(({ context }) => ({ type: 'instance.queued', instanceId: context.instanceId })),
-    announceSettled: sendParent(({ context }) => ({ type: 'instance.settled', instanceId: context.instanceId })),
+    askToStart: sendParent(({ context }) => ({ type: 'instance.queued', place: context.place })),
+    announceSettled: sendParent(({ context }) => ({ type: 'instance.settled', place: context.place })),
     // What callers and their executions learn; provided by src/runtime/wiring.ts.
     openSession: (_, _params: { connectionId: string }) => {},
     closeSession: () => {},
@@ -219,6 +221,7 @@ export const instanceMachine = setup({
   description: 'One instance: its id lives as long as this chart, its program for one stay in `running`.',
   context: ({ input }) => ({
     instanceId: input.instanceId,
+    place: input.place,
     external: input.external,
     restart: input.restart,
     intensity: input.intensity,

@@ -28,7 +28,7 @@ export type SupervisorEvent =
   | { type: 'stop'; grace: number };
 
 export interface SupervisorContext extends SupervisorInput {
-  /** In the order of their start. */
+  /** By their places, in the order of their start. */
   readonly instances: readonly string[];
   /** Those that hold one of the places for starting. */
   readonly starting: readonly string[];
@@ -52,19 +52,19 @@ export const supervisorMachine = setup({
     }),
   },
   actions: {
-    noteInstance: assign(({ context }, params: { instanceId: string }) => ({ instances: [...context.instances, params.instanceId] })),
-    takePlace: assign(({ context }, params: { instanceId: string }) => ({ starting: [...context.starting, params.instanceId] })),
-    queue: assign(({ context }, params: { instanceId: string }) => ({ waiting: [...context.waiting, params.instanceId] })),
-    freePlace: assign(({ context }, params: { instanceId: string }) => ({
-      starting: context.starting.filter(each => each !== params.instanceId),
-      waiting: context.waiting.filter(each => each !== params.instanceId),
+    noteInstance: assign(({ context }, params: { place: string }) => ({ instances: [...context.instances, params.place] })),
+    takePlace: assign(({ context }, params: { place: string }) => ({ starting: [...context.starting, params.place] })),
+    queue: assign(({ context }, params: { place: string }) => ({ waiting: [...context.waiting, params.place] })),
+    freePlace: assign(({ context }, params: { place: string }) => ({
+      starting: context.starting.filter(each => each !== params.place),
+      waiting: context.waiting.filter(each => each !== params.place),
     })),
-    passPlaceOn: assign(({ context }, params: { instanceId: string }) => ({
-      starting: [...context.starting.filter(each => each !== params.instanceId), context.waiting[0] ?? ''],
+    passPlaceOn: assign(({ context }, params: { place: string }) => ({
+      starting: [...context.starting.filter(each => each !== params.place), context.waiting[0] ?? ''],
       waiting: context.waiting.slice(1),
     })),
-    forgetInstance: assign(({ context }, params: { instanceId: string }) => ({
-      instances: context.instances.filter(each => each !== params.instanceId),
+    forgetInstance: assign(({ context }, params: { place: string }) => ({
+      instances: context.instances.filter(each => each !== params.place),
     })),
     // The one that was noted last.
     spawnInstance: spawnChild('instance', {
@@ -81,19 +81,21 @@ export const supervisorMachine = setup({
       },
       input: ({ event }) => {
         assertEvent(event, 'socket.accepted');
-        return { connectionId: event.connectionId, misses: 1 };
+        return { instanceId: null, connectionId: event.connectionId, misses: 1 };
       },
     }),
-    grantStart: sendTo((_, params: { instanceId: string }) => params.instanceId, { type: 'start.granted' }),
-    stopInstance: stopChild((_, params: { instanceId: string }) => params.instanceId),
+    grantStart: sendTo((_, params: { place: string }) => params.place, { type: 'start.granted' }),
+    stopInstance: stopChild((_, params: { place: string }) => params.place),
     // Provided: what XState does not do for us. Every instance is told to stop, the youngest first.
     stopInstances: (_, _params: { grace: number }) => {},
+    // Provided: the place may be given to another.
+    releasePlace: (_, _params: { place: string }) => {},
     // Provided: an instance that failed inside itself leaves its process and sockets to be cleared away.
-    abandonInstance: (_, _params: { instanceId: string; error: unknown }) => {},
+    abandonInstance: (_, _params: { place: string; error: unknown }) => {},
   },
   guards: {
     hasPlace: ({ context }) => context.starting.length < context.maxConcurrentStarts,
-    isAwaited: ({ context }, params: { instanceId: string }) => context.starting.includes(params.instanceId) && context.waiting.length > 0,
+    isAwaited: ({ context }, params: { place: string }) => context.starting.includes(params.place) && context.waiting.length > 0,
     isEmpty: ({ context }) => context.instances.length === 0,
   },
 }).createMachine({
@@ -108,46 +110,49 @@ export const supervisorMachine = setup({
       {
         guard: 'hasPlace',
         actions: [
-          { type: 'takePlace', params: ({ event }) => ({ instanceId: event.instanceId }) },
-          { type: 'grantStart', params: ({ event }) => ({ instanceId: event.instanceId }) },
+          { type: 'takePlace', params: ({ event }) => ({ place: event.place }) },
+          { type: 'grantStart', params: ({ event }) => ({ place: event.place }) },
         ],
       },
-      { actions: { type: 'queue', params: ({ event }) => ({ instanceId: event.instanceId }) } },
+      { actions: { type: 'queue', params: ({ event }) => ({ place: event.place }) } },
     ],
     'instance.settled': [
       {
-        guard: { type: 'isAwaited', params: ({ event }) => ({ instanceId: event.instanceId }) },
+        guard: { type: 'isAwaited', params: ({ event }) => ({ place: event.place }) },
         actions: [
-          { type: 'grantStart', params: ({ context }) => ({ instanceId: context.waiting[0] ?? '' }) },
-          { type: 'passPlaceOn', params: ({ event }) => ({ instanceId: event.instanceId }) },
+          { type: 'grantStart', params: ({ context }) => ({ place: context.waiting[0] ?? '' }) },
+          { type: 'passPlaceOn', params: ({ event }) => ({ place: event.place }) },
         ],
       },
-      { actions: { type: 'freePlace', params: ({ event }) => ({ instanceId: event.instanceId }) } },
+      { actions: { type: 'freePlace', params: ({ event }) => ({ place: event.place }) } },
     ],
     'xstate.done.actor.*': [
       {
-        guard: { type: 'isAwaited', params: ({ event }) => ({ instanceId: event.actorId }) },
+        guard: { type: 'isAwaited', params: ({ event }) => ({ place: event.actorId }) },
         actions: [
-          { type: 'grantStart', params: ({ context }) => ({ instanceId: context.waiting[0] ?? '' }) },
-          { type: 'passPlaceOn', params: ({ event }) => ({ instanceId: event.actorId }) },
-          { type: 'forgetInstance', params: ({ event }) => ({ instanceId: event.actorId }) },
-          { type: 'stopInstance', params: ({ event }) => ({ instanceId: event.actorId }) },
+          { type: 'grantStart', params: ({ context }) => ({ place: context.waiting[0] ?? '' }) },
+          { type: 'passPlaceOn', params: ({ event }) => ({ place: event.actorId }) },
+          { type: 'forgetInstance', params: ({ event }) => ({ place: event.actorId }) },
+          { type: 'stopInstance', params: ({ event }) => ({ place: event.actorId }) },
+          { type: 'releasePlace', params: ({ event }) => ({ place: event.actorId }) },
         ],
       },
       {
         actions: [
-          { type: 'freePlace', params: ({ event }) => ({ instanceId: event.actorId }) },
-          { type: 'forgetInstance', params: ({ event }) => ({ instanceId: event.actorId }) },
-          { type: 'stopInstance', params: ({ event }) => ({ instanceId: event.actorId }) },
+          { type: 'freePlace', params: ({ event }) => ({ place: event.actorId }) },
+          { type: 'forgetInstance', params: ({ event }) => ({ place: event.actorId }) },
+          { type: 'stopInstance', params: ({ event }) => ({ place: event.actorId }) },
+          { type: 'releasePlace', params: ({ event }) => ({ place: event.actorId }) },
         ],
       },
     ],
     'xstate.error.actor.*': {
       actions: [
-        { type: 'abandonInstance', params: ({ event }) => ({ instanceId: event.actorId, error: event.error }) },
-        { type: 'freePlace', params: ({ event }) => ({ instanceId: event.actorId }) },
-        { type: 'forgetInstance', params: ({ event }) => ({ instanceId: event.actorId }) },
-        { type: 'stopInstance', params: ({ event }) => ({ instanceId: event.actorId }) },
+        { type: 'abandonInstance', params: ({ event }) => ({ place: event.actorId, error: event.error }) },
+        { type: 'freePlace', params: ({ event }) => ({ place: event.actorId }) },
+        { type: 'forgetInstance', params: ({ event }) => ({ place: event.actorId }) },
+        { type: 'stopInstance', params: ({ event }) => ({ place: event.actorId }) },
+        { type: 'releasePlace', params: ({ event }) => ({ place: event.actorId }) },
       ],
     },
   },
@@ -156,7 +161,7 @@ export const supervisorMachine = setup({
       description: 'Instances are started on request and forgotten when they end.',
       on: {
         start: {
-          actions: [{ type: 'noteInstance', params: ({ event }) => ({ instanceId: event.instance.instanceId }) }, 'spawnInstance'],
+          actions: [{ type: 'noteInstance', params: ({ event }) => ({ place: event.instance.place }) }, 'spawnInstance'],
         },
         stop: { target: 'stopping', actions: { type: 'stopInstances', params: ({ event }) => ({ grace: event.grace }) } },
       },

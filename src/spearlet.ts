@@ -102,12 +102,14 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
 
   const createRecord = (artifactId: string, spec: ParsedSpec | null, timeout = spec?.timeout): InstanceRecord => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${realChance.id().slice(0, 8)}`;
+    const place = engine.places.take();
     const followers: InstanceRecord['followers'] = new Set();
     let actor: AnyActorRef | undefined;
     let stopEarly: number | null = null;
     const record: InstanceRecord = {
       id,
       artifactId,
+      place,
       spec,
       calls: createCalls({
         instanceId: id,
@@ -148,6 +150,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
       type: 'start',
       instance: {
         instanceId: id,
+        place,
         external: spec === null,
         restart: spec?.restart ?? 'temporary',
         intensity: options.restart.intensity,
@@ -155,7 +158,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
         grace: Math.min(options.grace, FAULT_GRACE),
       },
     });
-    actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[id];
+    actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];
     const show = (value: unknown): void => {
       const state = stateOf(value);
       if (state === record.state$.value) return;

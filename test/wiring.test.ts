@@ -8,8 +8,8 @@ import { agentMachine, connectionMachine, executionMachine, instanceMachine, sup
 
 const machines: [AnyStateMachine, unknown][] = [
   [supervisorMachine, { maxConcurrentStarts: 4 }],
-  [instanceMachine, { instanceId: 'i', external: false, restart: 'temporary', intensity: 3, misses: 3, grace: 500 }],
-  [connectionMachine, { connectionId: 'c', misses: 3 }],
+  [instanceMachine, { instanceId: 'i', place: 'p', external: false, restart: 'temporary', intensity: 3, misses: 3, grace: 500 }],
+  [connectionMachine, { instanceId: 'i', connectionId: 'c', misses: 3 }],
   [executionMachine, undefined],
   [agentMachine, undefined],
 ];

@@ -1,11 +1,11 @@
 // The effect `authenticate`: is this the program that was given the token? Constant time, one verdict for every cause.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { fromPromise } from 'xstate';
-import type { Verdict } from '../../machines/connection.ts';
+import type { ConnectionName, Verdict } from '../../machines/connection.ts';
 
 export interface AuthenticateDeps {
   /** What the connection claimed, and what is true; `elsewhere`: of an instance that the shared listener only leads to. */
-  facts(connectionId: string): { claimed: { instanceId: string; token: string }; instanceId: string; token: string; elsewhere: boolean };
+  facts(name: ConnectionName): { claimed: { instanceId: string; token: string }; instanceId: string; token: string; elsewhere: boolean };
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -14,8 +14,8 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
 
 export const authenticate = (deps: AuthenticateDeps) =>
-  fromPromise<{ verdict: Verdict }, { connectionId: string }>(({ input }) => {
-    const { claimed, instanceId, token, elsewhere } = deps.facts(input.connectionId);
+  fromPromise<{ verdict: Verdict }, ConnectionName>(({ input }) => {
+    const { claimed, instanceId, token, elsewhere } = deps.facts(input);
     const sameInstance = isSame(claimed.instanceId, instanceId);
     const sameToken = isSame(claimed.token, token);
     const right = elsewhere ? 'elsewhere' : 'genuine';

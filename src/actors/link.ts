@@ -2,7 +2,7 @@
 // waits for them; the chart learns only what changes the life of the connection.
 import { Observable } from 'rxjs';
 import { fromCallback } from 'xstate';
-import type { ConnectionEvent, LinkCommand } from '../../machines/connection.ts';
+import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';
 import type { LinkEnd } from '../link/link.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
@@ -16,7 +16,7 @@ export interface LinkDeps {
   readonly heartbeatInterval: number;
   readonly maxFrameBytes: number;
   readonly maxAnswered: number;
-  peer(connectionId: string): Peer;
+  peer(name: ConnectionName): Peer;
   release(peer: Peer): void;
   /** An ExecuteResponse of an admitted peer. Throws PROTOCOL_ERROR where it cannot be read. */
   answer(peer: Peer, message: SpearMessage): void;
@@ -40,8 +40,8 @@ const incoming = (peer: Peer): Observable<Incoming> =>
   });
 
 export const link = (deps: LinkDeps) =>
-  fromCallback<LinkCommand, { connectionId: string }, ConnectionEvent>(({ input, sendBack, receive }) => {
-    const peer = deps.peer(input.connectionId);
+  fromCallback<LinkCommand, ConnectionName, ConnectionEvent>(({ input, sendBack, receive }) => {
+    const peer = deps.peer(input);
     const { link } = peer;
     const answered = new Set<U64>();
     // Random, so that they do not meet the other end's own ids.
@@ -104,7 +104,7 @@ export const link = (deps: LinkDeps) =>
           break;
         case 'welcome':
           peer.stage = 'admitted';
-          link.send('AuthResponse', peer.authId, encodeAuthResponse({ success: true, errorMessage: null, sessionId: peer.id }));
+          link.send('AuthResponse', peer.authId, encodeAuthResponse({ success: true, errorMessage: null, sessionId: peer.label }));
           link.admit(deps.maxFrameBytes);
           break;
         case 'terminate':

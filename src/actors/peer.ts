@@ -3,8 +3,10 @@ import type { Link } from '../link/link.ts';
 import type { AuthRequest, U64 } from '../protocol/message.ts';
 
 export interface Peer {
-  /** The id of its connection actor, too. */
+  /** Its name among its parent's children: `connection-1` and so on, used again. */
   readonly id: string;
+  /** Its name in events and logs, never used again; the session id, too. */
+  readonly label: string;
   /** Whose listener it came in by; null: the shared one. */
   readonly instanceId: string | null;
   readonly link: Link;

@@ -8,6 +8,7 @@ import { bounds, type Logger } from '../options.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
+import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
 
 export type SpearletEvent =
@@ -37,17 +38,19 @@ export type SpearletEvent =
 
 export interface Engine {
   readonly events$: Subject<SpearletEvent>;
-  readonly peers: Map<string, Peer>;
   readonly records: Map<string, InstanceRecord>;
   /** Listeners and programs that the system is still letting go of. */
   readonly closing: Set<Promise<void>>;
   record(instanceId: string): InstanceRecord;
+  /** The names of instances among the supervisor's children. */
+  readonly places: Places;
+  at(place: string): InstanceRecord | undefined;
   /** Peers of the shared listener that are not led to their instance yet. */
   readonly lobby: Map<string, Peer>;
   /** Who takes in the peers that the shared listener leads to an instance. */
   readonly leads: Map<string, (peer: Peer) => void>;
   /** Keeps a peer under an id of its own. */
-  admit(peer: Omit<Peer, 'id'>): Peer;
+  admit(peer: Omit<Peer, 'id' | 'label'>): Peer;
   /** A peer of the shared listener has shown whose it is. */
   handOver(peer: Peer): void;
   spawned(record: InstanceRecord): void;
@@ -64,7 +67,6 @@ export interface Engine {
 export function createEngine(clock: Clock, logger: Logger, handle: (record: InstanceRecord) => Instance): Engine {
   const events$ = new Subject<SpearletEvent>();
   const records = new Map<string, InstanceRecord>();
-  const peers = new Map<string, Peer>();
   let connections = 0;
 
   const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
@@ -88,11 +90,16 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
 
   const engine: Engine = {
     events$,
-    peers,
     records,
+    places: createPlaces(),
     closing: new Set(),
     lobby: new Map(),
     leads: new Map(),
+
+    at(place) {
+      for (const record of records.values()) if (record.place === place) return record;
+      return undefined;
+    },
 
     record(instanceId) {
       const record = records.get(instanceId);
@@ -103,9 +110,11 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     admit(fields) {
       connections += 1;
       const { instanceId } = fields;
-      const peer: Peer = { ...fields, id: `${instanceId ?? 'shared'}/connection-${connections}` };
-      peers.set(peer.id, peer);
-      (instanceId === null ? engine.lobby : engine.record(instanceId).peers).set(peer.id, peer);
+      const mine = instanceId === null ? engine.lobby : engine.record(instanceId).peers;
+      let free = 1;
+      while (mine.has(`connection-${free}`)) free += 1;
+      const peer: Peer = { ...fields, id: `connection-${free}`, label: `${instanceId ?? 'shared'}/${connections}` };
+      mine.set(peer.id, peer);
       return peer;
     },
 
@@ -129,8 +138,8 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
 
     sessionOpened(record, peer) {
       record.calls.attach(peer.link);
-      logger.info({ ...idsOf(record), connectionId: peer.id, peer: peer.link.peer }, 'agent connected');
-      events$.next({ type: 'connection.opened', instanceId: record.id, connectionId: peer.id, peer: peer.link.peer });
+      logger.info({ ...idsOf(record), connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
+      events$.next({ type: 'connection.opened', instanceId: record.id, connectionId: peer.label, peer: peer.link.peer });
       record.sessions += 1;
       if (record.wasReady) return;
       record.wasReady = true;
@@ -139,7 +148,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
 
     connectionClosed(peer, code, message) {
       if (code === 'HANDED_OVER') return;
-      const facts = { instanceId: peer.instanceId, connectionId: peer.id, code, message };
+      const facts = { instanceId: peer.instanceId, connectionId: peer.label, code, message };
       if (code === 'AUTH_REFUSED') {
         const claimed = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
         if (claimed !== undefined) claimed.refused += 1;
@@ -207,7 +216,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       peer.link.counts.errorCount += 1;
       const text = message.type === 'Error' ? message.payload.toString('utf8', 0, 1_000) : undefined;
       logger.warn(
-        { instanceId: peer.instanceId, connectionId: peer.id, messageType: message.type, text },
+        { instanceId: peer.instanceId, connectionId: peer.label, messageType: message.type, text },
         'unexpected message from the agent',
       );
     },

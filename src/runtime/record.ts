@@ -17,6 +17,8 @@ export interface Waiting<T> {
 export interface InstanceRecord {
   readonly id: string;
   readonly artifactId: string;
+  /** Its name among the supervisor's children. */
+  readonly place: string;
   /** Null for an external one: nothing is spawned. */
   readonly spec: ParsedSpec | null;
   readonly calls: Calls;

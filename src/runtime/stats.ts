@@ -64,9 +64,9 @@ export function statsOf(engine: Engine, clock: Clock): Stats {
     ...record.calls.counts,
     outputBytes: record.output.totalBytes,
     droppedBytes: record.output.droppedBytes,
-    connections: [...record.peers.values()].map(({ id, link, roundTrip, stage }) => ({
+    connections: [...record.peers.values()].map(({ label, link, roundTrip, stage }) => ({
       ...link.counts,
-      connectionId: id,
+      connectionId: label,
       peer: link.peer,
       connectedAt: Math.round(past + link.counts.connectedAt),
       lastActivity: Math.round(past + link.counts.lastActivity),

@@ -1,6 +1,6 @@
 // Every effect that the charts name, tied to what does it. The only place where .provide() is called.
 
-import { connectionMachine } from '../../machines/connection.ts';
+import { type ConnectionName, connectionMachine } from '../../machines/connection.ts';
 import { type InstanceContext, instanceMachine } from '../../machines/instance.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { authenticate } from '../actors/authenticate.ts';
@@ -47,7 +47,6 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
   const peersOf = (instanceId: string | null): Map<string, Peer> => (instanceId === null ? engine.lobby : record(instanceId).peers);
   const release = (peer: Peer): void => {
     peersOf(peer.instanceId).delete(peer.id);
-    engine.peers.delete(peer.id);
     if (peer.stage !== 'led') peer.link.close();
   };
   const admit = (instanceId: string | null, socket: Wire): Peer =>
@@ -60,12 +59,11 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
       roundTrip: null,
     });
   const door = createDoor(world.ports);
-  const peerOf = (connectionId: string): Peer => {
-    const peer = engine.peers.get(connectionId);
-    if (peer === undefined) throw new Error(`no connection '${connectionId}'`);
+  const peerOf = ({ instanceId, connectionId }: ConnectionName): Peer => {
+    const peer = peersOf(instanceId).get(connectionId);
+    if (peer === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);
     return peer;
   };
-
   const hold = (instanceId: string, dispose: () => Promise<void> | undefined): (() => void) => {
     const { held } = record(instanceId);
     const once = (): void => {
@@ -92,8 +90,8 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
         odd: engine.oddMessage,
       }),
       authenticate: authenticate({
-        facts(connectionId) {
-          const { auth, instanceId } = peerOf(connectionId);
+        facts(name) {
+          const { auth, instanceId } = peerOf(name);
           const claimed = auth ?? { instanceId: '', token: '' };
           // At the shared listener an unknown instance is compared with nothing, and takes as long.
           const meant = instanceId ?? (engine.leads.has(claimed.instanceId) ? claimed.instanceId : null);
@@ -103,15 +101,15 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
       }),
     },
     actions: {
-      refuse: ({ context }, { because }) => refuse(peerOf(context.connectionId), because),
-      complain: ({ context }, { code, message }) => complain(peerOf(context.connectionId), code, message),
-      handOver: ({ context }) => engine.handOver(peerOf(context.connectionId)),
-      reportEnd: ({ context }) => engine.connectionClosed(peerOf(context.connectionId), context.code, context.message),
+      refuse: ({ context }, { because }) => refuse(peerOf(context), because),
+      complain: ({ context }, { code, message }) => complain(peerOf(context), code, message),
+      handOver: ({ context }) => engine.handOver(peerOf(context)),
+      reportEnd: ({ context }) => engine.connectionClosed(peerOf(context), context.code, context.message),
     },
     delays: {
       authTimeout: options.authTimeout,
       heartbeat: options.heartbeat.interval,
-      silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - peerOf(context.connectionId).link.heardAt)),
+      silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - peerOf(context).link.heardAt)),
       lastLook: LAST_LOOK,
       probe: PROBE,
     },
@@ -178,7 +176,8 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
       }),
     },
     actions: {
-      openSession: (args, { connectionId }) => engine.sessionOpened(recordOf(args), peerOf(connectionId)),
+      openSession: (args, { connectionId }) =>
+        engine.sessionOpened(recordOf(args), peerOf({ instanceId: args.context.instanceId, connectionId })),
       closeSession: args => recordOf(args).calls.detach(),
       endIncarnation: args => engine.incarnationEnded(recordOf(args), args.context),
       endInstance: args => engine.instanceEnded(recordOf(args), args.context),
@@ -217,9 +216,10 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
     },
     actions: {
       stopInstances: ({ context }, { grace }) => {
-        for (const instanceId of [...context.instances].reverse()) record(instanceId).stop(grace);
+        for (const place of [...context.instances].reverse()) engine.at(place)?.stop(grace);
       },
-      abandonInstance: (_, { instanceId, error }) => engine.abandoned(engine.records.get(instanceId), error),
+      abandonInstance: (_, { place, error }) => engine.abandoned(engine.at(place), error),
+      releasePlace: (_, { place }) => engine.places.release(place),
     },
   });
 }

@@ -6,7 +6,7 @@ import { connectionMachine } from '../../machines/index.ts';
 import { advance, delayOf, everyTransition, follow, type Happening, pathsOf, run } from './walk.ts';
 
 const delays: Record<string, number> = { authTimeout: 50, silence: 10, heartbeat: 10, lastLook: 5, probe: 20 };
-const input = { connectionId: 'c1', misses: 3 };
+const input = { instanceId: 'i1', connectionId: 'c1', misses: 3 };
 
 test('100 % of the states and transitions of the connection machine are walked', async () => {
   const taken = new Set<string>();

@@ -88,7 +88,16 @@ test('100 % of the states and transitions of the instance machine are walked', (
   const states = new Set<string>();
   let walked = 0;
   for (const [name, kind] of kinds) {
-    const input: InstanceInput = { instanceId: 'i1', external: false, restart: 'temporary', intensity: 3, misses: 3, grace: 100, ...kind };
+    const input: InstanceInput = {
+      instanceId: 'i1',
+      place: 'p1',
+      external: false,
+      restart: 'temporary',
+      intensity: 3,
+      misses: 3,
+      grace: 100,
+      ...kind,
+    };
     for (const steps of pathsOf({ machine: instanceMachine, input, cases, bits, limit: 200_000 })) {
       walked += 1;
       const tell: Record<string, (event: Happening) => void> = {};

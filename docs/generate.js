@@ -1,0 +1,19 @@
+// Writes what the documentation takes from the source: docs/errors.md and docs/config.schema.json. `npm run docs`
+import { writeFileSync } from 'node:fs';
+import { configJsonSchema } from '../dist/src/config.js';
+import { errorCodes } from '../dist/src/errors.js';
+
+const here = name => new URL(name, import.meta.url);
+
+export const errorsPage = () =>
+  `# Error codes\n\nGenerated from \`src/errors.ts\` by \`npm run docs\`. Every failure is a \`SpearletError\` with one of these in \`code\`.\n\n| code | meaning |\n|---|---|\n${Object.entries(
+    errorCodes,
+  )
+    .map(([code, meaning]) => `| \`${code}\` | ${meaning} |`)
+    .join('\n')}\n`;
+export const schemaText = () => `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  writeFileSync(here('errors.md'), errorsPage());
+  writeFileSync(here('config.schema.json'), schemaText());
+}

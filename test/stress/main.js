@@ -1,0 +1,22 @@
+// The long proofs: `npm run stress [-- --seed N] [--json] [--only name]`. Each says what it measured, and fails by itself.
+import { cycles } from './cycles.js';
+
+const proofs = { cycles };
+const argument = name => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at === -1 ? undefined : process.argv[at + 1];
+};
+const seed = Number(argument('seed') ?? Math.floor(Math.random() * 2 ** 31));
+const json = process.argv.includes('--json');
+const only = argument('only');
+let failed = false;
+for (const [name, prove] of Object.entries(proofs)) {
+  if (only !== undefined && only !== name) continue;
+  const began = performance.now();
+  const { passed, ...figures } = await prove(seed, text => json || console.log(`  ${text}`));
+  const seconds = Number(((performance.now() - began) / 1000).toFixed(1));
+  failed ||= !passed;
+  if (json) console.log(JSON.stringify({ name, seed, passed, seconds, ...figures }));
+  else console.log(`${passed ? 'passed' : 'FAILED'}: ${name}, seed ${seed}, ${seconds} s\n`, figures);
+}
+process.exitCode = failed ? 1 : 0;

@@ -120,6 +120,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
         reconnectWindow: options.reconnectWindow,
         work: happened => actor?.send({ type: `work.${happened}` }),
       }),
+      log: logger.child({ instanceId: id, artifactId }),
       state$: new BehaviorSubject<InstanceState>('allocating'),
       ready: waiting<Instance>(),
       exited: waiting<ExitReport>(),
@@ -163,7 +164,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
       const state = stateOf(value);
       if (state === record.state$.value) return;
       record.state$.next(state);
-      logger.debug({ instanceId: id, artifactId, state }, 'state');
+      record.log.debug({ state }, 'state');
       engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state, incarnation: record.incarnation });
     };
     const forget = (): void => {

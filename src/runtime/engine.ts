@@ -1,15 +1,16 @@
 // What happens around the charts: records of instances, what callers learn when a session opens or a program ends, and
 // the events and log lines for it. It starts nothing and decides nothing: the charts do.
 import { Subject } from 'rxjs';
-import type { Cause, InstanceContext } from '../../machines/instance.ts';
+import type { InstanceContext } from '../../machines/instance.ts';
 import type { Peer } from '../actors/peer.ts';
-import { type ErrorCode, errorCodes, reasonOf, SpearletError } from '../errors.ts';
-import { bounds, type Logger } from '../options.ts';
+import { reasonOf, SpearletError } from '../errors.ts';
+import type { Logger } from '../options.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
+import { codeOf, endingOf, idsOf, reportOf, startFailure } from './report.ts';
 
 export type SpearletEvent =
   | {
@@ -60,33 +61,12 @@ export interface Engine {
   instanceEnded(record: InstanceRecord, context: InstanceContext): void;
   abandoned(record: InstanceRecord | undefined, error: unknown): void;
   oddMessage(peer: Peer, message: SpearMessage): void;
-  /** How a start that came to nothing is told. */
-  startFailure(record: InstanceRecord, cause: Cause): SpearletError;
 }
 
 export function createEngine(clock: Clock, logger: Logger, handle: (record: InstanceRecord) => Instance): Engine {
   const events$ = new Subject<SpearletEvent>();
   const records = new Map<string, InstanceRecord>();
   let connections = 0;
-
-  const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
-
-  const reportOf = (record: InstanceRecord, { exit, cause, incarnation }: InstanceContext): ExitReport => ({
-    ...idsOf(record),
-    incarnation,
-    pid: record.pid,
-    code: exit?.exitCode ?? null,
-    signal: exit?.signal ?? null,
-    reason: cause?.reason ?? 'internal',
-    message: cause?.message ?? 'ended for no known cause',
-    uptime: record.spawnedAt === null ? 0 : Math.round(clock.now() - record.spawnedAt),
-    stderr: record.output.stderrTail(bounds.reportedLines),
-    outputBytes: record.output.totalBytes,
-    droppedBytes: record.output.droppedBytes,
-  });
-
-  const endingOf = ({ code, signal, message }: ExitReport): string =>
-    code === null && signal === null ? message : `${message} (${signal === null ? `exit code ${code}` : `signal ${signal}`})`;
 
   const engine: Engine = {
     events$,
@@ -132,13 +112,13 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
 
     spawned(record) {
       const facts = { ...idsOf(record), pid: record.pid!, incarnation: record.incarnation };
-      logger.info(facts, 'program started');
+      record.log.info({ pid: facts.pid, incarnation: facts.incarnation }, 'program started');
       events$.next({ type: 'instance.spawned', ...facts });
     },
 
     sessionOpened(record, peer) {
       record.calls.attach(peer.link);
-      logger.info({ ...idsOf(record), connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
+      record.log.info({ connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
       events$.next({ type: 'connection.opened', instanceId: record.id, connectionId: peer.label, peer: peer.link.peer });
       record.sessions += 1;
       if (record.wasReady) return;
@@ -153,21 +133,24 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
         const claimed = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
         if (claimed !== undefined) claimed.refused += 1;
       }
-      logger[code === 'LINK_LOST' ? 'info' : 'warn']({ ...facts, peer: peer.link.peer }, 'connection closed');
+      // Strangers must not be able to fill the log; stats() counts them.
+      const level = peer.stage !== 'admitted' ? 'debug' : code === 'LINK_LOST' ? 'info' : 'warn';
+      const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
+      log[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
       events$.next({ type: 'connection.closed', ...facts });
     },
 
     incarnationEnded(record, context) {
-      const report = reportOf(record, context);
+      const report = reportOf(record, context, clock);
       record.report = report;
-      const log = report.reason === 'stopped' || report.reason === 'completed' ? 'info' : 'warn';
-      logger[log]({ ...report, stderr: undefined }, 'program ended');
+      const level = report.reason === 'stopped' || report.reason === 'completed' ? 'info' : 'warn';
+      record.log[level]({ ...report, instanceId: undefined, artifactId: undefined, stderr: undefined }, 'program ended');
       record.calls.incarnationEnded(endingOf(report), undefined);
       events$.next({ type: 'instance.exited', ...idsOf(record), report });
     },
 
     instanceEnded(record, context) {
-      const report = record.report ?? reportOf(record, context);
+      const report = record.report ?? reportOf(record, context, clock);
       const cause = context.cause ?? { reason: 'internal', code: 'INTERNAL', message: 'ended for no known cause', final: true };
       const last = cause.reason === 'restart' ? { ...report, reason: cause.reason, message: cause.message } : report;
       const error = new SpearletError(codeOf(cause), cause.message, {
@@ -178,7 +161,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       });
       record.calls.close(endingOf(last), error);
       record.calls.end();
-      record.failure = engine.startFailure(record, cause);
+      record.failure = startFailure(record, cause);
       record.ready.reject(record.failure);
       record.exited.resolve(last);
       for (const follower of [...record.followers]) follower.complete();
@@ -215,39 +198,9 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     oddMessage(peer, message) {
       peer.link.counts.errorCount += 1;
       const text = message.type === 'Error' ? message.payload.toString('utf8', 0, 1_000) : undefined;
-      logger.warn(
-        { instanceId: peer.instanceId, connectionId: peer.label, messageType: message.type, text },
-        'unexpected message from the agent',
-      );
-    },
-
-    startFailure(record, cause) {
-      const { report, refused } = record;
-      const parts = [`${record.artifactId}: ${cause.message}`];
-      if (report?.code != null) parts.push(`exit code ${report.code}`);
-      if (report?.signal != null) parts.push(`signal ${report.signal}`);
-      if (refused > 0)
-        parts.push(`${refused} ${refused === 1 ? 'connection was' : 'connections were'} refused for a wrong token or instance id`);
-      if (report?.stderr) parts.push(`its stderr ends:\n${report.stderr}`);
-      return new SpearletError(codeOf(cause), parts.join('; '), {
-        ...idsOf(record),
-        exitCode: report?.code,
-        signal: report?.signal,
-        stderr: report?.stderr,
-        refused,
-        hint: hints[codeOf(cause)],
-      });
+      const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
+      log.debug({ connectionId: peer.label, messageType: message.type, text }, 'unexpected message from the agent');
     },
   };
   return engine;
 }
-
-const codeOf = ({ code }: Cause): ErrorCode => (code in errorCodes ? (code as ErrorCode) : 'INTERNAL');
-
-const hints: Partial<Record<ErrorCode, string>> = {
-  CONNECT_TIMEOUT:
-    'An agent connects to SPEARLET_ADDR and sends an AuthRequest with SPEARLET_TOKEN; serve() of spearlet/agent does both. Is `connectTimeout` long enough?',
-  PORTS_EXHAUSTED: 'Widen `ports`, or use `ports: 0` and let the system choose.',
-  SPAWN_FAILED: 'Correct `command`, `workingDirectory` or PATH in `environment`; install what is missing.',
-  EXITED_BEFORE_READY: 'Run the program by hand: it has to stay, connect to SPEARLET_ADDR, and authenticate.',
-};

@@ -3,7 +3,7 @@
 import type { BehaviorSubject, Subscriber } from 'rxjs';
 import type { Peer } from '../actors/peer.ts';
 import type { SpearletError } from '../errors.ts';
-import type { ParsedSpec } from '../options.ts';
+import type { Logger, ParsedSpec } from '../options.ts';
 import type { Output, OutputChunk } from '../process/output.ts';
 import type { Calls } from './calls.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
@@ -22,6 +22,8 @@ export interface InstanceRecord {
   /** Null for an external one: nothing is spawned. */
   readonly spec: ParsedSpec | null;
   readonly calls: Calls;
+  /** Says whose line it is on every line. */
+  readonly log: Logger;
   readonly state$: BehaviorSubject<InstanceState>;
   readonly ready: Waiting<Instance>;
   readonly exited: Waiting<ExitReport>;

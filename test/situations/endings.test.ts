@@ -124,8 +124,10 @@ test('the token is nowhere but in the environment of the program', async () => {
   const received = agent.received.map(message => message.payload.toString()).join();
   const { readFileSync } = await import('node:fs');
   const commandLine = readFileSync(`/proc/${instance.pid}/cmdline`, 'utf8');
+  const stats = JSON.stringify(spearlet.stats());
   const report = await instance.stop({ grace: 0 });
   const places = {
+    stats,
     log: spearlet.log.join(),
     events: flat(spearlet.events),
     inspected: inspected.join(),

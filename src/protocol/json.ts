@@ -96,9 +96,11 @@ export const readString: Read<string> = cursor => {
   const traits = scanString(cursor);
   const { bytes, at: end } = cursor;
   if (traits === 0) return bytes.toString('latin1', start + 1, end - 1);
-  if ((traits & 1) !== 0 && !isUtf8(bytes.subarray(start + 1, end - 1))) throw fault(cursor, 'invalid UTF-8 in a string');
-  if ((traits & 2) === 0) return bytes.toString('utf8', start + 1, end - 1);
-  const text: string = JSON.parse(bytes.toString('utf8', start, end));
+  // Decoding marks what is not UTF-8 with U+FFFD: only where one shows is it worth asking whether it was sent.
+  const raw = bytes.toString('utf8', start, end);
+  if (raw.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) throw fault(cursor, 'invalid UTF-8 in a string');
+  if ((traits & 2) === 0) return raw.slice(1, -1);
+  const text: string = JSON.parse(raw);
   if (!text.isWellFormed()) throw fault(cursor, 'lone surrogate in a string');
   return text;
 };

@@ -61,7 +61,7 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
       if (likely !== undefined && isLiteral(cursor, likely.literal)) cursor.at += likely.literal.length;
       else {
         const name = readString(cursor);
-        index = fields.findIndex(each => each.name === name);
+        index = indexOf(fields, name);
         if (index === -1 && struct.denyUnknown) throw fault(cursor, `unknown field '${name.slice(0, 40)}' in ${struct.name}`);
         take(cursor, COLON, "':'");
       }
@@ -84,6 +84,11 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
     values[i] = null;
   }
   return values;
+}
+
+function indexOf(fields: readonly Field[], name: string): number {
+  for (let i = 0; i < fields.length; i += 1) if (fields[i]!.name === name) return i;
+  return -1;
 }
 
 function readSequence(cursor: Cursor, struct: Struct): unknown[] {

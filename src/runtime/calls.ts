@@ -182,6 +182,7 @@ export function createCalls(owner: CallsOwner): Calls {
     },
 
     signal(data) {
+      if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', facts);
       if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', facts);
       link.send('Signal', nextId++, encodeSignal({ signal: 'user', data }));
     },

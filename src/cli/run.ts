@@ -1,6 +1,6 @@
 // `spearlet run`: starts what a file names and supervises it in the foreground.
 import { styleText } from 'node:util';
-import { createSpearlet, type InstanceSpec, type InstanceState, SpearletError, type SpearletEvent } from '../index.ts';
+import { createSpearlet, type ExitReport, type InstanceSpec, type InstanceState, SpearletError, type SpearletEvent } from '../index.ts';
 import { readSpecs } from './file.ts';
 import { errorJson, milliseconds, onInterrupt, sayError } from './print.ts';
 
@@ -17,6 +17,9 @@ const colours: Partial<Record<InstanceState, 'green' | 'yellow' | 'red' | 'cyan'
   stopped: 'gray',
 };
 
+const detailsOf = ({ code, signal, message }: ExitReport): string =>
+  `${code === null ? '' : `, exit code ${code}`}${signal === null ? '' : `, ${signal}`} (${message})`;
+
 /** One line for each instance: redrawn on a terminal, printed as it changes otherwise. */
 function createScreen(json: boolean) {
   const { stdout } = process;
@@ -31,19 +34,16 @@ function createScreen(json: boolean) {
     if (json) return void stdout.write(`${JSON.stringify(event)}\n`);
     if (event.type !== 'instance.state' && event.type !== 'instance.exited') return;
     const name = event.artifactId.padEnd(20);
-    let line: string;
-    if (event.type === 'instance.exited') {
-      const { reason, code, signal, message } = event.report;
-      line = `${name} ended: ${reason}${code === null ? '' : `, exit code ${code}`}${signal === null ? '' : `, ${signal}`} (${message})`;
-    } else {
-      const colour = stdout.isTTY ? colours[event.state] : undefined;
-      const state = colour === undefined ? event.state : styleText(colour, event.state);
-      line = `${name} ${state}${event.incarnation > 1 ? `, started ${event.incarnation} times` : ''}`;
-      // On a terminal the last word on an instance is how it ended.
-      if (stdout.isTTY && event.state === 'stopped' && lines.get(event.instanceId)?.includes(' ended: ')) return;
-    }
+    const ended = event.type === 'instance.exited';
+    // On a terminal the last word on an instance is how it ended.
+    if (stdout.isTTY && !ended && event.state === 'stopped' && lines.get(event.instanceId)?.includes(' ended: ')) return;
+    const word = ended ? `ended: ${event.report.reason}` : event.state;
+    const line = `${name} ${word}${ended ? detailsOf(event.report) : event.incarnation > 1 ? `, program ${event.incarnation}` : ''}`;
     if (!stdout.isTTY) return void stdout.write(`${line}\n`);
-    lines.set(event.instanceId, line.slice(0, (stdout.columns ?? 80) + (line.length > name.length + 40 ? 0 : 20)));
+    // Cut before it is coloured: a line that wraps would be redrawn in the wrong place.
+    const fitting = line.slice(0, (stdout.columns || 80) - 1);
+    const colour = ended ? 'gray' : colours[event.state];
+    lines.set(event.instanceId, colour === undefined ? fitting : fitting.replace(word, styleText(colour, word)));
     redraw();
   };
 }

@@ -35,11 +35,16 @@ function statusOf(error: unknown): number {
   return NO_AGENT;
 }
 
-/** Waits while a slow reader of ours has its pipe full. */
-const write = (text: string): Promise<void> =>
+/** Waits while a slow reader of ours has its pipe full, but no longer than somebody wants it. */
+const write = (text: string, { signal }: AbortController): Promise<void> =>
   new Promise(resolve => {
-    if (process.stdout.write(text)) resolve();
-    else process.stdout.once('drain', resolve);
+    const done = (): void => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', done, { once: true });
+    process.stdout.write(text, done);
   });
 
 export async function exec(file: string, command: string, args: string[], options: ExecOptions): Promise<number> {
@@ -66,14 +71,14 @@ export async function exec(file: string, command: string, args: string[], option
       { signal: aborter.signal, ...(task.limit === undefined ? {} : { timeout: task.limit }) },
     );
     for await (const update of execution) {
-      if (json) await write(`${JSON.stringify(update)}\n`);
-      else if (update.output !== undefined) await write(update.output);
+      if (json) await write(`${JSON.stringify(update)}\n`, aborter);
+      else if (update.output !== undefined) await write(update.output, aborter);
     }
     const result = await execution.result;
-    if (json) await write(`${JSON.stringify({ ...result, code: 'COMPLETED' })}\n`);
+    if (json) await write(`${JSON.stringify({ ...result, code: 'COMPLETED' })}\n`, aborter);
     return processCode(result.exitCode ?? 0);
   } catch (error) {
-    if (json) await write(`${JSON.stringify(errorJson(error))}\n`);
+    if (json) process.stdout.write(`${JSON.stringify(errorJson(error))}\n`);
     else sayError(error, false);
     return statusOf(error);
   } finally {

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 
 /** Usage or configuration. */
 const USAGE = 2;
+const CANCELLED = 130;
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
 const program = new Command('spearlet').description('Runs other programs as agents.').version(version).exitOverride().showHelpAfterError();
@@ -31,6 +32,8 @@ program
   .action(async (file: string, command: string, args: string[], options: { json: boolean; timeout?: string }) => {
     const { exec } = await import('./exec.ts');
     process.exitCode = await exec(file, command, args, options);
+    // Cancelled while its reader does not read: what is still in the pipe would hold the process.
+    if (process.exitCode === CANCELLED) process.exit();
   });
 
 program

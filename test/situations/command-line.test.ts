@@ -141,6 +141,21 @@ describe('spearlet exec', () => {
     expect((await once(child, 'close'))[0]).toBe(130);
   });
 
+  test('ends when its reader has left, and on Ctrl-C while its reader does not read', async () => {
+    const file = configFile(agent);
+    const left = spawn(process.execPath, [cli, 'exec', file, '--', 'yes'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    await once(left.stdout, 'data');
+    left.stdout.destroy();
+    expect((await once(left, 'exit'))[0]).toBe(130);
+    const stuck = spawn(process.execPath, [cli, 'exec', file, '--', 'yes'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    await once(stuck.stdout, 'readable');
+    await until(() => stuck.stdout.readableLength > 0);
+    await new Promise(resolve => setTimeout(resolve, 200));
+    stuck.kill('SIGINT');
+    expect((await once(stuck, 'exit'))[0]).toBe(130);
+    stuck.stdout.destroy();
+  });
+
   test('--json says everything in JSON, with a code', async () => {
     const { stdout, code } = await spearlet('exec', '--json', configFile(agent), '--', 'sh', '-c', 'echo out; exit 3');
     const lines = stdout

@@ -209,6 +209,8 @@ export function createCalls(owner: CallsOwner): Calls {
     },
 
     detach() {
+      // Whoever was there is gone: the rest of what it said is all there will be, and bounded by what the system holds.
+      link?.release();
       link = null;
       // What was not written goes out on the next link.
       for (const call of calls.values()) waitingSize += call.payload?.length ?? 0;

@@ -283,6 +283,34 @@ describe('slow readers', () => {
     ]);
   });
 
+  test('a result that was sent before the program ended is not lost to a slow reader', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start({ ...everyday, args: [agentFile('flood-and-leave.js')] });
+    const flood = instance.execute({ command: 'flood' });
+    let bytes = 0;
+    for await (const { output = '' } of flood) {
+      if (bytes === 0 && output !== '') {
+        await until(() => spearlet.stats().instances[0]!.connections[0]!.paused);
+        instance.send('leave');
+        await instance.exited;
+      }
+      bytes += output.length;
+    }
+    expect(bytes).toBe(22 * 65_536 + 'the end'.length);
+    expect((await flood.result).output).toBe('the end');
+  });
+
+  test('what a program says on stderr is kept for its report, whatever it floods stdout with', async () => {
+    const spearlet = openSpearlet();
+    const script = 'echo important >&2; head -c 3000000 /dev/zero; exit 3';
+    expect(await failureOf(spearlet.start({ artifactId: 'a', command: 'sh', args: ['-c', script] }))).toMatchObject({
+      stderr: 'important',
+    });
+    const report = spearlet.events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []))[0]!;
+    expect(report.outputBytes - report.droppedBytes).toBe(64 * 1024);
+    expect(report.outputBytes).toBe(3_000_010);
+  });
+
   test('an agent may not outrun the auth: what it says before the answer waits', async () => {
     const spearlet = openSpearlet();
     const expected = spearlet.expect({ artifactId: 'eager' });

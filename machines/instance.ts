@@ -195,6 +195,7 @@ export const instanceMachine = setup({
     isLastConnection: ({ context }, params: { connectionId: string }) => context.connections.every(each => each === params.connectionId),
     wasSilent: ({ context }) => context.lost === 'HEARTBEAT_LOST',
     isUrgent: (_, params: { grace: number }) => params.grace <= 0,
+    isSooner: ({ context }, params: { grace: number }) => params.grace < context.patience,
     hasNoTime: ({ context }) => context.patience <= 0,
     isConnected: ({ context }) => context.session !== null,
     isDrained: ({ context }) => context.session === null && context.output === 'closed',
@@ -274,7 +275,7 @@ export const instanceMachine = setup({
       states: {
         allocating: {
           description: 'Waiting for its turn to start, then for a port.',
-          initial: 'queued',
+          initial: 'deciding',
           on: {
             stop: { target: 'ended', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
             'listener.failed': {
@@ -286,11 +287,13 @@ export const instanceMachine = setup({
             },
           },
           states: {
+            deciding: {
+              description: "Nothing is started for an external one: it takes nobody's place.",
+              always: [{ guard: 'isExternal', target: 'binding', actions: 'bind' }, { target: 'queued' }],
+            },
             queued: {
               description: 'So many instances start at once and no more. Waiting here costs no connect timeout.',
               entry: 'askToStart',
-              // Nothing is started for an external one: it takes nobody's place.
-              always: { guard: 'isExternal', target: 'binding', actions: 'bind' },
               on: { 'start.granted': { target: 'binding', actions: 'bind' } },
             },
             binding: {
@@ -553,7 +556,12 @@ export const instanceMachine = setup({
                 target: '.killed',
                 actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) },
               },
-              { actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
+              {
+                guard: { type: 'isSooner', params: ({ event }) => ({ grace: event.grace }) },
+                target: '.deciding',
+                actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) },
+              },
+              { actions: { type: 'noteStop', params: ({ context }) => ({ grace: context.patience }) } },
             ],
             'process.exited': {
               target: 'exiting',

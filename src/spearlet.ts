@@ -1,14 +1,12 @@
 // The façade: options in, instances out. It makes the world, the charts' root and the records, and hides them.
-import { BehaviorSubject, type Observable } from 'rxjs';
-import { type AnyActorRef, createActor } from 'xstate';
+import type { Observable } from 'rxjs';
+import { createActor } from 'xstate';
 import { SpearletError } from './errors.ts';
-import { createLogger } from './observe/log.ts';
+import { createLogger, guarded, guardedInspect } from './observe/log.ts';
 import {
-  bounds,
   type ExpectSpec,
   expectSchema,
   type InstanceSpec,
-  type ParsedSpec,
   type SpearletOptions,
   type StartOptions,
   type StopOptions,
@@ -18,21 +16,18 @@ import {
   stopOptionsSchema,
 } from './options.ts';
 import { parse } from './parse.ts';
-import { createOutput } from './process/output.ts';
 import { spawnProgram } from './process/spawn.ts';
-import { createCalls } from './runtime/calls.ts';
 import { createDeadlines } from './runtime/deadlines.ts';
 import { createEngine, type SpearletEvent } from './runtime/engine.ts';
-import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './runtime/instance.ts';
-import { type InstanceRecord, waiting } from './runtime/record.ts';
+import type { ExitReport, Instance } from './runtime/instance.ts';
+import { createInstances } from './runtime/instances.ts';
+import { waiting } from './runtime/record.ts';
 import { type Stats, statsOf } from './runtime/stats.ts';
 import { wire } from './runtime/wiring.ts';
 import { createPorts } from './transport/ports.ts';
 import { tcp } from './transport/tcp.ts';
 import { realChance, realClock } from './world.ts';
 
-/** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
-const FAULT_GRACE = 400;
 /** How long stop() waits for the system to let go of ports and programs that are closed already, in ms. */
 const LET_GO = 1_000;
 
@@ -65,7 +60,7 @@ export interface Expected {
 /** Throws SpearletError INVALID_OPTIONS with every issue at once. Starts nothing yet. */
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   const options = parse(spearletSchema, input, 'options');
-  const logger = createLogger(options.logger);
+  const logger = guarded(createLogger(options.logger));
   const deadlines = createDeadlines(realClock);
   const handles = new Map<string, Instance>();
   const engine = createEngine(realClock, logger, record => handles.get(record.id)!);
@@ -81,14 +76,14 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
     id: 'supervisor',
     input: { maxConcurrentStarts: options.maxConcurrentStarts },
     clock: realClock as never,
-    ...(options.inspect === undefined ? {} : { inspect: options.inspect as never }),
+    ...(options.inspect === undefined ? {} : { inspect: guardedInspect(options.inspect) as never }),
   });
   const stopped = waiting<void>();
   let stopping = false;
   supervisor.subscribe({
     complete() {
       deadlines.close();
-      engine.events$.complete();
+      engine.tell(() => engine.events$.complete());
       stopped.resolve();
     },
     error(error) {
@@ -100,88 +95,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   });
   supervisor.start();
 
-  const createRecord = (artifactId: string, spec: ParsedSpec | null, timeout = spec?.timeout): InstanceRecord => {
-    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${realChance.id().slice(0, 8)}`;
-    const place = engine.places.take();
-    const followers: InstanceRecord['followers'] = new Set();
-    let actor: AnyActorRef | undefined;
-    let stopEarly: number | null = null;
-    const record: InstanceRecord = {
-      id,
-      artifactId,
-      place,
-      spec,
-      calls: createCalls({
-        instanceId: id,
-        artifactId,
-        timeout,
-        options,
-        deadlines,
-        reconnectWindow: options.reconnectWindow,
-        work: happened => actor?.send({ type: `work.${happened}` }),
-      }),
-      log: logger.child({ instanceId: id, artifactId }),
-      state$: new BehaviorSubject<InstanceState>('allocating'),
-      ready: waiting<Instance>(),
-      exited: waiting<ExitReport>(),
-      peers: new Map(),
-      followers,
-      token: '',
-      output: createOutput(bounds.keptOutput, followers),
-      address: null,
-      pid: null,
-      incarnation: 0,
-      spawnedAt: null,
-      wasReady: false,
-      sessions: 0,
-      refused: 0,
-      report: null,
-      failure: null,
-      held: new Set(),
-      stop(grace) {
-        record.calls.close('it was stopped', undefined);
-        if (actor === undefined) stopEarly = grace;
-        else actor.send({ type: 'stop', grace });
-      },
-    };
-    engine.records.set(id, record);
-    engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 });
-    handles.set(id, createInstance(record, options.grace));
-    supervisor.send({
-      type: 'start',
-      instance: {
-        instanceId: id,
-        place,
-        external: spec === null,
-        restart: spec?.restart ?? 'temporary',
-        intensity: options.restart.intensity,
-        misses: options.heartbeat.misses,
-        grace: Math.min(options.grace, FAULT_GRACE),
-      },
-    });
-    actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];
-    const show = (value: unknown): void => {
-      const state = stateOf(value);
-      if (state === record.state$.value) return;
-      record.state$.next(state);
-      record.log.debug({ state }, 'state');
-      engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state, incarnation: record.incarnation });
-    };
-    const forget = (): void => {
-      engine.records.delete(id);
-      handles.delete(id);
-      show('stopped');
-      record.state$.complete();
-    };
-    // Most of a start has happened by now, and where it failed, all of it.
-    if (actor === undefined) forget();
-    else {
-      show(actor.getSnapshot().value);
-      actor.subscribe({ next: snapshot => show(snapshot.value), complete: forget, error: forget });
-      if (stopEarly !== null) actor.send({ type: 'stop', grace: stopEarly });
-    }
-    return record;
-  };
+  const begin = createInstances({ options, engine, deadlines, logger, supervisor, handles });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
@@ -212,7 +126,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
         cause: signal?.reason,
       });
       if (signal?.aborted) throw aborted;
-      const record = createRecord(spec.artifactId, spec);
+      const record = begin(spec.artifactId, spec, spec.timeout);
       const abort = (): void => {
         record.ready.reject(aborted);
         if (!record.wasReady) record.stop(0);
@@ -231,7 +145,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
     expect(expectSpec) {
       const { artifactId, timeout } = parse(expectSchema, expectSpec, 'expect()');
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it expects nobody', { artifactId });
-      const record = createRecord(artifactId, null, timeout);
+      const record = begin(artifactId, null, timeout);
       const { id, address, token } = record;
       if (address === null) throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
       return {

@@ -16,6 +16,7 @@ export interface LinkDeps {
   readonly heartbeatInterval: number;
   readonly maxFrameBytes: number;
   readonly maxAnswered: number;
+  readonly maxQueuedBytes: number;
   peer(name: ConnectionName): Peer;
   release(peer: Peer): void;
   /** An ExecuteResponse of an admitted peer. Throws PROTOCOL_ERROR where it cannot be read. */
@@ -56,6 +57,7 @@ export const link = (deps: LinkDeps) =>
       }
       // An id answered before is an echo of our answer: two echoing sides must not storm.
       if (answered.has(requestId)) return;
+      if (link.pending > deps.maxQueuedBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
       answered.add(requestId);
       if (answered.size > deps.maxAnswered) for (const oldest of answered) if (answered.delete(oldest)) break;
       link.send('Heartbeat', requestId, payload);
@@ -92,6 +94,8 @@ export const link = (deps: LinkDeps) =>
     receive(command => {
       switch (command.type) {
         case 'look': {
+          // While we do not read, only writing shows whether the other end is still there.
+          if (link.paused) link.send('Heartbeat', (nextBeat += 1), '');
           const heard = beat === null ? deps.clock.now() - link.heardAt < deps.heartbeatInterval : link.heardAt >= beat.at;
           if (heard) beat = null;
           sendBack({ type: heard ? 'link.heard' : 'link.silent' });

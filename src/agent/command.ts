@@ -20,11 +20,16 @@ process.on('exit', () => {
 });
 
 /** Sends what a stream says as Running updates, as fast as they are welcome. Rejects for what is not text. */
-async function forward(stream: Readable, write: HandlerContext['write']): Promise<void> {
+async function forward(stream: Readable, write: HandlerContext['write'], busy: (by: 1 | -1) => void): Promise<void> {
   const text = createTextJoiner();
   for await (const chunk of stream) {
-    const whole = text.add(chunk as Buffer);
-    if (whole !== '') await write(whole);
+    busy(1);
+    try {
+      const whole = text.add(chunk as Buffer);
+      if (whole !== '') await write(whole);
+    } finally {
+      busy(-1);
+    }
   }
   text.end();
 }
@@ -43,6 +48,8 @@ export const runCommand: Handler = ({ command, args, env }, { signal, write }) =
     const killAlarm = alarm();
     const drainAlarm = alarm();
     let trouble: unknown = null;
+    let writing = 0;
+    let chunks = 0;
 
     const end = (): void => {
       if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -67,9 +74,13 @@ export const runCommand: Handler = ({ command, args, env }, { signal, write }) =
       const known = { ENOENT: 127, EACCES: 126 }[code ?? ''];
       finish(() => ({ exitCode: known ?? 125, error: `'${command}' could not be started: ${reasonOf(error)}` }));
     });
-    const streams = [child.stdout, child.stderr];
+    // Without file descriptors left there are no streams, whatever the types say.
+    const streams = [child.stdout, child.stderr].filter(stream => stream !== undefined);
     const forwarded = streams.map(stream =>
-      forward(stream, write).catch(error => {
+      forward(stream, write, by => {
+        writing += by;
+        chunks += 1;
+      }).catch(error => {
         // Not text, or the host is gone: the program has nobody to talk to.
         if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') trouble ??= error;
         stream.destroy();
@@ -77,9 +88,15 @@ export const runCommand: Handler = ({ command, args, env }, { signal, write }) =
       }),
     );
     child.once('exit', (code, name) => {
-      drainAlarm.set(DRAIN, () => {
-        for (const stream of streams) stream.destroy();
-      });
+      // Others may hold its pipes open for ever: they are let go of once nothing comes any more and all is passed on.
+      const letGo = (): void => {
+        const before = chunks;
+        drainAlarm.set(DRAIN, () => {
+          if (writing > 0 || chunks !== before) return letGo();
+          for (const stream of streams) stream.destroy();
+        });
+      };
+      letGo();
       void Promise.all(forwarded).then(() => finish(() => statusOf(code, name)));
     });
     if (signal.aborted) end();

@@ -6,6 +6,8 @@ export interface Invitation {
   readonly port: number;
   readonly token: string;
   readonly instanceId: string;
+  /** The largest frame that the host reads, in bytes. */
+  readonly maxFrameBytes: number;
 }
 
 /** Reads SPEARLET_ADDR, SPEARLET_TOKEN and SPEARLET_INSTANCE_ID. Throws INVALID_OPTIONS that names what is missing. */
@@ -19,6 +21,15 @@ export function readInvitation(environment: Record<string, string | undefined>):
   };
   const address = read('SPEARLET_ADDR');
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address);
-  if (match === null) throw new SpearletError('INVALID_OPTIONS', `SPEARLET_ADDR is '${address}', expected host:port`);
-  return { host: (match[1] ?? match[2])!, port: Number(match[3]), token: read('SPEARLET_TOKEN'), instanceId: read('SPEARLET_INSTANCE_ID') };
+  if (match === null || Number(match[3]) > 65_535)
+    throw new SpearletError('INVALID_OPTIONS', `SPEARLET_ADDR is '${address}', expected host:port`);
+  // Told by hosts since this one; the wire's own default otherwise.
+  const maxFrameBytes = Number(environment.SPEARLET_MAX_FRAME_BYTES) || 32 * 2 ** 20;
+  return {
+    maxFrameBytes,
+    host: (match[1] ?? match[2])!,
+    port: Number(match[3]),
+    token: read('SPEARLET_TOKEN'),
+    instanceId: read('SPEARLET_INSTANCE_ID'),
+  };
 }

@@ -8,7 +8,7 @@ import { readInvitation } from './environment.ts';
 import { watchHost } from './host.ts';
 import { openSession, type Session } from './session.ts';
 import { abort, type Request, signalOf, type Task } from './task.ts';
-import { createTextJoiner } from './text.ts';
+import { createTextJoiner, needsMoreThan, pieces } from './text.ts';
 
 export interface HandlerContext {
   readonly taskId: string;
@@ -28,6 +28,10 @@ export interface ServeOptions {
   readonly environment?: Record<string, string | undefined>;
 }
 
+type Response = Partial<ExecuteResponse> & Pick<ExecuteResponse, 'status'>;
+
+/** The largest Running update, in UTF-16 units. */
+const PIECE = 2 ** 20;
 /** Above so many unsent bytes a `write` waits. */
 const HIGH_WATER = 256 * 1024;
 /** Results kept for a host that may have missed them: it drops what it has already. A count and UTF-16 units. */
@@ -46,6 +50,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
   return new Promise((resolve, reject) => {
     const environment = options.environment ?? process.env;
     const invitation = readInvitation(environment);
+    const pieceSize = Math.max(1, Math.min(PIECE, Math.floor(invitation.maxFrameBytes / 32)));
     // Children of this agent have no business with its token.
     if (options.environment === undefined) delete process.env.SPEARLET_TOKEN;
 
@@ -62,11 +67,9 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       return Object.hasOwn(handlers, command) ? handlers[command] : undefined;
     };
 
-    const respond = (task: Task, response: Partial<ExecuteResponse> & Pick<ExecuteResponse, 'status'>): string => {
-      const payload = encodeExecuteResponse({ taskId: task.request.taskId, output: null, error: null, exitCode: null, ...response });
-      link?.send('ExecuteResponse', task.requestId, payload, relief);
-      return payload;
-    };
+    const encode = (task: Task, response: Response): string =>
+      encodeExecuteResponse({ taskId: task.request.taskId, output: null, error: null, exitCode: null, ...response });
+    const respond = (task: Task, response: Response): void => link?.send('ExecuteResponse', task.requestId, encode(task, response), relief);
 
     const announce = (task: Task): void => {
       if (task.announced) return;
@@ -85,6 +88,9 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
         if (!tasks.has(task.requestId)) throw new SpearletError('PROTOCOL_ERROR', 'write() after the end of the execution');
         task.text ??= createTextJoiner();
         const text = task.text.add(output);
+        // In pieces that any host's bound allows, whatever they hold.
+        if (text.length > pieceSize)
+          return pieces(text, pieceSize).reduce((before, piece) => before.then(() => write(task, piece)), Promise.resolve());
         if (text !== '') {
           announce(task);
           if (link === null)
@@ -97,9 +103,24 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       }
     };
 
-    const finish = (task: Task, response: Partial<ExecuteResponse> & Pick<ExecuteResponse, 'status'>): void => {
-      if (!tasks.delete(task.requestId)) return;
-      const payload = respond(task, response);
+    const finish = (task: Task, response: Response): void => {
+      if (!tasks.has(task.requestId)) return;
+      let payload: string;
+      try {
+        payload = encode(task, response);
+        // An answer that the host could not read would cost the connection, again and again.
+        if (needsMoreThan(payload, invitation.maxFrameBytes)) {
+          payload = encode(task, {
+            status: 'Failed',
+            error: 'the answer is too large for one message: send it in pieces, with write()',
+            exitCode: 1,
+          });
+        }
+      } catch (thrown) {
+        payload = encode(task, { status: 'Failed', error: reasonOf(thrown).toWellFormed(), exitCode: 1 });
+      }
+      tasks.delete(task.requestId);
+      link?.send('ExecuteResponse', task.requestId, payload, relief);
       results.push({ requestId: task.requestId, payload });
       resultsSize += payload.length;
       while (results.length > KEPT_RESULTS || (resultsSize > KEPT_SIZE && results.length > 1))
@@ -152,8 +173,8 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
           },
           write: output => write(task, output),
         });
-        if (!(value instanceof Promise)) return settle(task, value);
-        value.then(
+        if (typeof (value as Promise<HandlerResult> | undefined)?.then !== 'function') return settle(task, value as HandlerResult);
+        Promise.resolve(value).then(
           result => settle(task, result),
           thrown => fail(task, thrown),
         );
@@ -196,7 +217,8 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       cancel(taskId) {
         for (const task of tasks.values()) if (task.request.taskId === taskId) abort(task, 'cancelled by the host');
       },
-      signal: data => options.onSignal?.(data),
+      // In a turn of its own: what it throws is this program's error, not the host's.
+      signal: data => soon(() => options.onSignal?.(data)),
       draining(hurry) {
         draining = true;
         if (hurry) abortAll('this agent has to end');

@@ -47,10 +47,11 @@ export function openSession({ host, port, token, instanceId }: Invitation, event
   const giveUpAlarm = alarm();
   let answered = new Set<U64>();
 
-  const hangUp = (): void => {
+  const hangUp = (orderly = false): void => {
     const old = link;
     link = null;
-    old?.close();
+    if (orderly) old?.finish();
+    else old?.close();
   };
 
   const enter: Record<State, (event: Event | null) => void> = {
@@ -79,7 +80,7 @@ export function openSession({ host, port, token, instanceId }: Invitation, event
       events.draining(false);
     },
     ended(event) {
-      finish(null, event === 'host.gone');
+      finish(null, event === 'host.gone', event === 'drained');
     },
     refused() {
       finish(new SpearletError('AUTH_REFUSED', 'the host refused this token or instance id', { instanceId }), false);
@@ -94,10 +95,10 @@ export function openSession({ host, port, token, instanceId }: Invitation, event
     },
   };
 
-  const finish = (error: SpearletError | null, hostGone: boolean): void => {
+  const finish = (error: SpearletError | null, hostGone: boolean, orderly = false): void => {
     stepAlarm.clear();
     giveUpAlarm.clear();
-    hangUp();
+    hangUp(orderly);
     events.ended(error, hostGone);
   };
 

@@ -44,3 +44,20 @@ export function createTextJoiner(): TextJoiner {
     },
   };
 }
+
+/** Cuts a text into pieces of at most so many UTF-16 units, never through a code point. */
+export function pieces(text: string, size: number): string[] {
+  const cut: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    let end = Math.min(text.length, at + size);
+    const last = text.charCodeAt(end - 1);
+    if (end < text.length && end - at > 1 && last >= 0xd800 && last <= 0xdbff) end -= 1;
+    cut.push(text.slice(at, end));
+    at = end;
+  }
+  return cut;
+}
+
+/** Whether the frame of a payload could need more than so many bytes: wire v1 spends up to 4 on each, and some around it. */
+export const needsMoreThan = (payload: string, maxFrameBytes: number): boolean =>
+  payload.length * 12 + 512 > maxFrameBytes && Buffer.byteLength(payload) * 4 + 512 > maxFrameBytes;

@@ -60,6 +60,8 @@ export async function run(file: string, { json, grace }: { json: boolean; grace:
   }
   const spearlet = createSpearlet({ grace: patience, ...(json || process.stdout.isTTY ? { logger: false } : {}) });
   spearlet.events$.subscribe(createScreen(json));
+  // Who reads us has left: that is no reason to leave the instances alone.
+  process.stdout.on('error', () => {});
   let interrupted = false;
   const off = onInterrupt(again => {
     interrupted = true;

@@ -55,7 +55,9 @@ export interface Link {
   end(reason: LinkEnd): void;
   /** Ends it for a fault of the other end: `ended` is called, and last words can be sent until `close`. */
   fail(thrown: unknown): void;
-  /** Writes what waits and ends the wire. */
+  /** Ends the wire once all that was sent has gone out. Nothing is read any more. */
+  finish(): void;
+  /** Writes what waits, as far as the system takes it at once, and ends the wire. */
   close(): void;
 }
 
@@ -81,6 +83,7 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
   let heardAt = now;
   let paused = false;
   let over = false;
+  let finishing = false;
   let events: LinkEvents | null = null;
 
   const end = (reason: LinkEnd): void => {
@@ -133,6 +136,7 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
         },
         drained() {
           outbox.drained();
+          if (finishing && outbox.pending === 0) wire.end();
           events?.drained?.();
         },
         closed({ orderly, message }) {
@@ -172,6 +176,12 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
     },
     end,
     fail,
+    finish() {
+      over = true;
+      finishing = true;
+      outbox.flush();
+      if (outbox.pending === 0) wire.end();
+    },
     close() {
       over = true;
       outbox.flush();

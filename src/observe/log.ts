@@ -1,6 +1,6 @@
 // The default logger, and what it must never show. It knows pino and no instance.
 import { pino } from 'pino';
-import type { Logger } from '../options.ts';
+import type { Inspect, Logger } from '../options.ts';
 
 /** Names under which a secret could reach a log line by mistake. No code of ours logs one; this is the second lock. */
 const SECRET = ['token', '*.token', 'SPEARLET_TOKEN', '*.SPEARLET_TOKEN', 'environment', '*.environment', 'auth', '*.auth'];
@@ -9,4 +9,40 @@ const SECRET = ['token', '*.token', 'SPEARLET_TOKEN', '*.SPEARLET_TOKEN', 'envir
 export function createLogger(given: Logger | false | undefined): Logger {
   if (given === false) return pino({ level: 'silent' }) as never;
   return given ?? (pino({ name: 'spearlet', level: 'info', redact: SECRET }, pino.destination({ dest: 2, sync: true })) as never);
+}
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+
+/** A logger that cannot throw: lines are written in the middle of a chart's step, where nothing may. */
+export function guarded(logger: Logger): Logger {
+  const safe: Record<string, unknown> = {};
+  for (const level of LEVELS) {
+    safe[level] = (facts: object, message: string): void => {
+      try {
+        logger[level](facts, message);
+      } catch {
+        // The embedder's logger is broken; the engine is not.
+      }
+    };
+  }
+  safe.child = (bindings: Record<string, unknown>): Logger => {
+    try {
+      return guarded(logger.child(bindings));
+    } catch {
+      return safe as never as Logger;
+    }
+  };
+  return safe as never as Logger;
+}
+
+/** An inspection observer that cannot throw either. */
+export function guardedInspect(inspect: Inspect): (event: unknown) => void {
+  const next = typeof inspect === 'function' ? inspect : (event: never) => inspect.next?.(event);
+  return event => {
+    try {
+      next(event as never);
+    } catch {
+      // As above.
+    }
+  };
 }

@@ -1,7 +1,7 @@
 // Programs as the system knows them: spawned in a group of their own, signalled as a group, seen when they exit. It
 // knows nothing of instances. The only file that touches node:child_process.
 import { spawn } from 'node:child_process';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Output } from './output.ts';
 
 export interface Program {
@@ -57,15 +57,14 @@ export const spawnProgram: Spawn = (program, output, events) => {
   };
 
   // The agent's stdin is held open and never written: its end tells the agent that its host is gone.
-  const stdin: Writable = child.stdin;
-  stdin.on('error', () => {});
-  child.stdout.on('data', (chunk: Buffer) => output.add('stdout', chunk));
-  child.stderr.on('data', (chunk: Buffer) => output.add('stderr', chunk));
-  child.stdout.on('error', () => {});
-  child.stderr.on('error', () => {});
   child.on('error', error => {
     if (live && child.pid === undefined) events.failed(error);
   });
+  // Without file descriptors left there are no streams, whatever the types say.
+  const streams: (Readable | Writable | undefined)[] = [child.stdin, child.stdout, child.stderr];
+  for (const stream of streams) stream?.on('error', () => {});
+  child.stdout?.on('data', (chunk: Buffer) => output.add('stdout', chunk));
+  child.stderr?.on('data', (chunk: Buffer) => output.add('stderr', chunk));
   child.once('exit', (exitCode, name) => {
     exited = true;
     // What it left in its group has no parent to answer to.
@@ -87,9 +86,7 @@ export const spawnProgram: Spawn = (program, output, events) => {
     dispose() {
       live = false;
       if (!exited) signal('SIGKILL');
-      stdin.destroy();
-      child.stdout.destroy();
-      child.stderr.destroy();
+      for (const stream of streams) stream?.destroy();
       return child.pid === undefined ? Promise.resolve() : gone;
     },
   };

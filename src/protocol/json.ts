@@ -9,7 +9,7 @@ export interface Cursor {
   at: number;
 }
 
-/** Reads one value and moves the cursor past it. Throws PROTOCOL_ERROR. */
+/** Reads one value, moving past it. Throws PROTOCOL_ERROR. */
 export type Read<T> = (cursor: Cursor) => T;
 
 export const QUOTE = 0x22;
@@ -127,8 +127,7 @@ export function readInteger(min: bigint, max: bigint): Read<number | bigint> {
       byte = bytes[at];
     }
     const count = at - digits;
-    const leadingZero = count > 1 && bytes[digits] === 0x30;
-    if (count === 0 || leadingZero || byte === 0x2e || byte === 0x65 || byte === 0x45) throw fault(cursor, 'expected an integer');
+    if (count === 0 || (count > 1 && bytes[digits] === 0x30) || byte === 0x2e || byte === 0x65 || byte === 0x45) throw fault(cursor, 'expected an integer');
     if (first === MINUS && value === 0) throw fault(cursor, 'expected an integer, found -0');
     let result: number | bigint = first === MINUS ? -value : value;
     if (count > 15) {

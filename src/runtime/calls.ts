@@ -77,7 +77,8 @@ export function createCalls(owner: CallsOwner): Calls {
   const fault = (call: Call, code: ErrorCode, message: string, cause?: unknown) => (): SpearletError =>
     new SpearletError(code, message, { ...facts, taskId: call.taskId, cause });
 
-  const orphans = createOrphans(deadlines, owner.reconnectWindow, call =>
+  const isHeld = (): boolean => throttling.size > 0 && link !== null;
+  const orphans = createOrphans(deadlines, owner.reconnectWindow, isHeld, call =>
     call.end('lost', fault(call, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window')),
   );
 
@@ -184,6 +185,8 @@ export function createCalls(owner: CallsOwner): Calls {
     signal(data) {
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', facts);
       if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', facts);
+      if (link.pending > 0 && link.pending + data.length > options.maxQueuedBytes)
+        throw new SpearletError('OVERLOADED', `${link.pending} bytes are queued`, facts);
       link.send('Signal', nextId++, encodeSignal({ signal: 'user', data }));
     },
 
@@ -191,8 +194,11 @@ export function createCalls(owner: CallsOwner): Calls {
       const response = decodeExecuteResponse(message.payload);
       const call = calls.get(message.requestId as number);
       if (call === undefined) {
-        if (message.requestId < nextId) counts.lateAnswers += 1;
-        else counts.foreignAnswers += 1;
+        if (message.requestId < nextId) {
+          counts.lateAnswers += 1;
+          // It was cancelled while nobody could be told.
+          if (response.status === 'Started') link?.send('Signal', nextId++, encodeSignal({ signal: 'cancel', task_id: response.taskId }));
+        } else counts.foreignAnswers += 1;
       } else if (call.taskId !== response.taskId || call.phase === 'waiting') counts.foreignAnswers += 1;
       else {
         orphans.heardOf(call);
@@ -211,6 +217,7 @@ export function createCalls(owner: CallsOwner): Calls {
     detach() {
       // Whoever was there is gone: the rest of what it said is all there will be, and bounded by what the system holds.
       link?.release();
+      for (const call of calls.values()) if (call.payload !== null) link?.remove(call);
       link = null;
       // What was not written goes out on the next link.
       for (const call of calls.values()) waitingSize += call.payload?.length ?? 0;

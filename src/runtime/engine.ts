@@ -39,6 +39,11 @@ export type SpearletEvent =
 
 export interface Engine {
   readonly events$: Subject<SpearletEvent>;
+  /**
+   * Tells callers something, in a turn of its own and in order: what they do then must not run in the middle of a
+   * chart's step.
+   */
+  tell(event: () => void): void;
   readonly records: Map<string, InstanceRecord>;
   /** Listeners and programs that the system is still letting go of. */
   readonly closing: Set<Promise<void>>;
@@ -68,8 +73,19 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
   const records = new Map<string, InstanceRecord>();
   let connections = 0;
 
+  let untold: (() => void)[] = [];
+  const emit = (event: SpearletEvent): void => engine.tell(() => events$.next(event));
+
   const engine: Engine = {
     events$,
+    tell(event) {
+      if (untold.push(event) > 1) return;
+      queueMicrotask(() => {
+        const told = untold;
+        untold = [];
+        for (const each of told) each();
+      });
+    },
     records,
     places: createPlaces(),
     closing: new Set(),
@@ -100,8 +116,9 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
 
     handOver(peer) {
       const instanceId = peer.auth?.instanceId ?? '';
-      peer.stage = 'led';
+      if (!records.has(instanceId)) return;
       const led = engine.admit({ ...peer, instanceId, stage: 'asking' });
+      peer.stage = 'led';
       // In a turn of its own: the two connections belong to different parents.
       queueMicrotask(() => {
         const lead = engine.leads.get(instanceId);
@@ -113,13 +130,13 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     spawned(record) {
       const facts = { ...idsOf(record), pid: record.pid!, incarnation: record.incarnation };
       record.log.info({ pid: facts.pid, incarnation: facts.incarnation }, 'program started');
-      events$.next({ type: 'instance.spawned', ...facts });
+      emit({ type: 'instance.spawned', ...facts });
     },
 
     sessionOpened(record, peer) {
       record.calls.attach(peer.link);
       record.log.info({ connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
-      events$.next({ type: 'connection.opened', instanceId: record.id, connectionId: peer.label, peer: peer.link.peer });
+      emit({ type: 'connection.opened', instanceId: record.id, connectionId: peer.label, peer: peer.link.peer });
       record.sessions += 1;
       if (record.wasReady) return;
       record.wasReady = true;
@@ -137,7 +154,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       const level = peer.stage !== 'admitted' ? 'debug' : code === 'LINK_LOST' ? 'info' : 'warn';
       const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
       log[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
-      events$.next({ type: 'connection.closed', ...facts });
+      emit({ type: 'connection.closed', ...facts });
     },
 
     incarnationEnded(record, context) {
@@ -146,7 +163,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       const level = report.reason === 'stopped' || report.reason === 'completed' ? 'info' : 'warn';
       record.log[level]({ ...report, instanceId: undefined, artifactId: undefined, stderr: undefined }, 'program ended');
       record.calls.incarnationEnded(endingOf(report), undefined);
-      events$.next({ type: 'instance.exited', ...idsOf(record), report });
+      emit({ type: 'instance.exited', ...idsOf(record), report });
     },
 
     instanceEnded(record, context) {
@@ -164,8 +181,10 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.failure = startFailure(record, cause);
       record.ready.reject(record.failure);
       record.exited.resolve(last);
-      for (const follower of [...record.followers]) follower.complete();
-      record.followers.clear();
+      engine.tell(() => {
+        for (const follower of [...record.followers]) follower.complete();
+        record.followers.clear();
+      });
     },
 
     abandoned(record, thrown) {
@@ -193,6 +212,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
         outputBytes: 0,
         droppedBytes: 0,
       });
+      record.forget();
     },
 
     oddMessage(peer, message) {

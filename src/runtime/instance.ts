@@ -100,12 +100,12 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
       return { tree: record.spec === null ? 'none' : 'group', diesWithHost: false, memory: 'unlimited' } as const;
     },
     get state() {
-      return record.state$.value;
+      return record.state;
     },
     state$: record.state$.pipe(distinctUntilChanged()),
     output$: new Observable<OutputChunk>(subscriber => {
       for (const chunk of record.output.kept()) subscriber.next(chunk);
-      if (record.state$.value === 'stopped') return subscriber.complete();
+      if (record.state === 'stopped') return subscriber.complete();
       record.followers.add(subscriber);
       return () => record.followers.delete(subscriber);
     }),
@@ -113,7 +113,7 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
     send: data => record.calls.signal(data),
     async stop(options = {}) {
       const { grace = defaultGrace } = parse(stopOptionsSchema, options, 'stop()');
-      if (record.state$.value !== 'stopped') record.stop(grace);
+      if (record.state !== 'stopped') record.stop(grace);
       return record.exited.promise;
     },
     exited: record.exited.promise,

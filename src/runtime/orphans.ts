@@ -1,5 +1,5 @@
 // Executions whose link was lost after they were sent: each waits, so long and no longer, for a sign of life on another.
-import type { Deadlines } from './deadlines.ts';
+import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Call } from './execution.ts';
 
 export interface Orphans {
@@ -9,19 +9,27 @@ export interface Orphans {
   heardOf(call: Call): void;
 }
 
-export function createOrphans(deadlines: Deadlines, window: number, giveUp: (call: Call) => void): Orphans {
-  const waiting = new Set<Call>();
+/** `isHeld`: we do not read what the other end says, so its silence means nothing. */
+export function createOrphans(deadlines: Deadlines, window: number, isHeld: () => boolean, giveUp: (call: Call) => void): Orphans {
+  const waiting = new Map<Call, Deadline>();
+  const wait = (call: Call): void => {
+    waiting.set(
+      call,
+      deadlines.add(window, () => {
+        if (isHeld()) return wait(call);
+        waiting.delete(call);
+        giveUp(call);
+      }),
+    );
+  };
   return {
     add(calls) {
-      const lost = [...calls].filter(call => call.payload === null && !waiting.has(call));
-      if (lost.length === 0) return;
-      for (const call of lost) waiting.add(call);
-      deadlines.add(window, () => {
-        for (const call of lost) if (waiting.delete(call)) giveUp(call);
-      });
+      for (const call of [...calls]) if (call.payload === null && !waiting.has(call)) wait(call);
     },
     heardOf(call) {
-      if (waiting.size > 0) waiting.delete(call);
+      if (waiting.size === 0) return;
+      waiting.get(call)?.cancel();
+      waiting.delete(call);
     },
   };
 }

@@ -24,6 +24,8 @@ export interface InstanceRecord {
   readonly calls: Calls;
   /** Says whose line it is on every line. */
   readonly log: Logger;
+  state: InstanceState;
+  /** The same, told to callers in a turn of its own. */
   readonly state$: BehaviorSubject<InstanceState>;
   readonly ready: Waiting<Instance>;
   readonly exited: Waiting<ExitReport>;
@@ -48,6 +50,8 @@ export interface InstanceRecord {
   /** What its effects hold open; called when its chart can no longer do that itself. */
   readonly held: Set<() => void>;
   stop(grace: number): void;
+  /** It is stopped, and nothing of it is known any more. */
+  forget(): void;
 }
 
 export function waiting<T>(): Waiting<T> {

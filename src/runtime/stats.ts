@@ -55,7 +55,7 @@ export function statsOf(engine: Engine, clock: Clock): Stats {
   const instances = [...engine.records.values()].map(record => ({
     instanceId: record.id,
     artifactId: record.artifactId,
-    state: record.state$.value,
+    state: record.state,
     incarnation: record.incarnation,
     pid: record.pid,
     inFlight: record.calls.inFlight,

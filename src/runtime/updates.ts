@@ -11,6 +11,9 @@ export interface ExecutionUpdate {
   readonly gap?: { readonly from: number; readonly to: number };
 }
 
+/** What an update takes beside its output, in bytes: many empty ones are not free either. */
+const UPDATE_COST = 64;
+
 /** One who reads, from the moment it came. */
 interface Reader {
   next(update: ExecutionUpdate, bytes: number): void;
@@ -42,12 +45,12 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
 
   const keep = (update: ExecutionUpdate, bytes: number): void => {
     kept.push({ update, bytes });
-    keptBytes += bytes;
+    keptBytes += bytes + UPDATE_COST;
     while (keptBytes > bounds.kept) {
-      const index = kept.findIndex(each => each.bytes > 0);
-      if (index === -1 || kept[index]!.update.status !== 'running') return;
+      const index = kept.findIndex(each => each.update.status === 'running');
+      if (index === -1) return;
       const [oldest] = kept.splice(index, 1);
-      keptBytes -= oldest!.bytes;
+      keptBytes -= oldest!.bytes + UPDATE_COST;
       dropped += oldest!.bytes;
     }
   };
@@ -77,7 +80,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
     let queuedBytes = 0;
     let slow = false;
     let over: { error: unknown } | null = null;
-    let waiting: { resolve(result: IteratorResult<ExecutionUpdate, undefined>): void; reject(error: unknown): void } | null = null;
+    const waiting: { resolve(result: IteratorResult<ExecutionUpdate, undefined>): void; reject(error: unknown): void }[] = [];
     const settle = (on: boolean): void => {
       if (slow === on) return;
       slow = on;
@@ -86,23 +89,22 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
     };
     const reader: Reader = {
       next(update, bytes) {
-        if (waiting !== null) {
-          waiting.resolve({ value: update, done: false });
-          waiting = null;
-          return;
-        }
+        const first = waiting.shift();
+        if (first !== undefined) return first.resolve({ value: update, done: false });
         queue.push({ update, bytes });
-        queuedBytes += bytes;
+        queuedBytes += bytes + UPDATE_COST;
         if (queuedBytes > bounds.slow) settle(true);
       },
       end(error) {
         over = { error };
         settle(false);
-        if (waiting === null) return;
-        const { resolve, reject } = waiting;
-        waiting = null;
-        if (error === undefined) resolve({ value: undefined, done: true });
-        else reject(error);
+        const [first, ...others] = waiting.splice(0);
+        if (first === undefined) return;
+        // The error is thrown once.
+        over = { error: undefined };
+        if (error === undefined) first.resolve({ value: undefined, done: true });
+        else first.reject(error);
+        for (const other of others) other.resolve({ value: undefined, done: true });
       },
     };
     attach(reader);
@@ -110,7 +112,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
       next() {
         const first = queue.shift();
         if (first !== undefined) {
-          queuedBytes -= first.bytes;
+          queuedBytes -= first.bytes + UPDATE_COST;
           if (queuedBytes <= bounds.slow / 2) settle(false);
           return Promise.resolve({ value: first.update, done: false });
         }
@@ -120,7 +122,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
           return error === undefined ? Promise.resolve({ value: undefined, done: true }) : Promise.reject(error);
         }
         return new Promise((resolve, reject) => {
-          waiting = { resolve, reject };
+          waiting.push({ resolve, reject });
         });
       },
       return() {
@@ -128,6 +130,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
         settle(false);
         over = { error: undefined };
         queue.length = 0;
+        for (const each of waiting.splice(0)) each.resolve({ value: undefined, done: true });
         return Promise.resolve({ value: undefined, done: true });
       },
     };

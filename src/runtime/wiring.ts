@@ -84,6 +84,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
         heartbeatInterval: options.heartbeat.interval,
         maxFrameBytes: options.maxFrameBytes,
         maxAnswered: bounds.answeredHeartbeats,
+        maxQueuedBytes: options.maxQueuedBytes,
         peer: peerOf,
         release,
         answer: (peer, message) => record(peer.instanceId!).calls.answer(message),
@@ -111,7 +112,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
       heartbeat: options.heartbeat.interval,
       silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - peerOf(context).link.heardAt)),
       lastLook: LAST_LOOK,
-      probe: PROBE,
+      probe: Math.min(PROBE, options.authTimeout / 2),
     },
   });
 
@@ -163,6 +164,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
             SPEARLET_ADDR: address ?? '',
             SPEARLET_TOKEN: token,
             SPEARLET_INSTANCE_ID: instanceId,
+            SPEARLET_MAX_FRAME_BYTES: String(options.maxFrameBytes),
           });
           const command = findProgram(spec.command, workingDirectory, environment);
           return { program: { command, args: spec.args, workingDirectory, environment }, output };
@@ -176,8 +178,11 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
       }),
     },
     actions: {
-      openSession: (args, { connectionId }) =>
-        engine.sessionOpened(recordOf(args), peerOf({ instanceId: args.context.instanceId, connectionId })),
+      openSession(args, { connectionId }) {
+        // It may be gone by now: what it said behind its AuthRequest is read with the welcome, and can end it.
+        const peer = recordOf(args).peers.get(connectionId);
+        if (peer !== undefined) engine.sessionOpened(recordOf(args), peer);
+      },
       closeSession: args => recordOf(args).calls.detach(),
       endIncarnation: args => engine.incarnationEnded(recordOf(args), args.context),
       endInstance: args => engine.instanceEnded(recordOf(args), args.context),

@@ -31,6 +31,7 @@ function tcpWire(socket: Socket, peer: string): Wire {
       });
     },
     write(frames) {
+      if (!socket.writable) return false;
       if (frames.length === 1) return socket.write(frames[0]!);
       let bytes = 0;
       for (const frame of frames) bytes += frame.length;
@@ -43,6 +44,7 @@ function tcpWire(socket: Socket, peer: string): Wire {
     },
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
+    end: () => void socket.end(),
     close: () => void socket.destroy(),
   };
 }
@@ -58,7 +60,14 @@ export const tcp: Network = {
   listen({ host, port }, accepted) {
     const handle = bind(host, port, isIPv6(host) ? 6 : 4);
     if (typeof handle === 'number') throw failure(getSystemErrorName(handle), host, port);
-    const server = createServer(socket => accepted(tcpWire(socket, peerOf(socket))));
+    const server = createServer(socket => {
+      try {
+        accepted(tcpWire(socket, peerOf(socket)));
+      } catch {
+        // Nobody is there to take it; that must not be the end of the host.
+        socket.destroy();
+      }
+    });
     // EMFILE and the like while accepting: that socket is lost, the listener is not.
     server.on('error', () => {});
     server.listen(handle);

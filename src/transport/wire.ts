@@ -19,7 +19,9 @@ export interface Wire {
   write(frames: readonly Buffer[]): boolean;
   pause(): void;
   resume(): void;
-  /** Ends it now. What `write` handed to the system before still goes out. */
+  /** Ends it once all that was written has gone out. */
+  end(): void;
+  /** Ends it now. What the system has taken still goes out; what is `pending` does not. */
   close(): void;
 }
 

@@ -54,7 +54,7 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
     case 'process.exited':
       return external && working ? [] : [0, 1].map(exitCode => ({ type, exitCode, signal: null }));
     case 'stop':
-      return [0, 100].map(grace => ({ type, grace }));
+      return (snapshot.matches({ running: 'stopping' }) ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
     case 'xstate.error.actor.*':
       return [{ type: 'xstate.error.actor.listener', actorId: 'listener', error: 'broken' }];
     case 'fall.forgotten':

@@ -1,0 +1,123 @@
+// How an instance comes into being: its record, its chart under the supervisor, its handle, and what is shown of it.
+import { BehaviorSubject } from 'rxjs';
+import type { AnyActorRef } from 'xstate';
+import type { SupervisorEvent } from '../../machines/supervisor.ts';
+import { SpearletError } from '../errors.ts';
+import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
+import { createOutput } from '../process/output.ts';
+import { realChance } from '../world.ts';
+import { createCalls } from './calls.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { Engine } from './engine.ts';
+import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './instance.ts';
+import { type InstanceRecord, waiting } from './record.ts';
+
+/** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
+const FAULT_GRACE = 400;
+
+export interface InstancesDeps {
+  readonly options: ParsedOptions;
+  readonly engine: Engine;
+  readonly deadlines: Deadlines;
+  readonly logger: Logger;
+  readonly supervisor: { send(event: SupervisorEvent): void; getSnapshot(): { readonly children: object } };
+  readonly handles: Map<string, Instance>;
+}
+
+/** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
+export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined) => InstanceRecord;
+
+export function createInstances({ options, engine, deadlines, logger, supervisor, handles }: InstancesDeps): Begin {
+  return (artifactId, spec, timeout) => {
+    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${realChance.id().slice(0, 8)}`;
+    const place = engine.places.take();
+    const followers: InstanceRecord['followers'] = new Set();
+    const shown$ = new BehaviorSubject<InstanceState>('allocating');
+    let actor: AnyActorRef | undefined;
+
+    const show = (state: InstanceState): void => {
+      if (state === record.state) return;
+      record.state = state;
+      const { incarnation } = record;
+      record.log.debug({ state }, 'state');
+      engine.tell(() => {
+        shown$.next(state);
+        engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state, incarnation });
+      });
+    };
+
+    const record: InstanceRecord = {
+      id,
+      artifactId,
+      place,
+      spec,
+      calls: createCalls({
+        instanceId: id,
+        artifactId,
+        timeout,
+        options,
+        deadlines,
+        reconnectWindow: options.reconnectWindow,
+        work: happened => actor?.send({ type: `work.${happened}` }),
+      }),
+      log: logger.child({ instanceId: id, artifactId }),
+      state: 'allocating',
+      state$: shown$,
+      ready: waiting<Instance>(),
+      exited: waiting<ExitReport>(),
+      peers: new Map(),
+      followers,
+      token: '',
+      output: createOutput(bounds.keptOutput, followers),
+      address: null,
+      pid: null,
+      incarnation: 0,
+      spawnedAt: null,
+      wasReady: false,
+      sessions: 0,
+      refused: 0,
+      report: null,
+      failure: null,
+      held: new Set(),
+      stop(grace) {
+        record.calls.close('it was stopped', undefined);
+        actor?.send({ type: 'stop', grace });
+      },
+      forget() {
+        engine.records.delete(id);
+        handles.delete(id);
+        show('stopped');
+        engine.tell(() => shown$.complete());
+      },
+    };
+
+    engine.records.set(id, record);
+    handles.set(id, createInstance(record, options.grace));
+    engine.tell(() => engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }));
+    supervisor.send({
+      type: 'start',
+      instance: {
+        instanceId: id,
+        place,
+        external: spec === null,
+        restart: spec?.restart ?? 'temporary',
+        intensity: options.restart.intensity,
+        misses: options.heartbeat.misses,
+        grace: Math.min(options.grace, FAULT_GRACE),
+      },
+    });
+    actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];
+    if (actor === undefined) {
+      // It has failed already, or the supervisor takes nothing more.
+      record.ready.reject(
+        record.failure ?? new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId }),
+      );
+      record.forget();
+    } else {
+      show(stateOf(actor.getSnapshot().value));
+      // An error is the supervisor's to handle: it still needs the record.
+      actor.subscribe({ next: snapshot => show(stateOf(snapshot.value)), complete: record.forget, error() {} });
+    }
+    return record;
+  };
+}

@@ -127,7 +127,8 @@ export function readInteger(min: bigint, max: bigint): Read<number | bigint> {
       byte = bytes[at];
     }
     const count = at - digits;
-    if (count === 0 || (count > 1 && bytes[digits] === 0x30) || byte === 0x2e || byte === 0x65 || byte === 0x45) throw fault(cursor, 'expected an integer');
+    if (count === 0 || (count > 1 && bytes[digits] === 0x30) || byte === 0x2e || byte === 0x65 || byte === 0x45)
+      throw fault(cursor, 'expected an integer');
     if (first === MINUS && value === 0) throw fault(cursor, 'expected an integer, found -0');
     let result: number | bigint = first === MINUS ? -value : value;
     if (count > 15) {

@@ -14,7 +14,6 @@ export type Read<T> = (cursor: Cursor) => T;
 
 export const QUOTE = 0x22;
 export const COMMA = 0x2c;
-const MINUS = 0x2d;
 export const COLON = 0x3a;
 export const OPEN_ARRAY = 0x5b;
 const BACKSLASH = 0x5c;
@@ -115,9 +114,9 @@ export const readBoolean: Read<boolean> = cursor => {
 export function readInteger(min: bigint, max: bigint): Read<number | bigint> {
   return cursor => {
     const { bytes } = cursor;
-    const first = peek(cursor);
+    const negative = peek(cursor) === 0x2d;
     const start = cursor.at;
-    let at = first === MINUS ? start + 1 : start;
+    let at = negative ? start + 1 : start;
     const digits = at;
     let value = 0;
     let byte = bytes[at];
@@ -129,8 +128,8 @@ export function readInteger(min: bigint, max: bigint): Read<number | bigint> {
     const count = at - digits;
     if (count === 0 || (count > 1 && bytes[digits] === 0x30) || byte === 0x2e || byte === 0x65 || byte === 0x45)
       throw fault(cursor, 'expected an integer');
-    if (first === MINUS && value === 0) throw fault(cursor, 'expected an integer, found -0');
-    let result: number | bigint = first === MINUS ? -value : value;
+    if (negative && value === 0) throw fault(cursor, 'expected an integer, found -0');
+    let result: number | bigint = negative ? -value : value;
     if (count > 15) {
       const exact = count <= 20 ? BigInt(bytes.toString('latin1', start, at)) : max + 1n;
       result = exact <= BigInt(Number.MAX_SAFE_INTEGER) && exact >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(exact) : exact;

@@ -16,7 +16,7 @@ export interface LinkDeps {
   readonly heartbeatInterval: number;
   readonly maxFrameBytes: number;
   readonly maxAnswered: number;
-  readonly maxQueuedBytes: number;
+  readonly maxUnreadBytes: number;
   peer(name: ConnectionName): Peer;
   release(peer: Peer): void;
   /** An ExecuteResponse of an admitted peer. Throws PROTOCOL_ERROR where it cannot be read. */
@@ -57,7 +57,7 @@ export const link = (deps: LinkDeps) =>
       }
       // An id answered before is an echo of our answer: two echoing sides must not storm.
       if (answered.has(requestId)) return;
-      if (link.pending > deps.maxQueuedBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
+      if (link.pending > deps.maxUnreadBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
       answered.add(requestId);
       if (answered.size > deps.maxAnswered) for (const oldest of answered) if (answered.delete(oldest)) break;
       link.send('Heartbeat', requestId, payload);

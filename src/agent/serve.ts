@@ -197,17 +197,20 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
 
     const session: Session = openSession(invitation, {
       opened(opened) {
-        const again = link === null && (tasks.size > 0 || results.length > 0);
+        const again = link === null;
         link = opened;
         if (again) {
-          // The host may have missed what went into the lost link: it knows by the ids what it has.
-          for (const { requestId, payload } of results) link.send('ExecuteResponse', requestId, payload);
           for (const task of tasks.values()) {
             task.announced = true;
             respond(task, { status: 'Started' });
           }
         }
         for (const go of waiters.splice(0)) go();
+        // The host may have missed what went into the lost link: it knows by the ids what it has. After the writes that
+        // waited: they belong before their result.
+        soon(() => {
+          if (link === opened) for (const { requestId, payload } of results) link.send('ExecuteResponse', requestId, payload);
+        });
       },
       closed() {
         link = null;

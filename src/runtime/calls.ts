@@ -17,7 +17,7 @@ import { decodeExecuteResponse, encodeSignal } from '../protocol/v1.ts';
 import type { Deadlines } from './deadlines.ts';
 import { type Call, type CallEvents, createCall, type Execution } from './execution.ts';
 import { createOrphans } from './orphans.ts';
-import { encodeRequest } from './request.ts';
+import { encodeRequest, WIRE_FACTOR } from './request.ts';
 import { createWork } from './work.ts';
 
 const noOptions: ParsedExecuteOptions = { collect: false, reject: true };
@@ -112,6 +112,9 @@ export function createCalls(owner: CallsOwner): Calls {
     throttle,
   };
 
+  /** What waits to be sent, as requests and not as frames: wire v1 needs up to 4 characters for a byte. */
+  const queuedSize = (): number => (link === null ? waitingSize : Math.floor(link.pending / WIRE_FACTOR));
+
   /** Checks a request against every bound and makes its call. Throws SpearletError. */
   const admit = (
     requestId: number,
@@ -127,7 +130,7 @@ export function createCalls(owner: CallsOwner): Calls {
       throw new SpearletError('OVERLOADED', `${calls.size} executions are in flight, the bound is maxInFlight (${options.maxInFlight})`);
     }
     const payload = encodeRequest(taskId, request, options.maxFrameBytes);
-    const queued = link === null ? waitingSize : link.pending;
+    const queued = queuedSize();
     if (queued > 0 && queued + payload.length > options.maxQueuedBytes) {
       throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`);
     }

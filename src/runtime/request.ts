@@ -4,7 +4,7 @@ import type { ParsedRequest } from '../options.ts';
 import { encodeExecuteRequest } from '../protocol/v1.ts';
 
 /** A frame of wire v1 spends at most so many characters on a byte of payload, and so many on the rest. */
-const WIRE_FACTOR = 4;
+export const WIRE_FACTOR = 4;
 const WIRE_OVERHEAD = 256;
 /** UTF-8 needs at most so many bytes for a UTF-16 unit. */
 const UTF8_FACTOR = 3;

@@ -84,7 +84,8 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
         heartbeatInterval: options.heartbeat.interval,
         maxFrameBytes: options.maxFrameBytes,
         maxAnswered: bounds.answeredHeartbeats,
-        maxQueuedBytes: options.maxQueuedBytes,
+        // Requests may take 4 times maxQueuedBytes as frames; what is beyond that is answers it does not read.
+        maxUnreadBytes: 5 * options.maxQueuedBytes,
         peer: peerOf,
         release,
         answer: (peer, message) => record(peer.instanceId!).calls.answer(message),

@@ -17,4 +17,10 @@ await serve({
     for (const socket of sockets) socket.destroy();
     return 'survived';
   },
+  async 'write-offline'(_request, { write }) {
+    for (const socket of sockets) socket.destroy();
+    await sleep(0);
+    void write('said while offline');
+    return 'done while offline';
+  },
 });

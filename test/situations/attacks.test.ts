@@ -58,7 +58,7 @@ describe('hostile agents', () => {
     }, 1);
     atEnd(() => clearInterval(asking));
     await seen(instance.state$, state => state === 'reconnecting');
-    expect(most).toBeLessThan(4 * 2 ** 20);
+    expect(most).toBeLessThan(8 * 2 ** 20);
     clearInterval(asking);
     agent.close();
   });

@@ -64,6 +64,14 @@ describe('a lost link', () => {
     expect(spearlet.stats().instances[0]!.reconnects).toBe(1);
   });
 
+  test('what an agent writes while it is disconnected comes before its result', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start({ ...everyday, args: [agentFile('reconnecting.js')] });
+    const { output } = await instance.execute({ command: 'write-offline' }, { collect: true }).result;
+    expect(output).toBe('said while offlinedone while offline');
+    expect(spearlet.stats().instances[0]!.lateAnswers).toBe(0);
+  });
+
   test('twenty abrupt ends of a foreign agent under load: each execution settles once, with its own answer or a typed error', async () => {
     const spearlet = openSpearlet({ reconnectWindow: 1_000 });
     const { environment, instance } = await startHollow(spearlet);

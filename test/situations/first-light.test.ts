@@ -74,6 +74,14 @@ describe('a day of an agent', () => {
     expect(outputs).toEqual(texts);
   });
 
+  test('large arguments and outputs, several at once', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(everyday);
+    const text = 'é"x\n'.repeat(210_000);
+    const results = await Promise.all(Array.from({ length: 4 }, () => instance.execute({ command: 'echo', args: [text] }).result));
+    expect(results.every(({ output }) => output === text)).toBe(true);
+  });
+
   test('env reaches the handler whole, __proto__ and integer keys included', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(everyday);

@@ -188,8 +188,8 @@ export function createCalls(owner: CallsOwner): Calls {
     signal(data) {
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', facts);
       if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', facts);
-      if (link.pending > 0 && link.pending + data.length > options.maxQueuedBytes)
-        throw new SpearletError('OVERLOADED', `${link.pending} bytes are queued`, facts);
+      if (queuedSize() > 0 && queuedSize() + data.length > options.maxQueuedBytes)
+        throw new SpearletError('OVERLOADED', 'maxQueuedBytes is reached', facts);
       link.send('Signal', nextId++, encodeSignal({ signal: 'user', data }));
     },
 

@@ -51,7 +51,7 @@ function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
 }
 
 /** The known key that is nearest to what was written, if any is near: by edits, up to a third of its length, or by its beginning. */
-export function nearest(written: string, known: readonly string[]): string | undefined {
+function nearest(written: string, known: readonly string[]): string | undefined {
   const plainly = (key: string): string => key.toLowerCase().replaceAll(/[_-]/g, '');
   return known
     .map(key => ({ key, edits: distance(plainly(written), plainly(key)) }))

@@ -90,7 +90,9 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
         const text = task.text.add(output);
         // In pieces that any host's bound allows, whatever they hold.
         if (text.length > pieceSize)
-          return pieces(text, pieceSize).reduce((before, piece) => before.then(() => write(task, piece)), Promise.resolve());
+          return pieces(text, pieceSize)
+            .map(piece => write(task, piece))
+            .at(-1)!;
         if (text !== '') {
           announce(task);
           if (link === null)

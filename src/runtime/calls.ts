@@ -223,6 +223,7 @@ export function createCalls(owner: CallsOwner): Calls {
       for (const call of calls.values()) if (call.payload !== null) link?.remove(call);
       link = null;
       // What was not written goes out on the next link.
+      waitingSize = 0;
       for (const call of calls.values()) waitingSize += call.payload?.length ?? 0;
       orphans.add(calls.values());
     },

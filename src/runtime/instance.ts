@@ -7,7 +7,7 @@ import type { OutputChunk } from '../process/output.ts';
 import type { Execution } from './execution.ts';
 import type { InstanceRecord } from './record.ts';
 
-export const instanceStates = [
+const instanceStates = [
   'allocating',
   'listening',
   'authenticating',

@@ -2,7 +2,6 @@
 import { BehaviorSubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
-import { SpearletError } from '../errors.ts';
 import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
 import { createOutput } from '../process/output.ts';
 import { realChance } from '../world.ts';
@@ -78,6 +77,7 @@ export function createInstances({ options, engine, deadlines, logger, supervisor
       refused: 0,
       report: null,
       failure: null,
+      hint: undefined,
       held: new Set(),
       stop(grace) {
         record.calls.close('it was stopped', undefined);
@@ -108,11 +108,9 @@ export function createInstances({ options, engine, deadlines, logger, supervisor
     });
     actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];
     if (actor === undefined) {
-      // It has failed already, or the supervisor takes nothing more.
-      record.ready.reject(
-        record.failure ?? new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId }),
-      );
-      record.forget();
+      // It has failed already; or the supervisor takes nothing more, and nobody else would settle it.
+      if (record.failure === null) engine.abandoned(record, new Error('the supervisor takes no more instances'));
+      else record.forget();
     } else {
       show(stateOf(actor.getSnapshot().value));
       // An error is the supervisor's to handle: it still needs the record.

@@ -45,6 +45,8 @@ export interface InstanceRecord {
   report: ExitReport | null;
   /** Why it ended, where that was a failure. */
   failure: SpearletError | null;
+  /** What to do about it, as whoever found it says. */
+  hint: string | undefined;
   /** Who reads its output as it comes, of this incarnation and the next. */
   readonly followers: Set<Subscriber<OutputChunk>>;
   /** What its effects hold open; called when its chart can no longer do that itself. */

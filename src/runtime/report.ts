@@ -31,8 +31,6 @@ export const codeOf = ({ code }: Cause): ErrorCode => (code in errorCodes ? (cod
 const hints: Partial<Record<ErrorCode, string>> = {
   CONNECT_TIMEOUT:
     'An agent connects to SPEARLET_ADDR and sends an AuthRequest with SPEARLET_TOKEN; serve() of spearlet/agent does both. Is `connectTimeout` long enough?',
-  PORTS_EXHAUSTED: 'Widen `ports`, or use `ports: 0` and let the system choose.',
-  SPAWN_FAILED: 'Correct `command`, `workingDirectory` or PATH in `environment`; install what is missing.',
   EXITED_BEFORE_READY: 'Run the program by hand: it has to stay, connect to SPEARLET_ADDR, and authenticate.',
 };
 
@@ -51,6 +49,6 @@ export function startFailure(record: InstanceRecord, cause: Cause): SpearletErro
     signal: report?.signal,
     stderr: report?.stderr,
     refused,
-    hint: hints[codeOf(cause)],
+    hint: record.hint ?? hints[codeOf(cause)],
   });
 }

@@ -59,6 +59,15 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
       roundTrip: null,
     });
   const door = createDoor(world.ports);
+  /** Events carry a code and a message; the hint of what failed goes to the record. */
+  const hinting = <T>(instanceId: string, effect: () => T): T => {
+    try {
+      return effect();
+    } catch (thrown) {
+      record(instanceId).hint = (thrown as { hint?: string }).hint;
+      throw thrown;
+    }
+  };
   const peerOf = ({ instanceId, connectionId }: ConnectionName): Peer => {
     const peer = peersOf(instanceId).get(connectionId);
     if (peer === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);
@@ -131,8 +140,8 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
           mine.spawnedAt = null;
         },
         open(instanceId, on) {
-          if (options.listener === 'perInstance') return world.ports.listen(on.wire);
-          const listening = door.share();
+          if (options.listener === 'perInstance') return hinting(instanceId, () => world.ports.listen(on.wire));
+          const listening = hinting(instanceId, () => door.share());
           engine.leads.set(instanceId, on.peer);
           return {
             ...listening,
@@ -167,7 +176,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
             SPEARLET_INSTANCE_ID: instanceId,
             SPEARLET_MAX_FRAME_BYTES: String(options.maxFrameBytes),
           });
-          const command = findProgram(spec.command, workingDirectory, environment);
+          const command = hinting(instanceId, () => findProgram(spec.command, workingDirectory, environment));
           return { program: { command, args: spec.args, workingDirectory, environment }, output };
         },
         spawned(instanceId, pid) {

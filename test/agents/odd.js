@@ -6,6 +6,9 @@ await serve(
   {
     huge: request => 'x'.repeat(Number(request.args[0])),
     hugeWrite: (request, { write }) => write('é😀'.repeat(Number(request.args[0]))),
+    hugeUnawaited: (request, { write }) => {
+      void write('x'.repeat(Number(request.args[0])));
+    },
     half: () => '\ud800',
     halfError: () => ({ error: '\ud800' }),
     number: () => 7,

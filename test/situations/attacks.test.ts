@@ -114,6 +114,8 @@ describe('handlers that do what they should not', () => {
     });
     const { output } = await instance.execute({ command: 'hugeWrite', args: ['300000'] }, { collect: true }).result;
     expect(output === 'é😀'.repeat(300_000)).toBe(true);
+    const unawaited = await instance.execute({ command: 'hugeUnawaited', args: ['500000'] }, { collect: true }).result;
+    expect(unawaited.output?.length).toBe(500_000);
     expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
     expect(await failureOf(instance.execute({ command: 'huge', args: ['x'.repeat(2 ** 20)] }).result)).toMatchObject({
       code: 'FRAME_TOO_LARGE',

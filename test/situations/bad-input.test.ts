@@ -87,6 +87,7 @@ describe('programs', () => {
     expect(await failureOf(spearlet.start({ artifactId: 'a', command: path }))).toMatchObject({
       code: 'SPAWN_FAILED',
       message: expect.stringContaining('is not executable'),
+      hint: expect.stringContaining('chmod +x'),
     });
     expect(await failureOf(spearlet.start({ ...everyday, workingDirectory: '/no/such/place' }))).toMatchObject({
       code: 'SPAWN_FAILED',

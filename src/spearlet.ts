@@ -23,8 +23,7 @@ import type { ExitReport, Instance } from './runtime/instance.ts';
 import { createInstances } from './runtime/instances.ts';
 import { waiting } from './runtime/record.ts';
 import { type Stats, statsOf } from './runtime/stats.ts';
-import { wire } from './runtime/wiring.ts';
-import { createPorts } from './transport/ports.ts';
+import { charts, type World, wire } from './runtime/wiring.ts';
 import { tcp } from './transport/tcp.ts';
 import { realChance, realClock } from './world.ts';
 
@@ -58,24 +57,31 @@ export interface Expected {
 }
 
 /** Throws SpearletError INVALID_OPTIONS with every issue at once. Starts nothing yet. */
-export function createSpearlet(input: SpearletOptions = {}): Spearlet {
+export const createSpearlet = (input: SpearletOptions = {}): Spearlet =>
+  createSpearletIn(
+    {
+      clock: realClock,
+      chance: realChance,
+      spawn: spawnProgram,
+      network: tcp,
+      environment: process.env,
+      workingDirectory: process.cwd(),
+    },
+    input,
+  );
+
+/** The same in another world than the real one, or with changed charts. Not for embedders. */
+export function createSpearletIn(world: World, input: SpearletOptions, running = charts): Spearlet {
   const options = parse(spearletSchema, input, 'options');
+  const { clock, chance } = world;
   const logger = guarded(createLogger(options.logger));
-  const deadlines = createDeadlines(realClock);
+  const deadlines = createDeadlines(clock);
   const handles = new Map<string, Instance>();
-  const engine = createEngine(realClock, logger, record => handles.get(record.id)!);
-  const world = {
-    clock: realClock,
-    chance: realChance,
-    spawn: spawnProgram,
-    ports: createPorts(tcp, options.host, options.ports),
-    environment: process.env,
-    workingDirectory: process.cwd(),
-  };
-  const supervisor = createActor(wire(world, options, engine), {
+  const engine = createEngine(clock, logger, record => handles.get(record.id)!);
+  const supervisor = createActor(wire(world, options, engine, running), {
     id: 'supervisor',
     input: { maxConcurrentStarts: options.maxConcurrentStarts },
-    clock: realClock as never,
+    clock: clock as never,
     ...(options.inspect === undefined ? {} : { inspect: guardedInspect(options.inspect) as never }),
   });
   const stopped = waiting<void>();
@@ -95,7 +101,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   });
   supervisor.start();
 
-  const begin = createInstances({ options, engine, deadlines, logger, supervisor, handles });
+  const begin = createInstances({ options, chance, engine, deadlines, logger, supervisor, handles });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
@@ -104,9 +110,9 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
     await stopped.promise;
     // A program that even SIGKILL does not end must not keep us for ever.
     const late = waiting<void>();
-    const timer = realClock.setTimeout(late.resolve, LET_GO);
+    const timer = clock.setTimeout(late.resolve, LET_GO);
     await Promise.race([Promise.allSettled(engine.closing), late.promise]);
-    realClock.clearTimeout(timer);
+    clock.clearTimeout(timer);
   };
 
   return {
@@ -155,7 +161,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
         stop: stopOptions => handles.get(id)?.stop(stopOptions) ?? record.exited.promise,
       };
     },
-    stats: () => statsOf(engine, realClock),
+    stats: () => statsOf(engine, clock),
     stop,
     [Symbol.asyncDispose]: () => stop(),
   };

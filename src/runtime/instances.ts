@@ -4,7 +4,7 @@ import type { AnyActorRef } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
 import { createOutput } from '../process/output.ts';
-import { realChance } from '../world.ts';
+import type { Chance } from '../world.ts';
 import { createCalls } from './calls.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Engine } from './engine.ts';
@@ -16,6 +16,7 @@ const FAULT_GRACE = 400;
 
 export interface InstancesDeps {
   readonly options: ParsedOptions;
+  readonly chance: Chance;
   readonly engine: Engine;
   readonly deadlines: Deadlines;
   readonly logger: Logger;
@@ -26,9 +27,9 @@ export interface InstancesDeps {
 /** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
 export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined) => InstanceRecord;
 
-export function createInstances({ options, engine, deadlines, logger, supervisor, handles }: InstancesDeps): Begin {
+export function createInstances({ options, chance, engine, deadlines, logger, supervisor, handles }: InstancesDeps): Begin {
   return (artifactId, spec, timeout) => {
-    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${realChance.id().slice(0, 8)}`;
+    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().slice(0, 8)}`;
     const place = engine.places.take();
     const followers: InstanceRecord['followers'] = new Set();
     const shown$ = new BehaviorSubject<InstanceState>('allocating');

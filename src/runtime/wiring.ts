@@ -14,8 +14,8 @@ import { cleanEnvironment, findProgram } from '../process/environment.ts';
 import { createOutput } from '../process/output.ts';
 import type { Spawn } from '../process/spawn.ts';
 import { createDoor } from '../transport/door.ts';
-import type { Ports } from '../transport/ports.ts';
-import type { Wire } from '../transport/wire.ts';
+import { createPorts } from '../transport/ports.ts';
+import type { Network, Wire } from '../transport/wire.ts';
 import type { Chance, Clock } from '../world.ts';
 import type { Engine } from './engine.ts';
 import type { InstanceRecord } from './record.ts';
@@ -31,17 +31,23 @@ const PROBE = 1_000;
 /** SIGTERM comes at half the grace, and no later than this, in ms. */
 const TERMINATE = 1_000;
 
+/** What the engine is in: a simulated one can take the place of the real one. */
 export interface World {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly spawn: Spawn;
-  readonly ports: Ports;
+  readonly network: Network;
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;
 }
 
-export function wire(world: World, options: ParsedOptions, engine: Engine) {
+/** The charts that run; tests put changed ones in their place. */
+export const charts = { supervisor: supervisorMachine, instance: instanceMachine, connection: connectionMachine };
+export type Charts = typeof charts;
+
+export function wire(world: World, options: ParsedOptions, engine: Engine, { supervisor, instance, connection }: Charts) {
   const { clock, chance } = world;
+  const ports = createPorts(world.network, options.host, options.ports);
   const record = (instanceId: string): InstanceRecord => engine.record(instanceId);
   const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => engine.record(context.instanceId);
   const peersOf = (instanceId: string | null): Map<string, Peer> => (instanceId === null ? engine.lobby : record(instanceId).peers);
@@ -58,7 +64,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
       authId: 0,
       roundTrip: null,
     });
-  const door = createDoor(world.ports);
+  const door = createDoor(ports);
   /** Events carry a code and a message; the hint of what failed goes to the record. */
   const hinting = <T>(instanceId: string, effect: () => T): T => {
     try {
@@ -85,7 +91,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
     return once;
   };
 
-  const connection = connectionMachine.provide({
+  const wiredConnection = connection.provide({
     actors: {
       link: link({
         clock,
@@ -126,9 +132,9 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
     },
   });
 
-  const instance = instanceMachine.provide({
+  const wiredInstance = instance.provide({
     actors: {
-      connection,
+      connection: wiredConnection,
       listen: listen({
         begin(instanceId, incarnation) {
           const mine = record(instanceId);
@@ -140,7 +146,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
           mine.spawnedAt = null;
         },
         open(instanceId, on) {
-          if (options.listener === 'perInstance') return hinting(instanceId, () => world.ports.listen(on.wire));
+          if (options.listener === 'perInstance') return hinting(instanceId, () => ports.listen(on.wire));
           const listening = hinting(instanceId, () => door.share());
           engine.leads.set(instanceId, on.peer);
           return {
@@ -214,10 +220,10 @@ export function wire(world: World, options: ParsedOptions, engine: Engine) {
     },
   });
 
-  return supervisorMachine.provide({
+  return supervisor.provide({
     actors: {
-      instance,
-      connection,
+      instance: wiredInstance,
+      connection: wiredConnection,
       reception: reception({
         attend: door.attend,
         accept: {

@@ -19,7 +19,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/options.ts': ['src/errors.ts'],
   'src/parse.ts': ['src/errors.ts'],
   'src/config.ts': ['src/options.ts', 'src/parse.ts', 'src/errors.ts'],
-  'src/observe': ['src/observe', 'src/errors.ts', 'src/options.ts'],
+  'src/observe': ['src/observe', 'src/errors.ts', 'src/options.ts', 'src/world.ts'],
   'src/actors': [
     'src/actors',
     'src/link',

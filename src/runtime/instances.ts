@@ -21,12 +21,14 @@ export interface InstancesDeps {
   readonly logger: Logger;
   readonly supervisor: { send(event: SupervisorEvent): void; getSnapshot(): { readonly children: object } };
   readonly handles: Map<string, Instance>;
+  /** Keeps what can be said of one that is stopped. */
+  remember(record: InstanceRecord): void;
 }
 
 /** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
 export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined) => InstanceRecord;
 
-export function createInstances({ options, engine, deadlines, logger, supervisor, handles }: InstancesDeps): Begin {
+export function createInstances({ options, engine, deadlines, logger, supervisor, handles, remember }: InstancesDeps): Begin {
   return (artifactId, spec, timeout) => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${realChance.id().slice(0, 8)}`;
     const place = engine.places.take();
@@ -84,6 +86,7 @@ export function createInstances({ options, engine, deadlines, logger, supervisor
         actor?.send({ type: 'stop', grace });
       },
       forget() {
+        remember(record);
         engine.records.delete(id);
         handles.delete(id);
         show('stopped');

@@ -1,9 +1,10 @@
 // One happening of a chart as a flat record, and what of an event may stand in it. It knows no actor and keeps nothing.
-import type { AnyTransitionDefinition } from 'xstate';
+import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../options.ts';
 
 export type Fact = string | number | boolean | null;
+export type Facts = Readonly<Record<string, Fact>>;
 
 /** One happening of a chart. Of an event it holds the type and harmless facts: no payload, no context, no token. */
 export interface TraceRecord {
@@ -22,7 +23,7 @@ export interface TraceRecord {
   /** The type of the event that happened; of an `ended`, how: `done`, `stopped` or `error`. Null for a `born`. */
   readonly event: string | null;
   /** What is known to be harmless of the event: see FACTS. */
-  readonly facts: Readonly<Record<string, Fact>>;
+  readonly facts: Facts;
   /** Of an `event`: who sent it, by session id. */
   readonly source: string | null;
   /** The states left and entered, as paths in the chart; those of several regions are joined by commas. */
@@ -47,11 +48,27 @@ const harmless = (value: unknown): Fact | undefined => {
 const nameOf = (reference: unknown): string =>
   typeof reference === 'string' ? reference : ((reference as { type?: string } | null)?.type ?? '(inline)');
 
-/** What is the same each time a transition is taken. */
+/** A state as a path: its id without that of its machine. */
+export const pathOf = (node: AnyStateNode): string => node.id.slice(node.machine.id.length + 1);
+export const innermost = (node: AnyStateNode): boolean => node.type === 'atomic' || node.type === 'final';
+
+/** As they stand in the chart. A snapshot has them in any order. */
+export const inOrder = (nodes: readonly AnyStateNode[]): AnyStateNode[] => [...nodes].sort((a, b) => a.order - b.order);
+
+/** A transition in words. */
 export function describe({ source, eventType, guard, target, actions }: AnyTransitionDefinition) {
   const guarded = guard === undefined ? null : nameOf(guard);
   const edge = `${source.id} --${eventType}${guarded === null ? '' : `[${guarded}]`}--> ${target?.map(node => node.id).join() ?? ''}`;
   return { guard: guarded, edge, actions: actions.map(nameOf) };
+}
+
+/** From where to where: the innermost states that have changed; where none has, the one that was entered again. */
+export function wayOf(left: readonly AnyStateNode[], entered: readonly AnyStateNode[], transition: AnyTransitionDefinition | undefined) {
+  const paths = (nodes: readonly AnyStateNode[]): string => inOrder(nodes).map(pathOf).join(', ');
+  const from = paths(left.filter(node => !entered.includes(node)));
+  const to = paths(entered.filter(node => !left.includes(node)));
+  const again = to === '' ? paths(transition?.target ?? []) : '';
+  return { from: left.length === 0 ? null : from || again, to: to || again };
 }
 
 /** What is harmless of an event; null where nothing is. */

@@ -3,7 +3,7 @@
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import { bounds } from '../options.ts';
 import type { Clock } from '../world.ts';
-import { describe, type Fact, harmlessOf, type TraceRecord } from './happening.ts';
+import { describe, type Facts, harmlessOf, innermost, inOrder, type TraceRecord, wayOf } from './happening.ts';
 
 /** A transition in an actor's story. Where it is taken again and again, alone or in turn with one or two others, it is kept once. */
 export interface Move {
@@ -15,16 +15,15 @@ export interface Move {
 }
 
 export interface ActorTrace {
-  /** The label of a connection. */
-  readonly connectionId: string | null;
-  /** The active states of the chart, and since when its innermost ones are, by their path, in ms since 1970. */
+  /** The active states of the chart. */
   readonly nodes: readonly AnyStateNode[];
-  readonly since: ReadonlyMap<string, number>;
+  /** The innermost of them, one for each region, and since when, in ms since 1970. */
+  readonly innermost: readonly { readonly node: AnyStateNode; readonly since: number }[];
   /** Pending timeouts: `xstate.after.NAME.STATE` → when it is due, on the monotonic clock. */
   readonly timers: ReadonlyMap<string, number>;
   readonly moves: readonly Move[];
   /** Of an instance, by the names its chart has for them; such names are used again. */
-  readonly connections: ReadonlyMap<string, ActorTrace>;
+  connection(connectionId: string): ActorTrace | undefined;
 }
 
 export interface Trace {
@@ -45,16 +44,27 @@ interface Actor {
   readonly machine: string;
   readonly instanceId: string | null;
   readonly connectionId: string | null;
+  /** Nodes belong to the chart, not to a snapshot. */
   nodes: readonly AnyStateNode[];
-  since: Map<string, number>;
+  /** The innermost of them, and since when each is active. */
+  inner: readonly AnyStateNode[];
+  since: readonly number[];
   readonly timers: Map<string, number>;
-  readonly moves: { record: TraceRecord; count: number; first: number }[];
+  readonly steps: Step[];
   readonly connections: Map<string, Actor>;
 }
 
-/** A state as a path: its id without that of its machine. */
-export const pathOf = (node: AnyStateNode): string => node.id.slice(node.machine.id.length + 1);
-export const innermost = (node: AnyStateNode): boolean => node.type === 'atomic' || node.type === 'final';
+/** A move as it is kept: it is put into words when somebody asks. */
+interface Step {
+  readonly transition: AnyTransitionDefinition | undefined;
+  readonly event: string;
+  readonly left: readonly AnyStateNode[];
+  readonly entered: readonly AnyStateNode[];
+  readonly first: number;
+  at: number;
+  count: number;
+  facts: Facts;
+}
 
 /** `label` is the public name of a connection, by its instance (null: of the shared listener) and its name in the chart. */
 export function createTrace(
@@ -64,14 +74,13 @@ export function createTrace(
   // By the actor itself, so that whatever becomes of it, nothing is left behind.
   const actors = new WeakMap<object, Actor>();
   const instances = new Map<string, Actor>();
-  const described = new WeakMap<AnyTransitionDefinition, ReturnType<typeof describe>>();
   const followers = new Set<(record: TraceRecord) => void>();
 
   const tell = (record: TraceRecord): void => {
     for (const follower of followers) follower(record);
   };
 
-  const factsOf = (event: object, actor: Actor): Readonly<Record<string, Fact>> => {
+  const factsOf = (event: object, actor: Actor): Facts => {
     const facts = harmlessOf(event);
     if (facts === null) return NOTHING;
     const id = facts.connectionId;
@@ -79,7 +88,7 @@ export function createTrace(
     return facts;
   };
 
-  const record = (actor: Actor, kind: TraceRecord['kind'], event: string | null, more: Partial<TraceRecord>): TraceRecord => ({
+  const record = (actor: Actor, kind: TraceRecord['kind'], event: string | null, more: Partial<TraceRecord> = {}): TraceRecord => ({
     at: clock.wall(),
     kind,
     actor: actor.session,
@@ -88,14 +97,18 @@ export function createTrace(
     instanceId: actor.instanceId,
     connectionId: actor.connectionId,
     event,
-    facts: more.facts ?? NOTHING,
-    source: more.source ?? null,
-    from: more.from ?? null,
-    to: more.to ?? null,
-    guard: more.guard ?? null,
-    edge: more.edge ?? null,
-    actions: more.actions ?? [],
+    facts: NOTHING,
+    source: null,
+    from: null,
+    to: null,
+    guard: null,
+    edge: null,
+    actions: [],
+    ...more,
   });
+
+  const moveOf = (actor: Actor, { at, event, facts, transition, left, entered }: Step): TraceRecord =>
+    record(actor, 'moved', event, { at, facts, ...wayOf(left, entered, transition), ...(transition && describe(transition)) });
 
   const born = (ref: AnyActorRef): void => {
     const machine = (ref as { logic?: AnyStateMachine }).logic;
@@ -110,64 +123,56 @@ export function createTrace(
       instanceId,
       connectionId: connectionId === undefined ? null : (label(instanceId, connectionId) ?? connectionId),
       nodes: [],
-      since: new Map(),
+      inner: [],
+      since: [],
       timers: new Map(),
-      moves: [],
+      steps: [],
       connections: new Map(),
     };
     actors.set(ref, actor);
     if (connectionId !== undefined) parent?.connections.set(connectionId, actor);
     else if (instanceId !== null) instances.set(instanceId, actor);
-    if (followers.size > 0) tell(record(actor, 'born', null, {}));
+    if (followers.size > 0) tell(record(actor, 'born', null));
   };
 
-  /** Takes over the active states, and says which have changed; where none has, which were entered again. */
-  const enter = (actor: Actor, { _nodes: nodes }: AnyMachineSnapshot, target: readonly AnyStateNode[]) => {
+  const move = (actor: Actor, event: { type: string }, nodes: readonly AnyStateNode[], transition?: AnyTransitionDefinition): void => {
     const at = clock.wall();
-    const since = new Map<string, number>();
-    const to: string[] = [];
-    for (const node of nodes) {
-      if (!innermost(node)) continue;
-      const path = pathOf(node);
-      const before = actor.since.get(path);
-      since.set(path, before ?? at);
-      if (before === undefined) to.push(path);
-    }
-    const from = [...actor.since.keys()].filter(path => !since.has(path));
-    const begun = actor.since.size === 0;
-    const again = to.length === 0 ? target.map(pathOf).join(', ') : '';
-    actor.since = since;
+    const left = actor.inner;
+    const entered = nodes.filter(innermost);
+    actor.since = entered.map(node => actor.since[left.indexOf(node)] ?? at);
     actor.nodes = nodes;
-    return { from: begun ? null : from.join(', ') || again, to: to.join(', ') || again };
+    actor.inner = entered;
+    // An eventless transition follows from the one before it, which tells the facts.
+    const follows = transition?.eventType === '' && left.length > 0;
+    const facts = follows ? NOTHING : factsOf(event, actor);
+    const { steps } = actor;
+    let index = steps.length - 1;
+    while (index >= 0 && index >= steps.length - RHYTHM && !isRepeated(steps[index]!, transition, left, facts)) index -= 1;
+    let step = index >= 0 && index >= steps.length - RHYTHM ? steps[index] : undefined;
+    if (step === undefined) {
+      step = { transition, event: follows ? 'always' : event.type, left, entered, first: at, at, count: 1, facts };
+      steps.push(step);
+      if (steps.length > bounds.keptTransitions) steps.shift();
+    } else {
+      step.at = at;
+      step.count += 1;
+      step.facts = facts;
+      for (; index < steps.length - 1; index += 1) steps[index] = steps[index + 1]!;
+      steps[index] = step;
+    }
+    if (followers.size > 0) tell(moveOf(actor, step));
   };
 
-  const keep = (actor: Actor, last: TraceRecord): void => {
-    const { moves } = actor;
-    for (let i = moves.length - 1; i >= 0 && i >= moves.length - RHYTHM; i -= 1) {
-      const { record: before } = moves[i]!;
-      if (before.edge !== last.edge || before.from !== last.from || before.facts.code !== last.facts.code) continue;
-      const [move] = moves.splice(i, 1);
-      moves.push({ record: last, count: move!.count + 1, first: move!.first });
-      return;
-    }
-    moves.push({ record: last, count: 1, first: last.at });
-    if (moves.length > bounds.keptTransitions) moves.shift();
-  };
-
-  const moved = (actor: Actor, event: { type: string }, snapshot: AnyMachineSnapshot, transitions: readonly AnyTransitionDefinition[]) => {
-    if (event.type.startsWith('xstate.after.')) actor.timers.delete(event.type);
-    for (const transition of transitions) {
-      if (transition.target === undefined) continue;
-      let known = described.get(transition);
-      if (known === undefined) described.set(transition, (known = describe(transition)));
-      // An eventless transition follows from the one before it, which tells the facts.
-      const cause = transition.eventType === '' && actor.since.size > 0 ? null : event;
-      const facts = cause === null ? NOTHING : factsOf(cause, actor);
-      const last = record(actor, 'moved', cause?.type ?? 'always', { ...known, ...enter(actor, snapshot, transition.target), facts });
-      keep(actor, last);
-      if (followers.size > 0) tell(last);
-    }
-  };
+  const viewOf = (actor: Actor): ActorTrace => ({
+    nodes: actor.nodes,
+    innermost: inOrder(actor.inner).map(node => ({ node, since: actor.since[actor.inner.indexOf(node)]! })),
+    timers: actor.timers,
+    moves: actor.steps.map(step => ({ record: moveOf(actor, step), count: step.count, first: step.first })),
+    connection(connectionId) {
+      const connection = actor.connections.get(connectionId);
+      return connection && viewOf(connection);
+    },
+  });
 
   return {
     next(inspected) {
@@ -176,7 +181,10 @@ export function createTrace(
       const actor = actors.get(ref);
       if (actor === undefined) return;
       if (inspected.type === '@xstate.microstep') {
-        moved(actor, inspected.event, inspected.snapshot as AnyMachineSnapshot, inspected._transitions);
+        const { event, snapshot, _transitions: transitions } = inspected;
+        if (event.type.startsWith('xstate.after.')) actor.timers.delete(event.type);
+        for (const transition of transitions)
+          if (transition.target !== undefined) move(actor, event, (snapshot as AnyMachineSnapshot)._nodes, transition);
       } else if (inspected.type === '@xstate.action') {
         // `after` compiles into a delayed raise, and leaving the state into its cancellation.
         const { type, params } = inspected.action as { type: string; params: { id?: string; delay?: number; sendId?: string } };
@@ -187,21 +195,22 @@ export function createTrace(
         const { event, sourceRef } = inspected;
         if (followers.size > 0) {
           const source = sourceRef && actors.get(sourceRef);
-          if (source !== undefined && event.type.startsWith('xstate.error.actor.')) tell(record(source, 'ended', 'error', {}));
+          if (source !== undefined && event.type.startsWith('xstate.error.actor.')) tell(record(source, 'ended', 'error'));
           tell(record(actor, 'event', event.type, { facts: factsOf(event, actor), source: (sourceRef as AnyActorRef)?.sessionId ?? null }));
         }
-        // Where the chart stays in its initial state, no microstep tells of it.
-        const snapshot = ref.getSnapshot() as AnyMachineSnapshot;
-        if (event.type !== 'xstate.init' || actor.since.size > 0 || snapshot._nodes === undefined) return;
-        const last = record(actor, 'moved', event.type, enter(actor, snapshot, []));
-        keep(actor, last);
-        if (followers.size > 0) tell(last);
+        // Where a chart stays in its initial state, no microstep tells of it.
+        if (event.type !== 'xstate.init' || actor.nodes.length > 0) return;
+        const { _nodes: nodes } = ref.getSnapshot() as Partial<AnyMachineSnapshot>;
+        if (nodes !== undefined) move(actor, event, nodes);
       } else if (inspected.type === '@xstate.snapshot' && inspected.snapshot.status !== 'active') {
         actor.timers.clear();
-        if (followers.size > 0) tell(record(actor, 'ended', inspected.snapshot.status, {}));
+        if (followers.size > 0) tell(record(actor, 'ended', inspected.snapshot.status));
       }
     },
-    of: instanceId => instances.get(instanceId),
+    of(instanceId) {
+      const actor = instances.get(instanceId);
+      return actor && viewOf(actor);
+    },
     forget(instanceId) {
       instances.delete(instanceId);
     },
@@ -210,4 +219,10 @@ export function createTrace(
       return () => followers.delete(listener);
     },
   };
+}
+
+/** Is it the same transition out of the same states, for the same reason? */
+function isRepeated(step: Step, transition: AnyTransitionDefinition | undefined, left: readonly AnyStateNode[], facts: Facts): boolean {
+  if (step.transition !== transition || step.left.length !== left.length || step.facts.code !== facts.code) return false;
+  return left.every(node => step.left.includes(node));
 }

@@ -1,7 +1,8 @@
 // Why an instance is in the state it is in: what its chart waits for and until when, and how it came there. Read off the
 // trace when asked; of a stopped instance the last word is kept, for the last so many of them.
 import type { SupervisorContext } from '../../machines/supervisor.ts';
-import { type ActorTrace, innermost, type Move, pathOf, type Trace } from '../observe/trace.ts';
+import { pathOf } from '../observe/happening.ts';
+import type { ActorTrace, Move, Trace } from '../observe/trace.ts';
 import { bounds } from '../options.ts';
 import type { Clock } from '../world.ts';
 import type { Engine } from './engine.ts';
@@ -60,10 +61,8 @@ const transitionOf = ({ record, count, first }: Move): ExplainedTransition => ({
 export function createExplain({ engine, trace, clock, queue }: ExplainDeps): Explain {
   const stopped = new Map<string, Explanation>();
 
-  const statesOf = ({ nodes, since }: ActorTrace): ExplainedState[] =>
-    nodes
-      .filter(innermost)
-      .map(node => ({ state: pathOf(node), since: since.get(pathOf(node)) ?? 0, meaning: node.description?.trim() ?? '' }));
+  const statesOf = ({ innermost }: ActorTrace): ExplainedState[] =>
+    innermost.map(({ node, since }) => ({ state: pathOf(node), since, meaning: node.description?.trim() ?? '' }));
 
   const waitsOf = ({ timers }: ActorTrace): Wait[] => {
     const past = clock.wall() - clock.now();
@@ -89,9 +88,9 @@ export function createExplain({ engine, trace, clock, queue }: ExplainDeps): Exp
     transitions: actor.moves.map(transitionOf),
   });
 
-  const connectionsOf = (record: InstanceRecord, { connections }: ActorTrace): ExplainedConnection[] =>
+  const connectionsOf = (record: InstanceRecord, instance: ActorTrace): ExplainedConnection[] =>
     [...record.peers.values()].flatMap(({ id, label, link, stage }) => {
-      const actor = connections.get(id);
+      const actor = instance.connection(id);
       if (actor === undefined) return [];
       return { connectionId: label, peer: link.peer, session: stage === 'admitted', states: statesOf(actor), ...partsOf(actor) };
     });

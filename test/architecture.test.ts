@@ -173,14 +173,6 @@ test('a machine imports xstate and other machines, nothing else', () => {
   }
 });
 
-test('a machine is one literal: no spreads in its configuration', () => {
-  for (const file of filesBelow('machines')) {
-    const source = sources.get(file)!;
-    const config = source.slice(source.indexOf('createMachine('));
-    if (source.includes('createMachine(')) expect({ file, spread: config.includes('...') }).toEqual({ file, spread: false });
-  }
-});
-
 test('time, chance, network and processes are touched only where the world is implemented', () => {
   const forbidden =
     /(?<![.\w])(Date\.now|new Date\(|Math\.random|setTimeout|setInterval|setImmediate|performance\.now|process\.hrtime)\b|from 'node:(net|child_process|timers)/;

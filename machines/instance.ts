@@ -153,6 +153,7 @@ export const instanceMachine = setup({
       claimant: context.claimant === params.connectionId ? null : context.claimant,
     })),
     countFall: assign({ falls: ({ context }) => context.falls + 1 }),
+    forgetFallLater: raise({ type: 'fall.forgotten' }, { delay: 'restartPeriod' }),
     forgetFall: assign({ falls: ({ context }) => Math.max(0, context.falls - 1) }),
     countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
     clearAttempts: assign({ attempts: 0 }),
@@ -630,7 +631,7 @@ export const instanceMachine = setup({
     },
     fallen: {
       description: 'It fell although it should run. Falls within the restart period are counted.',
-      entry: ['announceSettled', 'countFall', raise({ type: 'fall.forgotten' }, { delay: 'restartPeriod' })],
+      entry: ['announceSettled', 'countFall', 'forgetFallLater'],
       always: [{ guard: 'fellTooOften', target: 'stopped', actions: 'noteRestartLimit' }, { target: 'backoff' }],
     },
     backoff: {

@@ -157,6 +157,12 @@ export const bounds = {
   reportedLines: 20,
   /** Ids of answered heartbeats remembered per connection (a count). */
   answeredHeartbeats: 1_024,
+  /** Transitions remembered of each instance and each connection (a count). */
+  keptTransitions: 20,
+  /** Characters of a message that the trace keeps. */
+  tracedText: 200,
+  /** Stopped instances that can still be explained (a count). */
+  keptStopped: 100,
 } as const;
 
 /** The part of pino that is used. */

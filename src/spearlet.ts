@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
 import { SpearletError } from './errors.ts';
 import { createLogger, guarded, guardedInspect } from './observe/log.ts';
+import { createTrace } from './observe/trace.ts';
 import {
   type ExpectSpec,
   expectSchema,
@@ -19,6 +20,8 @@ import { parse } from './parse.ts';
 import { spawnProgram } from './process/spawn.ts';
 import { createDeadlines } from './runtime/deadlines.ts';
 import { createEngine, type SpearletEvent } from './runtime/engine.ts';
+import { createExplain } from './runtime/explain.ts';
+import type { Explanation } from './runtime/explanation.ts';
 import type { ExitReport, Instance } from './runtime/instance.ts';
 import { createInstances } from './runtime/instances.ts';
 import { waiting } from './runtime/record.ts';
@@ -41,6 +44,12 @@ export interface Spearlet {
   expect(spec: ExpectSpec): Expected;
   /** What has gone through, by instance and connection; an instance is in it until it is stopped. */
   stats(): Stats;
+  /**
+   * Why an instance is in the state it is in: since when, what it waits for and until when, its last transitions and what
+   * caused them, its last exit. As data, and with String(…) as text. Also of the last 100 that were stopped; undefined for
+   * any other id.
+   */
+  explain(instanceId: string): Explanation | undefined;
   /** Stops every instance. Afterwards no process, port, timer or handle of it is left. */
   stop(options?: StopOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -78,11 +87,15 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
   const deadlines = createDeadlines(clock);
   const handles = new Map<string, Instance>();
   const engine = createEngine(clock, logger, record => handles.get(record.id)!);
+  const trace = createTrace(clock, (instanceId, connectionId) => {
+    const peers = instanceId === null ? engine.lobby : engine.records.get(instanceId)?.peers;
+    return peers?.get(connectionId)?.label;
+  });
   const supervisor = createActor(wire(world, options, engine, running), {
     id: 'supervisor',
     input: { maxConcurrentStarts: options.maxConcurrentStarts },
     clock: clock as never,
-    ...(options.inspect === undefined ? {} : { inspect: guardedInspect(options.inspect) as never }),
+    inspect: guardedInspect(trace as never, ...(options.inspect === undefined ? [] : [options.inspect])),
   });
   const stopped = waiting<void>();
   let stopping = false;
@@ -101,7 +114,8 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
   });
   supervisor.start();
 
-  const begin = createInstances({ options, chance, engine, deadlines, logger, supervisor, handles });
+  const explained = createExplain({ engine, trace, clock, queue: () => supervisor.getSnapshot().context });
+  const begin = createInstances({ options, chance, engine, deadlines, logger, supervisor, handles, remember: explained.remember });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
@@ -162,6 +176,7 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
       };
     },
     stats: () => statsOf(engine, clock),
+    explain: explained.explain,
     stop,
     [Symbol.asyncDispose]: () => stop(),
   };

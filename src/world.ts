@@ -31,6 +31,9 @@ export const realClock: Clock = {
   clearTimeout: timer => clearTimeout(timer?.id as NodeJS.Timeout | undefined),
 };
 
+/** A time of day as ISO 8601, in UTC. */
+export const iso = (wall: number): string => new Date(wall).toISOString();
+
 export const realChance: Chance = {
   fraction: () => Math.random(),
   token: () => randomBytes(32).toString('base64url'),

@@ -35,14 +35,16 @@ export function guarded(logger: Logger): Logger {
   return safe as never as Logger;
 }
 
-/** An inspection observer that cannot throw either. */
-export function guardedInspect(inspect: Inspect): (event: unknown) => void {
-  const next = typeof inspect === 'function' ? inspect : (event: never) => inspect.next?.(event);
+/** Inspection observers as one that cannot throw either; each gets every event. */
+export function guardedInspect(...observers: readonly Inspect[]): (event: unknown) => void {
   return event => {
-    try {
-      next(event as never);
-    } catch {
-      // As above.
+    for (const observer of observers) {
+      try {
+        if (typeof observer === 'function') observer(event as never);
+        else observer.next?.(event as never);
+      } catch {
+        // As above.
+      }
     }
   };
 }

@@ -170,6 +170,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       const report = record.report ?? reportOf(record, context, clock);
       const cause = context.cause ?? { reason: 'internal', code: 'INTERNAL', message: 'ended for no known cause', final: true };
       const last = cause.reason === 'restart' ? { ...report, reason: cause.reason, message: cause.message } : report;
+      record.report = last;
       const error = new SpearletError(codeOf(cause), cause.message, {
         ...idsOf(record),
         exitCode: last.code,
@@ -199,7 +200,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.calls.close('it failed inside spearlet', error);
       record.calls.end();
       record.ready.reject(error);
-      record.exited.resolve({
+      record.report = {
         ...idsOf(record),
         incarnation: record.incarnation,
         pid: record.pid,
@@ -211,7 +212,8 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
         stderr: '',
         outputBytes: 0,
         droppedBytes: 0,
-      });
+      };
+      record.exited.resolve(record.report);
       record.forget();
     },
 

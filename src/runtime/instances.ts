@@ -22,12 +22,14 @@ export interface InstancesDeps {
   readonly logger: Logger;
   readonly supervisor: { send(event: SupervisorEvent): void; getSnapshot(): { readonly children: object } };
   readonly handles: Map<string, Instance>;
+  /** Keeps what can be said of one that is stopped. */
+  remember(record: InstanceRecord): void;
 }
 
 /** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
 export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined) => InstanceRecord;
 
-export function createInstances({ options, chance, engine, deadlines, logger, supervisor, handles }: InstancesDeps): Begin {
+export function createInstances({ options, chance, engine, deadlines, logger, supervisor, handles, remember }: InstancesDeps): Begin {
   return (artifactId, spec, timeout) => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().slice(0, 8)}`;
     const place = engine.places.take();
@@ -85,6 +87,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
         actor?.send({ type: 'stop', grace });
       },
       forget() {
+        remember(record);
         engine.records.delete(id);
         handles.delete(id);
         show('stopped');

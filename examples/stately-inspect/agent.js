@@ -1,0 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { serve } from 'spearlet/agent';
+
+await serve({
+  work: () => sleep(500),
+  fall: () => process.exit(1),
+});

@@ -1,0 +1,159 @@
+// Explanations of charts on a simulated clock: every moment in them is exact.
+import { describe, expect, test } from 'vitest';
+import { connectionMachine, instanceMachine } from '../../machines/index.ts';
+import { bounds } from '../../src/options.ts';
+import { createExplain, timeouts } from '../../src/runtime/explain.ts';
+import { stateOf } from '../../src/runtime/instance.ts';
+import type { InstanceRecord } from '../../src/runtime/record.ts';
+import { openStage, WALL } from './stage.ts';
+
+function openExplained(maxConcurrentStarts?: number) {
+  const stage = openStage(maxConcurrentStarts);
+  const records = new Map<string, InstanceRecord>();
+  const explained = createExplain({
+    engine: { records } as never,
+    trace: stage.trace,
+    clock: stage.time as never,
+    queue: () => stage.supervisor.getSnapshot().context,
+  });
+  const start = (id: string, place = 'instance-1', restart?: 'permanent') => {
+    stage.start(id, place, restart);
+    const actor = stage.supervisor.getSnapshot().children[place]!;
+    const record = {
+      ...{ id, artifactId: 'summarizer', place, incarnation: 1, pid: 42, address: '127.0.0.1:9100', report: null },
+      calls: { inFlight: 0 },
+      peers: new Map(),
+      get state() {
+        return stateOf((actor.getSnapshot() as { value?: unknown }).value);
+      },
+    };
+    records.set(id, record as never);
+    return record;
+  };
+  const connect = async (record: ReturnType<typeof start>, connectionId = 'connection-1') => {
+    const peer = { id: connectionId, label: `${record.id}/${connectionId}`, link: { peer: '127.0.0.1:50000' }, stage: 'admitted' };
+    record.peers.set(connectionId, peer);
+    await stage.connect(record.id, connectionId);
+  };
+  return { ...stage, explained, explain: explained.explain, records, start, connect };
+}
+
+describe('what an instance waits for', () => {
+  test('a place to start, and how many wait before it', () => {
+    const { start, explain } = openExplained(1);
+    start('a');
+    start('b', 'instance-2');
+    start('c', 'instance-3');
+    expect(explain('c')).toMatchObject({
+      state: 'allocating',
+      chart: { state: 'running.allocating.queued', since: WALL },
+      waits: [{ timeout: null, until: null, meaning: expect.stringContaining('1 start at once (maxConcurrentStarts), 1 wait before it') }],
+      endedBy: ['stop', 'listener.failed', 'start.granted'],
+    });
+    expect(String(explain('c'))).toContain('waits for a place to start');
+  });
+
+  test('a connection, until the connect timeout', () => {
+    const { start, explain, clock } = openExplained();
+    start('a');
+    clock.increment(100);
+    const explanation = explain('a')!;
+    expect(explanation).toMatchObject({ at: WALL + 100, state: 'listening', chart: { since: WALL, meaning: 'Nobody is connected.' } });
+    expect(explanation.waits).toEqual([{ timeout: 'connectTimeout', until: WALL + 30_000, meaning: timeouts.connectTimeout }]);
+  });
+
+  test('the end of its backoff', async () => {
+    const { start, connect, tell, explain, clock } = openExplained();
+    await connect(start('a', 'instance-1', 'permanent'));
+    tell('a', { type: 'process.exited', exitCode: 9, signal: null });
+    clock.increment(250);
+    clock.increment(50);
+    expect(explain('a')).toMatchObject({
+      state: 'backoff',
+      chart: { state: 'backoff', since: WALL + 250 },
+      waits: [{ timeout: 'backoff', until: WALL + 450 }],
+      endedBy: ['stop'],
+    });
+  });
+
+  test('every timeout of the charts has its words', () => {
+    const undelayed = ['restartPeriod'];
+    const names = [instanceMachine, connectionMachine].flatMap(({ implementations }) => Object.keys(implementations.delays));
+    expect(Object.keys(timeouts).sort()).toEqual([...new Set(names)].filter(name => !undelayed.includes(name)).sort());
+  });
+});
+
+test('a connection is explained as well: its heartbeat, since when and until when', async () => {
+  const { start, connect, hear, explain, clock } = openExplained();
+  await connect(start('a'));
+  clock.increment(4_000);
+  hear('connection-1', { type: 'link.silent' });
+  clock.increment(1_000);
+  expect(explain('a')!.connections).toMatchObject([
+    {
+      connectionId: 'a/connection-1',
+      peer: '127.0.0.1:50000',
+      session: true,
+      states: [
+        { state: 'ready.heartbeat.awaiting', since: WALL + 4_000 },
+        { state: 'ready.reading.flowing', since: WALL },
+      ],
+      waits: [{ timeout: 'heartbeat', until: WALL + 14_000, meaning: 'its heartbeat has to be answered, or counts as missed' }],
+      transitions: [{}, {}, {}, {}, { event: 'link.silent', from: 'ready.heartbeat.resting', to: 'ready.heartbeat.awaiting' }],
+    },
+  ]);
+});
+
+test('reads as a text that says it all', async () => {
+  const { start, connect, tell, hear, explain, clock, time } = openExplained();
+  const record = start('summarizer-1f2e3d4c', 'instance-1', 'permanent');
+  clock.increment(120);
+  await connect(record);
+  for (let i = 0; i < 3; i += 1) {
+    tell(record.id, { type: 'work.begun' });
+    clock.increment(10);
+    tell(record.id, { type: 'work.finished' });
+  }
+  hear('connection-1', { type: 'link.closed', code: 'LINK_LOST', message: 'closed by the other end' });
+  record.peers.clear();
+  clock.increment(2_500);
+  Object.assign(record, {
+    report: { incarnation: 1, reason: 'crashed', message: 'the program crashed', code: 9, signal: null, uptime: 61_000, stderr: 'a\nb\n' },
+  });
+  expect(time.wall()).toBe(WALL + 2_650);
+  expect(String(explain(record.id))).toBe(`summarizer-1f2e3d4c (summarizer) is reconnecting at 2026-01-01T00:00:02.650Z
+  incarnation 1, pid 42, 127.0.0.1:9100, 0 in flight
+  running.reconnecting since 2026-01-01T00:00:00.150Z (2.5 s)
+    The session is lost, the program lives. Executions in flight wait for it to come back.
+    until 2026-01-01T00:00:10.150Z (in 7.5 s, reconnectWindow): its agent has to come back, or its program is ended
+    left by: session.opened, process.exited, stop
+last exit: incarnation 1, crashed: the program crashed (exit code 9), after 1 min 1 s
+  | a
+  | b
+transitions of the instance:
+  2026-01-01T00:00:00.000Z  running.allocating.queued: begun
+  2026-01-01T00:00:00.000Z  running.allocating.queued → running.allocating.binding: start.granted
+  2026-01-01T00:00:00.000Z  running.allocating.binding → running.connecting.listening: listener.bound address=127.0.0.1:9100
+  2026-01-01T00:00:00.120Z  running.connecting.listening → running.connecting.authenticating: socket.accepted connectionId=summarizer-1f2e3d4c/connection-1
+  2026-01-01T00:00:00.120Z  running.connecting.authenticating → running.connected.ready: session.opened connectionId=summarizer-1f2e3d4c/connection-1
+  2026-01-01T00:00:00.140Z  running.connected.ready → running.connected.executing: work.begun (3 times since 2026-01-01T00:00:00.120Z)
+  2026-01-01T00:00:00.150Z  running.connected.executing → running.connected.ready: work.finished (3 times since 2026-01-01T00:00:00.130Z)
+  2026-01-01T00:00:00.150Z  running.connected.ready → running.reconnecting: connection.closed [isSession] connectionId=summarizer-1f2e3d4c/connection-1 code=LINK_LOST message=closed by the other end`);
+});
+
+test('of the stopped the last so many are kept, and of 10,000 nothing else', () => {
+  const { start, tell, explained, explain, records, trace } = openExplained();
+  const ids = Array.from({ length: 10_000 }, (_, i) => `a-${i}`);
+  for (const id of ids) {
+    const record = start(id);
+    tell(id, { type: 'stop', grace: 0 });
+    tell(id, { type: 'process.exited', exitCode: 0, signal: null });
+    tell(id, { type: 'process.closed' });
+    explained.remember(record as never);
+    records.delete(id);
+  }
+  expect(ids.filter(id => explain(id) !== undefined)).toEqual(ids.slice(-bounds.keptStopped));
+  expect(ids.filter(id => trace.of(id) !== undefined)).toEqual([]);
+  expect(explain('a-9999')).toMatchObject({ state: 'stopped', chart: { state: 'stopped' }, waits: [], endedBy: [], connections: [] });
+  expect(explain('never was')).toBeUndefined();
+});

@@ -1,0 +1,70 @@
+// Charts that run on a simulated clock, with nothing real below them, and the trace of what they do.
+import { createActor, fromCallback, fromPromise, SimulatedClock } from 'xstate';
+import type { LinkEvent } from '../../machines/connection.ts';
+import { connectionMachine, type InstanceEvent, instanceMachine, supervisorMachine } from '../../machines/index.ts';
+import type { TraceRecord } from '../../src/observe/happening.ts';
+import { guardedInspect } from '../../src/observe/log.ts';
+import { createTrace } from '../../src/observe/trace.ts';
+
+/** The time of day when the simulated clock stands at 0: 2026-01-01T00:00:00Z. */
+export const WALL = 1_767_225_600_000;
+
+export function openStage(maxConcurrentStarts = 4) {
+  const clock = new SimulatedClock();
+  const time = { now: () => clock.now(), wall: () => WALL + clock.now() };
+  const trace = createTrace(time, (instanceId, connectionId) => (instanceId === null ? undefined : `${instanceId}/${connectionId}`));
+  const records: TraceRecord[] = [];
+  const listeners = new Map<string, (event: InstanceEvent) => void>();
+  const links = new Map<string, (event: LinkEvent) => void>();
+  const silent = () => {};
+  const connection = connectionMachine.provide({
+    actors: {
+      link: fromCallback(({ input, sendBack }) => void links.set((input as { connectionId: string }).connectionId, sendBack)) as never,
+      authenticate: fromPromise(async () => ({ verdict: 'genuine' as const })) as never,
+    },
+    actions: { refuse: silent, complain: silent, handOver: silent, reportEnd: silent },
+  });
+  const instance = instanceMachine.provide({
+    actors: {
+      connection,
+      listen: fromCallback(({ input, sendBack, receive }) => {
+        listeners.set((input as { instanceId: string }).instanceId, sendBack as never);
+        receive(({ type }) => type === 'bind' && sendBack({ type: 'listener.bound', address: '127.0.0.1:9100' } as never));
+      }) as never,
+      process: fromCallback(({ sendBack, receive }) => {
+        receive(({ type }) => type === 'spawn' && sendBack({ type: 'process.spawned', pid: 42 } as never));
+      }) as never,
+    },
+  });
+  const machine = supervisorMachine.provide({ actors: { instance, connection, reception: fromCallback(silent) as never } });
+  const supervisor = createActor(machine, {
+    id: 'supervisor',
+    clock,
+    input: { maxConcurrentStarts },
+    inspect: guardedInspect(trace as never),
+  });
+  supervisor.start();
+  return {
+    clock,
+    time,
+    trace,
+    records,
+    supervisor,
+    /** Keeps every record from now on. */
+    follow: () => trace.follow(record => records.push(record)),
+    start: (instanceId: string, place = 'instance-1', restart: 'permanent' | 'temporary' = 'temporary') =>
+      supervisor.send({
+        type: 'start',
+        instance: { instanceId, place, external: false, restart, intensity: 3, misses: 3, grace: 400 },
+      }),
+    /** Something happens to an instance, told by its listener. */
+    tell: (instanceId: string, event: InstanceEvent) => listeners.get(instanceId)?.(event),
+    /** Something happens to a connection, told by its link. */
+    hear: (connectionId: string, event: LinkEvent) => links.get(connectionId)?.(event),
+    async connect(instanceId: string, connectionId = 'connection-1') {
+      listeners.get(instanceId)?.({ type: 'socket.accepted', connectionId });
+      links.get(connectionId)?.({ type: 'auth.received' });
+      for (let i = 0; i < 5; i += 1) await null;
+    },
+  };
+}

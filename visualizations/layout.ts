@@ -86,7 +86,8 @@ async function place(chart: Chart, form: Form, widths: ReadonlyMap<string, numbe
         ...options,
         'elk.padding': `[top=${size.height + 8},left=14,bottom=14,right=14]`,
         'elk.nodeSize.constraints': 'MINIMUM_SIZE',
-        'elk.nodeSize.minimum': `(${size.width},${size.height})`,
+        // Width and height change places here: ELK lays out downwards by turning everything, and forgets to turn this.
+        'elk.nodeSize.minimum': `(${size.height},${size.width})`,
       },
     };
   };

@@ -10,7 +10,7 @@ export const kinds: Record<Kind, { light: string; dark: string; dash: string; le
   timeout: { light: '#9a6700', dark: '#e3b341', dash: '8 4', legend: 'timeout (after)' },
   done: { light: '#1a7f37', dark: '#56d364', dash: '14 3 3 3', legend: 'done' },
   error: { light: '#cf222e', dark: '#ff7b72', dash: '12 3 3 3 3 3', legend: 'error' },
-  always: { light: '#6e7781', dark: '#8b949e', dash: '2 3', legend: 'always, at once' },
+  always: { light: '#59636e', dark: '#9198a1', dash: '2 3', legend: 'always, at once' },
 };
 
 const shades = {
@@ -41,8 +41,8 @@ export function svgOf(layout: Layout): string {
     ...layout.routes.map(labelShape),
   ];
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">`,
-    `<title id="title">${escaped(`Statechart ${root.name}. ${root.description}`)}</title>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" class="statechart" role="img" aria-labelledby="${root.name}-title">`,
+    `<title id="${root.name}-title">${escaped(`Statechart ${root.name}. ${root.description}`)}</title>`,
     `<style>${style()}</style>`,
     `<defs>${[...Object.keys(kinds), 'start'].map(markerOf).join('')}</defs>`,
     `<rect class="canvas" width="${width}" height="${height}"/>`,
@@ -52,7 +52,9 @@ export function svgOf(layout: Layout): string {
     '</g>',
     '</svg>',
     '',
-  ].join('\n');
+  ]
+    .join('\n')
+    .replaceAll(/(id="|url\(#)to-/g, `$1${root.name}-to-`); // Several drawings may stand on one page.
 }
 
 function style(): string {
@@ -66,9 +68,9 @@ function style(): string {
       `.edge.${name} path{stroke:var(--${name});stroke-dasharray:${dash}}.edge.${name} rect{stroke:var(--${name})}text.${name},marker.${name}{fill:var(--${name})}`,
   );
   return [
-    `:root{color-scheme:light dark;${variables(0)}}`,
-    `@media (prefers-color-scheme:dark){:root{${variables(1)}}}`,
-    'text{font-family:-apple-system,"Segoe UI",Helvetica,Arial,"Liberation Sans",sans-serif;fill:var(--text)}',
+    `.statechart{color-scheme:light dark;${variables(0)}}`,
+    `@media (prefers-color-scheme:dark){.statechart{${variables(1)}}}`,
+    '.statechart{font-family:-apple-system,"Segoe UI",Helvetica,Arial,"Liberation Sans",sans-serif;fill:var(--text)}',
     '.name{font-weight:600}.description{fill:var(--muted);font-style:italic}.actions{fill:var(--muted)}',
     // An edge that has to run behind a parent's text is interrupted there.
     '.over text{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}',

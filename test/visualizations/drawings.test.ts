@@ -55,9 +55,9 @@ describe.each(machines.map(machine => ({ id: machine.id, machine })))('$id', ({ 
     for (const { edge, descriptor, node, transition } of transitions) {
       const texts = drawing.texts.filter(text => text.edge === edge);
       const words = texts.map(({ content }) => content).join(' ');
-      for (const name of [wordOf(descriptor), ...namesOf([transition.guard]), ...namesOf(transition.actions)])
-        expect(words, edge).toContain(name);
       const routes = drawing.routes.filter(route => route.edges.includes(edge));
+      for (const name of [wordOf(descriptor), ...namesOf([transition.guard]), ...namesOf(transition.actions)])
+        for (const told of [words, ...routes.map(({ title }) => title)]) expect(told, edge).toContain(name);
       expect({ edge, routes: routes.length }).toEqual({ edge, routes: transition.target?.length ?? 0 });
       if (routes.length === 0) for (const text of texts) expect(isInside(text, drawing.cards.get(node.id)!), edge).toBe(true);
       for (const [index, { points }] of routes.entries()) {

@@ -13,6 +13,7 @@ export interface Text extends Box {
 }
 export interface Route {
   readonly kind: string;
+  readonly title: string;
   readonly edges: readonly string[];
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
@@ -42,9 +43,10 @@ export function readDrawing(svg: string): Drawing {
     texts: [...textsOf(legend, 0, 0), ...textsOf(chart, dx, dy)],
     routes: [
       ...chart.matchAll(
-        /<g class="edge (\w+)" data-edge="([^"]+)"><title>[^<]+<\/title><path d="M([^"]+)" marker-end="url\(#\w+-to-(\w+)\)"/g,
+        /<g class="edge (\w+)" data-edge="([^"]+)"><title>([^<]+)<\/title><path d="M([^"]+)" marker-end="url\(#\w+-to-(\w+)\)"/g,
       ),
-    ].map(([, kind, edges, path, arrow]) => ({
+    ].map(([, kind, edges, title, path, arrow]) => ({
+      title: title!,
       kind: kind === arrow ? kind! : `${kind} with the arrow of ${arrow}`,
       edges: edges!.split(' '),
       points: path!.split('L').map(point => {

@@ -1,0 +1,166 @@
+// A layout as one SVG for light and dark: cards, edges that differ by colour and dash, a legend. It decides colours, not places.
+import { textOf } from './card.ts';
+import type { Kind, State } from './chart.ts';
+import { type Box, type Card, type Layout, type Point, padding, type Route } from './layout.ts';
+import { heightOf, type Line, sizes, widthOf } from './text.ts';
+
+/** What tells the kinds of transition apart, in light, in dark, and without colours. */
+export const kinds: Record<Kind, { light: string; dark: string; dash: string; legend: string }> = {
+  event: { light: '#0969da', dark: '#58a6ff', dash: 'none', legend: 'event [guard] / actions' },
+  timeout: { light: '#9a6700', dark: '#e3b341', dash: '8 4', legend: 'timeout (after)' },
+  done: { light: '#1a7f37', dark: '#56d364', dash: '14 3 3 3', legend: 'done' },
+  error: { light: '#cf222e', dark: '#ff7b72', dash: '12 3 3 3 3 3', legend: 'error' },
+  always: { light: '#59636e', dark: '#9198a1', dash: '2 3', legend: 'always, at once' },
+};
+
+const shades = {
+  canvas: ['#ffffff', '#0d1117'],
+  card: ['#f6f8fa', '#161b22'],
+  leaf: ['#ffffff', '#21262d'],
+  border: ['#8c959f', '#6e7681'],
+  text: ['#1f2328', '#f0f6fc'],
+  muted: ['#57606a', '#b1bac4'],
+} as const;
+
+const margin = 12;
+
+export function svgOf(layout: Layout): string {
+  const legend = legendOf(layout.width + 2 * margin);
+  const width = layout.width + 2 * margin;
+  const height = layout.height + 2 * margin + legend.height;
+  const root = layout.cards[0]!.state;
+  const body = [
+    ...layout.cards.map(cardShape),
+    ...layout.initials.map(points => `<path class="start" d="${pathOf(points)}" marker-end="url(#to-start)"/>`),
+    ...layout.dots.map(box => `<circle class="dot" cx="${box.x + box.width / 2}" cy="${box.y + box.height / 2}" r="${box.width / 2}"/>`),
+    ...layout.routes.map(routeShape),
+    ...layout.rings.map(
+      box => `<circle class="ring" cx="${box.x + box.width / 2}" cy="${box.y + box.height / 2}" r="${box.width / 2 - 1}"/>`,
+    ),
+    ...layout.cards.map(cardText),
+    ...layout.routes.map(labelShape),
+  ];
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" class="statechart" role="img" aria-labelledby="${root.name}-title">`,
+    `<title id="${root.name}-title">${escaped(`Statechart ${root.name}. ${root.description}`)}</title>`,
+    `<style>${style()}</style>`,
+    `<defs>${[...Object.keys(kinds), 'start'].map(markerOf).join('')}</defs>`,
+    `<rect class="canvas" width="${width}" height="${height}"/>`,
+    `<g class="legend">${legend.shapes.join('')}</g>`,
+    `<g transform="translate(${margin} ${legend.height + margin})">`,
+    ...body,
+    '</g>',
+    '</svg>',
+    '',
+  ]
+    .join('\n')
+    .replaceAll(/(id="|url\(#)to-/g, `$1${root.name}-to-`); // Several drawings may stand on one page.
+}
+
+function style(): string {
+  const variables = (shade: 0 | 1) =>
+    [
+      ...Object.entries(shades).map(([name, pair]) => `--${name}:${pair[shade]}`),
+      ...Object.entries(kinds).map(([name, { light, dark }]) => `--${name}:${shade === 0 ? light : dark}`),
+    ].join(';');
+  const each = Object.entries(kinds).map(
+    ([name, { dash }]) =>
+      `.edge.${name} path{stroke:var(--${name});stroke-dasharray:${dash}}.edge.${name} rect{stroke:var(--${name})}text.${name},marker.${name}{fill:var(--${name})}`,
+  );
+  return [
+    `.statechart{color-scheme:light dark;${variables(0)}}`,
+    `@media (prefers-color-scheme:dark){.statechart{${variables(1)}}}`,
+    '.statechart{font-family:-apple-system,"Segoe UI",Helvetica,Arial,"Liberation Sans",sans-serif;fill:var(--text)}',
+    '.name{font-weight:600}.description{fill:var(--muted);font-style:italic}.actions{fill:var(--muted)}',
+    // An edge that has to run behind a parent's text is interrupted there.
+    '.over text{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}',
+    '.canvas{fill:var(--canvas)}.card{fill:var(--card);stroke:var(--border)}.card.leaf,.inner{fill:var(--leaf);stroke:var(--border)}',
+    '.card.region{stroke-dasharray:6 4}.inner{fill:none}.dot,marker.start{fill:var(--text)}.start{fill:none;stroke:var(--text)}',
+    '.ring{fill:var(--canvas);stroke:var(--text);stroke-width:1.6}',
+    '.edge path{fill:none;stroke-width:1.6}.edge rect{fill:var(--canvas)}',
+    ...each,
+  ].join('\n');
+}
+
+function markerOf(name: string): string {
+  return `<marker id="to-${name}" class="${name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>`;
+}
+
+function cardShape({ state, x, y, width, height }: Card, _index: number, cards: readonly Card[]): string {
+  const region = cards.some(({ state: other }) => other.type === 'parallel' && other.states.includes(state));
+  const classes = ['card', state.states.length === 0 ? 'leaf' : '', region ? 'region' : '', state.type].filter(Boolean).join(' ');
+  const rect = (inset: number, attributes: string) =>
+    `<rect ${attributes} x="${x + inset}" y="${y + inset}" width="${width - 2 * inset}" height="${height - 2 * inset}" rx="${8 - inset}"/>`;
+  const title = `<title>${escaped(titleOf(state))}</title>`;
+  return `<g>${title}${rect(0, `data-state="${escaped(state.id)}" class="${classes}"`)}${state.type === 'final' ? rect(3, 'class="inner"') : ''}</g>`;
+}
+
+function titleOf(state: State): string {
+  return `${state.id}${state.type === 'atomic' ? '' : ` (${state.type})`}${state.description === '' ? '' : `: ${state.description}`}`;
+}
+
+function cardText({ state, x, y, lines }: Card): string {
+  const text = linesShape(lines, x + padding.x, y + padding.y);
+  return state.states.length === 0 ? text : `<g class="over">${text}</g>`;
+}
+
+function routeShape({ edge, points }: Route): string {
+  const title = edge.transitions.map(each => `${edge.source} → ${edge.target}: ${textOf(each)}`).join('\n');
+  return `<g class="edge ${edge.kind}" data-edge="${escaped(idsOf(edge.transitions))}"><title>${escaped(title)}</title><path d="${pathOf(points)}" marker-end="url(#to-${edge.kind})"/></g>`;
+}
+
+function labelShape({ edge, label }: Route): string {
+  if (!label) return '';
+  const rect = `<rect x="${label.x}" y="${label.y}" width="${label.width}" height="${label.height}" rx="4"/>`;
+  return `<g class="edge ${edge.kind}" data-edge="${escaped(idsOf(edge.transitions))}">${rect}${linesShape(label.lines, label.x + 6, label.y + 3)}</g>`;
+}
+
+function idsOf(transitions: readonly { id: string }[]): string {
+  return transitions.map(({ id }) => id).join(' ');
+}
+
+function linesShape(lines: readonly Line[], x: number, top: number): string {
+  let y = top;
+  return lines
+    .map(line => {
+      y += heightOf(line);
+      const edge = line.edge === undefined ? '' : ` data-edge="${escaped(line.edge)}"`;
+      return `<text class="${line.role}"${edge} x="${x + line.indent}" y="${y - 4}" font-size="${line.size}">${escaped(line.text)}</text>`;
+    })
+    .join('');
+}
+
+function legendOf(width: number): { height: number; shapes: string[] } {
+  const shapes: string[] = [];
+  let x = margin;
+  let y = margin;
+  const add = (sample: (box: Box) => string, text: string): void => {
+    const needed = 34 + widthOf({ text, size: sizes.text, role: 'note' }) + 16;
+    if (x > margin && x + needed > width) {
+      x = margin;
+      y += 20;
+    }
+    shapes.push(sample({ x, y, width: 28, height: 16 }), `<text x="${x + 34}" y="${y + 12}" font-size="${sizes.text}">${text}</text>`);
+    x += needed;
+  };
+  add(box => `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5"/>`, 'state');
+  for (const [kind, { legend }] of Object.entries(kinds))
+    add(box => `<g class="edge ${kind}"><path d="M${box.x} ${box.y + 8}h${box.width}" marker-end="url(#to-${kind})"/></g>`, legend);
+  add(box => `<circle class="dot" cx="${box.x + 14}" cy="${box.y + 8}" r="5"/>`, 'starts here');
+  add(box => `<circle class="ring" cx="${box.x + 14}" cy="${box.y + 8}" r="4"/>`, 'from any state within');
+  add(
+    box =>
+      `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5"/><rect class="inner" x="${box.x + 3}" y="${box.y + 3}" width="22" height="10" rx="3"/>`,
+    'final',
+  );
+  add(box => `<rect class="card region" x="${box.x}" y="${box.y}" width="28" height="16" rx="5"/>`, 'one of several regions at once');
+  return { height: y + 20, shapes };
+}
+
+function pathOf(points: readonly Point[]): string {
+  return points.map(({ x, y }, index) => `${index === 0 ? 'M' : 'L'}${x} ${y}`).join('');
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}

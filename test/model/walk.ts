@@ -1,17 +1,9 @@
-// Walks every path of a machine: the pure machine is the model, an actor that really runs is the system. What is counted
-// are the transitions that the actor took, read from its microsteps.
+// Walks every path of a machine: the pure machine is the model; the system is the same machine at work in the engine, with
+// its real effects. What is counted are the transitions that actors really took, read from their microsteps.
 import { isDeepStrictEqual } from 'node:util';
-import {
-  type AnyActorRef,
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  createActor,
-  getNextTransitions,
-  SimulatedClock,
-  setup,
-  spawnChild,
-} from 'xstate';
+import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot, getNextTransitions } from 'xstate';
 import { getShortestPaths, getStateNodes } from 'xstate/graph';
+import type { Stage } from './stage.ts';
 
 export type Happening = { type: string; [key: string]: unknown };
 
@@ -23,6 +15,8 @@ export interface Walk {
   /** The part of the context on which guards decide. */
   bits(context: never): unknown;
   readonly limit?: number;
+  /** How many steps of a path can happen in the world, one after the other; the rest is cut off. */
+  feasible?(steps: readonly Step[]): number;
 }
 
 /** One transition, told apart from all others of its machine by this text. */
@@ -44,14 +38,14 @@ export function everyTransition(machine: AnyStateMachine): string[] {
 }
 
 /** The machine without messages to others: as a model it has nobody to send to. */
-function alone(machine: AnyStateMachine): AnyStateMachine {
+export function alone(machine: AnyStateMachine): AnyStateMachine {
   const sends = Object.entries(machine.implementations.actions).filter(
     ([, action]) => (action as { type?: string }).type === 'xstate.sendTo',
   );
   return machine.provide({ actions: Object.fromEntries(sends.map(([name]) => [name, () => {}])) });
 }
 
-export function pathsOf({ machine, input, cases, bits, limit = 20_000 }: Walk) {
+export function pathsOf({ machine, input, cases, bits, limit = 20_000, feasible = steps => steps.length }: Walk): Step[][] {
   const signature = (s: AnyMachineSnapshot | undefined) => s && [s.value, bits(s.context as never)];
   const paths = getShortestPaths(alone(machine), {
     input,
@@ -65,11 +59,42 @@ export function pathsOf({ machine, input, cases, bits, limit = 20_000 }: Walk) {
     serializeState: (s: AnyMachineSnapshot, e: Happening | undefined, before: AnyMachineSnapshot | undefined) =>
       JSON.stringify([signature(s), e?.type, before?.value, isDeepStrictEqual(signature(s), signature(before))]),
   } as never) as never as { steps: { state: AnyMachineSnapshot; event: Happening }[] }[];
+  const model = alone(machine);
+  const isCase = (state: AnyMachineSnapshot, event: Happening): boolean =>
+    getNextTransitions(state).some(
+      ({ eventType }) =>
+        (eventType === event.type || (eventType.endsWith('*') && event.type.startsWith(eventType.slice(0, -1)))) &&
+        cases(eventType, state).some(each => isDeepStrictEqual(each, event)),
+    );
+  interface Node {
+    readonly state: AnyMachineSnapshot;
+    readonly next: Map<string, Node | null>;
+  }
+  const start: Node = { state: getInitialSnapshot(model, input as never) as AnyMachineSnapshot, next: new Map() };
+  /** States of a path stand for all that look alike; here they become those that it really leads through, as far as it can. */
+  const replay = (events: readonly Happening[]): Step[] => {
+    let at = start;
+    const steps: Step[] = [];
+    for (const event of events) {
+      const key = JSON.stringify(event);
+      let next = at.next.get(key);
+      if (next === undefined) {
+        const possible = at.state.status === 'active' && isCase(at.state, event);
+        next = possible ? { state: getNextSnapshot(model, at.state, event as never) as AnyMachineSnapshot, next: new Map() } : null;
+        at.next.set(key, next);
+      }
+      if (next === null) break;
+      steps.push({ state: next.state, event });
+      at = next;
+    }
+    return steps;
+  };
   // A path is walked for what is new in it: a step from a state by an event to a state that no path before it has.
   const seen = new Set<string>();
   return paths
-    .sort((a, b) => b.steps.length - a.steps.length)
-    .map(path => path.steps.slice(1))
+    .map(path => replay(path.steps.slice(1).map(step => step.event)))
+    .map(steps => steps.slice(0, feasible(steps)))
+    .sort((a, b) => b.length - a.length)
     .filter(steps => {
       const marks = steps.map(({ state, event }, i) =>
         JSON.stringify([steps[i - 1]?.state.value, event, state.value, (state.context as { cause?: { code: string } | null }).cause?.code]),
@@ -80,56 +105,65 @@ export function pathsOf({ machine, input, cases, bits, limit = 20_000 }: Walk) {
     });
 }
 
-export interface System {
-  readonly actor: AnyActorRef;
-  readonly clock: SimulatedClock;
-  readonly reports: Happening[];
-  stop(): void;
+export type Step = { readonly state: AnyMachineSnapshot; readonly event: Happening };
+
+export interface Play {
+  readonly stage: Stage;
+  readonly machine: AnyStateMachine;
+  readonly input: unknown;
+  readonly steps: readonly Step[];
+  /** Makes an event happen in the world, and returns what reached the subject. `ahead` is what the path goes on with. */
+  perform(event: Happening, ahead: readonly Happening[]): Promise<readonly Happening[]>;
+  /** Throws where something does not hold that must hold after every step. */
+  check(): void;
 }
 
-/** Runs a machine under a parent that keeps what it is told, on a simulated clock. */
-export function run(machine: AnyStateMachine, input: unknown, taken: Set<string>): System {
-  const clock = new SimulatedClock();
-  const reports: Happening[] = [];
-  const host = setup({ actors: { subject: machine }, actions: { keep: ({ event }) => reports.push(event as Happening) } }).createMachine({
-    id: 'host',
-    entry: spawnChild('subject', { id: 'subject', input: input as never }),
-    on: { '*': { actions: 'keep' } },
-  });
-  const root = createActor(host, {
-    clock,
-    inspect: event => {
-      if (event.type === '@xstate.microstep' && (event.actorRef as AnyActorRef).id === 'subject')
-        for (const t of event._transitions) taken.add(keyOf(t as never));
-    },
-  });
-  root.subscribe({ error: error => reports.push({ type: 'host.failed', error }) });
-  root.start();
-  const actor = root.getSnapshot().children.subject as AnyActorRef;
-  return { actor, clock, reports, stop: () => root.stop() };
-}
-
-/** Performs each step of a path and says where the system is not in the state of the model. */
-export function follow(
-  system: System,
-  steps: { state: AnyMachineSnapshot; event: Happening }[],
-  perform: (event: Happening, system: System) => void,
-): string | null {
+/** Plays one path; what it says is where the system is not as the model, or what could not be made to happen. */
+export async function play({ stage, machine, input, steps, perform, check }: Play): Promise<string | null> {
+  const model = alone(machine);
+  let expected = getInitialSnapshot(model, input as never) as AnyMachineSnapshot;
+  const done: string[] = [];
   for (const [i, { event, state }] of steps.entries()) {
-    perform(event, system);
-    const { value } = system.actor.getSnapshot() as AnyMachineSnapshot;
-    if (!isDeepStrictEqual(value, state.value))
-      return `step ${i + 1} ${JSON.stringify(event)}: ${JSON.stringify(value)}, the model is in ${JSON.stringify(state.value)}`;
+    done.push(event.type);
+    try {
+      const ahead = steps.slice(i + 1).map(step => step.event);
+      for (const happened of await perform(event, ahead))
+        expected = getNextSnapshot(model, expected, happened as never) as AnyMachineSnapshot;
+      check();
+    } catch (thrown) {
+      return `${done.join(' > ')}: ${(thrown as Error).message}`;
+    }
+    const actual = stage.gate.subject.getSnapshot() as AnyMachineSnapshot;
+    const told = (what: string, is: unknown, should: unknown) =>
+      `${done.join(' > ')}: ${what} ${JSON.stringify(is)}, the model has ${JSON.stringify(should)}`;
+    if (!isDeepStrictEqual(actual.value, expected.value)) return told('state', actual.value, expected.value);
+    if (!isDeepStrictEqual(actual.value, state.value)) return told('the path leads to', actual.value, state.value);
+    if (!isDeepStrictEqual(actual.context, expected.context)) return told('context', actual.context, expected.context);
   }
   return null;
 }
 
+/** Waits until something fit has come to the subject's gate, and lets it through. */
+export async function receive({ gate }: Stage, fits: (event: Happening) => boolean, what: string): Promise<Happening> {
+  const held = await gate.wait(fits, what);
+  gate.release(held);
+  return held.event;
+}
+
+/** Lets time pass until a timer of the subject fires: it has to be the one that is meant, after so many ms. */
+export function elapse({ clock, gate }: Stage, type: string, expectedMs: number): Happening {
+  const before = gate.timers.length;
+  for (let steps = 0; steps < 1_000; steps += 1) {
+    const ms = clock.step();
+    if (ms === null) break;
+    const fired = gate.timers[before];
+    if (fired === undefined) continue;
+    if (fired !== type) throw new Error(`${fired} came before ${type}`);
+    if (Math.round(ms) !== Math.round(expectedMs)) throw new Error(`${type} came after ${ms} ms, not ${expectedMs}`);
+    return { type };
+  }
+  throw new Error(`${type} never came`);
+}
+
 /** `xstate.after.NAME.…` → NAME; null for every other event. */
 export const delayOf = (type: string): string | null => /^xstate\.after\.([^.]+)\./.exec(type)?.[1] ?? null;
-
-/** Lets simulated time pass, a millisecond at a time so that timers set on the way fire in order, until the state changes. */
-export function advance({ actor, clock }: System, ms: number): void {
-  const before = (actor.getSnapshot() as AnyMachineSnapshot).value;
-  for (let passed = 0; passed < ms && isDeepStrictEqual((actor.getSnapshot() as AnyMachineSnapshot).value, before); passed += 1)
-    clock.increment(1);
-}

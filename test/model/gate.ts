@@ -1,0 +1,120 @@
+// Between one actor and all who tell it something: what they say is held until the test lets it through. The world is
+// real; only the order in which its happenings reach the actor is the test's, and that keeps the order of each sender.
+import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
+import { keyOf } from './walk.ts';
+
+export interface Held {
+  readonly source: unknown;
+  readonly event: { readonly type: string; readonly [key: string]: unknown };
+  readonly deliver: () => unknown;
+}
+
+export interface Gate {
+  readonly subject: AnyActorRef;
+  readonly born: boolean;
+  /** What the subject was told by its own timers, in order. */
+  readonly timers: string[];
+  readonly held: readonly Held[];
+  /** Every transition that any actor took, from its microsteps. */
+  readonly taken: Set<string>;
+  /** Resolves when such an event has come; rejects where none does. */
+  wait(fits: (event: Held['event']) => boolean, what: string): Promise<Held>;
+  /** Lets one through. Nothing that its sender said before may still be held. */
+  release(held: Held): void;
+  /** Lets all through, now and from now on. */
+  open(): void;
+  inspect(event: unknown): void;
+}
+
+/** A situation that does not come about in so many ms of real time never will. */
+const NEVER = Number(process.env.NEVER ?? 10_000);
+
+interface Inspected {
+  readonly type: string;
+  readonly actorRef: AnyActorRef & { logic: { id?: string } };
+  readonly _transitions?: readonly never[];
+}
+
+/** `holds`: whether an event is the test's to deliver. `isSubject`: the first such actor is the one. */
+export function createGate(
+  isSubject: (actor: Inspected['actorRef']) => boolean,
+  holds: (event: Held['event'], subject: AnyActorRef) => boolean,
+): Gate {
+  let subject: AnyActorRef | null = null;
+  let open = false;
+  const held: Held[] = [];
+  const waiters = new Set<() => void>();
+  const taken = new Set<string>();
+  const timers: string[] = [];
+
+  const tap = (system: { _relay: (source: unknown, target: unknown, event: never) => void }): void => {
+    const relay = system._relay.bind(system);
+    system._relay = (source, target, event: never) => {
+      const { type } = event as Held['event'];
+      if (subject === null || target !== subject) return relay(source, target, event);
+      // XState drops it as well, with a warning in development builds.
+      if (subject.getSnapshot().status !== 'active') return;
+      if (source === target) timers.push(type);
+      else if (!open && holds(event, subject)) {
+        held.push({
+          source: source ?? type,
+          event,
+          deliver: () => subject?.getSnapshot().status === 'active' && relay(source, target, event),
+        });
+        for (const wake of [...waiters]) wake();
+        return;
+      }
+      relay(source, target, event);
+    };
+  };
+
+  return {
+    get subject() {
+      return subject!;
+    },
+    get born() {
+      return subject !== null;
+    },
+    timers,
+    held,
+    taken,
+    async wait(fits, what) {
+      const find = (): Held | undefined => held.find(each => fits(each.event));
+      const there = find();
+      if (there !== undefined) return there;
+      return new Promise((resolve, reject) => {
+        const late = setTimeout(() => {
+          waiters.delete(wake);
+          reject(new Error(`${what} did not come; held: ${held.map(each => each.event.type).join(', ') || 'nothing'}`));
+        }, NEVER);
+        const wake = (): void => {
+          const found = find();
+          if (found === undefined) return;
+          clearTimeout(late);
+          waiters.delete(wake);
+          resolve(found);
+        };
+        waiters.add(wake);
+      });
+    },
+    release(one) {
+      const first = held.find(each => each.source === one.source);
+      if (first !== one) throw new Error(`${one.event.type} cannot overtake ${first?.event.type} of the same sender`);
+      held.splice(held.indexOf(one), 1);
+      one.deliver();
+    },
+    open() {
+      open = true;
+      for (const each of held.splice(0)) each.deliver();
+    },
+    inspect(inspected) {
+      const { type, actorRef, _transitions } = inspected as Inspected;
+      if (type === '@xstate.microstep') for (const t of _transitions ?? []) taken.add(keyOf(t));
+      if (type !== '@xstate.actor') return;
+      if ((actorRef as { _parent?: unknown })._parent === undefined) tap(actorRef.system as never);
+      if (subject === null && isSubject(actorRef)) subject = actorRef;
+    },
+  };
+}
+
+export const valueOf = (actor: AnyActorRef): unknown => (actor.getSnapshot() as AnyMachineSnapshot).value;

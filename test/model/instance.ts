@@ -1,0 +1,407 @@
+// The instance machine in the engine: how each of its events is made to happen, with real programs and sockets.
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AnyMachineSnapshot } from 'xstate';
+import { type InstanceContext, type InstanceInput, instanceMachine } from '../../machines/index.ts';
+import type { Instance } from '../../src/index.ts';
+import type { Charts } from '../../src/runtime/wiring.ts';
+import { tcp } from '../../src/transport/tcp.ts';
+import { nodeKeeps } from '../census/census.ts';
+import { authRequest, seen } from '../situations/world.ts';
+import { type Far, obedient, openStage, type Stage } from './stage.ts';
+import { delayOf, elapse, type Happening, pathsOf, play, receive, type Step } from './walk.ts';
+
+/** The one port that instances of these walks may have, so that it can be taken from them: held by nobody by default. */
+const PORT = 20_117;
+const FOREVER = 2 ** 31 - 1;
+const HEARTBEAT = 1_000;
+
+export interface Kind {
+  readonly name: string;
+  readonly restart?: 'permanent' | 'transient' | 'temporary';
+  readonly intensity?: number;
+  readonly external?: boolean;
+  /** What a program that failed by itself is given, in ms. */
+  readonly grace?: number;
+}
+
+export const kinds: readonly Kind[] = [
+  { name: 'temporary' },
+  { name: 'transient', restart: 'transient', intensity: 1 },
+  { name: 'permanent', restart: 'permanent', intensity: 0 },
+  { name: 'external', external: true },
+  { name: 'without grace', grace: 0 },
+];
+
+const INCARNATION = '00000001';
+const inputOf = ({ restart = 'temporary', intensity = 3, external = false, grace = 100 }: Kind): InstanceInput => ({
+  instanceId: `subject-${INCARNATION}`,
+  place: 'instance-1',
+  external,
+  restart,
+  intensity,
+  misses: 3,
+  grace,
+});
+
+/** What can happen in a state. */
+function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
+  const { connections, session, claimant, falls, external, pid, exit, output, address } = snapshot.context as InstanceContext;
+  const connected = snapshot.matches({ running: 'connected' });
+  const stopping = snapshot.matches({ running: 'stopping' });
+  const signalled =
+    snapshot.matches({ running: { stopping: { patient: 'signalled' } } }) || snapshot.matches({ running: { stopping: 'killed' } });
+  switch (type) {
+    case 'listener.bound':
+    case 'listener.failed':
+      return snapshot.matches({ running: { allocating: 'binding' } }) ? [{ type }] : [];
+    case 'socket.accepted': {
+      const free = (connected && claimant !== null ? [1, 2, 3] : [1, 2]).find(n => !connections.includes(`connection-${n}`));
+      return free === undefined || address === null ? [] : [{ type, connectionId: `connection-${free}` }];
+    }
+    case 'connection.closed':
+      return connections.flatMap(connectionId => [
+        { type, connectionId, code: 'LINK_LOST' },
+        ...(connected && connectionId === session && claimant === null ? [{ type, connectionId, code: 'HEARTBEAT_LOST' }] : []),
+      ]);
+    case 'session.claimed':
+      return connections.filter(each => each !== session && each !== claimant).map(connectionId => ({ type, connectionId }));
+    case 'session.opened':
+      return session === null ? [] : [{ type, connectionId: session }];
+    case 'session.confirmed':
+      return session === null || claimant === null ? [] : [{ type, connectionId: session }];
+    case 'process.spawned':
+      return pid === null ? [{ type, pid: external ? null : 4_711 }] : [];
+    case 'process.failed':
+      return external || pid !== null ? [] : [true, false].map(final => ({ type, final }));
+    case 'process.exited':
+      if (external) return signalled && output === 'closed' ? [{ type, exitCode: null, signal: null }] : [];
+      return pid === null ? [] : [0, 1].map(exitCode => ({ type, exitCode, signal: null }));
+    case 'process.closed':
+      return (external ? signalled : exit !== null) && output === 'open' ? [{ type }] : [];
+    case 'stop':
+      return (stopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
+    case 'xstate.error.actor.*': {
+      // The listener fails as an incarnation begins; a connection as it is born.
+      const last = connections.at(-1);
+      if (snapshot.matches({ running: { allocating: 'queued' } })) return [{ type: 'xstate.error.actor.listener' }];
+      return last === undefined || last === session ? [] : [{ type: `xstate.error.actor.${last}` }];
+    }
+    case 'fall.forgotten':
+      return connected && falls > 0 ? [{ type }] : [];
+    default: {
+      const delay = delayOf(type);
+      // Its falls would be forgotten on the way; and a rung that is shorter always comes before its grace is over.
+      if (delay === 'stableUptime' && falls > 0) return [];
+      if (delay === 'grace' && snapshot.matches({ running: { stopping: { patient: 'asked' } } })) return [];
+      return [{ type }];
+    }
+  }
+}
+
+const bits = (c: InstanceContext) => [
+  c.connections.length,
+  c.session !== null,
+  c.claimant !== null,
+  c.policy,
+  c.cause?.final,
+  c.cause?.reason === 'completed',
+  c.output,
+  c.lost === 'HEARTBEAT_LOST',
+  c.falls > c.intensity,
+  c.falls > 0,
+  c.patience > 0,
+  c.pid !== null,
+  c.exit !== null,
+];
+
+/** The model knows less than the world: what a connection has said before, whether a program was started at all. */
+function feasible(steps: readonly Step[]): number {
+  let spawned = false;
+  let failed = false;
+  let probed = false;
+  let quick = false;
+  let promised: string | null = null;
+  const claimed = new Set<unknown>();
+  for (const [i, { event, state }] of steps.entries()) {
+    const { type, connectionId, code } = event;
+    const before = steps[i - 1]?.event;
+    if (type === 'listener.bound') {
+      spawned = false;
+      failed = false;
+      claimed.clear();
+    }
+    if (type === 'socket.accepted') claimed.delete(connectionId);
+    if (type === 'process.spawned' || type === 'process.failed') {
+      if (spawned || failed) return i;
+      if (type === 'process.failed') failed = true;
+      else spawned = true;
+    }
+    // An external one has no program, and what is said of it comes at once and in order.
+    if (/^process\.(exited|closed)$/.test(type) && !spawned) return i;
+    if (type === 'session.claimed') {
+      if (claimed.has(connectionId)) return i;
+      claimed.add(connectionId);
+      probed = true;
+    }
+    if (type === 'session.opened' || type === 'session.confirmed') probed = false;
+    // A connection that was granted the session says so before anything else.
+    if (type === 'connection.closed' && connectionId === promised) return i;
+    const { session } = state.context as InstanceContext;
+    if (type === 'session.opened') promised = null;
+    else if (session !== (steps[i - 1]?.state.context as InstanceContext | undefined)?.session) promised = session;
+    if (code === 'HEARTBEAT_LOST') {
+      // While somebody asks for the session, it is the probe that decides.
+      if (probed) return i;
+      quick = true;
+    }
+    // Heartbeats would be lost on the way.
+    if (quick && (type === 'fall.forgotten' || delayOf(type) === 'stableUptime')) return i;
+    if (
+      type.startsWith('xstate.error.actor.connection') &&
+      !(before?.type === 'socket.accepted' && type.endsWith(String(before.connectionId)))
+    )
+      return i;
+  }
+  return steps.length;
+}
+
+export const instancePaths = (kind: Kind): Step[][] =>
+  pathsOf({ machine: instanceMachine, input: inputOf(kind), cases, bits, limit: 200_000, feasible });
+
+/** The delays as the contract has them. */
+function delay(name: string, { patience, attempts }: InstanceContext): number {
+  const delays: Record<string, number> = {
+    connectTimeout: 20_000,
+    reconnectWindow: 10_000,
+    terminateDelay: Math.min(patience / 2, 1_000),
+    grace: patience,
+    giveUpDelay: 5_000,
+    drainDelay: 250,
+    backoff: Math.floor(0.5 * Math.min(10_000, 100 * 2 ** attempts)),
+    stableUptime: 1_000_000,
+  };
+  return delays[name] ?? Number.NaN;
+}
+
+/** Uses up all file descriptors; returns what gives them back. The limit was lowered for it. */
+function exhaustDescriptors(): () => void {
+  const taken: number[] = [];
+  try {
+    for (;;) taken.push(openSync('/dev/null', 'r'));
+  } catch {
+    // EMFILE, as meant.
+  }
+  return () => {
+    for (const each of taken) closeSync(each);
+  };
+}
+
+let limited = false;
+/** Few enough descriptors that they can be used up. */
+function limitDescriptors(): void {
+  if (!limited) execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=512:']);
+  limited = true;
+}
+
+export interface Walked {
+  readonly finding: string | null;
+  readonly taken: ReadonlySet<string>;
+}
+
+/** Plays one path against the engine. `finding`: what was not as it must be. */
+export async function playInstance(kind: Kind, steps: readonly Step[], charts?: Charts): Promise<Walked> {
+  limitDescriptors();
+  const input = inputOf(kind);
+  const events = steps.map(step => step.event);
+  const folder = mkdtempSync(join(tmpdir(), 'spearlet-model-'));
+  const program = join(folder, 'program');
+  symlinkSync(obedient, program);
+  const stage = openStage({
+    charts,
+    options: {
+      ports: { from: PORT, to: PORT },
+      connectTimeout: 20_000,
+      reconnectWindow: 10_000,
+      authTimeout: FOREVER,
+      grace: input.grace,
+      heartbeat: { interval: events.some(({ code }) => code === 'HEARTBEAT_LOST') ? HEARTBEAT : FOREVER, misses: input.misses },
+      restart: { intensity: input.intensity, period: 1_000_000, backoff: { min: 100, max: 10_000 } },
+    },
+    isSubject: actor => actor.logic.id === 'instance',
+    // Work that the chart takes no notice of in its state is not held back.
+    holds: (event, subject) =>
+      !event.type.startsWith('xstate.done.') &&
+      (!event.type.startsWith('work.') || (subject.getSnapshot() as AnyMachineSnapshot).can(event)),
+  });
+  const { spearlet, gate, chance, far } = stage;
+  const pids: number[] = [];
+
+  /** Sees to it that the listener, or the program, that is asked for next fails if the path wants that. */
+  const prepare = (ahead: readonly Happening[], what: 'listener' | 'process'): (() => Promise<void> | void) => {
+    const outcome = ahead.find(({ type }) => (what === 'listener' ? /^(listener\.|stop$)/ : /^(process\.|listener\.)/).test(type));
+    if (outcome?.type === 'listener.failed') {
+      const occupant = tcp.listen({ host: '127.0.0.1', port: PORT }, wire => wire.close());
+      return () => occupant.close();
+    }
+    if (outcome?.type !== 'process.failed') return () => {};
+    if (outcome.final !== true) {
+      nodeKeeps('PipeWrap', 3);
+      return exhaustDescriptors();
+    }
+    rmSync(program);
+    return () => symlinkSync(obedient, program);
+  };
+  const breakToken = (ahead: readonly Happening[]): void => {
+    const next = ahead[0]?.type;
+    chance.broken = next === 'xstate.error.actor.listener' ? 'token' : null;
+  };
+
+  const socketOf = ({ connectionId }: Happening): Far => {
+    const found = far.get(connectionId as string);
+    if (found === undefined) throw new Error(`the test holds no ${connectionId}`);
+    return found;
+  };
+  const token = (): string => chance.tokens.at(-1)!;
+  const subject = (): Instance => spearlet.get(input.instanceId)!;
+  const context = (): InstanceContext => (gate.subject.getSnapshot() as AnyMachineSnapshot).context as InstanceContext;
+  const arrived = (type: string, connectionId?: unknown): Promise<Happening> =>
+    receive(stage, event => event.type === type && (connectionId === undefined || event.connectionId === connectionId), type);
+  const isHeld = (type: string, connectionId?: unknown): boolean =>
+    gate.held.some(({ event }) => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
+
+  const perform = async (event: Happening, ahead: readonly Happening[]): Promise<readonly Happening[]> => {
+    const { type, connectionId } = event;
+    const delayed = delayOf(type);
+    if (delayed !== null) {
+      if (delayed === 'backoff') breakToken(ahead);
+      return [elapse(stage, type, delay(delayed, context()))];
+    }
+    switch (type) {
+      case 'fall.forgotten':
+        return [elapse(stage, type, 1_000_000)];
+      case 'start.granted':
+      case 'listener.bound': {
+        const undo = prepare(ahead, type === 'start.granted' ? 'listener' : 'process');
+        try {
+          return [await arrived(type)];
+        } finally {
+          await undo();
+        }
+      }
+      case 'socket.accepted': {
+        const socket = await stage.connect(`127.0.0.1:${PORT}`);
+        const held = await gate.wait(each => each.type === type, type);
+        far.set(held.event.connectionId as string, socket);
+        chance.broken = ahead[0]?.type.startsWith('xstate.error.actor.connection') ? 'fraction' : null;
+        gate.release(held);
+        return [held.event];
+      }
+      case 'session.claimed':
+        socketOf(event).send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: input.instanceId, SPEARLET_TOKEN: token() }));
+        return [await arrived(type, connectionId)];
+      case 'session.confirmed': {
+        const beat = await socketOf(event).next('Heartbeat');
+        socketOf(event).send('Heartbeat', beat.requestId, '');
+        return [await arrived(type, connectionId)];
+      }
+      case 'connection.closed':
+        if (event.code === 'HEARTBEAT_LOST') {
+          for (let n = 0; !isHeld(type, connectionId) && n < 100; n += 1) stage.clock.step();
+        } else if (!isHeld(type, connectionId)) socketOf(event).close();
+        return [await arrived(type, connectionId)];
+      case 'process.exited':
+        if (!isHeld(type) && !kind.external) {
+          const { pid } = context();
+          // Before it is up it takes no orders, but a SIGTERM ends it.
+          await Promise.race([
+            seen(subject().output$, chunk => chunk.text.includes('up')),
+            gate.wait(each => each.type === type, type).catch(() => {}),
+          ]);
+          if (!isHeld(type)) process.kill(pid!, event.exitCode === 0 ? 'SIGUSR1' : 'SIGUSR2');
+        }
+        return [await arrived(type)];
+      case 'process.spawned': {
+        const happened = await arrived(type);
+        if (typeof happened.pid === 'number') pids.push(happened.pid);
+        return [happened];
+      }
+      case 'work.begun':
+        if (!isHeld(type)) stage.execute(subject());
+        return [await arrived(type)];
+      case 'work.finished': {
+        const { session } = context();
+        const peer = far.get(session!)!;
+        const request =
+          peer.asked()[0] ?? (await Promise.race([peer.next('ExecuteRequest'), new Promise<null>(later => setImmediate(later, null))]));
+        if (request !== null) peer.answer(request);
+        for (const execution of stage.executions) if (request === null) execution.cancel('the test has seen enough');
+        await Promise.race(request === null ? [] : stage.executions.map(each => each.result.catch(() => {})));
+        for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
+        return [await arrived(type)];
+      }
+      case 'stop':
+        void subject().stop({ grace: event.grace as number });
+        return [await arrived(type)];
+      default:
+        return [await arrived(type)];
+    }
+  };
+
+  const check = (): void => {
+    const live = spearlet.stats().instances.flatMap(each => each.connections.filter(connection => connection.session));
+    if (live.length > 1) throw new Error(`${live.length} live sessions`);
+    if (live.length === 1 && context().session === null) throw new Error('a live session that the chart does not know');
+    for (const end of stage.ends()) if (end.updates > 1 || end.results > 1) throw new Error('an execution ended twice');
+  };
+
+  let finding: string | null = null;
+  try {
+    const undo = kind.external ? prepare(events, 'listener') : () => {};
+    breakToken(events);
+    try {
+      // expect() throws where it has no address to hand out, as when the gate holds it back.
+      if (kind.external) spearlet.expect({ artifactId: 'subject' }).ready.catch(() => {});
+      else {
+        spearlet.start({ artifactId: 'subject', command: program, restart: input.restart }).catch(() => {});
+        await null;
+      }
+    } catch {
+      // As said.
+    } finally {
+      await undo();
+    }
+    finding = await play({ stage, machine: instanceMachine, input, steps, perform, check });
+    if (finding === null)
+      finding = await afterwards(stage, pids).catch((thrown: Error) => `${events.map(({ type }) => type).join(' > ')}: ${thrown.message}`);
+  } catch (thrown) {
+    finding = (thrown as Error).message;
+  } finally {
+    if (finding !== null) stage.abandon();
+    rmSync(folder, { recursive: true });
+  }
+  return { finding, taken: gate.taken };
+}
+
+/** From wherever a path has led, stop() ends it all: once, for good, with nothing left. */
+async function afterwards(stage: Stage, pids: readonly number[]): Promise<string | null> {
+  await stage.stop();
+  const ends = stage.ends().map(({ updates, results }) => [updates, results]);
+  if (ends.some(([updates, results]) => updates !== 1 || results !== 1)) return `executions ended so many times: ${JSON.stringify(ends)}`;
+  const stops = stage.events.filter(event => event.type === 'instance.state' && event.state === 'stopped').length;
+  if (stops !== 1) return `it stopped ${stops} times`;
+  const last = stage.events.findIndex(event => event.type === 'instance.state' && event.state === 'stopped');
+  const after = stage.events.slice(last + 1).filter(event => event.type !== 'connection.closed');
+  if (after.length > 0) return `after its end: ${after.map(event => event.type).join()}`;
+  if (stage.spearlet.instances.length > 0) return 'an instance is left';
+  const alive = pids.filter(pid => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  });
+  return alive.length > 0 ? `processes ${alive.join()} are left` : null;
+}

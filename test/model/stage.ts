@@ -1,0 +1,165 @@
+// The whole engine, with real sockets and real programs, on a clock and behind a gate that a test moves.
+import type { AnyActorRef } from 'xstate';
+import type { Instance, Spearlet, SpearletEvent, SpearletOptions } from '../../src/index.ts';
+import { spawnProgram } from '../../src/process/spawn.ts';
+import type { SpearMessage } from '../../src/protocol/message.ts';
+import type { Execution } from '../../src/runtime/execution.ts';
+import type { Charts } from '../../src/runtime/wiring.ts';
+import { createSpearletIn } from '../../src/spearlet.ts';
+import { tcp } from '../../src/transport/tcp.ts';
+import { remember } from '../census/census.ts';
+import { agentFile, complete, dial, type HandPeer } from '../situations/world.ts';
+import { createTestClock, type TestClock } from './clock.ts';
+import { createGate, type Gate, type Held } from './gate.ts';
+
+/** What is drawn by lot in the world is known here, and can be made to fail. */
+export interface TestChance {
+  fraction(): number;
+  token(): string;
+  id(): string;
+  readonly tokens: string[];
+  /** The next call of it throws. */
+  broken: 'fraction' | 'token' | null;
+}
+
+/** A socket that the test holds the far end of. */
+export interface Far extends HandPeer {
+  /** Requests that it has not answered yet. */
+  asked(): SpearMessage[];
+  answer(request: SpearMessage): void;
+}
+
+export interface Stage {
+  readonly clock: TestClock;
+  readonly chance: TestChance;
+  readonly gate: Gate;
+  readonly spearlet: Spearlet;
+  readonly events: SpearletEvent[];
+  readonly executions: Execution[];
+  /** Sockets by the connection id that they got. */
+  readonly far: Map<string, Far>;
+  connect(address: string): Promise<Far>;
+  execute(instance: Instance): Execution;
+  /** How often each execution ended, as its caller sees it: [statuses that are terminal, settlements of its result]. */
+  ends(): { readonly updates: number; readonly results: number }[];
+  /** Lets everything through and stops the spearlet; throws where it does not come to an end. */
+  stop(): Promise<void>;
+  /** Ends it whatever state its charts are in. */
+  abandon(): void;
+}
+
+export interface StageOptions {
+  readonly options: SpearletOptions;
+  readonly charts: Charts | undefined;
+  readonly isSubject: (actor: AnyActorRef & { logic: { id?: string } }) => boolean;
+  readonly holds: (event: Held['event'], subject: AnyActorRef) => boolean;
+}
+
+/** How long a stop may take, in ms: less than the chart waits for a program that does not end when it is killed. */
+const PATIENCE = 4_000;
+
+/** Ends when it is told to by a signal, says `up` first. */
+export const obedient = agentFile('obedient.sh');
+
+export function openStage({ options, charts, isSubject, holds }: StageOptions): Stage {
+  const clock = createTestClock();
+  const gate = createGate(isSubject as never, holds);
+  let root: AnyActorRef | null = null;
+  let ids = 0;
+  const chance: TestChance = {
+    tokens: [],
+    broken: null,
+    fraction() {
+      if (chance.broken === 'fraction') throw new Error('no chance today');
+      return 0.5;
+    },
+    token() {
+      if (chance.broken === 'token') throw new Error('no token today');
+      const token = `token ${chance.tokens.length + 1}`;
+      chance.tokens.push(token);
+      return token;
+    },
+    id() {
+      ids += 1;
+      return `${ids}`.padStart(8, '0');
+    },
+  };
+  const spearlet = createSpearletIn(
+    { clock, chance, spawn: spawnProgram, network: tcp, environment: process.env, workingDirectory: process.cwd() },
+    {
+      logger: false,
+      ...options,
+      inspect: (event: { type: string; actorRef: AnyActorRef }) => {
+        root ??= event.actorRef;
+        gate.inspect(event);
+      },
+    },
+    charts,
+  );
+  const events: SpearletEvent[] = [];
+  spearlet.events$.subscribe(event => {
+    events.push(event);
+    if (event.instanceId !== null) remember(event.instanceId);
+  });
+  const executions: Execution[] = [];
+  const ends: { updates: number; results: number }[] = [];
+  const sockets: Far[] = [];
+
+  return {
+    clock,
+    chance,
+    gate,
+    spearlet,
+    events,
+    executions,
+    far: new Map(),
+    async connect(address) {
+      const peer = await dial(address);
+      const answered = new Set<SpearMessage>();
+      const far: Far = Object.assign(peer, {
+        asked: () => peer.received.filter(each => each.type === 'ExecuteRequest' && !answered.has(each)),
+        answer(request: SpearMessage) {
+          answered.add(request);
+          peer.send(...complete(request, 'done'));
+        },
+      });
+      sockets.push(far);
+      return far;
+    },
+    execute(instance) {
+      const execution = instance.execute({ command: 'work' });
+      const end = { updates: 0, results: 0 };
+      ends.push(end);
+      executions.push(execution);
+      execution.updates$.subscribe(update => {
+        if (update.status === 'completed' || update.status === 'failed') end.updates += 1;
+      });
+      const settled = (): void => void (end.results += 1);
+      execution.result.then(settled, settled);
+      return execution;
+    },
+    ends: () => ends,
+    async stop() {
+      gate.open();
+      chance.broken = null;
+      let stopped = false;
+      const stopping = spearlet.stop({ grace: 0 }).finally(() => {
+        stopped = true;
+      });
+      // Programs that are killed take their sockets with them.
+      for (const far of sockets) far.close();
+      // Time runs along with the real one now.
+      for (let ms = 0; !stopped && ms < PATIENCE; ms += 1) {
+        await new Promise(later => setTimeout(later, 1));
+        clock.pass(1);
+      }
+      if (!stopped) throw new Error('stop() did not come to an end');
+      await stopping;
+    },
+    abandon() {
+      gate.open();
+      (root as unknown as { stop(): void }).stop();
+      for (const far of sockets) far.close();
+    },
+  };
+}

@@ -11,7 +11,7 @@ import { tcp } from '../../src/transport/tcp.ts';
 import { nodeKeeps } from '../census/census.ts';
 import { authRequest, seen } from '../situations/world.ts';
 import { type Far, obedient, openStage, type Stage } from './stage.ts';
-import { delayOf, elapse, type Happening, pathsOf, play, receive, type Step } from './walk.ts';
+import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
 
 /** The one port that instances of these walks may have, so that it can be taken from them: held by nobody by default. */
 const PORT = 20_117;
@@ -206,13 +206,8 @@ function limitDescriptors(): void {
   limited = true;
 }
 
-export interface Walked {
-  readonly finding: string | null;
-  readonly taken: ReadonlySet<string>;
-}
-
 /** Plays one path against the engine. `finding`: what was not as it must be. */
-export async function playInstance(kind: Kind, steps: readonly Step[], charts?: Charts): Promise<Walked> {
+export async function playInstance(kind: Kind, steps: readonly Step[], charts?: Charts): Promise<Played> {
   limitDescriptors();
   const input = inputOf(kind);
   const events = steps.map(step => step.event);
@@ -382,7 +377,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     if (finding !== null) stage.abandon();
     rmSync(folder, { recursive: true });
   }
-  return { finding, taken: gate.taken };
+  return { finding, taken: gate.taken, visited: gate.visited };
 }
 
 /** From wherever a path has led, stop() ends it all: once, for good, with nothing left. */

@@ -37,6 +37,8 @@ export function everyTransition(machine: AnyStateMachine): string[] {
   );
 }
 
+export const everyState = (machine: AnyStateMachine): string[] => [machine.root, ...getStateNodes(machine)].map(node => node.id);
+
 /** The machine without messages to others: as a model it has nobody to send to. */
 export function alone(machine: AnyStateMachine): AnyStateMachine {
   const sends = Object.entries(machine.implementations.actions).filter(
@@ -167,3 +169,35 @@ export function elapse({ clock, gate }: Stage, type: string, expectedMs: number)
 
 /** `xstate.after.NAME.…` → NAME; null for every other event. */
 export const delayOf = (type: string): string | null => /^xstate\.after\.([^.]+)\./.exec(type)?.[1] ?? null;
+
+/** What one played path has shown. `finding`: what was not as it must be. */
+export interface Played {
+  readonly finding: string | null;
+  readonly taken: ReadonlySet<string>;
+  readonly visited: ReadonlySet<string>;
+}
+
+/** What of a machine was really walked, over many paths; fails below 100 %. */
+export function createCoverage(machine: AnyStateMachine) {
+  const taken = new Set<string>();
+  const visited = new Set<string>();
+  let paths = 0;
+  return {
+    add(played: Played): void {
+      paths += 1;
+      for (const each of played.taken) taken.add(each);
+      for (const each of played.visited) visited.add(each);
+    },
+    /** The states and transitions that nobody has walked. */
+    missing: (): string[] => [
+      ...everyState(machine).filter(id => !visited.has(id)),
+      ...everyTransition(machine).filter(key => !taken.has(key)),
+    ],
+    report: (): string => {
+      const states = everyState(machine);
+      const transitions = everyTransition(machine);
+      const share = (all: string[], seen: ReadonlySet<string>) => `${all.filter(each => seen.has(each)).length} of ${all.length}`;
+      return `${machine.id}: ${paths} paths, ${share(states, visited)} states, ${share(transitions, taken)} transitions`;
+    },
+  };
+}

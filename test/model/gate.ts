@@ -56,7 +56,7 @@ export function createGate(
     system._relay = (source, target, event: never) => {
       const { type } = event as Held['event'];
       // XState drops what comes after an end as well, with a warning in development builds.
-      if (type.startsWith('xstate.done.actor.') && (target as AnyActorRef).getSnapshot().status !== 'active') return;
+      if (/^(xstate\.done\.actor\.|start\.granted$)/.test(type) && (target as AnyActorRef).getSnapshot().status !== 'active') return;
       if (subject === null || target !== subject) return relay(source, target, event);
       if (subject.getSnapshot().status !== 'active') return;
       if (source === target) timers.push(type);

@@ -17,6 +17,10 @@ export interface Walk {
   readonly limit?: number;
   /** How many steps of a path can happen in the world, one after the other; the rest is cut off. */
   feasible?(steps: readonly Step[]): number;
+  /** Steps from the same state count as different where the context differs: for machines whose context is their state. */
+  readonly byContext?: boolean;
+  /** Paths that the search does not find: the world wants a longer way there than the model. */
+  readonly also?: readonly (readonly Happening[])[];
 }
 
 /** One transition, told apart from all others of its machine by this text. */
@@ -47,7 +51,7 @@ export function alone(machine: AnyStateMachine): AnyStateMachine {
   return machine.provide({ actions: Object.fromEntries(sends.map(([name]) => [name, () => {}])) });
 }
 
-export function pathsOf({ machine, input, cases, bits, limit = 20_000, feasible = steps => steps.length }: Walk): Step[][] {
+export function pathsOf({ machine, input, cases, bits, limit = 20_000, feasible = steps => steps.length, byContext = false, also = [] }: Walk): Step[][] {
   const signature = (s: AnyMachineSnapshot | undefined) => s && [s.value, bits(s.context as never)];
   const paths = getShortestPaths(alone(machine), {
     input,
@@ -93,13 +97,18 @@ export function pathsOf({ machine, input, cases, bits, limit = 20_000, feasible 
   };
   // A path is walked for what is new in it: a step from a state by an event to a state that no path before it has.
   const seen = new Set<string>();
-  return paths
-    .map(path => replay(path.steps.slice(1).map(step => step.event)))
+  return [...paths.map(path => path.steps.slice(1).map(step => step.event)), ...also]
+    .map(replay)
     .map(steps => steps.slice(0, feasible(steps)))
     .sort((a, b) => b.length - a.length)
     .filter(steps => {
       const marks = steps.map(({ state, event }, i) =>
-        JSON.stringify([steps[i - 1]?.state.value, event, state.value, (state.context as { cause?: { code: string } | null }).cause?.code]),
+        JSON.stringify([
+          byContext ? signature(steps[i - 1]?.state) : steps[i - 1]?.state.value,
+          event,
+          state.value,
+          (state.context as { cause?: { code: string } | null }).cause?.code,
+        ]),
       );
       const fresh = marks.some(mark => !seen.has(mark));
       for (const mark of marks) seen.add(mark);

@@ -1,0 +1,219 @@
+// The supervisor machine in the engine: how each of its events is made to happen, with real instances under it.
+import type { AnyMachineSnapshot } from 'xstate';
+import { type SupervisorContext, supervisorMachine } from '../../machines/index.ts';
+import type { Instance } from '../../src/index.ts';
+import type { Charts } from '../../src/runtime/wiring.ts';
+import { authRequest, seen } from '../situations/world.ts';
+import { type Far, obedient, openStage } from './stage.ts';
+import { type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
+
+const FOREVER = 2 ** 31 - 1;
+const PLACES = ['instance-1', 'instance-2', 'instance-3'];
+
+/** `own`: every instance has a listener; `shared`: strangers come in by the supervisor's. */
+export const receptions = ['own', 'shared'] as const;
+export type Reception = (typeof receptions)[number];
+
+const input = { maxConcurrentStarts: 1 };
+
+const cases =
+  (reception: Reception) =>
+  (type: string, snapshot: AnyMachineSnapshot): Happening[] => {
+    const { instances, starting, waiting } = snapshot.context as SupervisorContext;
+    switch (type) {
+      case 'start':
+        return PLACES.filter(place => !instances.includes(place))
+          .slice(0, 1)
+          .map(place => ({ type, instance: { place } }));
+      case 'instance.queued':
+        return instances.filter(place => !starting.includes(place) && !waiting.includes(place)).map(place => ({ type, place }));
+      case 'instance.settled':
+        // With a shared listener the agent itself would come in as a stranger first.
+        return reception === 'own' ? starting.map(place => ({ type, place })) : [];
+      case 'xstate.done.actor.*':
+        return instances.map(place => ({ type: `xstate.done.actor.${place}`, actorId: place }));
+      case 'xstate.error.actor.*':
+        return reception === 'own' ? instances.map(place => ({ type: `xstate.error.actor.${place}`, actorId: place })) : [];
+      case 'socket.accepted':
+        return reception === 'shared' && starting.length > 0 ? [{ type, connectionId: 'connection-1' }] : [];
+      case 'stop':
+        return [{ type, grace: 100 }];
+      default:
+        return [];
+    }
+  };
+
+const [one, two] = PLACES as [string, string];
+const start = (place: string): Happening => ({ type: 'start', instance: { place } });
+const failed = (place: string): Happening => ({ type: `xstate.error.actor.${place}`, actorId: place });
+/** Only an instance that was ready can fail inside itself. */
+const failures: Happening[][] = [
+  [start(one), { type: 'instance.queued', place: one }, { type: 'instance.settled', place: one }, failed(one), start(one)],
+  [
+    ...[start(one), start(two), { type: 'instance.queued', place: one }, { type: 'instance.queued', place: two }],
+    ...[{ type: 'instance.settled', place: one }, failed(one), { type: 'instance.settled', place: two }, { type: 'stop', grace: 100 }],
+  ],
+];
+
+/** What an instance has said already, and whether it can fail inside itself: only one that was ready can. */
+function feasible(steps: readonly Step[]): number {
+  const queued = new Set<unknown>();
+  const settled = new Set<unknown>();
+  let accepted = false;
+  let stopping = false;
+  for (const [i, { event }] of steps.entries()) {
+    const { type } = event;
+    const place = (event.place as string | undefined) ?? /\.actor\.(.+)$/.exec(type)?.[1];
+    if (type === 'instance.queued') {
+      if (queued.has(place)) return i;
+      queued.add(place);
+    }
+    if (type === 'stop') stopping = true;
+    if (type === 'instance.settled') {
+      // A stop ends a start: it is never ready then.
+      if (settled.has(place) || stopping) return i;
+      settled.add(place);
+    }
+    if (type.startsWith('xstate.error.actor.') && (!settled.has(place) || stopping)) return i;
+    // What it said first comes first.
+    if (type.startsWith('xstate.done.actor.') && !queued.has(place)) return i;
+    if (/^xstate\.(done|error)\.actor\./.test(type)) for (const each of [queued, settled]) each.delete(place);
+    if (type === 'socket.accepted') {
+      if (accepted || stopping) return i;
+      accepted = true;
+    }
+  }
+  return steps.length;
+}
+
+export const supervisorPaths = (reception: Reception): Step[][] =>
+  pathsOf({
+    machine: supervisorMachine,
+    input,
+    cases: cases(reception),
+    bits: ((c: SupervisorContext) => [c.instances.length, c.starting.length, c.waiting.length]) as never,
+    feasible,
+    byContext: true,
+    also: reception === 'own' ? failures : [],
+  });
+
+/** Plays one path against the engine. */
+export async function playSupervisor(reception: Reception, steps: readonly Step[], charts?: Charts): Promise<Played> {
+  const told: Happening[] = [];
+  const stage = openStage({
+    charts,
+    options: {
+      ports: 0,
+      listener: reception === 'own' ? 'perInstance' : 'shared',
+      maxConcurrentStarts: input.maxConcurrentStarts,
+      connectTimeout: FOREVER,
+      reconnectWindow: FOREVER,
+      authTimeout: FOREVER,
+      heartbeat: { interval: FOREVER },
+    },
+    isSubject: actor => actor.logic.id === 'supervisor',
+    holds(event) {
+      // What the caller wants comes at once.
+      if (event.type === 'start' || event.type === 'stop') told.push(event);
+      return /^(instance\.|socket\.|xstate\.(done|error)\.actor\.instance)/.test(event.type);
+    },
+  });
+  const { spearlet, gate, chance } = stage;
+
+  interface Started {
+    readonly instance: Instance;
+    readonly token: string;
+    readonly place: string;
+    far: Far | null;
+  }
+  /** By the place that the model gives them: in the engine they can have another. */
+  const started = new Map<string, Started>();
+  const every: Started[] = [];
+  const pids: number[] = [];
+
+  const arrived = (type: string, place: string): Promise<Happening> =>
+    receive(stage, event => event.type === type && (event.place ?? place) === place, `${type} of ${place}`);
+  const last = (): Happening => told.at(-1)!;
+
+  const perform = async (event: Happening): Promise<readonly Happening[]> => {
+    const { type } = event;
+    const [, kind, named] = /^xstate\.(done|error)\.actor\.(.+)$/.exec(type) ?? [];
+    const model = named ?? (event.place as string | undefined) ?? '';
+    const mine = started.get(model);
+    switch (kind ?? type) {
+      case 'start': {
+        const before = new Set(spearlet.instances);
+        spearlet.start({ artifactId: 'subject', command: obedient, restart: 'permanent' }).catch(() => {});
+        await null;
+        const instance = spearlet.instances.find(each => !before.has(each))!;
+        const { place } = last().instance as { place: string };
+        const one = { instance, token: chance.tokens.at(-1)!, place, far: null };
+        started.set((event.instance as { place: string }).place, one);
+        every.push(one);
+        return [last()];
+      }
+      case 'stop':
+        void spearlet.stop({ grace: event.grace as number });
+        return [last()];
+      case 'instance.queued':
+        return [await arrived(type, mine!.place)];
+      case 'instance.settled': {
+        const { instance, token } = mine!;
+        mine!.far = await stage.connect(instance.address!);
+        mine!.far.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: instance.id, SPEARLET_TOKEN: token }));
+        return [await arrived(type, mine!.place)];
+      }
+      case 'done':
+        mine!.far?.close();
+        if (mine!.instance.pid !== null) pids.push(mine!.instance.pid);
+        void mine!.instance.stop({ grace: 0 });
+        started.delete(model);
+        return [await arrived(`xstate.done.actor.${mine!.place}`, mine!.place)];
+      case 'error': {
+        // The delay of its backoff is drawn by lot, and the lot is broken: it falls, and its chart with it.
+        const { instance, far, place } = mine!;
+        await seen(instance.output$, chunk => chunk.text.includes('up'));
+        pids.push(instance.pid!);
+        chance.broken = 'fraction';
+        process.kill(instance.pid!, 'SIGUSR2');
+        far!.close();
+        const happened = await arrived(`xstate.error.actor.${place}`, place);
+        chance.broken = null;
+        started.delete(model);
+        return [happened];
+      }
+      default:
+        await stage.connect(every.at(-1)!.instance.address ?? every[0]!.instance.address!);
+        return [await receive(stage, each => each.type === type, type)];
+    }
+  };
+
+  const check = (): void => {
+    const starting = spearlet.instances.filter(each => each.state === 'listening' || each.state === 'authenticating');
+    if (starting.length > input.maxConcurrentStarts) throw new Error(`${starting.length} start at once`);
+  };
+
+  let finding: string | null = null;
+  try {
+    finding = await play({ stage, machine: supervisorMachine, input, steps, perform, check });
+    if (finding === null) {
+      await stage.stop();
+      if (spearlet.instances.length > 0) finding = 'an instance is left';
+      const stops = stage.events.filter(each => each.type === 'instance.state' && each.state === 'stopped').length;
+      if (stops !== every.length) finding = `${every.length} were started, ${stops} stopped`;
+      for (const pid of pids) {
+        try {
+          process.kill(pid, 0);
+          finding = `process ${pid} is left`;
+        } catch {
+          // Gone, as it should be.
+        }
+      }
+    }
+  } catch (thrown) {
+    finding = `${steps.map(step => step.event.type).join(' > ')}: ${(thrown as Error).message}`;
+  } finally {
+    if (finding !== null) stage.abandon();
+  }
+  return { finding, taken: gate.taken, visited: gate.visited };
+}

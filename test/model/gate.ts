@@ -19,17 +19,14 @@ export interface Gate {
   readonly taken: Set<string>;
   /** Every state that any actor was in, those it only passed through included. */
   readonly visited: Set<string>;
-  /** Resolves when such an event has come; rejects where none does. */
-  wait(fits: (event: Held['event']) => boolean, what: string): Promise<Held>;
+  /** Resolves when such an event has come. */
+  wait(fits: (event: Held['event']) => boolean): Promise<Held>;
   /** Lets one through. Nothing that its sender said before may still be held. */
   release(held: Held): void;
   /** Lets all through, now and from now on. */
   open(): void;
   inspect(event: unknown): void;
 }
-
-/** A situation that does not come about in so many ms of real time never will. */
-const NEVER = 10_000;
 
 interface Inspected {
   readonly type: string;
@@ -84,19 +81,14 @@ export function createGate(
     held,
     taken,
     visited,
-    async wait(fits, what) {
+    async wait(fits) {
       const find = (): Held | undefined => held.find(each => fits(each.event));
       const there = find();
       if (there !== undefined) return there;
-      return new Promise((resolve, reject) => {
-        const late = setTimeout(() => {
-          waiters.delete(wake);
-          reject(new Error(`${what} did not come; held: ${held.map(each => each.event.type).join(', ') || 'nothing'}`));
-        }, NEVER);
+      return new Promise(resolve => {
         const wake = (): void => {
           const found = find();
           if (found === undefined) return;
-          clearTimeout(late);
           waiters.delete(wake);
           resolve(found);
         };

@@ -13,8 +13,17 @@ import { authRequest, seen } from '../situations/world.ts';
 import { type Far, obedient, openStage, type Stage } from './stage.ts';
 import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
 
-/** The one port that instances of these walks may have, so that it can be taken from them: held by nobody by default. */
-const PORT = 20_117;
+/** The one port that instances of these walks may have, so that it can be taken from them: free, and not another worker's. */
+const PORT = ((): number => {
+  for (let port = 20_000 + (process.pid % 10_000); ; port += 1) {
+    try {
+      void tcp.listen({ host: '127.0.0.1', port }, wire => wire.close()).close();
+      return port;
+    } catch {
+      // Held by somebody: the next one.
+    }
+  }
+})();
 const FOREVER = 2 ** 31 - 1;
 const HEARTBEAT = 1_000;
 
@@ -263,7 +272,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
   const subject = (): Instance => spearlet.get(input.instanceId)!;
   const context = (): InstanceContext => (gate.subject.getSnapshot() as AnyMachineSnapshot).context as InstanceContext;
   const arrived = (type: string, connectionId?: unknown): Promise<Happening> =>
-    receive(stage, event => event.type === type && (connectionId === undefined || event.connectionId === connectionId), type);
+    receive(stage, event => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
   const isHeld = (type: string, connectionId?: unknown): boolean =>
     gate.held.some(({ event }) => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
 
@@ -288,15 +297,22 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       }
       case 'socket.accepted': {
         const socket = await stage.connect(`127.0.0.1:${PORT}`);
-        const held = await gate.wait(each => each.type === type, type);
+        const held = await gate.wait(each => each.type === type);
         far.set(held.event.connectionId as string, socket);
         chance.broken = ahead[0]?.type.startsWith('xstate.error.actor.connection') ? 'fraction' : null;
         gate.release(held);
+        // Where nobody is expected, it is shown the door.
+        if (!context().connections.includes(held.event.connectionId as string)) await socket.closed;
         return [held.event];
       }
-      case 'session.claimed':
+      case 'session.claimed': {
         socketOf(event).send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: input.instanceId, SPEARLET_TOKEN: token() }));
-        return [await arrived(type, connectionId)];
+        const happened = await arrived(type, connectionId);
+        const { session, claimant } = context();
+        // Whoever gets no session is told so.
+        if (connectionId !== session && connectionId !== claimant) await socketOf(event).closed;
+        return [happened];
+      }
       case 'session.confirmed': {
         const beat = await socketOf(event).next('Heartbeat');
         socketOf(event).send('Heartbeat', beat.requestId, '');
@@ -311,10 +327,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         if (!isHeld(type) && !kind.external) {
           const { pid } = context();
           // Before it is up it takes no orders, but a SIGTERM ends it.
-          await Promise.race([
-            seen(subject().output$, chunk => chunk.text.includes('up')),
-            gate.wait(each => each.type === type, type).catch(() => {}),
-          ]);
+          await Promise.race([seen(subject().output$, chunk => chunk.text.includes('up')), gate.wait(each => each.type === type)]);
           if (!isHeld(type)) process.kill(pid!, event.exitCode === 0 ? 'SIGUSR1' : 'SIGUSR2');
         }
         return [await arrived(type)];

@@ -7,13 +7,17 @@ import { createCoverage } from './walk.ts';
 
 const coverage = createCoverage(supervisorMachine);
 
-test.each(receptions)('every path of a supervisor, the listener %s, goes as the chart says', async reception => {
-  for (const steps of supervisorPaths(reception)) {
-    const played = await playSupervisor(reception, steps);
-    expect(played.finding).toBeNull();
-    coverage.add(played);
-  }
-}, 240_000);
+test.each(receptions)(
+  'every path of a supervisor, the listener %s, goes as the chart says',
+  async reception => {
+    for (const steps of supervisorPaths(reception)) {
+      const played = await playSupervisor(reception, steps);
+      expect(played.finding).toBeNull();
+      coverage.add(played);
+    }
+  },
+  240_000,
+);
 
 test('100 % of the states and transitions of the supervisor machine are walked', () => {
   console.info(coverage.report());

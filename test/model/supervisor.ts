@@ -37,7 +37,7 @@ const cases =
       case 'socket.accepted':
         return reception === 'shared' && starting.length > 0 ? [{ type, connectionId: 'connection-1' }] : [];
       case 'stop':
-        return [{ type, grace: 100 }];
+        return [{ type, grace: snapshot.matches('stopping') ? 0 : 100 }];
       default:
         return [];
     }
@@ -132,7 +132,7 @@ export async function playSupervisor(reception: Reception, steps: readonly Step[
   const pids: number[] = [];
 
   const arrived = (type: string, place: string): Promise<Happening> =>
-    receive(stage, event => event.type === type && (event.place ?? place) === place, `${type} of ${place}`);
+    receive(stage, event => event.type === type && (event.place ?? place) === place);
   const last = (): Happening => told.at(-1)!;
 
   const perform = async (event: Happening): Promise<readonly Happening[]> => {
@@ -154,6 +154,12 @@ export async function playSupervisor(reception: Reception, steps: readonly Step[
       }
       case 'stop':
         void spearlet.stop({ grace: event.grace as number });
+        // The second time there is no grace any more: all of them end.
+        if (event.grace === 0)
+          for (const { place, far } of started.values()) {
+            far?.close();
+            await gate.wait(each => each.type === `xstate.done.actor.${place}`);
+          }
         return [last()];
       case 'instance.queued':
         return [await arrived(type, mine!.place)];
@@ -182,9 +188,14 @@ export async function playSupervisor(reception: Reception, steps: readonly Step[
         started.delete(model);
         return [happened];
       }
-      default:
-        await stage.connect(every.at(-1)!.instance.address ?? every[0]!.instance.address!);
-        return [await receive(stage, each => each.type === type, type)];
+      default: {
+        const far = await stage.connect(every.at(-1)!.instance.address ?? every[0]!.instance.address!);
+        const happened = await receive(stage, each => each.type === type);
+        // Somebody is there to answer it.
+        far.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: 'nobody', SPEARLET_TOKEN: 'nothing' }));
+        await far.next('AuthResponse');
+        return [happened];
+      }
     }
   };
 

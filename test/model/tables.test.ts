@@ -22,7 +22,8 @@ describe.each([execution, agent])('$machine.id', tabled => {
       const state = node.type === 'final' ? null : machine.resolveState({ value: path as never, context: {} });
       for (const name of names) {
         const event = allEvents(machine).find(
-          each => (delayOf(each) ?? each) === name && (delayOf(each) === null || node.id.startsWith(each.slice(`xstate.after.${name}.`.length))),
+          each =>
+            (delayOf(each) ?? each) === name && (delayOf(each) === null || node.id.startsWith(each.slice(`xstate.after.${name}.`.length))),
         );
         const chart =
           state === null

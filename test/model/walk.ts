@@ -51,7 +51,16 @@ export function alone(machine: AnyStateMachine): AnyStateMachine {
   return machine.provide({ actions: Object.fromEntries(sends.map(([name]) => [name, () => {}])) });
 }
 
-export function pathsOf({ machine, input, cases, bits, limit = 20_000, feasible = steps => steps.length, byContext = false, also = [] }: Walk): Step[][] {
+export function pathsOf({
+  machine,
+  input,
+  cases,
+  bits,
+  limit = 20_000,
+  feasible = steps => steps.length,
+  byContext = false,
+  also = [],
+}: Walk): Step[][] {
   const signature = (s: AnyMachineSnapshot | undefined) => s && [s.value, bits(s.context as never)];
   const paths = getShortestPaths(alone(machine), {
     input,
@@ -129,6 +138,23 @@ export interface Play {
   check(): void;
 }
 
+/** What does not come about in so many ms of real time never will. */
+const NEVER = 10_000;
+
+async function inTime<T>(happening: Promise<T>): Promise<T> {
+  let late: NodeJS.Timeout | undefined;
+  try {
+    return await Promise.race([
+      happening,
+      new Promise<never>((_, reject) => {
+        late = setTimeout(() => reject(new Error('it did not come about')), NEVER);
+      }),
+    ]);
+  } finally {
+    clearTimeout(late);
+  }
+}
+
 /** Plays one path; what it says is where the system is not as the model, or what could not be made to happen. */
 export async function play({ stage, machine, input, steps, perform, check }: Play): Promise<string | null> {
   const model = alone(machine);
@@ -138,7 +164,7 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
     done.push(event.type);
     try {
       const ahead = steps.slice(i + 1).map(step => step.event);
-      for (const happened of await perform(event, ahead))
+      for (const happened of await inTime(perform(event, ahead)))
         expected = getNextSnapshot(model, expected, happened as never) as AnyMachineSnapshot;
       check();
     } catch (thrown) {
@@ -155,8 +181,8 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
 }
 
 /** Waits until something fit has come to the subject's gate, and lets it through. */
-export async function receive({ gate }: Stage, fits: (event: Happening) => boolean, what: string): Promise<Happening> {
-  const held = await gate.wait(fits, what);
+export async function receive({ gate }: Stage, fits: (event: Happening) => boolean): Promise<Happening> {
+  const held = await gate.wait(fits);
   gate.release(held);
   return held.event;
 }

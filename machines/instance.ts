@@ -195,7 +195,6 @@ export const instanceMachine = setup({
     hasClaimant: ({ context }) => context.claimant !== null,
     isLastConnection: ({ context }, params: { connectionId: string }) => context.connections.every(each => each === params.connectionId),
     wasSilent: ({ context }) => context.lost === 'HEARTBEAT_LOST',
-    isUrgent: (_, params: { grace: number }) => params.grace <= 0,
     isSooner: ({ context }, params: { grace: number }) => params.grace < context.patience,
     hasNoTime: ({ context }) => context.patience <= 0,
     isConnected: ({ context }) => context.session !== null,
@@ -383,12 +382,6 @@ export const instanceMachine = setup({
                       { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
                     ],
                   },
-                  {
-                    actions: [
-                      { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                      { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                    ],
-                  },
                 ],
               },
             },
@@ -428,12 +421,6 @@ export const instanceMachine = setup({
                 actions: [
                   'closeSession',
                   { type: 'noteLoss', params: ({ event }) => ({ code: event.code }) },
-                  { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                  { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                ],
-              },
-              {
-                actions: [
                   { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
                   { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
                 ],
@@ -551,19 +538,7 @@ export const instanceMachine = setup({
           description: 'The program has to end, by request or because it failed: first asked, then signalled, then killed.',
           initial: 'deciding',
           on: {
-            stop: [
-              {
-                guard: { type: 'isUrgent', params: ({ event }) => ({ grace: event.grace }) },
-                target: '.killed',
-                actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) },
-              },
-              {
-                guard: { type: 'isSooner', params: ({ event }) => ({ grace: event.grace }) },
-                target: '.deciding',
-                actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) },
-              },
-              { actions: { type: 'noteStop', params: ({ context }) => ({ grace: context.patience }) } },
-            ],
+            stop: { actions: { type: 'noteStop', params: ({ context }) => ({ grace: context.patience }) } },
             'process.exited': {
               target: 'exiting',
               actions: { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
@@ -582,6 +557,13 @@ export const instanceMachine = setup({
             patient: {
               description: 'It is given its grace to end by itself.',
               initial: 'signalled',
+              on: {
+                stop: {
+                  guard: { type: 'isSooner', params: ({ event }) => ({ grace: event.grace }) },
+                  target: 'deciding',
+                  actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) },
+                },
+              },
               after: { grace: 'killed' },
               states: {
                 asked: {

@@ -80,7 +80,7 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
     case 'session.opened':
       return session === null ? [] : [{ type, connectionId: session }];
     case 'session.confirmed':
-      return session === null || claimant === null ? [] : [{ type, connectionId: session }];
+      return session === null ? [] : [{ type, connectionId: session }];
     case 'process.spawned':
       return pid === null ? [{ type, pid: external ? null : 4_711 }] : [];
     case 'process.failed':
@@ -121,6 +121,7 @@ const bits = (c: InstanceContext) => [
   c.lost === 'HEARTBEAT_LOST',
   c.falls > c.intensity,
   c.falls > 0,
+  c.attempts > 0,
   c.patience > 0,
   c.pid !== null,
   c.exit !== null,
@@ -153,8 +154,10 @@ function feasible(steps: readonly Step[]): number {
     if (type === 'session.claimed') {
       if (claimed.has(connectionId)) return i;
       claimed.add(connectionId);
-      probed = true;
+      probed = steps[i]!.state.matches({ running: 'connected' } as never);
     }
+    // Only who was asked for a sign of life gives one.
+    if (type === 'session.confirmed' && !probed) return i;
     if (type === 'session.opened' || type === 'session.confirmed') probed = false;
     // A connection that was granted the session says so before anything else.
     if (type === 'connection.closed' && connectionId === promised) return i;
@@ -166,8 +169,8 @@ function feasible(steps: readonly Step[]): number {
       if (probed) return i;
       quick = true;
     }
-    // Heartbeats would be lost on the way.
-    if (quick && (type === 'fall.forgotten' || delayOf(type) === 'stableUptime')) return i;
+    // Heartbeats would be lost on the way, and probes go unanswered.
+    if ((quick || probed) && (type === 'fall.forgotten' || delayOf(type) === 'stableUptime')) return i;
     if (
       type.startsWith('xstate.error.actor.connection') &&
       !(before?.type === 'socket.accepted' && type.endsWith(String(before.connectionId)))
@@ -177,8 +180,22 @@ function feasible(steps: readonly Step[]): number {
   return steps.length;
 }
 
+const claim = (connectionId: string): Happening[] => [
+  { type: 'socket.accepted', connectionId },
+  { type: 'session.claimed', connectionId },
+];
+const begun: Happening[] = [{ type: 'start.granted' }, { type: 'listener.bound' }, ...claim('connection-1')];
+/** The rival has given up when the session shows that it is alive. */
+const tooLate: Happening[] = [
+  ...begun,
+  { type: 'session.opened', connectionId: 'connection-1' },
+  ...claim('connection-2'),
+  { type: 'connection.closed', connectionId: 'connection-2', code: 'LINK_LOST' },
+  { type: 'session.confirmed', connectionId: 'connection-1' },
+];
+
 export const instancePaths = (kind: Kind): Step[][] =>
-  pathsOf({ machine: instanceMachine, input: inputOf(kind), cases, bits, limit: 200_000, feasible });
+  pathsOf({ machine: instanceMachine, input: inputOf(kind), cases, bits, limit: 200_000, feasible, also: kind.external ? [] : [tooLate] });
 
 /** The delays as the contract has them. */
 function delay(name: string, { patience, attempts }: InstanceContext): number {

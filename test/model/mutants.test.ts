@@ -8,7 +8,10 @@ import { instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
 import { playSupervisor, receptions, supervisorPaths } from './supervisor.ts';
 import { agent, execution, pathsOf, playTable, type Tabled } from './tables.ts';
-import type { Step } from './walk.ts';
+import { patience, type Step } from './walk.ts';
+
+// What a change has made impossible is waited for in vain, again and again.
+patience.ms = 2_000;
 
 const all = process.env.MUTANTS === 'all';
 /** Of so many mutants one is in the sample. */

@@ -64,6 +64,7 @@ export function mutantsOf(machine: AnyStateMachine): Mutant[] {
         const list = listOf(mine.holder[mine.key]);
         mine.holder[mine.key] = list;
         change(mine, list);
+        if (list.length === 0) delete mine.holder[mine.key];
         const name = `${id} ${place.event ?? place.key}${what}`;
         mutants.push({ name, machine: createMachine(config as never, machine.implementations as never), state: id, event: place.event });
       };

@@ -46,8 +46,9 @@ const cases =
 const [one, two] = PLACES as [string, string];
 const start = (place: string): Happening => ({ type: 'start', instance: { place } });
 const failed = (place: string): Happening => ({ type: `xstate.error.actor.${place}`, actorId: place });
-/** Only an instance that was ready can fail inside itself. */
-const failures: Happening[][] = [
+/** Only an instance that was ready can fail inside itself; and a second stop shows only where a program still runs. */
+const longer: Happening[][] = [
+  [start(one), { type: 'instance.queued', place: one }, { type: 'stop', grace: 100 }, { type: 'stop', grace: 0 }],
   [start(one), { type: 'instance.queued', place: one }, { type: 'instance.settled', place: one }, failed(one), start(one)],
   [
     ...[start(one), start(two), { type: 'instance.queued', place: one }, { type: 'instance.queued', place: two }],
@@ -94,7 +95,7 @@ export const supervisorPaths = (reception: Reception): Step[][] =>
     bits: ((c: SupervisorContext) => [c.instances.length, c.starting.length, c.waiting.length]) as never,
     feasible,
     byContext: true,
-    also: reception === 'own' ? failures : [],
+    also: reception === 'own' ? longer : [],
   });
 
 /** Plays one path against the engine. */
@@ -153,6 +154,9 @@ export async function playSupervisor(reception: Reception, steps: readonly Step[
         return [last()];
       }
       case 'stop':
+        // Before it is up a program does not ignore what asks it to end.
+        for (const { instance } of started.values())
+          if (instance.pid !== null && event.grace !== 0) await seen(instance.output$, chunk => chunk.text.includes('up'));
         void spearlet.stop({ grace: event.grace as number });
         // The second time there is no grace any more: all of them end.
         if (event.grace === 0)

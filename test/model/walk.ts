@@ -139,7 +139,7 @@ export interface Play {
 }
 
 /** What does not come about in so many ms of real time never will. */
-const NEVER = 10_000;
+export const patience = { ms: 20_000 };
 
 async function inTime<T>(happening: Promise<T>): Promise<T> {
   let late: NodeJS.Timeout | undefined;
@@ -147,7 +147,7 @@ async function inTime<T>(happening: Promise<T>): Promise<T> {
     return await Promise.race([
       happening,
       new Promise<never>((_, reject) => {
-        late = setTimeout(() => reject(new Error('it did not come about')), NEVER);
+        late = setTimeout(() => reject(new Error('it did not come about')), patience.ms);
       }),
     ]);
   } finally {
@@ -173,6 +173,7 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
     const actual = stage.gate.subject.getSnapshot() as AnyMachineSnapshot;
     const told = (what: string, is: unknown, should: unknown) =>
       `${done.join(' > ')}: ${what} ${JSON.stringify(is)}, the model has ${JSON.stringify(should)}`;
+    if (actual.status !== expected.status) return told('it is', actual.status, expected.status);
     if (!isDeepStrictEqual(actual.value, expected.value)) return told('state', actual.value, expected.value);
     if (!isDeepStrictEqual(actual.value, state.value)) return told('the path leads to', actual.value, state.value);
     if (!isDeepStrictEqual(actual.context, expected.context)) return told('context', actual.context, expected.context);

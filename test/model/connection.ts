@@ -46,12 +46,14 @@ const bits = ({ missed, code }: { missed: number; code: string }) => [missed, co
 const heard: Happening = { type: 'link.heard' };
 const silent: Happening = { type: 'link.silent' };
 /** To a model it is all one whether a link is heard of once or twice; its timers must begin anew each time. */
-const againAndAgain: Happening[][] = [[heard, heard, silent, heard, silent, silent, heard, silent, silent, silent, heard, heard]].map(beats => [
-  { type: 'auth.received' },
-  { type: 'xstate.done.actor.authenticator', output: { verdict: 'genuine' } },
-  { type: 'session.granted' },
-  ...beats,
-]);
+const againAndAgain: Happening[][] = [[heard, heard, silent, heard, silent, silent, heard, silent, silent, silent, heard, heard]].map(
+  beats => [
+    { type: 'auth.received' },
+    { type: 'xstate.done.actor.authenticator', output: { verdict: 'genuine' } },
+    { type: 'session.granted' },
+    ...beats,
+  ],
+);
 
 /** Whether a link is looked at, heard of or held is the link's to know, not the model's. */
 function feasible(steps: readonly Step[]): number {
@@ -76,7 +78,14 @@ function feasible(steps: readonly Step[]): number {
 }
 
 export const connectionPaths = (door: Door): Step[][] =>
-  pathsOf({ machine: connectionMachine, input: inputOf(door), cases: cases(door), bits: bits as never, feasible, also: door === 'own' ? againAndAgain : [] });
+  pathsOf({
+    machine: connectionMachine,
+    input: inputOf(door),
+    cases: cases(door),
+    bits: bits as never,
+    feasible,
+    also: door === 'own' ? againAndAgain : [],
+  });
 
 /** Plays one path against the engine. */
 export async function playConnection(door: Door, steps: readonly Step[], charts?: Charts): Promise<Played> {

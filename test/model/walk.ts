@@ -106,9 +106,12 @@ export function pathsOf({
   };
   // A path is walked for what is new in it: a step from a state by an event to a state that no path before it has.
   const seen = new Set<string>();
-  return [...paths.map(path => path.steps.slice(1).map(step => step.event)), ...also]
-    .map(replay)
-    .map(steps => steps.slice(0, feasible(steps)))
+  const possible = (events: readonly Happening[]): Step[] => {
+    const steps = replay(events);
+    return steps.slice(0, feasible(steps));
+  };
+  const found = paths
+    .map(path => possible(path.steps.slice(1).map(step => step.event)))
     .sort((a, b) => b.length - a.length)
     .filter(steps => {
       const marks = steps.map(({ state, event }, i) =>
@@ -123,6 +126,7 @@ export function pathsOf({
       for (const mark of marks) seen.add(mark);
       return fresh;
     });
+  return [...found, ...also.map(possible)];
 }
 
 export type Step = { readonly state: AnyMachineSnapshot; readonly event: Happening };

@@ -234,9 +234,13 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
       const held = seats.find(each => each.subject.id === id)?.held;
       // One queue for all of the network: in the world, too, a socket is accepted before it says anything and ends last.
       const from = /^process\./.test(event.type) ? 'process' : /^(socket|session|connection)\./.test(event.type) ? 'network' : null;
-      if (held == null || from === null || source === target) return relay(source, target, event);
+      // The engine opens a socket in the turn in which it is accepted: that order is no accident of the world.
+      const opens = event.type === 'socket.accepted' && held?.network.length === 0;
+      if (held == null || from === null || opens || source === target) return relay(source, target, event);
       held[from].push(() => {
-        if ((target.getSnapshot() as AnyMachineSnapshot).status === 'active') relay(source, target, event);
+        // Whoever sent it may be disposed by now, and would not have sent it to the next incarnation.
+        const now = target.getSnapshot() as AnyMachineSnapshot;
+        if (now.status === 'active' && now.context.incarnation === snapshot!.context.incarnation) relay(source, target, event);
       });
     };
   };
@@ -257,6 +261,7 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
     },
   });
   let stoppedAll = false;
+  const sessions = new Set<string>();
   const seatOf = (id: string): Seat | undefined => seats.find(each => each.subject.id === id);
   spearlet.events$.subscribe(event => {
     const seat = seatOf(event.instanceId ?? '');
@@ -272,7 +277,10 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
     else if (event.type === 'connection.opened') {
       subject.sessions += 1;
       subject.opened += 1;
+      sessions.add(event.connectionId);
     } else if (event.type === 'connection.closed') {
+      // Its agent may be gone before it has heard that it was let in.
+      if (sessions.has(event.connectionId)) reference.lost(subject);
       const mine = sockets.filter(each => each.seat === seat);
       const blameless = {
         HEARTBEAT_LOST: mine.every(({ far }) => !far.wasFrozen),
@@ -358,7 +366,7 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
 
   const dial = async (seat: Seat): Promise<Socket | null> => {
     const { address } = seat.instance;
-    if (address === null) return null;
+    if (address === null || (seat.held?.network.length ?? 0) > 0) return null;
     // It may be accepted, and even be spoken to, before it is known here.
     const far = await taps.dial(address);
     if (far === null) return null;
@@ -406,7 +414,7 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
     subject.held = false;
     for (const deliver of [...held.network, ...held.process]) deliver();
     // It learns only now what it should have known.
-    if (subject.stopBy !== null) reference.stop(subject, bounds.grace);
+    if (subject.stopBy !== null) reference.stop(subject, bounds.grace, true);
     for (const { task } of errands) if (task.owner === subject && task.doubtedAt !== null) task.doubtedAt = clock.now();
   };
   const stopSeat = (seat: Seat, ms: number): void => {
@@ -496,7 +504,7 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
         if (socket === undefined) return null;
         const others = errands.filter(each => each.task !== task && each.task.taskId !== task.taskId);
         const taskId = twist === 'other task' ? (others.at(-1)?.task.taskId ?? 'nobody') : task.taskId;
-        const requestId = twist === 'other id' ? Number(task.requestId) + 1 : Number(task.requestId);
+        const requestId = Number(task.requestId) + (twist !== 'other id' ? 0 : command.task % 2 === 0 ? -1 : 1_000);
         const { seat, far } = socket;
         if (!socket.admitted) socket.sinned = true;
         for (let n = 1; n <= times; n += 1) {
@@ -567,7 +575,11 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
         return `within ${command.grace} ms`;
       }
       case 'pass':
-        return taps.pass(command.ms).then(() => `${command.ms} ms`);
+        // What was begun before has happened when time goes on.
+        return taps
+          .settle()
+          .then(() => taps.pass(command.ms))
+          .then(() => `${command.ms} ms`);
       case 'hold': {
         const seat = seatAt(command.at);
         if (seat === undefined || seat.held !== null || seat.subject.state === 'stopped') return null;

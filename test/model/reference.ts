@@ -119,7 +119,8 @@ export interface Reference {
   updated(task: Task, update: { status: string; output?: string }): void;
   settled(task: Task, code: string, output: string | null): void;
   lost(owner: Subject): void;
-  stop(owner: Subject, grace: number): void;
+  /** `anew`: whatever it was told before, it knows only now. */
+  stop(owner: Subject, grace: number, anew?: boolean): void;
   moved(owner: Subject, state: string): void;
   ended(owner: Subject, reason: string, incarnation: number): void;
   started(owner: Subject, code: string): void;
@@ -312,7 +313,6 @@ export function createReference(now: () => number): Reference {
     },
     answered(task, answer, due) {
       task.answers.push(answer);
-      task.orphanedAt = null;
       task.doubtedAt = null;
       if (due && terminal(answer) && live(task)) task.due = answer;
     },
@@ -332,6 +332,8 @@ export function createReference(now: () => number): Reference {
         );
       }
       updates.push(update);
+      // A sign of life that has arrived for certain.
+      if (update.status === 'started' || update.status === 'running') task.orphanedAt = null;
     },
     settled(task, code, output) {
       task.outcomes.push({ code, output, at: now() });
@@ -342,13 +344,13 @@ export function createReference(now: () => number): Reference {
       for (const task of inFlight(owner)) {
         if (task.written === 0) continue;
         task.orphanedAt ??= now();
-        task.doubtedAt = task.orphanedAt;
+        task.doubtedAt = now();
       }
     },
-    stop(owner, grace) {
+    stop(owner, grace, anew = false) {
       owner.stopped = true;
       const by = now() + grace + DRAIN;
-      owner.stopBy = Math.min(owner.stopBy ?? by, by);
+      owner.stopBy = anew ? by : Math.min(owner.stopBy ?? by, by);
     },
     moved(owner, state) {
       must(moves[owner.state]?.includes(state) === true, () => `${owner.id} went from ${owner.state} to ${state}`);

@@ -603,7 +603,7 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
   };
 
   const check = (): void => {
-    for (const { far, seat, refused } of promised.splice(0).filter(each => !each.admitted && isOpen(each)))
+    for (const { far, seat, refused } of promised.splice(0).filter(each => !each.admitted && isOpen(each) && each.seat.held === null))
       reference.faults.push(`${far.name} showed the right token to ${seat.subject.id} and was ${refused ? 'refused' : 'not let in'}`);
     const views = (owner: Subject): Session[] =>
       sessionsOf(owner).map(({ far, sinned }) => ({

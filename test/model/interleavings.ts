@@ -403,6 +403,8 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
   };
   const cut = ({ far }: Socket, how: 'end' | 'reset' | 'destroy'): void => {
     far.cut = true;
+    // What was said in this very turn is lost with it, or not: the system decides.
+    if (how !== 'end') for (const { task } of errands) if (task.due?.socket === far.name) task.due = null;
     if (how === 'end') far.socket.end();
     else if (how === 'reset') far.socket.resetAndDestroy();
     else far.socket.destroy();

@@ -2,11 +2,12 @@
 // a failure prints how to see it again.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Story, stories, tell } from './interleavings.ts';
+import { type Story, stories } from './commands.ts';
+import { tell } from './interleavings.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const path = process.env.PATH_;
-const numRuns = Number(process.env.RUNS ?? 60);
+const numRuns = Number(process.env.RUNS ?? 100);
 
 test(
   'whatever happens in whatever order: each execution ends once and as it must, and nothing is left',

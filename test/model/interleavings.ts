@@ -1,14 +1,13 @@
 // Commands in random order against several instances of one spearlet, with real sockets and real programs whose agents
 // the test plays by hand. What each must lead to is for the reference to say; this file only does and watches.
-import fc from 'fast-check';
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import type { Expected, Instance, SpearletError } from '../../src/index.ts';
-import type { Status } from '../../src/protocol/message.ts';
 import * as v1 from '../../src/protocol/v1.ts';
 import type { Execution } from '../../src/runtime/execution.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { remember } from '../census/census.ts';
 import { agentFile } from '../situations/world.ts';
+import type { Command, Story } from './commands.ts';
 import { bounds, createReference, type Policy, type Session, type Subject, type Task } from './reference.ts';
 import { createTaps, type Far } from './taps.ts';
 
@@ -19,133 +18,6 @@ const MOST = 4;
 const FLOOD = 'x'.repeat(1_100_000);
 
 const brief = (output: string): string => (output.length > 200 ? `${output.length} characters` : output);
-
-const nat = fc.nat({ max: 7 });
-/** Another command follows in the same turn, before anything of it has reached anybody. */
-const hasty = fc.boolean();
-const grace = fc.constantFrom(0, 100, 400);
-const kind = fc.constantFrom<Policy | 'external'>('temporary', 'external', 'transient', 'permanent');
-
-const commands = {
-  start: fc.record({ do: fc.constant('start' as const), kind }),
-  abortStart: fc.record({ do: fc.constant('abortStart' as const), at: nat }),
-  join: fc.record({ do: fc.constant('join' as const), at: nat, hasty }),
-  dial: fc.record({ do: fc.constant('dial' as const), at: nat }),
-  claim: fc.record({
-    do: fc.constant('claim' as const),
-    socket: nat,
-    what: fc.constantFrom('right' as const, 'wrong token' as const, 'wrong id' as const, 'old token' as const),
-    hasty,
-  }),
-  garbage: fc.record({
-    do: fc.constant('garbage' as const),
-    socket: nat,
-    what: fc.constantFrom(
-      'no frame' as const,
-      'no JSON' as const,
-      'too large' as const,
-      'half a frame' as const,
-      'an odd message' as const,
-    ),
-    hasty,
-  }),
-  cut: fc.record({
-    do: fc.constant('cut' as const),
-    socket: nat,
-    how: fc.constantFrom('end' as const, 'reset' as const, 'destroy' as const),
-    hasty,
-  }),
-  execute: fc.record({
-    do: fc.constant('execute' as const),
-    at: nat,
-    limit: fc.constantFrom(null, null, 50, 700, 4_000),
-    name: fc.constantFrom(null, null, null, 'job', 'chore'),
-    slow: fc.constantFrom(false, false, false, true),
-    aborted: fc.constantFrom(false, false, false, false, false, true),
-    hasty,
-  }),
-  cancel: fc.record({ do: fc.constant('cancel' as const), task: nat, how: fc.constantFrom('cancel' as const, 'abort' as const), hasty }),
-  answer: fc.record({
-    do: fc.constant('answer' as const),
-    task: nat,
-    status: fc.constantFrom<Status>('Completed', 'Failed', 'Started', 'Running'),
-    times: fc.constantFrom(1, 1, 1, 2),
-    twist: fc.constantFrom(
-      'none' as const,
-      'none' as const,
-      'none' as const,
-      'other task' as const,
-      'other id' as const,
-      'other socket' as const,
-    ),
-    flood: fc.constantFrom(false, false, false, false, true),
-    hasty,
-  }),
-  read: fc.record({ do: fc.constant('read' as const), task: nat, hasty }),
-  freeze: fc.record({ do: fc.constant('freeze' as const), socket: nat }),
-  thaw: fc.record({ do: fc.constant('thaw' as const), socket: nat, hasty }),
-  die: fc.record({
-    do: fc.constant('die' as const),
-    at: nat,
-    how: fc.constantFrom('SIGUSR1' as const, 'SIGUSR2' as const, 'SIGKILL' as const),
-  }),
-  stop: fc.record({ do: fc.constant('stop' as const), at: nat, grace, hasty }),
-  stopAll: fc.record({ do: fc.constant('stopAll' as const), grace, hasty }),
-  pass: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(1, 60, 300, 1_050, 2_050, 3_050, 8_050) }),
-  hold: fc.record({ do: fc.constant('hold' as const), at: nat }),
-  release: fc.record({
-    do: fc.constant('release' as const),
-    at: nat,
-    from: fc.constantFrom('network' as const, 'process' as const),
-    hasty,
-  }),
-  open: fc.record({ do: fc.constant('open' as const), at: nat }),
-};
-
-export type Command = {
-  [K in keyof typeof commands]: (typeof commands)[K] extends fc.Arbitrary<infer T> ? T : never;
-}[keyof typeof commands];
-
-const weights: Readonly<Record<keyof typeof commands, number>> = {
-  start: 3,
-  abortStart: 1,
-  join: 9,
-  dial: 2,
-  claim: 4,
-  garbage: 2,
-  cut: 5,
-  execute: 12,
-  cancel: 4,
-  answer: 14,
-  read: 1,
-  freeze: 2,
-  thaw: 1,
-  die: 4,
-  stop: 2,
-  stopAll: 0.3,
-  pass: 9,
-  hold: 1,
-  release: 3,
-  open: 1,
-} as never;
-
-export interface Story {
-  readonly cast: readonly { readonly kind: Policy | 'external'; readonly joined: boolean }[];
-  readonly commands: readonly Command[];
-}
-
-export const stories: fc.Arbitrary<Story> = fc.record({
-  cast: fc.array(fc.record({ kind, joined: fc.boolean() }), { minLength: 1, maxLength: 3 }),
-  commands: fc.array(
-    fc.oneof(
-      ...Object.entries(commands).map(([name, arbitrary]) => ({
-        weight: Math.round(weights[name as never] * 10),
-        arbitrary: arbitrary as fc.Arbitrary<Command>,
-      })),
-    ),
-    { minLength: 1, maxLength: 40, size: 'max' },
-  ),
-});
 
 /** What the runner holds of an instance, of a socket, and of an execution. */
 interface Seat {
@@ -183,8 +55,8 @@ export interface Told {
 }
 
 /** Plays a story to its end, and to the end of the spearlet. */
-export async function tell({ cast, commands }: Story): Promise<Told> {
-  const done: string[] = [];
+export async function tell({ listener, cast, commands }: Story): Promise<Told> {
+  const done: string[] = listener === 'shared' ? ['one listener for all'] : [];
   const seats: Seat[] = [];
   const sockets: Socket[] = [];
   const errands: Errand[] = [];
@@ -252,6 +124,7 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
   const spearlet = createSpearletIn(taps.world, {
     logger: logger as never,
     ports: 0,
+    listener,
     ...{ maxInFlight, maxConcurrentStarts, connectTimeout, authTimeout, reconnectWindow, heartbeat, restart },
     grace: bounds.grace,
     inspect: ({ type, actorRef }: { type: string; actorRef: AnyActorRef }) => {
@@ -270,7 +143,6 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
     if (seat.over && event.type !== 'connection.closed') reference.faults.push(`${subject.id}: ${event.type} after its end`);
     if (event.type === 'instance.state') seat.over = event.state === 'stopped';
     else if (event.type === 'instance.spawned') {
-      subject.spawned += 1;
       seat.environments.push(taps.runs.at(-1)!.environment);
       if (subject.stopped) reference.faults.push(`${subject.id}: a program is started after a stop`);
     } else if (event.type === 'instance.exited') reference.ended(subject, event.report.reason, event.report.incarnation);
@@ -401,8 +273,11 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
     }
     far.send('AuthRequest', 1, v1.encodeAuthRequest({ instanceId, token, clientVersion: '1.0.0' }));
   };
-  const cut = ({ far }: Socket, how: 'end' | 'reset' | 'destroy'): void => {
+  const cut = (socket: Socket, how: 'end' | 'reset' | 'destroy'): void => {
+    const { far } = socket;
     far.cut = true;
+    // It may end in the middle of a frame.
+    if (how !== 'end') socket.sinned = true;
     // What was said in this very turn is lost with it, or not: the system decides.
     if (how !== 'end') for (const { task } of errands) if (task.due?.socket === far.name) task.due = null;
     if (how === 'end') far.socket.end();
@@ -511,10 +386,13 @@ export async function tell({ cast, commands }: Story): Promise<Told> {
         if (!socket.admitted) socket.sinned = true;
         for (let n = 1; n <= times; n += 1) {
           const output = flood && status === 'Running' ? FLOOD : `${status} ${done.length}.${n} by ${far.name}`;
-          const meant = errands.find(
-            each => each.task.owner === seat.subject && each.task.requestId === requestId && each.task.taskId === taskId,
-          )?.task;
+          const named = errands
+            .map(each => each.task)
+            .filter(each => each.owner === seat.subject && each.taskId === taskId && each.refusal === null);
+          // One that is still to be sent has no id yet: whoever guesses it may be right.
+          const meant = named.find(each => each.requestId === requestId) ?? named.findLast(each => each.requestId === null);
           const due =
+            meant?.requestId === requestId &&
             socket.admitted &&
             !socket.sinned &&
             seat.held === null &&

@@ -77,11 +77,9 @@ export interface Subject {
   readonly policy: Policy;
   state: string;
   since: number;
-  states: string[];
   /** The earliest moment at which a stop must have come to its end. */
   stopBy: number | null;
   stopped: boolean;
-  spawned: number;
   sessions: number;
   /** Sessions of this incarnation. */
   opened: number;
@@ -91,7 +89,8 @@ export interface Subject {
   next: string | null;
   /** What was done to its programs and sockets, as reasons why an incarnation may end. */
   readonly reasons: Set<string>;
-  start: { code: string; at: number }[];
+  /** What start() told: `ready`, or a code. */
+  readonly start: string[];
   exited: number;
   /** Its events are held back: it cannot know what it should. */
   held: boolean;
@@ -214,8 +213,8 @@ export function createReference(now: () => number): Reference {
     must((owner.exited === 1) === (state === 'stopped'), () => `${id} is ${state}, exited settled ${owner.exited} times`);
     must(state !== 'stopped' || owner.start.length === 1, () => `${id} is stopped, and its start has not settled`);
     must(
-      owner.start.length === 0 || (owner.start[0]!.code === 'ready') === owner.sessions > 0,
-      () => `${id}: start() told ${owner.start[0]!.code} after ${owner.sessions} sessions`,
+      owner.start.length === 0 || (owner.start[0] === 'ready') === owner.sessions > 0,
+      () => `${id}: start() told ${owner.start[0]} after ${owner.sessions} sessions`,
     );
     if (owner.held || state === 'stopped') return;
     const waited = now() - since;
@@ -246,10 +245,8 @@ export function createReference(now: () => number): Reference {
         policy,
         state: '',
         since: now(),
-        states: [],
         stopBy: null,
         stopped: false,
-        spawned: 0,
         sessions: 0,
         opened: 0,
         exits: [],
@@ -362,7 +359,6 @@ export function createReference(now: () => number): Reference {
       if (state === 'listening' && owner.state === 'allocating') owner.connectingAt = now();
       owner.state = state;
       owner.since = now();
-      owner.states.push(state);
     },
     ended(owner, reason, incarnation) {
       must(
@@ -390,7 +386,7 @@ export function createReference(now: () => number): Reference {
       owner.next = over || recent > bounds.restart.intensity ? 'stopped' : 'backoff';
     },
     started(owner, code) {
-      owner.start.push({ code, at: now() });
+      owner.start.push(code);
     },
     check(sessionsOf) {
       for (const owner of subjects.values()) {

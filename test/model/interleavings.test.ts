@@ -13,10 +13,12 @@ test(
   'whatever happens in whatever order: each execution ends once and as it must, and nothing is left',
   async () => {
     console.info(`interleavings: ${numRuns} runs, SEED=${seed}`);
+    const ends: Record<string, number> = {};
     let fault: string | null = null;
     const done = await fc.check(
       fc.asyncProperty(stories, async (story: Story) => {
         const told = await tell(story);
+        for (const each of told.ends) ends[each] = (ends[each] ?? 0) + 1;
         if (told.fault !== null) throw new Error(told.fault, { cause: told.done });
       }),
       { seed, numRuns, ...(path === undefined ? {} : { path, endOnFailure: true }) },
@@ -32,6 +34,7 @@ test(
         `  SEED=${done.seed} PATH_=${done.counterexamplePath} npx vitest run test/model/interleavings.test.ts`,
       ].join('\n');
     }
+    console.info(`interleavings: ends of executions and of programs: ${JSON.stringify(ends)}`);
     expect(fault, fault ?? '').toBeNull();
   },
   Number(process.env.LIMIT ?? 24 * 3_600_000),

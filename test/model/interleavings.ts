@@ -52,6 +52,8 @@ export interface Told {
   readonly done: readonly string[];
   /** What must not be; null where all is well. */
   readonly fault: string | null;
+  /** How executions and incarnations ended. */
+  readonly ends: readonly string[];
 }
 
 /** Plays a story to its end, and to the end of the spearlet. */
@@ -561,7 +563,11 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
       await new Promise(later => setTimeout(later, 2));
     }
   }
-  return { done, fault };
+  const ends = [
+    ...reference.tasks.flatMap(({ outcomes }) => outcomes.map(({ code }) => code)),
+    ...[...reference.subjects.values()].flatMap(({ exits }) => exits.map(({ reason }) => `program ${reason}`)),
+  ];
+  return { done, fault, ends };
 }
 
 function isAlive(pid: number): boolean {

@@ -99,7 +99,7 @@ const weights: Readonly<Record<keyof typeof commands, number>> = {
   garbage: 2,
   cut: 5,
   execute: 12,
-  cancel: 4,
+  cancel: 3,
   answer: 20,
   read: 1,
   freeze: 2,

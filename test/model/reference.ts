@@ -111,7 +111,7 @@ export interface Reference {
   readonly subjects: Map<string, Subject>;
   readonly tasks: Task[];
   begin(id: string, external: boolean, policy: Policy): Subject;
-  execute(owner: Subject, taskId: string, limit: number | null, aborted: boolean, slow: boolean): Task;
+  execute(owner: Subject, taskId: string, limit: number | null, how: { aborted: boolean; slow: boolean; over: boolean }): Task;
   wrote(owner: Subject, taskId: string, requestId: unknown, incarnation: number): void;
   asked(owner: Subject, taskId: string, socket: string): void;
   answered(task: Task, answer: Answer, must: boolean): void;
@@ -263,17 +263,18 @@ export function createReference(now: () => number): Reference {
       subjects.set(id, subject);
       return subject;
     },
-    execute(owner, taskId, limit, aborted, slow) {
+    execute(owner, taskId, limit, { aborted, slow, over }) {
       const mine = inFlight(owner);
-      const refusal = mine.some(task => task.taskId === taskId)
-        ? 'INVALID_OPTIONS'
-        : owner.stopped || owner.state === 'stopped'
-          ? 'INSTANCE_STOPPED'
-          : aborted
-            ? 'CANCELLED'
-            : mine.length >= bounds.maxInFlight
-              ? 'OVERLOADED'
-              : null;
+      const refusal =
+        !over && mine.some(task => task.taskId === taskId)
+          ? 'INVALID_OPTIONS'
+          : owner.stopped || over
+            ? 'INSTANCE_STOPPED'
+            : aborted
+              ? 'CANCELLED'
+              : mine.length >= bounds.maxInFlight
+                ? 'OVERLOADED'
+                : null;
       const task: Task = {
         taskId,
         owner,

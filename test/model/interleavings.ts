@@ -393,10 +393,10 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
           const named = errands
             .map(each => each.task)
             .filter(each => each.owner === seat.subject && each.taskId === taskId && each.refusal === null);
-          // One that is still to be sent has no id yet: whoever guesses it may be right.
-          const meant = named.find(each => each.requestId === requestId) ?? named.findLast(each => each.requestId === null);
+          // One that is still to be sent has an id that nobody knows; an agent could guess it.
+          if (named.some(each => each.requestId === null && each.outcomes.length === 0)) return null;
+          const meant = named.find(each => each.requestId === requestId);
           const due =
-            meant?.requestId === requestId &&
             socket.admitted &&
             !socket.sinned &&
             seat.held === null &&

@@ -109,7 +109,8 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
       // One queue for all of the network: in the world, too, a socket is accepted before it says anything and ends last.
       const from = /^process\./.test(event.type) ? 'process' : /^(socket|session|connection)\./.test(event.type) ? 'network' : null;
       // The engine opens a socket in the turn in which it is accepted: that order is no accident of the world.
-      const opens = event.type === 'socket.accepted' && held?.network.length === 0;
+      const opens = event.type === 'socket.accepted';
+      if (opens && held != null && held.network.length > 0) open(seats.find(each => each.held === held)!);
       if (held == null || from === null || opens || source === target) return relay(source, target, event);
       held[from].push(() => {
         // Whoever sent it may be disposed by now, and would not have sent it to the next incarnation.
@@ -252,6 +253,7 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
   const waiting = (seat: Seat): boolean =>
     sockets.some(each => each.seat === seat && isOpen(each) && each.claimed === 'right' && !each.admitted && !each.refused);
   const promised: Socket[] = [];
+  const rivals: { readonly socket: Socket; readonly holder: Socket }[] = [];
   const claim = (socket: Socket, what: 'right' | 'wrong token' | 'wrong id' | 'old token'): void => {
     const { seat, far } = socket;
     const current = seat.environments.at(-1);
@@ -271,6 +273,18 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
         /listening|authenticating|reconnecting/.test(seat.instance.state)
       )
         promised.push(socket);
+      // Somebody stands in its way, and says at once that it is still there.
+      const holder = sessionsOf(seat.subject)[0];
+      const alive = holder !== undefined && !holder.far.frozen && !holder.sinned && holder.far.near?.paused === false;
+      if (
+        what === 'right' &&
+        seat.held === null &&
+        !socket.sinned &&
+        alive &&
+        !waiting(seat) &&
+        /ready|executing/.test(seat.instance.state)
+      )
+        rivals.push({ socket, holder });
       socket.claimed = what === 'right' ? 'right' : 'wrong';
     }
     far.send('AuthRequest', 1, v1.encodeAuthRequest({ instanceId, token, clientVersion: '1.0.0' }));
@@ -380,7 +394,9 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
         const errand = errandAt(command.task, ({ task }) => task.askedOn.length > 0 && sessionsOf(task.owner).length > 0);
         if (errand === undefined) return null;
         const { task } = errand;
-        const { status, twist, times, flood } = command;
+        const { twist, times, flood } = command;
+        // Who does not read is flooded more often.
+        const status = flood && task.slow ? 'Running' : command.status;
         const socket = twist === 'other socket' ? socketAt(command.task) : sessionsOf(task.owner)[0];
         if (socket === undefined) return null;
         const others = errands.filter(each => each.task !== task && each.task.taskId !== task.taskId);
@@ -489,12 +505,19 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
   const check = (): void => {
     for (const { far, seat, refused } of promised.splice(0).filter(each => !each.admitted && isOpen(each) && each.seat.held === null))
       reference.faults.push(`${far.name} showed the right token to ${seat.subject.id} and was ${refused ? 'refused' : 'not let in'}`);
+    for (const { socket, holder } of rivals.splice(0))
+      if (isOpen(socket) && isOpen(holder) && !socket.refused && !holder.sinned && !holder.far.frozen && socket.seat.held === null)
+        reference.faults.push(`${socket.far.name} was not refused, although ${holder.far.name} is alive`);
     const views = (owner: Subject): Session[] =>
       sessionsOf(owner).map(({ far, sinned }) => ({
         name: far.name,
         paused: sinned || far.near?.paused !== false,
         told: taskId => far.received.some(({ type, payload }) => type === 'Signal' && payload.includes(JSON.stringify(taskId))),
       }));
+    for (const seat of seats)
+      seat.subject.deaf = sockets.some(
+        each => each.seat === seat && each.admitted && each.far.cut && each.far.near?.paused && !each.far.near.closed,
+      );
     reference.check(views);
     for (const { subject, instance } of seats) {
       if (instance.state !== subject.state) reference.faults.push(`${subject.id} is ${instance.state}, and shows ${subject.state}`);

@@ -368,7 +368,7 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
         // What it had in flight may have ended in this very turn, with nobody told yet.
         const over = seat.instance.state === 'stopped';
         const execution = seat.instance.execute(
-          { command: 'work', args: [seat.subject.id], ...(name === null ? {} : { taskId: name }) },
+          { command: 'work', args: [seat.subject.id], ...(name === null ? {} : { taskId: `${name} of ${seat.subject.id}` }) },
           { signal: abort.signal, ...(limit === null ? {} : { timeout: limit }) },
         );
         const task = reference.execute(seat.subject, execution.taskId, limit, { aborted: command.aborted, slow, over });

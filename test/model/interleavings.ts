@@ -506,7 +506,15 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
     for (const { far, seat, refused } of promised.splice(0).filter(each => !each.admitted && isOpen(each) && each.seat.held === null))
       reference.faults.push(`${far.name} showed the right token to ${seat.subject.id} and was ${refused ? 'refused' : 'not let in'}`);
     for (const { socket, holder } of rivals.splice(0))
-      if (isOpen(socket) && isOpen(holder) && !socket.refused && !holder.sinned && !holder.far.frozen && socket.seat.held === null)
+      if (
+        isOpen(socket) &&
+        isOpen(holder) &&
+        !socket.refused &&
+        !holder.sinned &&
+        !holder.far.frozen &&
+        holder.far.near?.paused === false &&
+        socket.seat.held === null
+      )
         reference.faults.push(`${socket.far.name} was not refused, although ${holder.far.name} is alive`);
     const views = (owner: Subject): Session[] =>
       sessionsOf(owner).map(({ far, sinned }) => ({

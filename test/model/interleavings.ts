@@ -503,19 +503,18 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
   };
 
   const check = (): void => {
-    for (const { far, seat, refused } of promised.splice(0).filter(each => !each.admitted && isOpen(each) && each.seat.held === null))
-      reference.faults.push(`${far.name} showed the right token to ${seat.subject.id} and was ${refused ? 'refused' : 'not let in'}`);
-    for (const { socket, holder } of rivals.splice(0))
-      if (
-        isOpen(socket) &&
-        isOpen(holder) &&
-        !socket.refused &&
-        !holder.sinned &&
-        !holder.far.frozen &&
-        holder.far.near?.paused === false &&
-        socket.seat.held === null
-      )
-        reference.faults.push(`${socket.far.name} was not refused, although ${holder.far.name} is alive`);
+    // What else was done in the same turn may have changed what is due.
+    const isAsBefore = ({ seat: { held, subject } }: Socket): boolean => held === null && !subject.stopped;
+    for (const socket of promised.splice(0)) {
+      if (socket.admitted || !isOpen(socket) || !isAsBefore(socket)) continue;
+      const became = socket.refused ? 'refused' : 'not let in';
+      reference.faults.push(`${socket.far.name} showed the right token to ${socket.seat.subject.id} and was ${became}`);
+    }
+    for (const { socket, holder } of rivals.splice(0)) {
+      const answers = isOpen(holder) && !holder.sinned && !holder.far.frozen && holder.far.near?.paused === false;
+      if (!isOpen(socket) || socket.refused || !answers || !isAsBefore(socket)) continue;
+      reference.faults.push(`${socket.far.name} was not refused, although ${holder.far.name} is alive`);
+    }
     const views = (owner: Subject): Session[] =>
       sessionsOf(owner).map(({ far, sinned }) => ({
         name: far.name,

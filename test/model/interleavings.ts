@@ -418,7 +418,9 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
             seat.held === null &&
             far.near?.paused === false &&
             !errands.some(each => each.task.owner === seat.subject && each.task.slow);
-          if (meant !== undefined) reference.answered(meant, { socket: far.name, status, output: brief(output) }, due);
+          // What a stranger says must never count; one who has shown the token may be let in and heard later.
+          if (meant !== undefined && socket.claimed === 'right' && !socket.refused)
+            reference.answered(meant, { socket: far.name, status, output: brief(output) }, due);
           const failed = status === 'Failed';
           far.send(
             'ExecuteResponse',

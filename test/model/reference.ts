@@ -65,6 +65,8 @@ export interface Task {
   orphanedAt: number | null;
   doubtedAt: number | null;
   readonly answers: Answer[];
+  /** How many of them the caller has seen, or has missed for good. */
+  heard: number;
   /** The last answer that must have come by now. */
   due: Answer | null;
   readonly updates: { readonly status: string; readonly output?: string }[];
@@ -293,6 +295,7 @@ export function createReference(now: () => number): Reference {
         orphanedAt: null,
         doubtedAt: null,
         answers: [],
+        heard: 0,
         due: null,
         updates: [],
         outcomes: [],
@@ -325,12 +328,10 @@ export function createReference(now: () => number): Reference {
         () => `${taskId}: ${update.status} as update ${updates.length + 1}`,
       );
       if (update.status === 'running') {
-        const said = task.answers.filter(({ status }) => status === 'Running');
-        const index = updates.filter(({ status }) => status === 'running').length;
-        must(
-          said[index]?.output === update.output,
-          () => `${taskId}: output ${JSON.stringify(update.output)}, the agent wrote ${JSON.stringify(said[index]?.output)}`,
-        );
+        // In order, and nothing that was not said; what was said on a socket that was lost may be missing.
+        const said = task.answers.slice(task.heard).findIndex(({ status, output }) => status === 'Running' && output === update.output);
+        must(said >= 0, () => `${taskId}: output ${JSON.stringify(update.output)}, which no agent wrote then`);
+        task.heard += said + 1;
       }
       updates.push(update);
       // A sign of life that has arrived for certain.

@@ -1,32 +1,21 @@
-// Whose is which process: one pass over the table of processes answers for all trees that are waiting, in slices that
-// leave the event loop its turns. A process belongs to a tree by descent, group, session or the cookie in its environment.
+// One pass over the table of processes answers for all trees that are waiting, in slices that leave the event loop its
+// turns. Whose a process is, is claims.ts's business.
 import type { Clock } from '../world.ts';
-import type { Identity, ProcessEntry, ProcessTable } from './table.ts';
-
-/** What is looked for: the program that was started, and everything that came of it. */
-export interface Claim {
-  readonly instanceId: string;
-  /** The program itself. Nothing older can have come of it. */
-  readonly root: Identity;
-  /** Its number still names its group and session: nobody else can have been given it. */
-  held: boolean;
-  /** Who was found so far and lives, as of the last look. */
-  readonly members: Map<number, ProcessEntry>;
-  /** Kill on sight: it is being ended. */
-  ending: boolean;
-}
+import { type Claim, createClaims } from './claims.ts';
+import type { ProcessEntry, ProcessTable } from './table.ts';
 
 export interface Scanner {
   add(claim: Claim): void;
   remove(claim: Claim): void;
   /**
-   * Resolves when a pass that began after this call has brought every claim up to date. Calls share a pass. False: so
-   * many were born meanwhile that some were not looked at.
+   * Resolves when a pass that began after this call has brought every claim up to date, and killed whoever belongs to
+   * one that is ending. Calls share a pass. False: it was not complete, because the table could not be read (file
+   * descriptors ran out) or more were born meanwhile than could be looked at.
    */
   scan(): Promise<boolean>;
   /** The same at once, blocking. */
   scanNow(): boolean;
-  /** Looks only at who was born since the last look, which is nearly nothing; false: there were too many. */
+  /** Looks only at who was born since the last look, which is nearly nothing; false as above. */
   glance(): boolean;
   readonly facts: { readonly passes: number; readonly lastPassMs: number; readonly unreadable: number };
 }
@@ -36,174 +25,100 @@ const SLICE = 2;
 const BETWEEN = 16;
 /** The longest pause between two passes, in ms. */
 const MAX_REST = 100;
-/** So many births are looked at one by one; beyond, the whole table is the quicker way. */
-const MAX_BIRTHS = 512;
-/** How often the births are asked for until there are no more. */
-const MAX_CHASES = 32;
-
-interface Finding {
-  readonly startTime: number;
-  /** null: it belongs to none of ours. */
-  readonly claim: Claim | null;
-  pass: number;
-}
 
 export function createScanner(table: ProcessTable, clock: Clock): Scanner {
-  const claims = new Set<Claim>();
-  const byRoot = new Map<number, Claim>();
-  const byCookie = new Map<string, Claim[]>();
-  /** Found once, true for ever: a member that clears its environment stays one, a stranger is not read again. */
-  const findings = new Map<number, Finding>();
-  let pass = 0;
+  const claims = createClaims(table);
   let cursor = table.works ? table.lastPid() : 0;
   let lastPassMs = 0;
-  let unreadable = 0;
   let restUntil = 0;
   let next: Promise<boolean> | null = null;
   let running: Promise<unknown> = Promise.resolve();
 
-  const find = (entry: ProcessEntry, claim: Claim | null): void => {
-    const known = findings.get(entry.pid);
-    if (known !== undefined && known.claim !== null && (known.claim !== claim || known.startTime !== entry.startTime))
-      known.claim.members.delete(entry.pid);
-    findings.set(entry.pid, { startTime: entry.startTime, claim, pass });
-    if (claim === null) return;
-    if (entry.living) claim.members.set(entry.pid, entry);
-    else claim.members.delete(entry.pid);
-  };
-  const known = (entry: ProcessEntry): Finding | undefined => {
-    const finding = findings.get(entry.pid);
-    if (finding?.startTime !== entry.startTime) return undefined;
-    return finding.claim === null || claims.has(finding.claim) ? finding : undefined;
-  };
-  const fits = (claim: Claim | undefined, entry: ProcessEntry): boolean => claim !== undefined && entry.startTime >= claim.root.startTime;
-  const ofGroup = (entry: ProcessEntry): Claim | null => {
-    for (const number of [entry.group, entry.session]) {
-      const claim = byRoot.get(number);
-      if (claim?.held && fits(claim, entry)) return claim;
-    }
-    return null;
-  };
-  /** By its environment; undefined where that cannot be told. */
-  const ofCookie = (entry: ProcessEntry): Claim | null | undefined => {
-    const cookie = table.cookie(entry.pid);
-    if (cookie === undefined) unreadable += 1;
-    if (typeof cookie !== 'string') return cookie;
-    // An instance that was started anew has several claims: the last that is no younger than the process.
-    return byCookie.get(cookie)?.findLast(claim => fits(claim, entry)) ?? null;
-  };
-  const oldest = (): number => Math.min(...[...claims].map(({ root }) => root.startTime));
-  const isForeign = (entry: ProcessEntry, since: number): boolean =>
-    entry.startTime < since || entry.kernel || entry.pid === table.self || entry.pid === 1;
-
-  /** By its parent's, who may be a newcomer too. */
-  const ofParent = (entry: ProcessEntry, since: number): Claim | null => {
-    const parent = table.entry(entry.parent);
-    if (parent === null || isForeign(parent, since)) return null;
-    if (known(parent) === undefined) meet(parent.pid, since);
-    const claim = known(parent)?.claim ?? null;
-    return claim !== null && fits(claim, entry) ? claim : null;
-  };
-  /** A newcomer, looked at alone. */
-  const meet = (pid: number, since: number): void => {
-    const entry = table.entry(pid);
-    if (entry === null || isForeign(entry, since) || known(entry)?.claim || table.isThread(pid)) return;
-    const root = byRoot.get(pid);
-    const claim = (root?.root.startTime === entry.startTime ? root : null) ?? ofGroup(entry) ?? ofParent(entry, since) ?? ofCookie(entry);
-    if (claim === undefined) return;
-    find(entry, claim);
-    if (claim?.ending && entry.living) table.signal(entry, 'SIGKILL');
-  };
-  /** Follows the births since `from` until there are no more; the newest first, since they may fork and be gone. */
-  const chase = (from: number): { at: number; complete: boolean } => {
-    const since = oldest();
-    let at = from;
-    for (let round = 0; round < MAX_CHASES; round += 1) {
-      const last = table.lastPid();
-      const births = (last - at + table.maxPid) % table.maxPid;
-      if (births === 0) return { at, complete: true };
-      if (births > MAX_BIRTHS) return { at: last, complete: false };
-      for (let back = 0; back < births; back += 1) meet((last - back + table.maxPid) % table.maxPid, since);
-      at = last;
-    }
-    return { at, complete: true };
-  };
-
   function* walk(): Generator<undefined, boolean> {
-    pass += 1;
-    const mine = pass;
-    unreadable = 0;
+    claims.pass += 1;
+    claims.unreadable = 0;
     const from = table.lastPid();
-    const since = oldest();
-    const entries = new Map<number, ProcessEntry>();
-    const cookies = new Map<number, Claim | null | undefined>();
+    const oldest = claims.since();
+    // Who comes meanwhile is for the next pass.
+    const asked = [...claims.all];
     let sliced = clock.now();
     let count = 0;
-    for (const pid of table.pids()) {
+    const isLong = (): boolean => {
       count += 1;
-      if (count % BETWEEN === 0 && clock.now() - sliced > SLICE) {
-        yield;
-        sliced = clock.now();
-      }
+      return count % BETWEEN === 0 && clock.now() - sliced > SLICE;
+    };
+    function* rest(): Generator<undefined, void> {
+      yield;
+      sliced = clock.now();
+    }
+
+    const entries = new Map<number, ProcessEntry>();
+    const cookies = new Map<number, Claim | null | undefined>();
+    for (const pid of table.pids()) {
+      if (isLong()) yield* rest();
       const entry = table.entry(pid);
       if (entry === null) continue;
       entries.set(pid, entry);
-      if (entry.living && !isForeign(entry, since) && known(entry) === undefined) cookies.set(pid, ofCookie(entry));
+      if (entry.living && !claims.isForeign(entry, oldest) && claims.known(entry) === undefined) cookies.set(pid, claims.ofCookie(entry));
     }
-    for (const claim of claims) {
+
+    for (const claim of asked) {
       const { root } = claim;
       const holder = entries.get(root.pid);
-      // Somebody else has its number now.
-      if (holder !== undefined && holder.startTime !== root.startTime) claim.held = false;
-      if (holder?.startTime === root.startTime) {
-        claim.held = true;
-        find(holder, claim);
-      }
+      if (holder === undefined) continue;
+      // Otherwise somebody else has its number now.
+      claim.held = holder.startTime === root.startTime;
+      if (claim.held) claims.find(holder, claim);
     }
+
     const inGroup = new Set<Claim>();
-    const seen = new Set<number>();
+    const settled = new Set<number>();
     const settle = (entry: ProcessEntry): Claim | null => {
-      if (seen.has(entry.pid) || isForeign(entry, since)) return known(entry)?.claim ?? null;
-      seen.add(entry.pid);
-      const before = known(entry)?.claim;
-      const parent = entries.get(entry.parent);
-      const group = ofGroup(entry);
+      const before = claims.known(entry)?.claim;
+      if (settled.has(entry.pid) || claims.isForeign(entry, oldest)) return before ?? null;
+      settled.add(entry.pid);
+      const group = claims.ofGroup(entry);
       if (group !== null) inGroup.add(group);
+      const parent = entries.get(entry.parent);
       const ancestor = parent === undefined ? null : settle(parent);
-      const claim = before ?? group ?? (fits(ancestor ?? undefined, entry) ? ancestor : null) ?? cookies.get(entry.pid);
+      const claim = before ?? group ?? (claims.fits(ancestor, entry) ? ancestor : null) ?? cookies.get(entry.pid);
       // A stranger whose environment could not be told is asked again next time.
-      if (claim !== undefined) find(entry, claim);
-      else if (known(entry) !== undefined) find(entry, null);
+      if (claim !== undefined) claims.find(entry, claim);
+      else if (before === null) claims.find(entry, null);
       return claim ?? null;
     };
-    for (const entry of entries.values()) settle(entry);
-    for (const [pid, finding] of findings) {
-      if (finding.pass >= mine) continue;
-      finding.claim?.members.delete(pid);
-      findings.delete(pid);
+    for (const entry of entries.values()) {
+      if (isLong()) yield* rest();
+      settle(entry);
     }
-    // A group that is empty gives its number back.
-    for (const claim of claims) if (!inGroup.has(claim) && !entries.has(claim.root.pid)) claim.held = false;
-    const { at, complete } = chase(from);
+    claims.prune();
+
+    for (const claim of asked) {
+      // A group that is empty gives its number back.
+      if (!inGroup.has(claim) && !entries.has(claim.root.pid)) claim.held = false;
+      if (!claim.ending) continue;
+      for (const member of claim.members.values()) {
+        if (isLong()) yield* rest();
+        table.signal(member, 'SIGKILL');
+      }
+    }
+    const { at, complete } = claims.chase(from);
     cursor = at;
     return complete;
   }
 
+  /** One step of a pass; what cannot be read is a pass that is not complete. */
+  const advance = (steps: Generator<undefined, boolean>): IteratorResult<undefined, boolean> => {
+    try {
+      return steps.next();
+    } catch {
+      return { done: true, value: false };
+    }
+  };
+
   return {
-    add(claim) {
-      claims.add(claim);
-      byRoot.set(claim.root.pid, claim);
-      byCookie.set(claim.instanceId, [...(byCookie.get(claim.instanceId) ?? []), claim]);
-    },
-    remove(claim) {
-      claims.delete(claim);
-      if (byRoot.get(claim.root.pid) === claim) byRoot.delete(claim.root.pid);
-      const rest = (byCookie.get(claim.instanceId) ?? []).filter(each => each !== claim);
-      if (rest.length > 0) byCookie.set(claim.instanceId, rest);
-      else byCookie.delete(claim.instanceId);
-      for (const pid of claim.members.keys()) findings.delete(pid);
-      claim.members.clear();
-    },
+    add: claims.add,
+    remove: claims.remove,
     scan() {
       if (next !== null) return next;
       const before = running;
@@ -217,8 +132,8 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
         next = null;
         const began = clock.now();
         const steps = walk();
-        let step = steps.next();
-        for (; !step.done; step = steps.next()) await table.turn();
+        let step = advance(steps);
+        for (; !step.done; step = advance(steps)) await table.turn();
         lastPassMs = clock.now() - began;
         restUntil = clock.now() + Math.min(lastPassMs, MAX_REST);
         return step.value;
@@ -229,17 +144,21 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
     },
     scanNow() {
       const steps = walk();
-      let step = steps.next();
-      while (!step.done) step = steps.next();
+      let step = advance(steps);
+      while (!step.done) step = advance(steps);
       return step.value;
     },
     glance() {
-      const { at, complete } = chase(cursor);
-      cursor = at;
-      return complete;
+      try {
+        const { at, complete } = claims.chase(cursor);
+        cursor = at;
+        return complete;
+      } catch {
+        return false;
+      }
     },
     get facts() {
-      return { passes: pass, lastPassMs, unreadable };
+      return { passes: claims.pass, lastPassMs, unreadable: claims.unreadable };
     },
   };
 }

@@ -4,12 +4,20 @@
 // Its limit: a descendant that clears its environment and leaves group and session and whose parent ends before
 // anybody looked is nobody's any more. Only a namespace (namespace.ts) holds such a one.
 import type { Clock } from '../world.ts';
-import { type Claim, createScanner, type Scanner } from './scan.ts';
+import type { Claim } from './claims.ts';
+import { createScanner, type Scanner } from './scan.ts';
 import type { Identity, ProcessEntry, ProcessTable } from './table.ts';
 
 /** A process that could not be ended in time: stuck in the kernel, or another user's. */
 export interface Leftover extends Identity {
   readonly command: string;
+}
+
+export interface Ending {
+  /** Who lives still; [] is what there should be. */
+  readonly left: readonly Leftover[];
+  /** False: there may be more, since the table could not be read to its end. */
+  readonly complete: boolean;
 }
 
 export interface Tree {
@@ -20,9 +28,9 @@ export interface Tree {
   /** Looks at the whole table. Who was seen once is known again after it has cut all ties. */
   look(): Promise<unknown>;
   /** Kills all of it until a look finds nothing, or for so many ms; says what is left. Needs not be awaited. */
-  end(within?: number): Promise<readonly Leftover[]>;
+  end(within?: number): Promise<Ending>;
   /** The same in one go, blocking, for a host that is about to end: no more than three looks. */
-  endNow(): readonly Leftover[];
+  endNow(): Ending;
   /** Forgets it without a signal. */
   forget(): void;
 }
@@ -42,32 +50,40 @@ const ROUNDS_AT_ONCE = 3;
 
 export function createTrees(table: ProcessTable, clock: Clock): Trees {
   const scanner = createScanner(table, clock);
+  /** Where it cannot be told, the cookie alone counts, of whoever is younger than this host. */
+  const startTimeOf = (pid: number): number => {
+    for (const each of [pid, table.self]) {
+      try {
+        const entry = table.entry(each);
+        if (entry !== null) return entry.startTime;
+      } catch {
+        // File descriptors ran out.
+      }
+    }
+    return 0;
+  };
   const pause = (ms: number): Promise<void> => new Promise(resolve => void clock.setTimeout(resolve, ms));
 
   const open = (instanceId: string, root: Identity, held: boolean): Tree => {
     const claim: Claim = { instanceId, root, held, members: new Map(), ending: false };
     const { members } = claim;
     scanner.add(claim);
-    const killAll = (): void => {
-      for (const member of members.values()) table.signal(member, 'SIGKILL');
-    };
     const leftovers = (): Leftover[] =>
       [...members.values()].map(({ pid, startTime }) => ({ pid, startTime, command: table.command(pid) }));
-    let ended: Promise<readonly Leftover[]> | null = null;
+    let ended: Promise<Ending> | null = null;
 
-    const end = async (within: number): Promise<readonly Leftover[]> => {
+    const end = async (within: number): Promise<Ending> => {
       // Without a table there is the group, and nothing to see.
       if (!table.works) {
         table.signalGroup(root.pid, 'SIGKILL');
-        return [];
+        return { left: [], complete: false };
       }
       claim.ending = true;
       const deadline = clock.now() + within;
       for (let wait = 1; ; wait = Math.min(2 * wait, MAX_PAUSE)) {
         const complete = await scanner.scan();
-        if (members.size === 0 && complete) return [];
-        killAll();
-        if (clock.now() >= deadline) return leftovers();
+        if (members.size === 0 && complete) return { left: [], complete };
+        if (clock.now() >= deadline) return { left: leftovers(), complete };
         await pause(wait);
       }
     };
@@ -83,15 +99,15 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
       },
       endNow() {
         claim.ending = true;
-        if (table.works) {
-          for (let round = 0; round < ROUNDS_AT_ONCE; round += 1) {
-            if (scanner.scanNow() && members.size === 0) break;
-            killAll();
-          }
-        } else table.signalGroup(root.pid, 'SIGKILL');
+        let complete = false;
+        if (!table.works) table.signalGroup(root.pid, 'SIGKILL');
+        for (let round = 0; table.works && round < ROUNDS_AT_ONCE; round += 1) {
+          complete = scanner.scanNow();
+          if (complete && members.size === 0) break;
+        }
         const left = leftovers();
         scanner.remove(claim);
-        return left;
+        return { left, complete };
       },
       forget: () => scanner.remove(claim),
     };
@@ -100,7 +116,7 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
   return {
     scanner,
     // Nobody else has its number before it is reaped, so its group is its own.
-    plant: (instanceId, pid) => open(instanceId, { pid, startTime: table.entry(pid)?.startTime ?? 0 }, true),
+    plant: (instanceId, pid) => open(instanceId, { pid, startTime: startTimeOf(pid) }, true),
     find: (instanceId, root) => open(instanceId, root, false),
   };
 }

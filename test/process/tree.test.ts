@@ -11,6 +11,7 @@ import { atEnd, remember } from '../census/census.ts';
 
 const fixture = join(import.meta.dirname, '..', 'agents', 'tree.js');
 const trees = createTrees(processTable, realClock);
+const nothing = { left: [], complete: true };
 let count = 0;
 
 interface Grown {
@@ -56,7 +57,7 @@ describe.each(Object.keys(shapes))('the shape %s', shape => {
       tree.endNow();
       // What was signalled may take a moment to die; nobody new came of it.
       await expect.poll(() => leaves.filter(lives)).toEqual([]);
-    } else expect(await tree.end()).toEqual([]);
+    } else expect(await tree.end()).toEqual(nothing);
     expect(leaves.filter(lives)).toEqual([]);
     await gone(child);
   });
@@ -69,7 +70,7 @@ test('who clears its environment is found while its parent lives, and known ever
   process.kill(-child.pid!, 'SIGKILL');
   await gone(child);
   expect(lives(leaves[0]!)).toBe(true);
-  expect(await tree.end()).toEqual([]);
+  expect(await tree.end()).toEqual(nothing);
   expect(lives(leaves[0]!)).toBe(false);
 });
 
@@ -77,14 +78,14 @@ test('who clears its environment, leaves the group and has lost its parent is no
   expect(Object.keys(hidden)).toContain('escapes');
   const { tree, leaves } = await grow('escapes');
   atEnd(() => leaves.forEach(pid => void process.kill(pid, 'SIGKILL')));
-  expect(await tree.end()).toEqual([]);
+  expect(await tree.end()).toEqual(nothing);
   expect(leaves.filter(lives)).toEqual(leaves);
 });
 
 test('a tree that is stopped dies like any other', async () => {
   const { tree, child, leaves } = await grow('child');
   process.kill(-child.pid!, 'SIGSTOP');
-  expect(await tree.end()).toEqual([]);
+  expect(await tree.end()).toEqual(nothing);
   expect(leaves.filter(lives)).toEqual([]);
   await gone(child);
 });
@@ -92,14 +93,14 @@ test('a tree that is stopped dies like any other', async () => {
 test('a fork loop of 500 generations a second is outrun', async () => {
   const { tree, child } = await grow('fork-loop', '0.001');
   process.kill(-child.pid!, 'SIGKILL');
-  expect(await tree.end()).toEqual([]);
+  expect(await tree.end()).toEqual(nothing);
 });
 
 test('a neighbour and a stranger are not touched', async () => {
   const [ended, neighbour] = await Promise.all([grow('daemon'), grow('daemon')]);
   const stranger = spawn('sleep', ['900'], { detached: true, stdio: 'ignore' });
   atEnd(() => void stranger.kill('SIGKILL'));
-  expect(await ended.tree.end()).toEqual([]);
+  expect(await ended.tree.end()).toEqual(nothing);
   expect(ended.leaves.filter(lives)).toEqual([]);
   expect(neighbour.leaves.filter(lives)).toEqual(neighbour.leaves);
   expect(lives(neighbour.child.pid!) && lives(stranger.pid!)).toBe(true);
@@ -109,7 +110,7 @@ test('trees that end at once share their passes', async () => {
   const grown = await Promise.all(Array.from({ length: 8 }, () => grow('daemon')));
   const { passes } = trees.scanner.facts;
   const left = await Promise.all(grown.map(({ tree }) => tree.end()));
-  expect(left).toEqual(grown.map(() => []));
+  expect(left).toEqual(grown.map(() => nothing));
   // At the least one that finds them and one that finds nothing.
   expect(trees.scanner.facts.passes - passes).toBeLessThanOrEqual(8);
 });
@@ -122,7 +123,7 @@ test('a recycled pid is never signalled: not as a member, not as the group, not 
   const former: Identity = { pid: now.pid, startTime: now.startTime - 1 };
   expect(processTable.signal(former, 'SIGKILL')).toBe(false);
   const tree = trees.find('nobody', former);
-  expect(await tree.end()).toEqual([]);
+  expect(await tree.end()).toEqual(nothing);
   expect(lives(stranger.pid!)).toBe(true);
 });
 
@@ -133,16 +134,34 @@ test('what a host that is gone has left is found by what it wrote down', async (
   process.kill(-child.pid!, 'SIGKILL');
   await gone(child);
   expect(leaves.filter(lives)).toEqual(leaves);
-  expect(await trees.find(instanceId, root).end()).toEqual([]);
+  expect(await trees.find(instanceId, root).end()).toEqual(nothing);
   expect(leaves.filter(lives)).toEqual([]);
 });
 
 test('what cannot be ended in time is listed, with its command and without its environment', async () => {
   const { tree, child } = await grow('child');
   const deaf = createTrees({ ...processTable, signal: () => false }, realClock).find(tree.instanceId, tree.root);
-  const left = await deaf.end(100);
+  const { left } = await deaf.end(100);
   expect(left).toContainEqual({ ...tree.root, command: `${process.execPath} ${fixture} child` });
   expect(JSON.stringify(left)).not.toContain('SPEARLET');
-  expect(await tree.end()).toEqual([]);
+  expect(await tree.end()).toEqual(nothing);
+  await gone(child);
+});
+
+test('a table that cannot be read is not taken for an empty one', async () => {
+  const { tree, child, leaves } = await grow('daemon');
+  let blind = true;
+  const entry = (pid: number) => {
+    if (blind) throw Object.assign(new Error('no file descriptors'), { code: 'EMFILE' });
+    return processTable.entry(pid);
+  };
+  const table = { ...processTable, entry };
+  expect(await createTrees(table, realClock).find(tree.instanceId, tree.root).end(50)).toEqual({ left: [], complete: false });
+  const patient = createTrees(table, realClock).find(tree.instanceId, tree.root).end(20_000);
+  setImmediate(() => {
+    blind = false;
+  });
+  expect(await patient).toEqual(nothing);
+  expect(leaves.filter(lives)).toEqual([]);
   await gone(child);
 });

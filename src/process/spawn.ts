@@ -2,7 +2,8 @@
 // knows nothing of instances. The only file that touches node:child_process.
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import type { Output } from './output.ts';
+import type { Channel, Output } from './output.ts';
+import { release } from './release.ts';
 
 export interface Program {
   readonly command: string;
@@ -63,8 +64,12 @@ export const spawnProgram: Spawn = (program, output, events) => {
   // Without file descriptors left there are no streams, whatever the types say.
   const streams: (Readable | Writable | undefined)[] = [child.stdin, child.stdout, child.stderr];
   for (const stream of streams) stream?.on('error', () => {});
-  child.stdout?.on('data', (chunk: Buffer) => output.add('stdout', chunk));
-  child.stderr?.on('data', (chunk: Buffer) => output.add('stderr', chunk));
+  const read = (channel: Channel) => (chunk: Buffer) => {
+    output.add(channel, chunk);
+    release(chunk);
+  };
+  child.stdout?.on('data', read('stdout'));
+  child.stderr?.on('data', read('stderr'));
   child.once('exit', (exitCode, name) => {
     exited = true;
     // What it left in its group has no parent to answer to.

@@ -1,6 +1,6 @@
 // The system's table of processes, as Linux shows it in /proc: who there is, whose child, since when, with which cookie.
 // One of the files that touch the world; elsewhere than on Linux it knows nobody (`works` is false).
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 
 /** A pid alone may mean somebody else by now; with the start time (ticks since boot) it means one process for ever. */
 export interface Identity {
@@ -31,6 +31,9 @@ export interface ProcessTable {
   lastPid(): number;
   readonly maxPid: number;
   entry(pid: number): ProcessEntry | null;
+  exists(pid: number): boolean;
+  /** The group of a process that is still the one that was meant. */
+  groupOf(process: Identity): number | null;
   /** Threads have pids that are not listed but can be looked at. */
   isThread(pid: number): boolean;
   cookie(pid: number): Cookie;
@@ -150,6 +153,11 @@ export const processTable: ProcessTable = {
   lastPid: () => Number(text('/proc/loadavg', 64)?.split(' ')[4] ?? 0),
   maxPid: Number(text('/proc/sys/kernel/pid_max', 64) ?? 32_768),
   entry,
+  exists: pid => existsSync(`/proc/${pid}`),
+  groupOf: ({ pid, startTime }) => {
+    const now = entry(pid);
+    return now?.startTime === startTime ? now.group : null;
+  },
   isThread: pid => {
     const status = text(`/proc/${pid}/status`, 4 * KIB);
     return status !== null && !status.includes(`\nTgid:\t${pid}\n`);

@@ -82,6 +82,8 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
       const deadline = clock.now() + within;
       for (let wait = 1; ; wait = Math.min(2 * wait, MAX_PAUSE)) {
         const complete = await scanner.scan();
+        // Blind, there is the group at least.
+        if (!complete && claim.held) table.signalGroup(root.pid, 'SIGKILL');
         if (members.size === 0 && complete) return { left: [], complete };
         if (clock.now() >= deadline) return { left: leftovers(), complete };
         await pause(wait);

@@ -30,7 +30,7 @@ const GUARD = 'test "$PPID" = "$1" || exit 125; shift; exec "$@"';
  * directly, as a member of the same group. Its own stderr is closed: shells comment on deaths by signal. What a shell
  * adds to an environment is taken away.
  */
-const FIRST = 'exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?';
+const FIRST = 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
 const ADDED = ['PWD', 'OLDPWD', 'SHLVL'];
 /** How long the trial may take, in ms. */
 const TRIAL = 5_000;

@@ -114,6 +114,7 @@ export function createClaims(table: ProcessTable): Claims {
     let at = from;
     for (let round = 0; round < MAX_CHASES; round += 1) {
       const last = table.lastPid();
+      if (all.size === 0) return { at: last, complete: true };
       const births = (last - at + table.maxPid) % table.maxPid;
       if (births === 0) return { at, complete: true };
       if (births > MAX_BIRTHS) return { at: last, complete: false };

@@ -15,8 +15,8 @@ export interface Scanner {
   scan(): Promise<boolean>;
   /** The same at once, blocking. */
   scanNow(): boolean;
-  /** Looks only at who was born since the last look, which is nearly nothing; false as above. */
-  glance(): boolean;
+  /** Looks only at who was born since the last look, or since that pid, which is nearly nothing; false as above. */
+  glance(since?: number): boolean;
   readonly facts: { readonly passes: number; readonly lastPassMs: number; readonly unreadable: number };
 }
 
@@ -148,10 +148,10 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
       while (!step.done) step = advance(steps);
       return step.value;
     },
-    glance() {
+    glance(since) {
       try {
-        const { at, complete } = claims.chase(cursor);
-        cursor = at;
+        const { at, complete } = claims.chase(since ?? cursor);
+        if (since === undefined) cursor = at;
         return complete;
       } catch {
         return false;

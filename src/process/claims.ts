@@ -17,6 +17,8 @@ export interface Claim {
 
 /** So many births are looked at one by one; beyond, the whole table is the quicker way. */
 const MAX_BIRTHS = 512;
+/** How often a newcomer is looked at. */
+const MAX_TRIES = 3;
 /** How often the births are asked for until there are no more. */
 const MAX_CHASES = 32;
 
@@ -47,6 +49,8 @@ export interface Claims {
   ofCookie(entry: ProcessEntry): Claim | null | undefined;
   /** Forgets whom this pass has not found. */
   prune(): void;
+  /** Those of a claim that live and are who they were; forgets the others. */
+  living(claim: Claim): ProcessEntry[];
   /** Follows the births since that pid until there are no more; the newest first, since they may fork and be gone. */
   chase(from: number): { readonly at: number; readonly complete: boolean };
 }
@@ -56,6 +60,8 @@ export function createClaims(table: ProcessTable): Claims {
   const byRoot = new Map<number, Claim>();
   const byCookie = new Map<string, Claim[]>();
   const findings = new Map<number, Finding>();
+  /** Newcomers whose environment could not be read, and how often. */
+  const undecided = new Map<number, number>();
 
   const find = (entry: ProcessEntry, claim: Claim | null): void => {
     const known = findings.get(entry.pid);
@@ -105,12 +111,25 @@ export function createClaims(table: ProcessTable): Claims {
     if (entry === null || isForeign(entry, oldest) || known(entry)?.claim || table.isThread(pid)) return;
     const root = byRoot.get(pid);
     const claim = (root?.root.startTime === entry.startTime ? root : null) ?? ofGroup(entry) ?? ofParent(entry, oldest) ?? ofCookie(entry);
-    if (claim === undefined) return;
+    if (claim === undefined) {
+      // In the midst of an exec, most likely: it is looked at again.
+      const tries = (undecided.get(pid) ?? 0) + 1;
+      if (tries <= MAX_TRIES) undecided.set(pid, tries);
+      return;
+    }
+    undecided.delete(pid);
+    // Strangers come and go: only a pass, which also forgets them, writes them down.
+    if (claim === null) return;
     find(entry, claim);
-    if (claim?.ending && entry.living) table.signal(entry, 'SIGKILL');
+    if (claim.ending && entry.living) table.signal(entry, 'SIGKILL');
   };
   const chase: Claims['chase'] = from => {
     const oldest = since();
+    for (const pid of [...undecided.keys()]) {
+      const tries = undecided.get(pid);
+      meet(pid, oldest);
+      if (undecided.get(pid) === tries) undecided.delete(pid);
+    }
     let at = from;
     for (let round = 0; round < MAX_CHASES; round += 1) {
       const last = table.lastPid();
@@ -151,6 +170,17 @@ export function createClaims(table: ProcessTable): Claims {
       else byCookie.delete(claim.instanceId);
       for (const pid of claim.members.keys()) findings.delete(pid);
       claim.members.clear();
+    },
+    living(claim) {
+      const root = table.entry(claim.root.pid);
+      if (root?.living && root.startTime === claim.root.startTime && all.has(claim)) find(root, claim);
+      for (const { pid, startTime } of [...claim.members.values()]) {
+        const now = table.entry(pid);
+        if (now?.startTime === startTime && now.living) continue;
+        claim.members.delete(pid);
+        if (findings.get(pid)?.startTime === startTime) findings.delete(pid);
+      }
+      return [...claim.members.values()];
     },
     prune() {
       for (const [pid, finding] of findings) {

@@ -2,7 +2,7 @@
 // limit and beyond between two looks is seen at the second.
 import type { Clock, Timer } from '../world.ts';
 import type { Scanner } from './scan.ts';
-import type { Identity, ProcessTable } from './table.ts';
+import type { ProcessTable } from './table.ts';
 import type { Tree } from './tree.ts';
 
 export interface MemoryWatch {
@@ -49,19 +49,13 @@ interface Watched {
   due: number;
 }
 
-/** The members of a tree that still are who they were. */
-const living = (table: ProcessTable, tree: Tree): Identity[] => {
-  const members = new Map<number, Identity>([[tree.root.pid, tree.root], ...tree.members]);
-  return [...members.values()].filter(({ pid, startTime }) => table.entry(pid)?.startTime === startTime);
-};
-
 /**
  * Private memory, shared memory and swap. First by the counters of each process (20 µs), in which a page that two of them
  * share counts twice: only where that sum is above the limit are shared pages divided among who holds them (smaps_rollup:
  * 50 µs and about 1 ms a gigabyte), and that decides. Files that are mapped, such as the program itself, do not count.
  */
 export function memoryOf(table: ProcessTable, tree: Tree, limit: number): number {
-  const members = living(table, tree);
+  const members = tree.living();
   const counted = members.map(({ pid }) => table.memory(pid));
   const sum = counted.reduce((total, bytes) => total + bytes, 0);
   if (sum <= limit || members.length === 1) return sum;

@@ -17,6 +17,8 @@ export interface Scanner {
   scanNow(): boolean;
   /** Looks only at who was born since the last look, or since that pid, which is nearly nothing; false as above. */
   glance(since?: number): boolean;
+  /** Those of a claim that were found and still live, looked at one by one. */
+  living(claim: Claim): ProcessEntry[];
   readonly facts: { readonly passes: number; readonly lastPassMs: number; readonly unreadable: number };
 }
 
@@ -119,6 +121,7 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
   return {
     add: claims.add,
     remove: claims.remove,
+    living: claims.living,
     scan() {
       if (next !== null) return next;
       const before = running;

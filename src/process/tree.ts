@@ -25,6 +25,8 @@ export interface Tree {
   readonly root: Identity;
   /** Who lives, as of the last look. */
   readonly members: ReadonlyMap<number, ProcessEntry>;
+  /** Those of them, and the program itself, who live still. */
+  living(): readonly ProcessEntry[];
   /** Looks at the whole table. Who was seen once is known again after it has cut all ties. */
   look(): Promise<unknown>;
   /** Kills all of it until a look finds nothing, or for so many ms; says what is left. Needs not be awaited. */
@@ -94,6 +96,7 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
       instanceId,
       root,
       members,
+      living: () => scanner.living(claim),
       look: () => scanner.scan(),
       end(within = END_WITHIN) {
         ended ??= end(within).finally(() => scanner.remove(claim));

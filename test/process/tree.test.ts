@@ -165,3 +165,21 @@ test('a table that cannot be read is not taken for an empty one', async () => {
   expect(leaves.filter(lives)).toEqual([]);
   await gone(child);
 });
+
+test('a program that starts and ends many does not pile them up, and a glance finds those that live', async () => {
+  const { tree, child } = await grow('fork-loop', '0.002');
+  const { scanner } = trees;
+  const { passes } = scanner.facts;
+  const seen = new Set<number>();
+  let most = 0;
+  while (seen.size < 50) {
+    expect(scanner.glance()).toBe(true);
+    for (const { pid } of tree.living()) seen.add(pid);
+    most = Math.max(most, tree.members.size);
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  expect(scanner.facts.passes).toBe(passes);
+  expect(most).toBeLessThan(20);
+  expect(await tree.end()).toEqual(nothing);
+  await gone(child);
+});

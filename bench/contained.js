@@ -50,7 +50,8 @@ for (const how of ['plain', 'namespace']) {
   console.log(JSON.stringify({ spawn: how, callMs: row(call), pidKnownMs: row(announced), firstOutputMs: row(spoke) }));
 }
 
-const living = prefix => processTable.pids().filter(pid => processTable.entry(pid)?.living && processTable.cookie(pid)?.startsWith(prefix));
+const living = prefix =>
+  processTable.pids().filter(pid => processTable.entry(pid)?.living && String(processTable.cookie(pid)).startsWith(prefix));
 const host = fileURLToPath(new URL('../test/agents/contained-host.js', import.meta.url));
 for (const how of ['namespace', 'plain']) {
   const left = { at100: [], at500: [] };

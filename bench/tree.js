@@ -60,5 +60,5 @@ await measured('ten trees end at once', () => Promise.all(grown.slice(1, 11).map
 await measured('all others end at once', () => Promise.all(grown.slice(11).map(tree => tree.end(10_000))));
 const left = processTable
   .pids()
-  .filter(pid => processTable.entry(pid)?.living && processTable.cookie(pid)?.startsWith(`bench-${process.pid}-`));
+  .filter(pid => processTable.entry(pid)?.living && String(processTable.cookie(pid)).startsWith(`bench-${process.pid}-`));
 console.log(`left: ${left.length}`);

@@ -18,7 +18,7 @@ export interface Claim {
 /** So many births are looked at one by one; beyond, the whole table is the quicker way. */
 const MAX_BIRTHS = 512;
 /** How often a newcomer is looked at. */
-const MAX_TRIES = 3;
+const MAX_TRIES = 6;
 /** How often the births are asked for until there are no more. */
 const MAX_CHASES = 32;
 
@@ -45,8 +45,12 @@ export interface Claims {
   find(entry: ProcessEntry, claim: Claim | null): void;
   fits(claim: Claim | null, entry: ProcessEntry): boolean;
   ofGroup(entry: ProcessEntry): Claim | null;
-  /** Undefined where it cannot be told. */
+  /** Undefined where it cannot be told yet. */
   ofCookie(entry: ProcessEntry): Claim | null | undefined;
+  /** It could not be told yet: the next look asks again. */
+  wait(entry: ProcessEntry): void;
+  /** How many wait. */
+  readonly undecided: number;
   /** Forgets whom this pass has not found. */
   prune(): void;
   /** Those of a claim that live and are who they were; forgets the others. */
@@ -60,7 +64,7 @@ export function createClaims(table: ProcessTable): Claims {
   const byRoot = new Map<number, Claim>();
   const byCookie = new Map<string, Claim[]>();
   const findings = new Map<number, Finding>();
-  /** Newcomers whose environment could not be read, and how often. */
+  /** Newcomers whose environment was empty, and how often. */
   const undecided = new Map<number, number>();
 
   const find = (entry: ProcessEntry, claim: Claim | null): void => {
@@ -88,8 +92,9 @@ export function createClaims(table: ProcessTable): Claims {
   /** By its environment; undefined where that cannot be told. */
   const ofCookie = (entry: ProcessEntry): Claim | null | undefined => {
     const cookie = table.cookie(entry.pid);
-    if (cookie === undefined) it.unreadable += 1;
-    if (typeof cookie !== 'string') return cookie;
+    if (cookie === undefined) return undefined;
+    if (cookie === false) it.unreadable += 1;
+    if (typeof cookie !== 'string') return null;
     // An instance that was started anew has several claims: the last that is no younger than the process.
     return byCookie.get(cookie)?.findLast(claim => fits(claim, entry)) ?? null;
   };
@@ -105,18 +110,19 @@ export function createClaims(table: ProcessTable): Claims {
     const claim = known(parent)?.claim ?? null;
     return fits(claim, entry) ? claim : null;
   };
+  /** In the midst of an exec, most likely: it is looked at again, until it must be one whose environment is empty. */
+  const wait = (entry: ProcessEntry): void => {
+    const tries = (undecided.get(entry.pid) ?? 0) + 1;
+    if (tries <= MAX_TRIES) undecided.set(entry.pid, tries);
+    else find(entry, null);
+  };
   /** A newcomer, looked at alone. */
   const meet = (pid: number, oldest: number): void => {
     const entry = table.entry(pid);
     if (entry === null || isForeign(entry, oldest) || known(entry)?.claim || table.isThread(pid)) return;
     const root = byRoot.get(pid);
     const claim = (root?.root.startTime === entry.startTime ? root : null) ?? ofGroup(entry) ?? ofParent(entry, oldest) ?? ofCookie(entry);
-    if (claim === undefined) {
-      // In the midst of an exec, most likely: it is looked at again.
-      const tries = (undecided.get(pid) ?? 0) + 1;
-      if (tries <= MAX_TRIES) undecided.set(pid, tries);
-      return;
-    }
+    if (claim === undefined) return wait(entry);
     undecided.delete(pid);
     // Strangers come and go: only a pass, which also forgets them, writes them down.
     if (claim === null) return;
@@ -154,6 +160,10 @@ export function createClaims(table: ProcessTable): Claims {
     fits,
     ofGroup,
     ofCookie,
+    wait,
+    get undecided() {
+      return undecided.size;
+    },
     chase,
     add(claim) {
       all.add(claim);

@@ -10,7 +10,7 @@ export interface Scanner {
   /**
    * Resolves when a pass that began after this call has brought every claim up to date, and killed whoever belongs to
    * one that is ending. Calls share a pass. False: it was not complete, because the table could not be read (file
-   * descriptors ran out) or more were born meanwhile than could be looked at.
+   * descriptors ran out), more were born meanwhile than could be looked at, or somebody could not be told yet.
    */
   scan(): Promise<boolean>;
   /** The same at once, blocking. */
@@ -84,9 +84,9 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
       const parent = entries.get(entry.parent);
       const ancestor = parent === undefined ? null : settle(parent);
       const claim = before ?? group ?? (claims.fits(ancestor, entry) ? ancestor : null) ?? cookies.get(entry.pid);
-      // A stranger whose environment could not be told is asked again next time.
       if (claim !== undefined) claims.find(entry, claim);
       else if (before === null) claims.find(entry, null);
+      else if (cookies.has(entry.pid)) claims.wait(entry);
       return claim ?? null;
     };
     for (const entry of entries.values()) {
@@ -106,7 +106,7 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
     }
     const { at, complete } = claims.chase(from);
     cursor = at;
-    return complete;
+    return complete && claims.undecided === 0;
   }
 
   /** One step of a pass; what cannot be read is a pass that is not complete. */

@@ -18,8 +18,8 @@ export interface ProcessEntry extends Identity {
   readonly kernel: boolean;
 }
 
-/** The instance that a process belongs to by its environment; null: none; undefined: could not be told now, or at all. */
-export type Cookie = string | null | undefined;
+/** The instance that a process belongs to by its environment. null: none. false: it may not be read. undefined: it is empty, as in an exec. */
+export type Cookie = string | null | false | undefined;
 
 /** Whatever reads it throws where the system has no file descriptors left. */
 export interface ProcessTable {
@@ -122,8 +122,7 @@ function entry(pid: number): ProcessEntry | null {
 
 function cookie(pid: number): Cookie {
   const length = load(`/proc/${pid}/environ`, 8 * KIB * KIB);
-  // Empty in the midst of an exec.
-  if (length <= 0) return undefined;
+  if (length <= 0) return length < 0 ? false : undefined;
   const environment = scratch.subarray(0, length);
   let at = environment.indexOf(COOKIE);
   while (at > 0 && environment[at - 1] !== 0) at = environment.indexOf(COOKIE, at + 1);

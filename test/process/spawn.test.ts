@@ -35,7 +35,7 @@ const namespaceOf = (pid: number): string | null => {
 };
 /** Everybody who lives with a cookie that begins so. */
 const living = (prefix: string): number[] =>
-  processTable.pids().filter(pid => processTable.entry(pid)?.living && processTable.cookie(pid)?.startsWith(prefix));
+  processTable.pids().filter(pid => processTable.entry(pid)?.living && String(processTable.cookie(pid)).startsWith(prefix));
 
 function run(how: string, command: string, args: string[], more: Record<string, string> = {}) {
   count += 1;
@@ -223,6 +223,7 @@ test('kill -9 of the host: within 500 ms nothing lives in a namespace, whatever 
   const host = start(process.execPath, [join(agents, 'contained-host.js'), 'namespace', prefix, ...all], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  atEnd(() => void host.kill('SIGKILL'));
   await once(host.stdout, 'data');
   expect(living(prefix).length).toBeGreaterThan(2 * all.length);
   host.kill('SIGKILL');

@@ -17,7 +17,18 @@ import { type ConnectionReport, connectionMachine } from './connection.ts';
 
 /** Why an incarnation ends: the first cause counts. `final` causes are never retried. */
 export interface Cause {
-  readonly reason: 'completed' | 'crashed' | 'stopped' | 'spawn' | 'listen' | 'connect' | 'heartbeat' | 'link' | 'restart' | 'internal';
+  readonly reason:
+    | 'completed'
+    | 'crashed'
+    | 'stopped'
+    | 'spawn'
+    | 'listen'
+    | 'connect'
+    | 'heartbeat'
+    | 'link'
+    | 'memory'
+    | 'restart'
+    | 'internal';
   readonly code: string;
   readonly message: string;
   readonly final: boolean;
@@ -27,6 +38,9 @@ export interface ProgramExit {
   readonly exitCode: number | null;
   readonly signal: string | null;
 }
+
+/** The steps of the ladder on which a program is ended. */
+export type Rung = 'asked' | 'signalled' | 'killed';
 
 export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
 
@@ -60,6 +74,8 @@ export interface InstanceContext extends InstanceInput {
   readonly lost: string | null;
   readonly exit: ProgramExit | null;
   readonly output: 'open' | 'closed';
+  /** What came of the program, wherever it went. */
+  readonly tree: 'alive' | 'ended';
   /** The grace of the ending that is under way. */
   readonly patience: number;
   readonly falls: number;
@@ -67,7 +83,7 @@ export interface InstanceContext extends InstanceInput {
 }
 
 export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: string };
-export type ProcessCommand = { type: 'spawn' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
+export type ProcessCommand = { type: 'spawn' } | { type: 'look' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
 
 export type InstanceEvent =
   | ConnectionReport
@@ -81,6 +97,8 @@ export type InstanceEvent =
   | { type: 'process.failed'; code: string; message: string; final: boolean }
   | { type: 'process.exited'; exitCode: number | null; signal: string | null }
   | { type: 'process.closed' }
+  | { type: 'process.ended'; left: number }
+  | { type: 'memory.exceeded'; bytes: number; limit: number }
   | { type: 'work.begun' }
   | { type: 'work.finished' }
   | { type: 'fall.forgotten' }
@@ -117,6 +135,7 @@ export const instanceMachine = setup({
       lost: null,
       exit: null,
       output: 'open' as const,
+      tree: 'alive' as const,
       patience: context.grace,
     })),
     noteAddress: assign((_, params: { address: string }) => params),
@@ -124,6 +143,7 @@ export const instanceMachine = setup({
     noteExit: assign((_, params: ProgramExit) => ({ exit: { exitCode: params.exitCode, signal: params.signal } })),
     noteLoss: assign((_, params: { code: string }) => ({ lost: params.code })),
     noteOutputClosed: assign({ output: 'closed' }),
+    noteTreeEnded: assign({ tree: 'ended' }),
     noteCause: assign(({ context }, params: Cause) => ({ cause: context.cause ?? params })),
     noteStop: assign(({ context }, params: { grace: number }) => ({
       patience: params.grace,
@@ -160,6 +180,8 @@ export const instanceMachine = setup({
     bind: sendTo('listener', { type: 'bind' }),
     dropSocket: sendTo('listener', (_, params: { connectionId: string }) => ({ type: 'drop' as const, connectionId: params.connectionId })),
     spawnProcess: sendTo('process', { type: 'spawn' }),
+    // Who is seen while the program lives is known after it has cut all ties.
+    lookAtTree: sendTo('process', { type: 'look' }),
     signal: sendTo('process', (_, params: { signal: 'SIGTERM' | 'SIGKILL' }) => ({ type: 'signal' as const, signal: params.signal })),
     // The one that was noted last.
     spawnConnection: spawnChild('connection', {
@@ -184,6 +206,8 @@ export const instanceMachine = setup({
     // What callers and their executions learn; provided by src/runtime/wiring.ts.
     openSession: (_, _params: { connectionId: string }) => {},
     closeSession: () => {},
+    beginLadder: () => {},
+    climb: (_, _params: { rung: Rung }) => {},
     endIncarnation: () => {},
     endInstance: () => {},
   },
@@ -200,6 +224,7 @@ export const instanceMachine = setup({
     hasNoTime: ({ context }) => context.patience <= 0,
     isConnected: ({ context }) => context.session !== null,
     isDrained: ({ context }) => context.session === null && context.output === 'closed',
+    isSwept: ({ context }) => context.tree === 'ended',
     isOver: ({ context }) =>
       context.policy === 'temporary' ||
       context.cause?.final === true ||
@@ -214,6 +239,7 @@ export const instanceMachine = setup({
     grace: 5_000,
     giveUpDelay: 5_000,
     drainDelay: 250,
+    sweepDelay: 3_000,
     backoff: 200,
     restartPeriod: 60_000,
     stableUptime: 60_000,
@@ -239,6 +265,7 @@ export const instanceMachine = setup({
     lost: null,
     exit: null,
     output: 'open',
+    tree: 'alive',
     grace: input.grace,
     patience: input.grace,
     falls: 0,
@@ -264,7 +291,10 @@ export const instanceMachine = setup({
           ],
         },
         'session.claimed': { actions: { type: 'deny', params: ({ event }) => ({ connectionId: event.connectionId }) } },
+        // Inside a namespace the program's own pid is known a few ms later: its agent may be quicker.
+        'process.spawned': { actions: { type: 'notePid', params: ({ event }) => ({ pid: event.pid }) } },
         'process.closed': { actions: 'noteOutputClosed' },
+        'process.ended': { actions: 'noteTreeEnded' },
         'xstate.error.actor.*': {
           target: '.ended',
           actions: {
@@ -316,7 +346,6 @@ export const instanceMachine = setup({
               target: '.authenticating',
               actions: [{ type: 'noteConnection', params: ({ event }) => ({ connectionId: event.connectionId }) }, 'spawnConnection'],
             },
-            'process.spawned': { actions: { type: 'notePid', params: ({ event }) => ({ pid: event.pid }) } },
             'process.failed': {
               target: 'ended',
               actions: {
@@ -336,6 +365,20 @@ export const instanceMachine = setup({
                     message: 'the program ended before it was ready',
                     final: false,
                   },
+                },
+              ],
+            },
+            'memory.exceeded': {
+              target: '#instance.running.stopping.killed',
+              actions: [
+                {
+                  type: 'noteCause',
+                  params: ({ event }) => ({
+                    reason: 'memory',
+                    code: 'MEMORY_EXCEEDED',
+                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
+                    final: false,
+                  }),
                 },
               ],
             },
@@ -464,6 +507,21 @@ export const instanceMachine = setup({
                 ],
               },
             ],
+            'memory.exceeded': {
+              target: '#instance.running.stopping.killed',
+              actions: [
+                'closeSession',
+                {
+                  type: 'noteCause',
+                  params: ({ event }) => ({
+                    reason: 'memory',
+                    code: 'MEMORY_EXCEEDED',
+                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
+                    final: false,
+                  }),
+                },
+              ],
+            },
             stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
           },
           after: { stableUptime: { actions: 'clearAttempts' } },
@@ -520,6 +578,20 @@ export const instanceMachine = setup({
                 ],
               },
             ],
+            'memory.exceeded': {
+              target: '#instance.running.stopping.killed',
+              actions: [
+                {
+                  type: 'noteCause',
+                  params: ({ event }) => ({
+                    reason: 'memory',
+                    code: 'MEMORY_EXCEEDED',
+                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
+                    final: false,
+                  }),
+                },
+              ],
+            },
             stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
           },
           after: {
@@ -549,6 +621,7 @@ export const instanceMachine = setup({
         },
         stopping: {
           description: 'The program has to end, by request or because it failed: first asked, then signalled, then killed.',
+          entry: 'beginLadder',
           initial: 'deciding',
           on: {
             stop: [
@@ -581,11 +654,14 @@ export const instanceMachine = setup({
             },
             patient: {
               description: 'It is given its grace to end by itself.',
+              entry: 'lookAtTree',
               initial: 'signalled',
+              on: { 'memory.exceeded': 'killed' },
               after: { grace: 'killed' },
               states: {
                 asked: {
                   description: 'The agent was told over its connection to end.',
+                  entry: { type: 'climb', params: { rung: 'asked' } },
                   on: {
                     'connection.closed': {
                       guard: 'isExternal',
@@ -600,24 +676,44 @@ export const instanceMachine = setup({
                 },
                 signalled: {
                   description: 'SIGTERM was sent to its process group.',
-                  entry: { type: 'signal', params: { signal: 'SIGTERM' } },
+                  entry: [
+                    { type: 'climb', params: { rung: 'signalled' } },
+                    { type: 'signal', params: { signal: 'SIGTERM' } },
+                  ],
                 },
               },
             },
             killed: {
-              description: 'SIGKILL was sent to its process group. Only the kernel can be slow now.',
-              entry: { type: 'signal', params: { signal: 'SIGKILL' } },
+              description: 'SIGKILL is sent to it and to all that came of it. Only the kernel can be slow now.',
+              entry: [
+                { type: 'climb', params: { rung: 'killed' } },
+                { type: 'signal', params: { signal: 'SIGKILL' } },
+              ],
+              on: {
+                stop: { actions: { type: 'noteStop', params: ({ context }) => ({ grace: context.patience }) } },
+              },
               after: { giveUpDelay: '#instance.running.ended' },
             },
           },
         },
         exiting: {
-          description: 'The program is gone. What it wrote before is still being read.',
+          description: 'The program is gone. What it has left is taken care of.',
+          initial: 'draining',
           on: {
             stop: { actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
           },
-          always: { guard: 'isDrained', target: 'ended' },
-          after: { drainDelay: 'ended' },
+          states: {
+            draining: {
+              description: 'What it wrote before its end is still being read.',
+              always: { guard: 'isDrained', target: 'sweeping' },
+              after: { drainDelay: 'sweeping' },
+            },
+            sweeping: {
+              description: 'Nothing that came of it may live on: all of it is looked for and killed.',
+              always: { guard: 'isSwept', target: '#instance.running.ended' },
+              after: { sweepDelay: '#instance.running.ended' },
+            },
+          },
         },
         ended: {
           description: 'This incarnation is over. Its executions learn of it.',

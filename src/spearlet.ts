@@ -17,7 +17,8 @@ import {
   stopOptionsSchema,
 } from './options.ts';
 import { parse } from './parse.ts';
-import { spawnProgram } from './process/spawn.ts';
+import { createPrograms, type Programs } from './process/programs.ts';
+import { processTable } from './process/table.ts';
 import { createDeadlines } from './runtime/deadlines.ts';
 import { createEngine, type SpearletEvent } from './runtime/engine.ts';
 import { createExplain } from './runtime/explain.ts';
@@ -65,19 +66,15 @@ export interface Expected {
   stop(options?: StopOptions): Promise<ExitReport>;
 }
 
+/** One for all spearlets of this process, made when the first one is. */
+let programs: Programs | null = null;
+
 /** Throws SpearletError INVALID_OPTIONS with every issue at once. Starts nothing yet. */
-export const createSpearlet = (input: SpearletOptions = {}): Spearlet =>
-  createSpearletIn(
-    {
-      clock: realClock,
-      chance: realChance,
-      spawn: spawnProgram,
-      network: tcp,
-      environment: process.env,
-      workingDirectory: process.cwd(),
-    },
-    input,
-  );
+export function createSpearlet(input: SpearletOptions = {}): Spearlet {
+  programs ??= createPrograms(processTable, realClock);
+  const world = { clock: realClock, chance: realChance, programs, network: tcp };
+  return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
+}
 
 /** The same in another world than the real one, or with changed charts. Not for embedders. */
 export function createSpearletIn(world: World, input: SpearletOptions, running = charts): Spearlet {

@@ -17,6 +17,10 @@ export interface Scanner {
   scanNow(): boolean;
   /** Looks only at who was born since the last look, or since that pid, which is nearly nothing; false as above. */
   glance(since?: number): boolean;
+  /**
+   * Looks only at who was born since as well. True: then all that is the claim's is known. False: only a pass can tell.
+   */
+  catchUp(claim: Claim): boolean;
   /** Those of a claim that were found and still live, looked at one by one. */
   living(claim: Claim): ProcessEntry[];
   readonly facts: { readonly passes: number; readonly lastPassMs: number; readonly unreadable: number };
@@ -27,10 +31,15 @@ const SLICE = 2;
 const BETWEEN = 16;
 /** The longest pause between two passes, in ms. */
 const MAX_REST = 100;
+/** The longest between two looks, in ms: in that time the pids cannot have been given out once around. */
+const MAX_AGE = 500;
 
 export function createScanner(table: ProcessTable, clock: Clock): Scanner {
   const claims = createClaims(table);
   let cursor = table.works ? table.lastPid() : 0;
+  let lookedAt = clock.now();
+  /** Those of which all is known that was born up to the cursor. */
+  const surveyed = new Set<Claim>();
   let lastPassMs = 0;
   let restUntil = 0;
   let next: Promise<boolean> | null = null;
@@ -39,6 +48,7 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
   function* walk(): Generator<undefined, boolean> {
     claims.pass += 1;
     claims.unreadable = 0;
+    const began = clock.now();
     const from = table.lastPid();
     const oldest = claims.since();
     // Who comes meanwhile is for the next pass.
@@ -105,8 +115,17 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
       }
     }
     const { at, complete } = claims.chase(from);
+    const whole = complete && claims.undecided === 0;
+    note(at, whole);
+    lookedAt = began;
+    if (whole) for (const claim of asked) if (claims.all.has(claim)) surveyed.add(claim);
+    return whole;
+  }
+  /** Everybody up to there was looked at; or somebody was passed over. */
+  function note(at: number, complete: boolean): void {
     cursor = at;
-    return complete && claims.undecided === 0;
+    lookedAt = clock.now();
+    if (!complete) surveyed.clear();
   }
 
   /** One step of a pass; what cannot be read is a pass that is not complete. */
@@ -119,8 +138,16 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
   };
 
   return {
-    add: claims.add,
-    remove: claims.remove,
+    add(claim) {
+      if (claims.all.size === 0 && claim.held) note(claim.root.pid, true);
+      // It was born just now, and nothing has come of it that is behind the cursor.
+      if (claim.held) surveyed.add(claim);
+      claims.add(claim);
+    },
+    remove(claim) {
+      surveyed.delete(claim);
+      claims.remove(claim);
+    },
     living: claims.living,
     scan() {
       if (next !== null) return next;
@@ -154,11 +181,15 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
     glance(since) {
       try {
         const { at, complete } = claims.chase(since ?? cursor);
-        if (since === undefined) cursor = at;
+        if (since === undefined) note(at, complete);
         return complete;
       } catch {
         return false;
       }
+    },
+    catchUp(claim) {
+      if (!surveyed.has(claim) || clock.now() - lookedAt > MAX_AGE) return false;
+      return this.glance() && claims.undecided === 0;
     },
     get facts() {
       return { passes: claims.pass, lastPassMs, unreadable: claims.unreadable };

@@ -27,6 +27,8 @@ export interface Tree {
   readonly members: ReadonlyMap<number, ProcessEntry>;
   /** Those of them, and the program itself, who live still. */
   living(): readonly ProcessEntry[];
+  /** The same with their commands. */
+  leftovers(): readonly Leftover[];
   /** Looks at the whole table. Who was seen once is known again after it has cut all ties. */
   look(): Promise<unknown>;
   /** Kills all of it until a look finds nothing, or for so many ms; says what is left. Needs not be awaited. */
@@ -70,10 +72,29 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
     const claim: Claim = { instanceId, root, held, members: new Map(), ending: false };
     const { members } = claim;
     scanner.add(claim);
-    const leftovers = (): Leftover[] =>
-      [...members.values()].map(({ pid, startTime }) => ({ pid, startTime, command: table.command(pid) }));
+    const commandOf = (pid: number): string => {
+      try {
+        return table.command(pid);
+      } catch {
+        // No file descriptors: who it is must do.
+        return '';
+      }
+    };
+    const named = (each: Iterable<ProcessEntry>): Leftover[] =>
+      [...each].map(({ pid, startTime }) => ({ pid, startTime, command: commandOf(pid) }));
+    const leftovers = (): Leftover[] => named(members.values());
     let ended: Promise<Ending> | null = null;
 
+    /** Kills those that are known, where they are all there are: most trees are one program that was just started or seen. */
+    const endKnown = (): boolean => {
+      try {
+        // In this order: whoever is gone by now has its children behind it, where they are seen.
+        for (const member of scanner.living(claim)) table.signal(member, 'SIGKILL');
+        return scanner.catchUp(claim);
+      } catch {
+        return false;
+      }
+    };
     const end = async (within: number): Promise<Ending> => {
       // Without a table there is the group, and nothing to see.
       if (!table.works) {
@@ -83,7 +104,7 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
       claim.ending = true;
       const deadline = clock.now() + within;
       for (let wait = 1; ; wait = Math.min(2 * wait, MAX_PAUSE)) {
-        const complete = await scanner.scan();
+        const complete = endKnown() || (await scanner.scan());
         // Blind, there is the group at least.
         if (!complete && claim.held) table.signalGroup(root.pid, 'SIGKILL');
         if (members.size === 0 && complete) return { left: [], complete };
@@ -97,6 +118,13 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
       root,
       members,
       living: () => scanner.living(claim),
+      leftovers() {
+        try {
+          return named(scanner.living(claim));
+        } catch {
+          return leftovers();
+        }
+      },
       look: () => scanner.scan(),
       end(within = END_WITHIN) {
         ended ??= end(within).finally(() => scanner.remove(claim));

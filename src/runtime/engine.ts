@@ -10,7 +10,7 @@ import type { Clock } from '../world.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
-import { codeOf, endingOf, idsOf, reportOf, startFailure } from './report.ts';
+import { causeOf, codeOf, endingOf, factsOf, idsOf, reportOf, startFailure } from './report.ts';
 
 export type SpearletEvent =
   | {
@@ -160,9 +160,10 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     incarnationEnded(record, context) {
       const report = reportOf(record, context, clock);
       record.report = report;
-      const level = report.reason === 'stopped' || report.reason === 'completed' ? 'info' : 'warn';
+      const orderly = report.reason === 'stopped' || report.reason === 'completed';
+      const level = orderly && report.left.length === 0 ? 'info' : 'warn';
       record.log[level]({ ...report, instanceId: undefined, artifactId: undefined, stderr: undefined }, 'program ended');
-      record.calls.incarnationEnded(endingOf(report), undefined);
+      record.calls.incarnationEnded(endingOf(report), causeOf(record, context));
       emit({ type: 'instance.exited', ...idsOf(record), report });
     },
 
@@ -201,17 +202,12 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.calls.end();
       record.ready.reject(error);
       record.report = {
-        ...idsOf(record),
+        ...factsOf(record, clock),
         incarnation: record.incarnation,
-        pid: record.pid,
         code: null,
         signal: null,
         reason: 'internal',
         message: error.message,
-        uptime: 0,
-        stderr: '',
-        outputBytes: 0,
-        droppedBytes: 0,
       };
       record.exited.resolve(record.report);
       record.forget();

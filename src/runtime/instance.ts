@@ -1,5 +1,6 @@
 // The handle of one instance that a caller holds, and the words for what becomes of it.
 import { distinctUntilChanged, Observable } from 'rxjs';
+import type { Cause, Rung } from '../../machines/instance.ts';
 import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
 import { stopOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
@@ -29,10 +30,21 @@ export interface ExitReport {
   /** The program's exit code; null where a signal ended it, or where none was running. */
   readonly code: number | null;
   readonly signal: string | null;
-  readonly reason: 'completed' | 'crashed' | 'stopped' | 'spawn' | 'listen' | 'connect' | 'heartbeat' | 'link' | 'restart' | 'internal';
+  readonly reason: Cause['reason'];
   readonly message: string;
   /** From spawn to exit, in ms. */
   readonly uptime: number;
+  /** The step of the ladder that ended it; null where it ended by itself, or had no program. */
+  readonly rung: Rung | null;
+  /** When each step was reached, in ms since it had to end. */
+  readonly rungs: Readonly<Partial<Record<Rung, number>>>;
+  /**
+   * The most memory its processes were seen to use, in bytes: sampled where there is a `maxMemory`, else measured once, when
+   * it had to end. Null where that was too late.
+   */
+  readonly peakMemory: number | null;
+  /** What of its processes could not be ended and lives on; there should be none. */
+  readonly left: readonly { readonly pid: number; readonly command: string }[];
   /** The last 20 lines of what it wrote to stderr. */
   readonly stderr: string;
   /** Bytes of stdout and stderr together, and how many of them were not kept. */
@@ -64,7 +76,7 @@ export interface Instance {
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
   /** A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open. */
   send(data: string): void;
-  /** Ends it: asked at 0, SIGTERM at min(grace / 2, 1 s), SIGKILL of its group at grace. */
+  /** Ends it: asked at 0, SIGTERM at min(grace / 2, 1 s), SIGKILL of all its processes at grace. Resolves when none lives. */
   stop(options?: StopOptions): Promise<ExitReport>;
   /** The last report, after which nothing restarts. */
   readonly exited: Promise<ExitReport>;

@@ -10,6 +10,7 @@ import type { Deadlines } from './deadlines.ts';
 import type { Engine } from './engine.ts';
 import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './instance.ts';
 import { type InstanceRecord, waiting } from './record.ts';
+import { newRun } from './run.ts';
 
 /** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
 const FAULT_GRACE = 400;
@@ -74,7 +75,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       address: null,
       pid: null,
       incarnation: 0,
-      spawnedAt: null,
+      run: newRun(),
       wasReady: false,
       sessions: 0,
       refused: 0,

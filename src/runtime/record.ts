@@ -7,6 +7,7 @@ import type { Logger, ParsedSpec } from '../options.ts';
 import type { Output, OutputChunk } from '../process/output.ts';
 import type { Calls } from './calls.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
+import type { Run } from './run.ts';
 
 export interface Waiting<T> {
   readonly promise: Promise<T>;
@@ -37,7 +38,7 @@ export interface InstanceRecord {
   address: string | null;
   pid: number | null;
   incarnation: number;
-  spawnedAt: number | null;
+  run: Run;
   wasReady: boolean;
   /** Sessions opened, and attempts refused, over all incarnations. */
   sessions: number;

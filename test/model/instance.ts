@@ -17,6 +17,7 @@ import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, t
 const PORT = 20_117;
 const FOREVER = 2 ** 31 - 1;
 const HEARTBEAT = 1_000;
+const MAX_MEMORY = 1e9;
 
 export interface Kind {
   readonly name: string;
@@ -48,7 +49,7 @@ const inputOf = ({ restart = 'temporary', intensity = 3, external = false, grace
 
 /** What can happen in a state. */
 function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
-  const { connections, session, claimant, falls, external, pid, exit, output, address } = snapshot.context as InstanceContext;
+  const { connections, session, claimant, falls, external, pid, exit, output, tree, address } = snapshot.context as InstanceContext;
   const connected = snapshot.matches({ running: 'connected' });
   const stopping = snapshot.matches({ running: 'stopping' });
   const signalled =
@@ -73,14 +74,19 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
     case 'session.confirmed':
       return session === null || claimant === null ? [] : [{ type, connectionId: session }];
     case 'process.spawned':
-      return pid === null ? [{ type, pid: external ? null : 4_711 }] : [];
+      return pid === null && address !== null ? [{ type, pid: external ? null : 4_711 }] : [];
     case 'process.failed':
       return external || pid !== null ? [] : [true, false].map(final => ({ type, final }));
     case 'process.exited':
-      if (external) return signalled && output === 'closed' ? [{ type, exitCode: null, signal: null }] : [];
+      if (external) return signalled && tree === 'ended' ? [{ type, exitCode: null, signal: null }] : [];
       return pid === null ? [] : [0, 1].map(exitCode => ({ type, exitCode, signal: null }));
     case 'process.closed':
       return (external ? signalled : exit !== null) && output === 'open' ? [{ type }] : [];
+    case 'process.ended':
+      return (external ? output === 'closed' : exit !== null) && tree === 'alive' ? [{ type, left: 0 }] : [];
+    case 'memory.exceeded':
+      // Once it is signalled it may be gone already.
+      return pid === null || signalled ? [] : [{ type, bytes: MAX_MEMORY + 1, limit: MAX_MEMORY }];
     case 'stop':
       return (stopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
     case 'xstate.error.actor.*': {
@@ -109,6 +115,7 @@ const bits = (c: InstanceContext) => [
   c.cause?.final,
   c.cause?.reason === 'completed',
   c.output,
+  c.tree,
   c.lost === 'HEARTBEAT_LOST',
   c.falls > c.intensity,
   c.falls > 0,
@@ -140,7 +147,7 @@ function feasible(steps: readonly Step[]): number {
       else spawned = true;
     }
     // An external one has no program, and what is said of it comes at once and in order.
-    if (/^process\.(exited|closed)$/.test(type) && !spawned) return i;
+    if (/^process\.(exited|closed|ended)$/.test(type) && !spawned) return i;
     if (type === 'session.claimed') {
       if (claimed.has(connectionId)) return i;
       claimed.add(connectionId);
@@ -180,6 +187,7 @@ function delay(name: string, { patience, attempts }: InstanceContext): number {
     grace: patience,
     giveUpDelay: 5_000,
     drainDelay: 250,
+    sweepDelay: 3_000,
     backoff: Math.floor(0.5 * Math.min(10_000, 100 * 2 ** attempts)),
     stableUptime: 1_000_000,
   };
@@ -323,6 +331,9 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         if (typeof happened.pid === 'number') pids.push(happened.pid);
         return [happened];
       }
+      case 'memory.exceeded':
+        stage.exceedMemory();
+        return [await arrived(type)];
       case 'work.begun':
         if (!isHeld(type)) stage.execute(subject());
         return [await arrived(type)];
@@ -360,7 +371,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       // expect() throws where it has no address to hand out, as when the gate holds it back.
       if (kind.external) spearlet.expect({ artifactId: 'subject' }).ready.catch(() => {});
       else {
-        spearlet.start({ artifactId: 'subject', command: program, restart: input.restart }).catch(() => {});
+        spearlet.start({ artifactId: 'subject', command: program, restart: input.restart, maxMemory: MAX_MEMORY }).catch(() => {});
         await null;
       }
     } catch {

@@ -109,6 +109,9 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
       // A group that is empty gives its number back.
       if (!inGroup.has(claim) && !entries.has(claim.root.pid)) claim.held = false;
       if (!claim.ending) continue;
+      // Itself first: a wrapper tells of its program's death as an exit of its own.
+      const root = claim.members.get(claim.root.pid);
+      if (root !== undefined) table.signal(root, 'SIGKILL');
       for (const member of claim.members.values()) {
         if (isLong()) yield* rest();
         table.signal(member, 'SIGKILL');

@@ -89,7 +89,9 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
     const endKnown = (): boolean => {
       try {
         // In this order: whoever is gone by now has its children behind it, where they are seen.
-        for (const member of scanner.living(claim)) table.signal(member, 'SIGKILL');
+        const living = scanner.living(claim);
+        if (members.has(root.pid)) table.signal(root, 'SIGKILL');
+        for (const member of living) table.signal(member, 'SIGKILL');
         return scanner.catchUp(claim);
       } catch {
         return false;

@@ -5,6 +5,8 @@ export const errorCodes = {
   INVALID_OPTIONS: 'An option or argument is not valid. `issues` names path, value and the nearest known key. Correct it.',
   INVALID_CONFIG: 'A configuration file is not valid. `issues` names path, value and the nearest known key. Correct it.',
   SPAWN_FAILED: 'The program could not be started: it is missing, not executable, or its directory is missing. Never retried.',
+  CONTAINMENT_UNAVAILABLE:
+    'What `requireContainment` asks for cannot be had here. The message says what holds, and why. Nothing was started.',
   CONNECT_TIMEOUT: 'The program runs, but did not connect and authenticate within `connectTimeout`. The end of its stderr is attached.',
   EXITED_BEFORE_READY: 'The program ended before it had authenticated. Exit code, signal and the end of its stderr are attached.',
   AUTH_REFUSED: 'The host refused the token or the instance id. Nothing more is said, on purpose.',

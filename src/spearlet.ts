@@ -19,6 +19,7 @@ import {
 import { parse } from './parse.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
 import { processTable } from './process/table.ts';
+import { contain, uncontained } from './runtime/containment.ts';
 import { createDeadlines } from './runtime/deadlines.ts';
 import { createEngine, type SpearletEvent } from './runtime/engine.ts';
 import { createExplain } from './runtime/explain.ts';
@@ -135,15 +136,19 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
     async start(specInput, startOptions = {}) {
       const spec = parse(specSchema, specInput, 'spec');
       const { signal } = parse(startOptionsSchema, startOptions, 'start() options');
-      // Whoever subscribes to events$ in the turn of the call sees all of it.
-      await null;
+      // Never in the turn of the call: whoever subscribes to events$ in it sees all of it.
+      const finding = contain(spec, world.programs, world.environment);
+      const settled = finding.then(() => {}).catch(() => {});
+      engine.closing.add(settled);
+      void settled.finally(() => engine.closing.delete(settled));
+      const contained = await finding;
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId: spec.artifactId });
       const aborted = new SpearletError('CANCELLED', `the start of ${spec.artifactId} was aborted`, {
         artifactId: spec.artifactId,
         cause: signal?.reason,
       });
       if (signal?.aborted) throw aborted;
-      const record = begin(spec.artifactId, spec, spec.timeout);
+      const record = begin(spec.artifactId, spec, spec.timeout, contained);
       const abort = (): void => {
         record.ready.reject(aborted);
         if (!record.wasReady) record.stop(0);
@@ -162,7 +167,7 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
     expect(expectSpec) {
       const { artifactId, timeout } = parse(expectSchema, expectSpec, 'expect()');
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it expects nobody', { artifactId });
-      const record = begin(artifactId, null, timeout);
+      const record = begin(artifactId, null, timeout, uncontained);
       const { id, address, token } = record;
       if (address === null) throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
       return {

@@ -40,7 +40,12 @@ const LOOKS = 250;
 /** Takes SIGTERM, leaves a daemon, and says which pid it sees itself by. */
 const TRIED = 'trap "exit 42" TERM; setsid sleep 60 & echo "$$ $(cat /proc/$$/comm)"; wait; wait';
 
-const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+// Of several names of one signal node takes the first.
+const SIGNALS = new Map(
+  Object.entries(constants.signals)
+    .reverse()
+    .map(([name, number]) => [number, name]),
+);
 
 /** A shell says 128 + n for a death by signal n. A program that exits with such a code of its own is taken for one. */
 export function exitInside({ exitCode, signal }: Exit): Exit {

@@ -5,6 +5,7 @@ import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../option
 import { stopOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { OutputChunk } from '../process/output.ts';
+import type { Containment } from './containment.ts';
 import type { Execution } from './execution.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -52,12 +53,6 @@ export interface ExitReport {
   readonly droppedBytes: number;
 }
 
-export interface Containment {
-  readonly tree: 'group' | 'none';
-  readonly diesWithHost: boolean;
-  readonly memory: 'unlimited';
-}
-
 export interface Instance {
   readonly id: string;
   readonly artifactId: string;
@@ -67,6 +62,7 @@ export interface Instance {
   readonly address: string | null;
   /** 1 for the first program, one more for each restart. */
   readonly incarnation: number;
+  /** What holds its processes together. */
   readonly containment: Containment;
   readonly state: InstanceState;
   /** The current state first, then every change; completes after `stopped`. */
@@ -109,7 +105,7 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
       return record.incarnation;
     },
     get containment() {
-      return { tree: record.spec === null ? 'none' : 'group', diesWithHost: false, memory: 'unlimited' } as const;
+      return record.contained.containment;
     },
     get state() {
       return record.state;

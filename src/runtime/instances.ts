@@ -6,6 +6,7 @@ import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../opt
 import { createOutput } from '../process/output.ts';
 import type { Chance } from '../world.ts';
 import { createCalls } from './calls.ts';
+import type { Contained } from './containment.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Engine } from './engine.ts';
 import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './instance.ts';
@@ -28,10 +29,10 @@ export interface InstancesDeps {
 }
 
 /** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
-export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined) => InstanceRecord;
+export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined, contained: Contained) => InstanceRecord;
 
 export function createInstances({ options, chance, engine, deadlines, logger, supervisor, handles, remember }: InstancesDeps): Begin {
-  return (artifactId, spec, timeout) => {
+  return (artifactId, spec, timeout, contained) => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().slice(0, 8)}`;
     const place = engine.places.take();
     const followers: InstanceRecord['followers'] = new Set();
@@ -54,6 +55,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       artifactId,
       place,
       spec,
+      contained,
       calls: createCalls({
         instanceId: id,
         artifactId,
@@ -96,6 +98,8 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       },
     };
 
+    if (contained.lacking !== null)
+      record.log.warn({ ...contained.containment, because: contained.lacking }, 'no namespace can be had here: it is contained without');
     engine.records.set(id, record);
     handles.set(id, createInstance(record, options.grace));
     engine.tell(() => engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }));

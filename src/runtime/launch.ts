@@ -20,7 +20,7 @@ export function createLaunch({ world, options, engine, hold, hinting }: LaunchDe
     memory: programs.memory,
     hold,
     program(instanceId) {
-      const { spec, output, address, token } = engine.record(instanceId);
+      const { spec, output, address, token, contained } = engine.record(instanceId);
       if (spec === null) return null;
       const workingDirectory = spec.workingDirectory ?? world.workingDirectory;
       const environment = cleanEnvironment(world.environment, spec.environment, {
@@ -30,7 +30,8 @@ export function createLaunch({ world, options, engine, hold, hinting }: LaunchDe
         SPEARLET_MAX_FRAME_BYTES: String(options.maxFrameBytes),
       });
       const command = hinting(instanceId, () => findProgram(spec.command, workingDirectory, environment));
-      return { program: { command, args: spec.args, workingDirectory, environment }, output, maxMemory: spec.maxMemory };
+      const namespace = contained.namespace === null ? {} : { namespace: contained.namespace };
+      return { program: { command, args: spec.args, workingDirectory, environment, ...namespace }, output, maxMemory: spec.maxMemory };
     },
     started(instanceId, running) {
       runOf(instanceId).program = running;

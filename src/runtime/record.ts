@@ -6,6 +6,7 @@ import type { SpearletError } from '../errors.ts';
 import type { Logger, ParsedSpec } from '../options.ts';
 import type { Output, OutputChunk } from '../process/output.ts';
 import type { Calls } from './calls.ts';
+import type { Contained } from './containment.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { Run } from './run.ts';
 
@@ -22,6 +23,7 @@ export interface InstanceRecord {
   readonly place: string;
   /** Null for an external one: nothing is spawned. */
   readonly spec: ParsedSpec | null;
+  readonly contained: Contained;
   readonly calls: Calls;
   /** Says whose line it is on every line. */
   readonly log: Logger;

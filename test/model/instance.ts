@@ -10,7 +10,7 @@ import type { Charts } from '../../src/runtime/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { nodeKeeps } from '../census/census.ts';
 import { authRequest, seen } from '../situations/world.ts';
-import { type Far, obedient, openStage, type Stage } from './stage.ts';
+import { type Far, idOf, obedient, openStage, type Stage } from './stage.ts';
 import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
 
 /** The one port that instances of these walks may have, so that it can be taken from them: held by nobody by default. */
@@ -36,9 +36,8 @@ export const kinds: readonly Kind[] = [
   { name: 'without grace', grace: 0 },
 ];
 
-const INCARNATION = '00000001';
 const inputOf = ({ restart = 'temporary', intensity = 3, external = false, grace = 100 }: Kind): InstanceInput => ({
-  instanceId: `subject-${INCARNATION}`,
+  instanceId: `subject-${idOf(1)}`,
   place: 'instance-1',
   external,
   restart,

@@ -66,6 +66,9 @@ const PATIENCE = 4_000;
 /** Real programs on the real clock; how much memory they take is the test's to say. */
 const programs = createPrograms(processTable, realClock);
 
+/** Its ids are no other process's: programs are ended by the id of their instance. */
+export const idOf = (n: number): string => process.pid.toString(16).padStart(5, '0') + String(n).padStart(3, '0');
+
 /** Ends when it is told to by a signal, says `up` first. */
 export const obedient = agentFile('obedient.sh');
 
@@ -89,7 +92,7 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
     },
     id() {
       ids += 1;
-      return `${ids}`.padStart(8, '0');
+      return idOf(ids);
     },
   };
   const watched = new Set<() => void>();

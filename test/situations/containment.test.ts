@@ -1,9 +1,14 @@
 // Nothing of a tree lives on, however it is shaped and however it ends; and what a report says of an end.
 import { describe, expect, test } from 'vitest';
 import type { Instance, InstanceSpec } from '../../src/index.ts';
+import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/table.ts';
-import { shapes } from '../agents/tree.js';
-import { agentFile, everyday, failureOf, openSpearlet, seen, type World } from './world.ts';
+import { createSpearletIn } from '../../src/spearlet.ts';
+import { tcp } from '../../src/transport/tcp.ts';
+import { realChance, realClock } from '../../src/world.ts';
+import { hidden, shapes } from '../agents/tree.js';
+import { atEnd } from '../census/census.ts';
+import { agentFile, commandAgent, everyday, failureOf, openSpearlet, seen, type World } from './world.ts';
 
 const treeOf = (shape: string, more: Partial<InstanceSpec> = {}): InstanceSpec => ({
   artifactId: shape,
@@ -102,5 +107,86 @@ describe('a report', () => {
     const { peakMemory } = await instance.stop();
     expect(peakMemory).toBeGreaterThan(5e6);
     expect(peakMemory).toBeLessThan(500e6);
+  });
+});
+
+describe('in a namespace', () => {
+  test('a program is contained as it says, has its own pid, and takes all of its tree with it', async () => {
+    const spearlet = openSpearlet();
+    const specs = Object.keys({ ...shapes, ...hidden }).map(shape => treeOf(shape, { containment: 'namespace' }));
+    const instances = await Promise.all(specs.map(spec => spearlet.start(spec)));
+    for (const instance of instances) {
+      expect(instance.containment).toEqual({ tree: 'namespace', diesWithHost: true, memory: 'unlimited' });
+      expect(processTable.command(instance.pid!)).toContain('tree.js');
+    }
+    const members = instances.flatMap(living);
+    const [stopped, crashed] = [instances.slice(0, 7), instances.slice(7)];
+    for (const instance of crashed) instance.execute({ command: 'crash' });
+    const reports = await Promise.all([...stopped.map(each => each.stop()), ...crashed.map(each => each.exited)]);
+    expect(members.filter(pid => processTable.entry(pid)?.living && processTable.cookie(pid))).toEqual([]);
+    for (const { left } of reports) expect(left).toEqual([]);
+    for (const { reason, signal, pid } of reports.slice(7)) {
+      expect({ reason, signal }).toEqual({ reason: 'crashed', signal: 'SIGABRT' });
+      expect(instances.map(each => each.pid)).toContain(pid);
+    }
+  });
+
+  test('the pid that is told is the one that the instance has', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start({ ...commandAgent, containment: 'namespace' });
+    const told = spearlet.events.flatMap(event => (event.type === 'instance.spawned' ? [event.pid] : []));
+    expect(told).toEqual([instance.pid]);
+    const { output } = await instance.execute({ command: 'sh', args: ['-c', 'echo $PPID; exit 0'] }, { collect: true }).result;
+    // It sees itself by another number.
+    expect(Number(output)).not.toBe(instance.pid);
+    expect(await instance.stop()).toMatchObject({ reason: 'stopped', code: 0, rung: 'asked', left: [] });
+  });
+});
+
+describe('what holds', () => {
+  /** A spearlet on a machine where setpriv and unshare are not to be had. */
+  const openPoor = () => {
+    const log: string[] = [];
+    const logger: Record<string, unknown> = { child: () => logger };
+    for (const level of ['trace', 'debug', 'info', 'warn', 'error'])
+      logger[level] = (facts: object, message: string) => log.push(JSON.stringify({ message, ...facts }));
+    const programs = createPrograms(processTable, realClock);
+    const world = { clock: realClock, chance: realChance, programs, network: tcp, workingDirectory: process.cwd() };
+    const spearlet = createSpearletIn({ ...world, environment: { PATH: '/nowhere' } }, { ports: 0, logger: logger as never });
+    atEnd(() => spearlet.stop({ grace: 0 }));
+    return { spearlet, log };
+  };
+
+  test('is told of each instance', async () => {
+    const spearlet = openSpearlet();
+    const plain = await spearlet.start(everyday);
+    expect(plain.containment).toEqual({ tree: 'cookie', diesWithHost: false, memory: 'unlimited' });
+    const limited = await spearlet.start({ ...everyday, maxMemory: '1GB', requireContainment: { tree: 'cookie', memory: 'sampled' } });
+    expect(limited.containment).toEqual({ tree: 'cookie', diesWithHost: false, memory: 'sampled' });
+    const { id } = spearlet.expect({ artifactId: 'theirs' });
+    expect(spearlet.get(id)!.containment).toEqual({ tree: 'none', diesWithHost: false, memory: 'unlimited' });
+  });
+
+  test('is the next best where no namespace can be had, and a line in the log says why', async () => {
+    const { spearlet, log } = openPoor();
+    const instance = await spearlet.start({ ...everyday, containment: 'namespace' });
+    expect(instance.containment.tree).toBe('cookie');
+    expect(log.find(line => line.includes('no namespace can be had'))).toContain("'setpriv' was not found");
+  });
+
+  test('is refused where it is less than what is required', async () => {
+    const { spearlet } = openPoor();
+    const failures = await Promise.all(
+      (['namespace', { diesWithHost: true }, { memory: 'sampled' }] as const).map(requireContainment =>
+        failureOf(spearlet.start({ ...everyday, requireContainment })),
+      ),
+    );
+    expect(failures.map(({ code }) => code)).toEqual(Array(3).fill('CONTAINMENT_UNAVAILABLE'));
+    expect(failures.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/the tree is held by 'cookie', not by 'namespace' \(no namespace can be had here: .*'setpriv' was not found/),
+      expect.stringMatching(/it would outlive a host that is killed \(no namespace/),
+      expect.stringMatching(/its memory is unlimited, since there is no maxMemory$/),
+    ]);
+    expect(spearlet.instances).toEqual([]);
   });
 });

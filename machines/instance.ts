@@ -27,6 +27,7 @@ export interface Cause {
     | 'heartbeat'
     | 'link'
     | 'memory'
+    | 'unresponsive'
     | 'restart'
     | 'internal';
   readonly code: string;
@@ -50,6 +51,8 @@ export interface InstanceInput {
   readonly place: string;
   readonly external: boolean;
   readonly restart: RestartPolicy;
+  /** What becomes of an agent that does not answer when it is told to cancel. */
+  readonly onUnresponsive: 'leave' | 'restart';
   /** How many falls within the restart period are forgiven. */
   readonly intensity: number;
   /** How many heartbeats may go unanswered. */
@@ -59,7 +62,7 @@ export interface InstanceInput {
 }
 
 export interface InstanceContext extends InstanceInput {
-  /** `temporary` until the first ready and after a stop, else what the spec says. */
+  /** `temporary` until the first ready and after a stop, `permanent` once it does not listen, else what the spec says. */
   readonly policy: RestartPolicy;
   readonly incarnation: number;
   readonly address: string | null;
@@ -99,6 +102,7 @@ export type InstanceEvent =
   | { type: 'process.closed' }
   | { type: 'process.ended'; left: number }
   | { type: 'memory.exceeded'; bytes: number; limit: number }
+  | { type: 'agent.unresponsive' }
   | { type: 'work.begun' }
   | { type: 'work.finished' }
   | { type: 'fall.forgotten' }
@@ -126,6 +130,7 @@ export const instanceMachine = setup({
   actions: {
     beginIncarnation: assign(({ context }) => ({
       incarnation: context.incarnation + 1,
+      policy: context.incarnation === 0 ? ('temporary' as const) : context.restart,
       address: null,
       pid: null,
       session: null,
@@ -159,6 +164,7 @@ export const instanceMachine = setup({
         final: true,
       },
     })),
+    insistOnRestart: assign({ policy: 'permanent' }),
     adoptPolicy: assign({ policy: ({ context }) => context.restart }),
     noteConnection: assign(({ context }, params: { connectionId: string }) => ({
       connections: [...context.connections, params.connectionId],
@@ -213,6 +219,7 @@ export const instanceMachine = setup({
   },
   guards: {
     isExternal: ({ context }) => context.external,
+    isIntolerant: ({ context }) => context.onUnresponsive === 'restart',
     isSession: ({ context }, params: { connectionId: string }) => context.session === params.connectionId,
     isReplaced: ({ context }, params: { connectionId: string }) => context.session === params.connectionId && context.claimant !== null,
     isPromised: ({ context }) => context.session !== null,
@@ -252,6 +259,7 @@ export const instanceMachine = setup({
     place: input.place,
     external: input.external,
     restart: input.restart,
+    onUnresponsive: input.onUnresponsive,
     intensity: input.intensity,
     misses: input.misses,
     policy: 'temporary',
@@ -507,6 +515,23 @@ export const instanceMachine = setup({
                 ],
               },
             ],
+            'agent.unresponsive': {
+              guard: 'isIntolerant',
+              target: 'stopping',
+              actions: [
+                'closeSession',
+                'insistOnRestart',
+                {
+                  type: 'noteCause',
+                  params: {
+                    reason: 'unresponsive',
+                    code: 'UNRESPONSIVE',
+                    message: 'was told to cancel an execution, and did not answer within the grace',
+                    final: false,
+                  },
+                },
+              ],
+            },
             'memory.exceeded': {
               target: '#instance.running.stopping.killed',
               actions: [

@@ -25,6 +25,7 @@ export const errorCodes = {
   HEARTBEAT_LOST: 'The agent did not answer its heartbeats.',
   LINK_LOST: 'The connection was lost and did not come back within `reconnectWindow`.',
   MEMORY_EXCEEDED: 'The process tree used more memory than `maxMemory`.',
+  UNRESPONSIVE: 'The agent was told to cancel an execution, did not answer within `grace`, and was started anew (`onUnresponsive`).',
   RESTART_LIMIT: 'The instance fell more often than the restart intensity allows, and was given up.',
   INSTANCE_STOPPED: 'The instance is stopped or being stopped: it takes no more work.',
   STOPPED: 'The spearlet is stopped or being stopped: it starts nothing more.',

@@ -127,6 +127,8 @@ export const specSchema = z.strictObject({
       z.strictObject({ tree: z.enum(trees).optional(), diesWithHost: z.boolean().optional(), memory: z.literal('sampled').optional() }),
     ])
     .optional(),
+  /** What becomes of an agent that is told to cancel an execution and does not answer within `grace`. */
+  onUnresponsive: z.enum(['leave', 'restart']).default('leave'),
   transport: z.literal('tcp').default('tcp'),
 });
 

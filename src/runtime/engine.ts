@@ -27,6 +27,7 @@ export type SpearletEvent =
       readonly pid: number;
       readonly incarnation: number;
     }
+  | { readonly type: 'instance.unresponsive'; readonly instanceId: string; readonly artifactId: string; readonly taskId: string }
   | { readonly type: 'instance.exited'; readonly instanceId: string; readonly artifactId: string; readonly report: ExitReport }
   | { readonly type: 'connection.opened'; readonly instanceId: string; readonly connectionId: string; readonly peer: string }
   | {
@@ -60,6 +61,8 @@ export interface Engine {
   /** A peer of the shared listener has shown whose it is. */
   handOver(peer: Peer): void;
   spawned(record: InstanceRecord): void;
+  /** Its agent was told to cancel an execution, and has not answered. */
+  unresponsive(record: InstanceRecord, taskId: string): void;
   sessionOpened(record: InstanceRecord, peer: Peer): void;
   connectionClosed(peer: Peer, code: string, message: string): void;
   incarnationEnded(record: InstanceRecord, context: InstanceContext): void;
@@ -131,6 +134,11 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       const facts = { ...idsOf(record), pid: record.pid!, incarnation: record.incarnation };
       record.log.info({ pid: facts.pid, incarnation: facts.incarnation }, 'program started');
       emit({ type: 'instance.spawned', ...facts });
+    },
+
+    unresponsive(record, taskId) {
+      record.log.warn({ taskId, onUnresponsive: record.spec?.onUnresponsive }, 'the agent was told to cancel this, and does not answer');
+      emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
 
     sessionOpened(record, peer) {

@@ -64,6 +64,10 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
         deadlines,
         reconnectWindow: options.reconnectWindow,
         work: happened => actor?.send({ type: `work.${happened}` }),
+        unanswered(taskId) {
+          engine.unresponsive(record, taskId);
+          actor?.send({ type: 'agent.unresponsive' });
+        },
       }),
       log: logger.child({ instanceId: id, artifactId }),
       state: 'allocating',
@@ -110,6 +114,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
         place,
         external: spec === null,
         restart: spec?.restart ?? 'temporary',
+        onUnresponsive: spec?.onUnresponsive ?? 'leave',
         intensity: options.restart.intensity,
         misses: options.heartbeat.misses,
         grace: Math.min(options.grace, FAULT_GRACE),

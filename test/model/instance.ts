@@ -24,6 +24,7 @@ export interface Kind {
   readonly restart?: 'permanent' | 'transient' | 'temporary';
   readonly intensity?: number;
   readonly external?: boolean;
+  readonly onUnresponsive?: 'restart';
   /** What a program that failed by itself is given, in ms. */
   readonly grace?: number;
 }
@@ -33,14 +34,16 @@ export const kinds: readonly Kind[] = [
   { name: 'transient', restart: 'transient', intensity: 1 },
   { name: 'permanent', restart: 'permanent', intensity: 0 },
   { name: 'external', external: true },
+  { name: 'temporary, but made to listen', onUnresponsive: 'restart', intensity: 0 },
   { name: 'without grace', grace: 0 },
 ];
 
-const inputOf = ({ restart = 'temporary', intensity = 3, external = false, grace = 100 }: Kind): InstanceInput => ({
+const inputOf = ({ restart = 'temporary', intensity = 3, external = false, onUnresponsive, grace = 100 }: Kind): InstanceInput => ({
   instanceId: `subject-${idOf(1)}`,
   place: 'instance-1',
   external,
   restart,
+  onUnresponsive: onUnresponsive ?? 'leave',
   intensity,
   misses: 3,
   grace,
@@ -48,7 +51,8 @@ const inputOf = ({ restart = 'temporary', intensity = 3, external = false, grace
 
 /** What can happen in a state. */
 function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
-  const { connections, session, claimant, falls, external, pid, exit, output, tree, address } = snapshot.context as InstanceContext;
+  const { connections, session, claimant, falls, external, onUnresponsive, pid, exit, output, tree, address } =
+    snapshot.context as InstanceContext;
   const connected = snapshot.matches({ running: 'connected' });
   const stopping = snapshot.matches({ running: 'stopping' });
   const signalled =
@@ -86,6 +90,8 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
     case 'memory.exceeded':
       // Once it is signalled it may be gone already.
       return pid === null || signalled ? [] : [{ type, bytes: MAX_MEMORY + 1, limit: MAX_MEMORY }];
+    case 'agent.unresponsive':
+      return onUnresponsive === 'restart' && snapshot.matches({ running: { connected: 'executing' } }) ? [{ type }] : [];
     case 'stop':
       return (stopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
     case 'xstate.error.actor.*': {
@@ -333,6 +339,13 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       case 'memory.exceeded':
         stage.exceedMemory();
         return [await arrived(type)];
+      case 'agent.unresponsive': {
+        const peer = far.get(context().session!)!;
+        if (peer.asked().length === 0) await peer.next('ExecuteRequest');
+        for (const execution of stage.executions) execution.cancel('to see whether it listens');
+        for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
+        return [await arrived(type)];
+      }
       case 'work.begun':
         if (!isHeld(type)) stage.execute(subject());
         return [await arrived(type)];
@@ -370,7 +383,15 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       // expect() throws where it has no address to hand out, as when the gate holds it back.
       if (kind.external) spearlet.expect({ artifactId: 'subject' }).ready.catch(() => {});
       else {
-        spearlet.start({ artifactId: 'subject', command: program, restart: input.restart, maxMemory: MAX_MEMORY }).catch(() => {});
+        spearlet
+          .start({
+            artifactId: 'subject',
+            command: program,
+            restart: input.restart,
+            maxMemory: MAX_MEMORY,
+            onUnresponsive: input.onUnresponsive,
+          })
+          .catch(() => {});
         await null;
       }
     } catch {

@@ -16,7 +16,16 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
         .slice(0, 1)
         .map(place => ({
           type,
-          instance: { instanceId: `id of ${place}`, place, external: false, restart: 'temporary', intensity: 3, misses: 3, grace: 100 },
+          instance: {
+            instanceId: `id of ${place}`,
+            place,
+            external: false,
+            restart: 'temporary',
+            onUnresponsive: 'leave',
+            intensity: 3,
+            misses: 3,
+            grace: 100,
+          },
         }));
     case 'instance.queued':
       return instances.filter(place => !starting.includes(place) && !waiting.includes(place)).map(place => ({ type, place }));

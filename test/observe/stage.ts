@@ -55,7 +55,7 @@ export function openStage(maxConcurrentStarts = 4) {
     start: (instanceId: string, place = 'instance-1', restart: 'permanent' | 'temporary' = 'temporary') =>
       supervisor.send({
         type: 'start',
-        instance: { instanceId, place, external: false, restart, intensity: 3, misses: 3, grace: 400 },
+        instance: { instanceId, place, external: false, restart, onUnresponsive: 'leave', intensity: 3, misses: 3, grace: 400 },
       }),
     /** Something happens to an instance, told by its listener. Programs here have no trees: nothing is left of one that exited. */
     tell(instanceId: string, event: InstanceEvent) {

@@ -67,7 +67,7 @@ export interface Instance {
   readonly state: InstanceState;
   /** The current state first, then every change; completes after `stopped`. */
   readonly state$: Observable<InstanceState>;
-  /** The kept end of what its program wrote (64 KiB), then live. */
+  /** The kept end of what its program wrote (64 KiB), then live. A chunk with `droppedBytes` marks what is missing there. */
   readonly output$: Observable<OutputChunk>;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
   /** A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open. */

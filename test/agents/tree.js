@@ -53,6 +53,11 @@ else if (process.argv[1] === own) {
   if (process.env.SPEARLET_ADDR === undefined) setInterval(() => {}, 60_000);
   else {
     const { serve } = await import('spearlet/agent');
-    await serve({ pids: () => JSON.stringify(pids), crash: () => process.abort(), exit: () => process.exit(0) });
+    await serve({
+      pids: () => JSON.stringify(pids),
+      crash: () => process.abort(),
+      exit: () => process.exit(0),
+      hang: () => new Promise(() => {}),
+    });
   }
 }

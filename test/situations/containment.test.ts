@@ -32,13 +32,18 @@ const ways: Record<string, (instance: Instance, spearlet: World) => Promise<unkn
     instance.execute({ command: 'exit' });
     return instance.exited;
   },
+  'it does not listen when an execution times out': instance => {
+    instance.execute({ command: 'hang' }, { timeout: 20 });
+    return instance.exited;
+  },
   'the spearlet is stopped': (_, spearlet) => spearlet.stop({ grace: 2_000 }),
 };
 
 describe.each(Object.keys(ways))('of twelve trees nothing is left when %s', way => {
   test('and the report says so', async () => {
-    const spearlet = openSpearlet();
-    const instances = await Promise.all(Object.keys(shapes).map(shape => spearlet.start(treeOf(shape))));
+    const spearlet = openSpearlet({ grace: 200, restart: { intensity: 0 } });
+    const specs = Object.keys(shapes).map(shape => treeOf(shape, { onUnresponsive: 'restart' }));
+    const instances = await Promise.all(specs.map(spec => spearlet.start(spec)));
     const before = instances.map(instance => living(instance).length);
     // One of them may just be between two generations.
     expect(before.filter(count => count > 1).length).toBeGreaterThan(10);

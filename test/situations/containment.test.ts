@@ -148,20 +148,30 @@ describe('in a namespace', () => {
   });
 });
 
-describe('what holds', () => {
-  /** A spearlet on a machine where setpriv and unshare are not to be had. */
-  const openPoor = () => {
-    const log: string[] = [];
-    const logger: Record<string, unknown> = { child: () => logger };
-    for (const level of ['trace', 'debug', 'info', 'warn', 'error'])
-      logger[level] = (facts: object, message: string) => log.push(JSON.stringify({ message, ...facts }));
-    const programs = createPrograms(processTable, realClock);
-    const world = { clock: realClock, chance: realChance, programs, network: tcp, workingDirectory: process.cwd() };
-    const spearlet = createSpearletIn({ ...world, environment: { PATH: '/nowhere' } }, { ports: 0, logger: logger as never });
-    atEnd(() => spearlet.stop({ grace: 0 }));
-    return { spearlet, log };
-  };
+/** A spearlet on another machine: by default one where setpriv and unshare are not to be had. */
+function openElsewhere({ table = processTable, environment = { PATH: '/nowhere' } as NodeJS.ProcessEnv } = {}) {
+  const log: string[] = [];
+  const logger: Record<string, unknown> = { child: () => logger };
+  for (const level of ['trace', 'debug', 'info', 'warn', 'error'])
+    logger[level] = (facts: object, message: string) => log.push(JSON.stringify({ message, ...facts }));
+  const programs = createPrograms(table, realClock);
+  const world = { clock: realClock, chance: realChance, programs, network: tcp, workingDirectory: process.cwd() };
+  const spearlet = createSpearletIn({ ...world, environment }, { ports: 0, logger: logger as never });
+  atEnd(() => spearlet.stop({ grace: 0 }));
+  return { spearlet, log };
+}
 
+test('what cannot be ended is in the report, and a stop does not wait for it for ever', async () => {
+  const { spearlet, log } = openElsewhere({ table: { ...processTable, signal: () => false }, environment: process.env });
+  const instance = await spearlet.start(treeOf('daemon'));
+  const [pid] = JSON.parse((await instance.execute({ command: 'pids' }).result).output!) as number[];
+  const report = await instance.stop();
+  process.kill(pid!, 'SIGKILL');
+  expect(report).toMatchObject({ reason: 'stopped', left: [{ pid, command: 'sleep 900' }] });
+  expect(log.filter(line => line.includes('"left":[{'))).toHaveLength(1);
+});
+
+describe('what holds', () => {
   test('is told of each instance', async () => {
     const spearlet = openSpearlet();
     const plain = await spearlet.start(everyday);
@@ -173,14 +183,14 @@ describe('what holds', () => {
   });
 
   test('is the next best where no namespace can be had, and a line in the log says why', async () => {
-    const { spearlet, log } = openPoor();
+    const { spearlet, log } = openElsewhere();
     const instance = await spearlet.start({ ...everyday, containment: 'namespace' });
     expect(instance.containment.tree).toBe('cookie');
     expect(log.find(line => line.includes('no namespace can be had'))).toContain("'setpriv' was not found");
   });
 
   test('is refused where it is less than what is required', async () => {
-    const { spearlet } = openPoor();
+    const { spearlet } = openElsewhere();
     const failures = await Promise.all(
       (['namespace', { diesWithHost: true }, { memory: 'sampled' }] as const).map(requireContainment =>
         failureOf(spearlet.start({ ...everyday, requireContainment })),

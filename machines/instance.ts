@@ -17,7 +17,19 @@ import { type ConnectionReport, connectionMachine } from './connection.ts';
 
 /** Why an incarnation ends: the first cause counts. `final` causes are never retried. */
 export interface Cause {
-  readonly reason: 'completed' | 'crashed' | 'stopped' | 'spawn' | 'listen' | 'connect' | 'heartbeat' | 'link' | 'restart' | 'internal';
+  readonly reason:
+    | 'completed'
+    | 'crashed'
+    | 'stopped'
+    | 'spawn'
+    | 'listen'
+    | 'connect'
+    | 'heartbeat'
+    | 'link'
+    | 'memory'
+    | 'unresponsive'
+    | 'restart'
+    | 'internal';
   readonly code: string;
   readonly message: string;
   readonly final: boolean;
@@ -28,6 +40,9 @@ export interface ProgramExit {
   readonly signal: string | null;
 }
 
+/** The steps of the ladder on which a program is ended. */
+export type Rung = 'asked' | 'signalled' | 'killed';
+
 export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
 
 export interface InstanceInput {
@@ -36,6 +51,8 @@ export interface InstanceInput {
   readonly place: string;
   readonly external: boolean;
   readonly restart: RestartPolicy;
+  /** What becomes of an agent that does not answer when it is told to cancel. */
+  readonly onUnresponsive: 'leave' | 'restart';
   /** How many falls within the restart period are forgiven. */
   readonly intensity: number;
   /** How many heartbeats may go unanswered. */
@@ -45,7 +62,7 @@ export interface InstanceInput {
 }
 
 export interface InstanceContext extends InstanceInput {
-  /** `temporary` until the first ready and after a stop, else what the spec says. */
+  /** `temporary` until the first ready and after a stop, `permanent` once it does not listen, else what the spec says. */
   readonly policy: RestartPolicy;
   readonly incarnation: number;
   readonly address: string | null;
@@ -60,6 +77,8 @@ export interface InstanceContext extends InstanceInput {
   readonly lost: string | null;
   readonly exit: ProgramExit | null;
   readonly output: 'open' | 'closed';
+  /** What came of the program, wherever it went. */
+  readonly tree: 'alive' | 'ended';
   /** The grace of the ending that is under way. */
   readonly patience: number;
   readonly falls: number;
@@ -67,7 +86,7 @@ export interface InstanceContext extends InstanceInput {
 }
 
 export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: string };
-export type ProcessCommand = { type: 'spawn' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
+export type ProcessCommand = { type: 'spawn' } | { type: 'look' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
 
 export type InstanceEvent =
   | ConnectionReport
@@ -81,6 +100,9 @@ export type InstanceEvent =
   | { type: 'process.failed'; code: string; message: string; final: boolean }
   | { type: 'process.exited'; exitCode: number | null; signal: string | null }
   | { type: 'process.closed' }
+  | { type: 'process.ended'; left: number }
+  | { type: 'memory.exceeded'; bytes: number; limit: number }
+  | { type: 'agent.unresponsive' }
   | { type: 'work.begun' }
   | { type: 'work.finished' }
   | { type: 'fall.forgotten' }
@@ -108,6 +130,7 @@ export const instanceMachine = setup({
   actions: {
     beginIncarnation: assign(({ context }) => ({
       incarnation: context.incarnation + 1,
+      policy: context.incarnation === 0 ? ('temporary' as const) : context.restart,
       address: null,
       pid: null,
       session: null,
@@ -117,6 +140,7 @@ export const instanceMachine = setup({
       lost: null,
       exit: null,
       output: 'open' as const,
+      tree: 'alive' as const,
       patience: context.grace,
     })),
     noteAddress: assign((_, params: { address: string }) => params),
@@ -124,6 +148,7 @@ export const instanceMachine = setup({
     noteExit: assign((_, params: ProgramExit) => ({ exit: { exitCode: params.exitCode, signal: params.signal } })),
     noteLoss: assign((_, params: { code: string }) => ({ lost: params.code })),
     noteOutputClosed: assign({ output: 'closed' }),
+    noteTreeEnded: assign({ tree: 'ended' }),
     noteCause: assign(({ context }, params: Cause) => ({ cause: context.cause ?? params })),
     noteStop: assign(({ context }, params: { grace: number }) => ({
       patience: params.grace,
@@ -139,6 +164,7 @@ export const instanceMachine = setup({
         final: true,
       },
     })),
+    insistOnRestart: assign({ policy: 'permanent' }),
     adoptPolicy: assign({ policy: ({ context }) => context.restart }),
     noteConnection: assign(({ context }, params: { connectionId: string }) => ({
       connections: [...context.connections, params.connectionId],
@@ -160,6 +186,8 @@ export const instanceMachine = setup({
     bind: sendTo('listener', { type: 'bind' }),
     dropSocket: sendTo('listener', (_, params: { connectionId: string }) => ({ type: 'drop' as const, connectionId: params.connectionId })),
     spawnProcess: sendTo('process', { type: 'spawn' }),
+    // Who is seen while the program lives is known after it has cut all ties.
+    lookAtTree: sendTo('process', { type: 'look' }),
     signal: sendTo('process', (_, params: { signal: 'SIGTERM' | 'SIGKILL' }) => ({ type: 'signal' as const, signal: params.signal })),
     // The one that was noted last.
     spawnConnection: spawnChild('connection', {
@@ -184,11 +212,14 @@ export const instanceMachine = setup({
     // What callers and their executions learn; provided by src/runtime/wiring.ts.
     openSession: (_, _params: { connectionId: string }) => {},
     closeSession: () => {},
+    beginLadder: () => {},
+    climb: (_, _params: { rung: Rung }) => {},
     endIncarnation: () => {},
     endInstance: () => {},
   },
   guards: {
     isExternal: ({ context }) => context.external,
+    isIntolerant: ({ context }) => context.onUnresponsive === 'restart',
     isSession: ({ context }, params: { connectionId: string }) => context.session === params.connectionId,
     isReplaced: ({ context }, params: { connectionId: string }) => context.session === params.connectionId && context.claimant !== null,
     isPromised: ({ context }) => context.session !== null,
@@ -199,6 +230,7 @@ export const instanceMachine = setup({
     hasNoTime: ({ context }) => context.patience <= 0,
     isConnected: ({ context }) => context.session !== null,
     isDrained: ({ context }) => context.session === null && context.output === 'closed',
+    isSwept: ({ context }) => context.tree === 'ended',
     isOver: ({ context }) =>
       context.policy === 'temporary' ||
       context.cause?.final === true ||
@@ -213,6 +245,7 @@ export const instanceMachine = setup({
     grace: 5_000,
     giveUpDelay: 5_000,
     drainDelay: 250,
+    sweepDelay: 3_000,
     backoff: 200,
     restartPeriod: 60_000,
     stableUptime: 60_000,
@@ -225,6 +258,7 @@ export const instanceMachine = setup({
     place: input.place,
     external: input.external,
     restart: input.restart,
+    onUnresponsive: input.onUnresponsive,
     intensity: input.intensity,
     misses: input.misses,
     policy: 'temporary',
@@ -238,6 +272,7 @@ export const instanceMachine = setup({
     lost: null,
     exit: null,
     output: 'open',
+    tree: 'alive',
     grace: input.grace,
     patience: input.grace,
     falls: 0,
@@ -263,7 +298,10 @@ export const instanceMachine = setup({
           ],
         },
         'session.claimed': { actions: { type: 'deny', params: ({ event }) => ({ connectionId: event.connectionId }) } },
+        // Inside a namespace the program's own pid is known a few ms later: its agent may be quicker.
+        'process.spawned': { actions: { type: 'notePid', params: ({ event }) => ({ pid: event.pid }) } },
         'process.closed': { actions: 'noteOutputClosed' },
+        'process.ended': { actions: 'noteTreeEnded' },
         'xstate.error.actor.*': {
           target: '.ended',
           actions: {
@@ -315,7 +353,6 @@ export const instanceMachine = setup({
               target: '.authenticating',
               actions: [{ type: 'noteConnection', params: ({ event }) => ({ connectionId: event.connectionId }) }, 'spawnConnection'],
             },
-            'process.spawned': { actions: { type: 'notePid', params: ({ event }) => ({ pid: event.pid }) } },
             'process.failed': {
               target: 'ended',
               actions: {
@@ -335,6 +372,20 @@ export const instanceMachine = setup({
                     message: 'the program ended before it was ready',
                     final: false,
                   },
+                },
+              ],
+            },
+            'memory.exceeded': {
+              target: '#instance.running.stopping.killed',
+              actions: [
+                {
+                  type: 'noteCause',
+                  params: ({ event }) => ({
+                    reason: 'memory',
+                    code: 'MEMORY_EXCEEDED',
+                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
+                    final: false,
+                  }),
                 },
               ],
             },
@@ -451,6 +502,38 @@ export const instanceMachine = setup({
                 ],
               },
             ],
+            'agent.unresponsive': {
+              guard: 'isIntolerant',
+              target: 'stopping',
+              actions: [
+                'closeSession',
+                'insistOnRestart',
+                {
+                  type: 'noteCause',
+                  params: {
+                    reason: 'unresponsive',
+                    code: 'UNRESPONSIVE',
+                    message: 'was told to cancel an execution, and did not answer within the grace',
+                    final: false,
+                  },
+                },
+              ],
+            },
+            'memory.exceeded': {
+              target: '#instance.running.stopping.killed',
+              actions: [
+                'closeSession',
+                {
+                  type: 'noteCause',
+                  params: ({ event }) => ({
+                    reason: 'memory',
+                    code: 'MEMORY_EXCEEDED',
+                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
+                    final: false,
+                  }),
+                },
+              ],
+            },
             stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
           },
           after: { stableUptime: { actions: 'clearAttempts' } },
@@ -507,6 +590,20 @@ export const instanceMachine = setup({
                 ],
               },
             ],
+            'memory.exceeded': {
+              target: '#instance.running.stopping.killed',
+              actions: [
+                {
+                  type: 'noteCause',
+                  params: ({ event }) => ({
+                    reason: 'memory',
+                    code: 'MEMORY_EXCEEDED',
+                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
+                    final: false,
+                  }),
+                },
+              ],
+            },
             stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
           },
           after: {
@@ -536,6 +633,7 @@ export const instanceMachine = setup({
         },
         stopping: {
           description: 'The program has to end, by request or because it failed: first asked, then signalled, then killed.',
+          entry: 'beginLadder',
           initial: 'deciding',
           on: {
             stop: { actions: { type: 'noteStop', params: ({ context }) => ({ grace: context.patience }) } },
@@ -556,8 +654,10 @@ export const instanceMachine = setup({
             },
             patient: {
               description: 'It is given its grace to end by itself.',
+              entry: 'lookAtTree',
               initial: 'signalled',
               on: {
+                'memory.exceeded': 'killed',
                 stop: {
                   guard: { type: 'isSooner', params: ({ event }) => ({ grace: event.grace }) },
                   target: 'deciding',
@@ -568,6 +668,7 @@ export const instanceMachine = setup({
               states: {
                 asked: {
                   description: 'The agent was told over its connection to end.',
+                  entry: { type: 'climb', params: { rung: 'asked' } },
                   on: {
                     'connection.closed': {
                       guard: 'isExternal',
@@ -582,24 +683,41 @@ export const instanceMachine = setup({
                 },
                 signalled: {
                   description: 'SIGTERM was sent to its process group.',
-                  entry: { type: 'signal', params: { signal: 'SIGTERM' } },
+                  entry: [
+                    { type: 'climb', params: { rung: 'signalled' } },
+                    { type: 'signal', params: { signal: 'SIGTERM' } },
+                  ],
                 },
               },
             },
             killed: {
-              description: 'SIGKILL was sent to its process group. Only the kernel can be slow now.',
-              entry: { type: 'signal', params: { signal: 'SIGKILL' } },
+              description: 'SIGKILL is sent to it and to all that came of it. Only the kernel can be slow now.',
+              entry: [
+                { type: 'climb', params: { rung: 'killed' } },
+                { type: 'signal', params: { signal: 'SIGKILL' } },
+              ],
               after: { giveUpDelay: '#instance.running.ended' },
             },
           },
         },
         exiting: {
-          description: 'The program is gone. What it wrote before is still being read.',
+          description: 'The program is gone. What it has left is taken care of.',
+          initial: 'draining',
           on: {
             stop: { actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
           },
-          always: { guard: 'isDrained', target: 'ended' },
-          after: { drainDelay: 'ended' },
+          states: {
+            draining: {
+              description: 'What it wrote before its end is still being read.',
+              always: { guard: 'isDrained', target: 'sweeping' },
+              after: { drainDelay: 'sweeping' },
+            },
+            sweeping: {
+              description: 'Nothing that came of it may live on: all of it is looked for and killed.',
+              always: { guard: 'isSwept', target: '#instance.running.ended' },
+              after: { sweepDelay: '#instance.running.ended' },
+            },
+          },
         },
         ended: {
           description: 'This incarnation is over. Its executions learn of it.',

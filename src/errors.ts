@@ -5,6 +5,8 @@ export const errorCodes = {
   INVALID_OPTIONS: 'An option or argument is not valid. `issues` names path, value and the nearest known key. Correct it.',
   INVALID_CONFIG: 'A configuration file is not valid. `issues` names path, value and the nearest known key. Correct it.',
   SPAWN_FAILED: 'The program could not be started: it is missing, not executable, or its directory is missing. Never retried.',
+  CONTAINMENT_UNAVAILABLE:
+    'What `requireContainment` asks for cannot be had here. The message says what holds, and why. Nothing was started.',
   CONNECT_TIMEOUT: 'The program runs, but did not connect and authenticate within `connectTimeout`. The end of its stderr is attached.',
   EXITED_BEFORE_READY: 'The program ended before it had authenticated. Exit code, signal and the end of its stderr are attached.',
   AUTH_REFUSED: 'The host refused the token or the instance id. Nothing more is said, on purpose.',
@@ -23,6 +25,7 @@ export const errorCodes = {
   HEARTBEAT_LOST: 'The agent did not answer its heartbeats.',
   LINK_LOST: 'The connection was lost and did not come back within `reconnectWindow`.',
   MEMORY_EXCEEDED: 'The process tree used more memory than `maxMemory`.',
+  UNRESPONSIVE: 'The agent was told to cancel an execution, did not answer within `grace`, and was started anew (`onUnresponsive`).',
   RESTART_LIMIT: 'The instance fell more often than the restart intensity allows, and was given up.',
   INSTANCE_STOPPED: 'The instance is stopped or being stopped: it takes no more work.',
   STOPPED: 'The spearlet is stopped or being stopped: it starts nothing more.',

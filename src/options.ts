@@ -106,6 +106,8 @@ export const spearletSchema = z.strictObject({
     .optional(),
 });
 
+const trees = ['group', 'cookie', 'namespace'] as const;
+
 export const specSchema = z.strictObject({
   artifactId: plain.min(1).max(256),
   runtimeType: z.literal('process').default('process'),
@@ -116,6 +118,17 @@ export const specSchema = z.strictObject({
   timeout: timeout.optional(),
   maxMemory: size.optional(),
   restart: restartPolicy.default('temporary'),
+  /** A namespace is had where it can be; `instance.containment` says what holds. */
+  containment: z.enum(['cookie', 'namespace']).default('cookie'),
+  /** What must hold, or start() rejects with CONTAINMENT_UNAVAILABLE. Whoever requires a namespace asks for one. */
+  requireContainment: z
+    .union([
+      z.enum(trees).transform(tree => ({ tree, diesWithHost: undefined, memory: undefined })),
+      z.strictObject({ tree: z.enum(trees).optional(), diesWithHost: z.boolean().optional(), memory: z.literal('sampled').optional() }),
+    ])
+    .optional(),
+  /** What becomes of an agent that is told to cancel an execution and does not answer within `grace`. */
+  onUnresponsive: z.enum(['leave', 'restart']).default('leave'),
   transport: z.literal('tcp').default('tcp'),
 });
 

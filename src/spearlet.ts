@@ -17,7 +17,9 @@ import {
   stopOptionsSchema,
 } from './options.ts';
 import { parse } from './parse.ts';
-import { spawnProgram } from './process/spawn.ts';
+import { createPrograms, type Programs } from './process/programs.ts';
+import { processTable } from './process/table.ts';
+import { contain, uncontained } from './runtime/containment.ts';
 import { createDeadlines } from './runtime/deadlines.ts';
 import { createEngine, type SpearletEvent } from './runtime/engine.ts';
 import { createExplain } from './runtime/explain.ts';
@@ -65,19 +67,15 @@ export interface Expected {
   stop(options?: StopOptions): Promise<ExitReport>;
 }
 
+/** One for all spearlets of this process, made when the first one is. */
+let programs: Programs | null = null;
+
 /** Throws SpearletError INVALID_OPTIONS with every issue at once. Starts nothing yet. */
-export const createSpearlet = (input: SpearletOptions = {}): Spearlet =>
-  createSpearletIn(
-    {
-      clock: realClock,
-      chance: realChance,
-      spawn: spawnProgram,
-      network: tcp,
-      environment: process.env,
-      workingDirectory: process.cwd(),
-    },
-    input,
-  );
+export function createSpearlet(input: SpearletOptions = {}): Spearlet {
+  programs ??= createPrograms(processTable, realClock);
+  const world = { clock: realClock, chance: realChance, programs, network: tcp };
+  return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
+}
 
 /** The same in another world than the real one, or with changed charts. Not for embedders. */
 export function createSpearletIn(world: World, input: SpearletOptions, running = charts): Spearlet {
@@ -138,15 +136,19 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
     async start(specInput, startOptions = {}) {
       const spec = parse(specSchema, specInput, 'spec');
       const { signal } = parse(startOptionsSchema, startOptions, 'start() options');
-      // Whoever subscribes to events$ in the turn of the call sees all of it.
-      await null;
+      // Never in the turn of the call: whoever subscribes to events$ in it sees all of it.
+      const finding = contain(spec, world.programs, world.environment);
+      const settled = finding.then(() => {}).catch(() => {});
+      engine.closing.add(settled);
+      void settled.finally(() => engine.closing.delete(settled));
+      const contained = await finding;
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId: spec.artifactId });
       const aborted = new SpearletError('CANCELLED', `the start of ${spec.artifactId} was aborted`, {
         artifactId: spec.artifactId,
         cause: signal?.reason,
       });
       if (signal?.aborted) throw aborted;
-      const record = begin(spec.artifactId, spec, spec.timeout);
+      const record = begin(spec.artifactId, spec, spec.timeout, contained);
       const abort = (): void => {
         record.ready.reject(aborted);
         if (!record.wasReady) record.stop(0);
@@ -165,7 +167,7 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
     expect(expectSpec) {
       const { artifactId, timeout } = parse(expectSchema, expectSpec, 'expect()');
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it expects nobody', { artifactId });
-      const record = begin(artifactId, null, timeout);
+      const record = begin(artifactId, null, timeout, uncontained);
       const { id, address, token } = record;
       if (address === null) throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
       return {

@@ -8,7 +8,10 @@ import { agentMachine, connectionMachine, executionMachine, instanceMachine, sup
 
 const machines: [AnyStateMachine, unknown][] = [
   [supervisorMachine, { maxConcurrentStarts: 4 }],
-  [instanceMachine, { instanceId: 'i', place: 'p', external: false, restart: 'temporary', intensity: 3, misses: 3, grace: 500 }],
+  [
+    instanceMachine,
+    { instanceId: 'i', place: 'p', external: false, restart: 'temporary', onUnresponsive: 'leave', intensity: 3, misses: 3, grace: 500 },
+  ],
   [connectionMachine, { instanceId: 'i', connectionId: 'c', misses: 3 }],
   [executionMachine, undefined],
   [agentMachine, undefined],

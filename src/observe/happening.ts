@@ -37,7 +37,20 @@ export interface TraceRecord {
 }
 
 /** The fields of events that may be kept. What is not named here never is. */
-const FACTS: ReadonlySet<string> = new Set(['connectionId', 'code', 'message', 'pid', 'exitCode', 'signal', 'grace', 'address', 'final']);
+const FACTS: ReadonlySet<string> = new Set([
+  'connectionId',
+  'code',
+  'message',
+  'pid',
+  'exitCode',
+  'signal',
+  'grace',
+  'address',
+  'final',
+  'left',
+  'bytes',
+  'limit',
+]);
 /** A run of characters as long as a token: no word of ours is, and a message may quote what a peer sent. */
 const TOKEN_LIKE = /[\w-]{32,}/g;
 const harmless = (value: unknown): Fact | undefined => {

@@ -1,6 +1,6 @@
 // The executions of one instance: a Map from request id to who waits, and the link they go out by. Messages come and go
 // here without touching a machine; the machine learns only that work has begun or ended.
-import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
+import { type ErrorCode, SpearletError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
 import {
   type ExecuteOptions,
@@ -12,23 +12,17 @@ import {
   requestSchema,
 } from '../options.ts';
 import { parse } from '../parse.ts';
-import type { SpearMessage } from '../protocol/message.ts';
+import type { SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeExecuteResponse, encodeSignal } from '../protocol/v1.ts';
+import { type CallCounts, newCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
-import { type Call, type CallEvents, createCall, type Execution } from './execution.ts';
+import { type Call, type CallEvents, createCall, type Execution, refusedExecution } from './execution.ts';
 import { createOrphans } from './orphans.ts';
 import { encodeRequest, WIRE_FACTOR } from './request.ts';
+import { createUnanswered } from './unanswered.ts';
 import { createWork } from './work.ts';
 
 const noOptions: ParsedExecuteOptions = { collect: false, reject: true };
-
-export interface CallCounts {
-  executions: number;
-  /** Answers for an execution that had ended already: late ones and duplicates. */
-  lateAnswers: number;
-  /** Answers that belong to no execution: an unknown request id, or another task's. */
-  foreignAnswers: number;
-}
 
 export interface Calls {
   readonly inFlight: number;
@@ -52,11 +46,13 @@ export interface CallsOwner {
   readonly instanceId: string;
   readonly artifactId: string;
   readonly timeout: number | undefined;
-  readonly options: Pick<ParsedOptions, 'maxInFlight' | 'maxQueuedBytes' | 'maxFrameBytes'>;
+  readonly options: Pick<ParsedOptions, 'maxInFlight' | 'maxQueuedBytes' | 'maxFrameBytes' | 'grace'>;
   readonly deadlines: Deadlines;
   /** How long an execution waits for an answer after its link was lost, in ms. */
   readonly reconnectWindow: number;
   work(happened: 'begun' | 'finished'): void;
+  /** The agent was told to cancel it, and does not answer. */
+  unanswered(taskId: string): void;
 }
 
 export function createCalls(owner: CallsOwner): Calls {
@@ -65,7 +61,7 @@ export function createCalls(owner: CallsOwner): Calls {
   const calls = new Map<number, Call>();
   const namedTasks = new Set<string>();
   const throttling = new Set<Call>();
-  const counts: CallCounts = { executions: 0, lateAnswers: 0, foreignAnswers: 0 };
+  const counts = newCounts();
   let nextId = 1;
   let link: Link | null = null;
   /** Payloads that wait for a session, in UTF-16 units. */
@@ -89,11 +85,19 @@ export function createCalls(owner: CallsOwner): Calls {
     else link?.release();
   };
 
+  const unanswered = createUnanswered(owner, counts, isHeld);
+  /** Nobody waits for it any more. */
+  const tellOff = (requestId: U64, taskId: string): void => {
+    if (link === null) return;
+    link.send('Signal', nextId++, encodeSignal({ signal: 'cancel', task_id: taskId }));
+    unanswered.add(requestId, taskId);
+  };
+
   /** Ends a call from our side, and tells the agent where it has heard of it. */
   const abandon = (call: Call, happening: 'cancel' | 'deadline', error: () => SpearletError): void => {
     const known = call.phase !== 'waiting';
     if (!known) link?.remove(call);
-    if (call.end(happening, error) && known) link?.send('Signal', nextId++, encodeSignal({ signal: 'cancel', task_id: call.taskId }));
+    if (call.end(happening, error) && known) tellOff(call.requestId, call.taskId);
   };
 
   const cancel = (call: Call, reason: string): void =>
@@ -149,13 +153,6 @@ export function createCalls(owner: CallsOwner): Calls {
     return call;
   };
 
-  /** An execution that has ended before it began. */
-  const refused = (taskId: string, { code, message, cause, hint, issues }: SpearletError): Execution => {
-    const call = createCall(0, taskId, { collect: false, reject: true, facts }, { settled() {}, cancelled() {}, throttle() {} });
-    call.end('lost', () => new SpearletError(code, message, { ...facts, taskId, cause, hint, issues }));
-    return call.execution;
-  };
-
   return {
     counts,
     get inFlight() {
@@ -178,10 +175,7 @@ export function createCalls(owner: CallsOwner): Calls {
         work.begin();
         return call.execution;
       } catch (thrown) {
-        return refused(
-          taskId,
-          thrown instanceof SpearletError ? thrown : new SpearletError('INTERNAL', reasonOf(thrown), { cause: thrown }),
-        );
+        return refusedExecution(taskId, facts, thrown);
       }
     },
 
@@ -200,7 +194,8 @@ export function createCalls(owner: CallsOwner): Calls {
         if (message.requestId < nextId) {
           counts.lateAnswers += 1;
           // It was cancelled while nobody could be told.
-          if (response.status === 'Started') link?.send('Signal', nextId++, encodeSignal({ signal: 'cancel', task_id: response.taskId }));
+          if (response.status === 'Started') tellOff(message.requestId, response.taskId);
+          else if (response.status !== 'Running') unanswered.heardOf(message.requestId);
         } else counts.foreignAnswers += 1;
       } else if (call.taskId !== response.taskId || call.phase === 'waiting') counts.foreignAnswers += 1;
       else {
@@ -220,6 +215,7 @@ export function createCalls(owner: CallsOwner): Calls {
     detach() {
       // Whoever was there is gone: the rest of what it said is all there will be, and bounded by what the system holds.
       link?.release();
+      unanswered.clear();
       for (const call of calls.values()) if (call.payload !== null) link?.remove(call);
       link = null;
       // What was not written goes out on the next link.
@@ -229,6 +225,7 @@ export function createCalls(owner: CallsOwner): Calls {
     },
 
     incarnationEnded(why, cause) {
+      unanswered.clear();
       for (const call of [...calls.values()]) {
         if (call.phase !== 'waiting') call.end('lost', fault(call, 'OUTCOME_UNKNOWN', `no answer will come: ${why}`, cause));
       }
@@ -240,6 +237,7 @@ export function createCalls(owner: CallsOwner): Calls {
 
     end() {
       work.close();
+      unanswered.clear();
       for (const call of [...calls.values()]) {
         const code = call.phase === 'waiting' ? 'NOT_DELIVERED' : 'OUTCOME_UNKNOWN';
         call.end('lost', fault(call, code, `no answer will come: ${closed?.why ?? 'the instance ended'}`, closed?.cause));

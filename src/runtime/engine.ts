@@ -10,7 +10,7 @@ import type { Clock } from '../world.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
-import { codeOf, endingOf, idsOf, reportOf, startFailure } from './report.ts';
+import { causeOf, codeOf, endingOf, factsOf, idsOf, reportOf, startFailure } from './report.ts';
 
 export type SpearletEvent =
   | {
@@ -27,6 +27,7 @@ export type SpearletEvent =
       readonly pid: number;
       readonly incarnation: number;
     }
+  | { readonly type: 'instance.unresponsive'; readonly instanceId: string; readonly artifactId: string; readonly taskId: string }
   | { readonly type: 'instance.exited'; readonly instanceId: string; readonly artifactId: string; readonly report: ExitReport }
   | { readonly type: 'connection.opened'; readonly instanceId: string; readonly connectionId: string; readonly peer: string }
   | {
@@ -60,6 +61,8 @@ export interface Engine {
   /** A peer of the shared listener has shown whose it is. */
   handOver(peer: Peer): void;
   spawned(record: InstanceRecord): void;
+  /** Its agent was told to cancel an execution, and has not answered. */
+  unresponsive(record: InstanceRecord, taskId: string): void;
   sessionOpened(record: InstanceRecord, peer: Peer): void;
   connectionClosed(peer: Peer, code: string, message: string): void;
   incarnationEnded(record: InstanceRecord, context: InstanceContext): void;
@@ -133,6 +136,11 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       emit({ type: 'instance.spawned', ...facts });
     },
 
+    unresponsive(record, taskId) {
+      record.log.warn({ taskId, onUnresponsive: record.spec?.onUnresponsive }, 'the agent was told to cancel this, and does not answer');
+      emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
+    },
+
     sessionOpened(record, peer) {
       record.calls.attach(peer.link);
       record.log.info({ connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
@@ -160,9 +168,10 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     incarnationEnded(record, context) {
       const report = reportOf(record, context, clock);
       record.report = report;
-      const level = report.reason === 'stopped' || report.reason === 'completed' ? 'info' : 'warn';
+      const orderly = report.reason === 'stopped' || report.reason === 'completed';
+      const level = orderly && report.left.length === 0 ? 'info' : 'warn';
       record.log[level]({ ...report, instanceId: undefined, artifactId: undefined, stderr: undefined }, 'program ended');
-      record.calls.incarnationEnded(endingOf(report), undefined);
+      record.calls.incarnationEnded(endingOf(report), causeOf(record, context));
       emit({ type: 'instance.exited', ...idsOf(record), report });
     },
 
@@ -201,17 +210,12 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.calls.end();
       record.ready.reject(error);
       record.report = {
-        ...idsOf(record),
+        ...factsOf(record, clock),
         incarnation: record.incarnation,
-        pid: record.pid,
         code: null,
         signal: null,
         reason: 'internal',
         message: error.message,
-        uptime: 0,
-        stderr: '',
-        outputBytes: 0,
-        droppedBytes: 0,
       };
       record.exited.resolve(record.report);
       record.forget();

@@ -1,7 +1,7 @@
 // One execution from the caller's side: the table that moves it, the result it settles with, the updates on the way. It
 // knows nothing of the wire. machines/execution.ts is the same table as a chart; a test proves them equal.
 import type { Observable } from 'rxjs';
-import { type ErrorFacts, SpearletError } from '../errors.ts';
+import { type ErrorFacts, reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../options.ts';
 import type { ExecuteResponse, Status } from '../protocol/message.ts';
 import type { Deadline } from './deadlines.ts';
@@ -231,4 +231,15 @@ export function createCall(requestId: number, taskId: string, options: CallOptio
     },
   };
   return call;
+}
+
+/** One that has ended before it began. */
+export function refusedExecution(taskId: string, facts: ErrorFacts, thrown: unknown): Execution {
+  const call = createCall(0, taskId, { collect: false, reject: true, facts }, { settled() {}, cancelled() {}, throttle() {} });
+  call.end('lost', () => {
+    if (!(thrown instanceof SpearletError)) return new SpearletError('INTERNAL', reasonOf(thrown), { ...facts, taskId, cause: thrown });
+    const { code, message, cause, hint, issues } = thrown;
+    return new SpearletError(code, message, { ...facts, taskId, cause, hint, issues });
+  });
+  return call.execution;
 }

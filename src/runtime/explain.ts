@@ -24,6 +24,7 @@ export const timeouts: Readonly<Record<string, string>> = {
   grace: 'its program has to end, or gets SIGKILL',
   giveUpDelay: 'the kernel has to end its program, or it is given up',
   drainDelay: 'what its program wrote before its end is read',
+  sweepDelay: 'what came of its program is ended to the last, or told as left',
   backoff: 'then its next program is started',
   stableUptime: 'then it counts as stable, and its next backoff is a short one',
   authTimeout: 'it has to prove who it is, or is closed with AUTH_TIMEOUT',

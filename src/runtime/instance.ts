@@ -1,9 +1,11 @@
 // The handle of one instance that a caller holds, and the words for what becomes of it.
 import { distinctUntilChanged, Observable } from 'rxjs';
+import type { Cause, Rung } from '../../machines/instance.ts';
 import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
 import { stopOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { OutputChunk } from '../process/output.ts';
+import type { Containment } from './containment.ts';
 import type { Execution } from './execution.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -29,21 +31,26 @@ export interface ExitReport {
   /** The program's exit code; null where a signal ended it, or where none was running. */
   readonly code: number | null;
   readonly signal: string | null;
-  readonly reason: 'completed' | 'crashed' | 'stopped' | 'spawn' | 'listen' | 'connect' | 'heartbeat' | 'link' | 'restart' | 'internal';
+  readonly reason: Cause['reason'];
   readonly message: string;
   /** From spawn to exit, in ms. */
   readonly uptime: number;
+  /** The step of the ladder that ended it; null where it ended by itself, or had no program. */
+  readonly rung: Rung | null;
+  /** When each step was reached, in ms since it had to end. */
+  readonly rungs: Readonly<Partial<Record<Rung, number>>>;
+  /**
+   * The most memory its processes were seen to use, in bytes: sampled where there is a `maxMemory`, else measured once, when
+   * it had to end. Null where that was too late.
+   */
+  readonly peakMemory: number | null;
+  /** What of its processes could not be ended and lives on; there should be none. */
+  readonly left: readonly { readonly pid: number; readonly command: string }[];
   /** The last 20 lines of what it wrote to stderr. */
   readonly stderr: string;
   /** Bytes of stdout and stderr together, and how many of them were not kept. */
   readonly outputBytes: number;
   readonly droppedBytes: number;
-}
-
-export interface Containment {
-  readonly tree: 'group' | 'none';
-  readonly diesWithHost: boolean;
-  readonly memory: 'unlimited';
 }
 
 export interface Instance {
@@ -55,16 +62,17 @@ export interface Instance {
   readonly address: string | null;
   /** 1 for the first program, one more for each restart. */
   readonly incarnation: number;
+  /** What holds its processes together. */
   readonly containment: Containment;
   readonly state: InstanceState;
   /** The current state first, then every change; completes after `stopped`. */
   readonly state$: Observable<InstanceState>;
-  /** The kept end of what its program wrote (64 KiB), then live. */
+  /** The kept end of what its program wrote (64 KiB), then live. A chunk with `droppedBytes` marks what is missing there. */
   readonly output$: Observable<OutputChunk>;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
   /** A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open. */
   send(data: string): void;
-  /** Ends it: asked at 0, SIGTERM at min(grace / 2, 1 s), SIGKILL of its group at grace. */
+  /** Ends it: asked at 0, SIGTERM at min(grace / 2, 1 s), SIGKILL of all its processes at grace. Resolves when none lives. */
   stop(options?: StopOptions): Promise<ExitReport>;
   /** The last report, after which nothing restarts. */
   readonly exited: Promise<ExitReport>;
@@ -97,7 +105,7 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
       return record.incarnation;
     },
     get containment() {
-      return { tree: record.spec === null ? 'none' : 'group', diesWithHost: false, memory: 'unlimited' } as const;
+      return record.contained.containment;
     },
     get state() {
       return record.state;

@@ -6,10 +6,12 @@ import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../opt
 import { createOutput } from '../process/output.ts';
 import type { Chance } from '../world.ts';
 import { createCalls } from './calls.ts';
+import type { Contained } from './containment.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Engine } from './engine.ts';
 import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './instance.ts';
 import { type InstanceRecord, waiting } from './record.ts';
+import { newRun } from './run.ts';
 
 /** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
 const FAULT_GRACE = 400;
@@ -27,10 +29,10 @@ export interface InstancesDeps {
 }
 
 /** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
-export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined) => InstanceRecord;
+export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined, contained: Contained) => InstanceRecord;
 
 export function createInstances({ options, chance, engine, deadlines, logger, supervisor, handles, remember }: InstancesDeps): Begin {
-  return (artifactId, spec, timeout) => {
+  return (artifactId, spec, timeout, contained) => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().slice(0, 8)}`;
     const place = engine.places.take();
     const followers: InstanceRecord['followers'] = new Set();
@@ -53,6 +55,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       artifactId,
       place,
       spec,
+      contained,
       calls: createCalls({
         instanceId: id,
         artifactId,
@@ -61,6 +64,10 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
         deadlines,
         reconnectWindow: options.reconnectWindow,
         work: happened => actor?.send({ type: `work.${happened}` }),
+        unanswered(taskId) {
+          engine.unresponsive(record, taskId);
+          actor?.send({ type: 'agent.unresponsive' });
+        },
       }),
       log: logger.child({ instanceId: id, artifactId }),
       state: 'allocating',
@@ -74,7 +81,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       address: null,
       pid: null,
       incarnation: 0,
-      spawnedAt: null,
+      run: newRun(),
       wasReady: false,
       sessions: 0,
       refused: 0,
@@ -95,6 +102,8 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       },
     };
 
+    if (contained.lacking !== null)
+      record.log.warn({ ...contained.containment, because: contained.lacking }, 'no namespace can be had here: it is contained without');
     engine.records.set(id, record);
     handles.set(id, createInstance(record, options.grace));
     engine.tell(() => engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }));
@@ -105,6 +114,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
         place,
         external: spec === null,
         restart: spec?.restart ?? 'temporary',
+        onUnresponsive: spec?.onUnresponsive ?? 'leave',
         intensity: options.restart.intensity,
         misses: options.heartbeat.misses,
         grace: Math.min(options.grace, FAULT_GRACE),

@@ -6,7 +6,9 @@ import type { SpearletError } from '../errors.ts';
 import type { Logger, ParsedSpec } from '../options.ts';
 import type { Output, OutputChunk } from '../process/output.ts';
 import type { Calls } from './calls.ts';
+import type { Contained } from './containment.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
+import type { Run } from './run.ts';
 
 export interface Waiting<T> {
   readonly promise: Promise<T>;
@@ -21,6 +23,7 @@ export interface InstanceRecord {
   readonly place: string;
   /** Null for an external one: nothing is spawned. */
   readonly spec: ParsedSpec | null;
+  readonly contained: Contained;
   readonly calls: Calls;
   /** Says whose line it is on every line. */
   readonly log: Logger;
@@ -37,7 +40,7 @@ export interface InstanceRecord {
   address: string | null;
   pid: number | null;
   incarnation: number;
-  spawnedAt: number | null;
+  run: Run;
   wasReady: boolean;
   /** Sessions opened, and attempts refused, over all incarnations. */
   sessions: number;

@@ -1,5 +1,5 @@
 // The end of an incarnation in words: the report a caller gets, and the error of a start that came to nothing.
-import type { Cause, InstanceContext } from '../../machines/instance.ts';
+import type { Cause, InstanceContext, Rung } from '../../machines/instance.ts';
 import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
 import { bounds } from '../options.ts';
 import type { Clock } from '../world.ts';
@@ -8,18 +8,31 @@ import type { InstanceRecord } from './record.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
 
+/** What every report says, whatever has become of the chart. */
+export const factsOf = (record: InstanceRecord, clock: Clock) => {
+  const { spawnedAt, exitedAt, rungs, peakMemory, ending, program } = record.run;
+  const left = ending?.left ?? program?.tree?.leftovers() ?? [];
+  return {
+    ...idsOf(record),
+    pid: record.pid,
+    uptime: spawnedAt === null ? 0 : Math.round((exitedAt ?? clock.now()) - spawnedAt),
+    rung: (Object.keys(rungs) as Rung[]).at(-1) ?? null,
+    rungs,
+    peakMemory,
+    left: left.map(({ pid, command }) => ({ pid, command })),
+    stderr: record.output.stderrTail(bounds.reportedLines),
+    outputBytes: record.output.totalBytes,
+    droppedBytes: record.output.droppedBytes,
+  };
+};
+
 export const reportOf = (record: InstanceRecord, { exit, cause, incarnation }: InstanceContext, clock: Clock): ExitReport => ({
-  ...idsOf(record),
+  ...factsOf(record, clock),
   incarnation,
-  pid: record.pid,
   code: exit?.exitCode ?? null,
   signal: exit?.signal ?? null,
   reason: cause?.reason ?? 'internal',
   message: cause?.message ?? 'ended for no known cause',
-  uptime: record.spawnedAt === null ? 0 : Math.round(clock.now() - record.spawnedAt),
-  stderr: record.output.stderrTail(bounds.reportedLines),
-  outputBytes: record.output.totalBytes,
-  droppedBytes: record.output.droppedBytes,
 });
 
 /** How it ended, in words. */
@@ -51,4 +64,11 @@ export function startFailure(record: InstanceRecord, cause: Cause): SpearletErro
     refused,
     hint: record.hint ?? hints[codeOf(cause)],
   });
+}
+
+/** What the executions of an incarnation are told as the cause of their end. */
+export function causeOf(record: InstanceRecord, { cause }: InstanceContext): SpearletError | undefined {
+  // A crash or an end by itself has no more to say than the message says.
+  if (cause === null || cause.code === 'OUTCOME_UNKNOWN' || cause.code === 'INSTANCE_STOPPED') return undefined;
+  return new SpearletError(codeOf(cause), cause.message, idsOf(record));
 }

@@ -1,5 +1,6 @@
 // What has gone through a spearlet, in numbers, read off when asked. Nothing is counted for it on the way.
 import type { Clock } from '../world.ts';
+import type { CallCounts } from './counts.ts';
 import type { Engine } from './engine.ts';
 import type { InstanceState } from './instance.ts';
 
@@ -23,20 +24,17 @@ export interface ConnectionStats {
   readonly paused: boolean;
 }
 
-export interface InstanceStats {
+export interface InstanceStats extends Readonly<CallCounts> {
   readonly instanceId: string;
   readonly artifactId: string;
   readonly state: InstanceState;
   readonly incarnation: number;
   readonly pid: number | null;
-  readonly executions: number;
   readonly inFlight: number;
   /** Sessions opened after the first. */
   readonly reconnects: number;
   /** Attempts with a wrong token or instance id. */
   readonly refused: number;
-  readonly lateAnswers: number;
-  readonly foreignAnswers: number;
   /** What its program wrote to stdout and stderr, and how much of that was not kept. */
   readonly outputBytes: number;
   readonly droppedBytes: number;

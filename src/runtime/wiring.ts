@@ -10,20 +10,23 @@ import type { Peer } from '../actors/peer.ts';
 import { runProgram } from '../actors/process.ts';
 import { createLink } from '../link/link.ts';
 import { bounds, type ParsedOptions } from '../options.ts';
-import { cleanEnvironment, findProgram } from '../process/environment.ts';
 import { createOutput } from '../process/output.ts';
-import type { Spawn } from '../process/spawn.ts';
+import type { Programs } from '../process/programs.ts';
 import { createDoor } from '../transport/door.ts';
 import { createPorts } from '../transport/ports.ts';
 import type { Network, Wire } from '../transport/wire.ts';
 import type { Chance, Clock } from '../world.ts';
 import type { Engine } from './engine.ts';
+import { createLaunch } from './launch.ts';
 import type { InstanceRecord } from './record.ts';
+import { newRun } from './run.ts';
 
 /** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
 const GIVE_UP = 5_000;
 /** How long what a program wrote before its end is still read, in ms. */
 const DRAIN = 250;
+/** What came of it is looked for and killed within 2 s; beyond this it is told as left, in ms. */
+const SWEEP = 3_000;
 /** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
 const LAST_LOOK = 50;
 /** How long a session has to answer when somebody else shows its token, in ms. */
@@ -35,7 +38,7 @@ const TERMINATE = 1_000;
 export interface World {
   readonly clock: Clock;
   readonly chance: Chance;
-  readonly spawn: Spawn;
+  readonly programs: Programs;
   readonly network: Network;
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;
@@ -143,7 +146,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
           mine.incarnation = incarnation;
           mine.address = null;
           mine.pid = null;
-          mine.spawnedAt = null;
+          mine.run = newRun();
         },
         open(instanceId, on) {
           if (options.listener === 'perInstance') return hinting(instanceId, () => ports.listen(on.wire));
@@ -169,35 +172,20 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
         release,
         hold,
       }),
-      process: runProgram({
-        spawn: world.spawn,
-        hold,
-        program(instanceId) {
-          const { spec, output, address, token } = record(instanceId);
-          if (spec === null) return null;
-          const workingDirectory = spec.workingDirectory ?? world.workingDirectory;
-          const environment = cleanEnvironment(world.environment, spec.environment, {
-            SPEARLET_ADDR: address ?? '',
-            SPEARLET_TOKEN: token,
-            SPEARLET_INSTANCE_ID: instanceId,
-            SPEARLET_MAX_FRAME_BYTES: String(options.maxFrameBytes),
-          });
-          const command = hinting(instanceId, () => findProgram(spec.command, workingDirectory, environment));
-          return { program: { command, args: spec.args, workingDirectory, environment }, output };
-        },
-        spawned(instanceId, pid) {
-          const mine = record(instanceId);
-          mine.pid = pid;
-          mine.spawnedAt = clock.now();
-          engine.spawned(mine);
-        },
-      }),
+      process: runProgram(createLaunch({ world, options, engine, hold, hinting })),
     },
     actions: {
       openSession(args, { connectionId }) {
         // It may be gone by now: what it said behind its AuthRequest is read with the welcome, and can end it.
         const peer = recordOf(args).peers.get(connectionId);
         if (peer !== undefined) engine.sessionOpened(recordOf(args), peer);
+      },
+      beginLadder: args => {
+        recordOf(args).run.endingSince = clock.now();
+      },
+      climb(args, { rung }) {
+        const { endingSince, rungs } = recordOf(args).run;
+        rungs[rung] ??= Math.round(clock.now() - (endingSince ?? clock.now()));
       },
       closeSession: args => recordOf(args).calls.detach(),
       endIncarnation: args => engine.incarnationEnded(recordOf(args), args.context),
@@ -210,6 +198,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       grace: ({ context }) => context.patience,
       giveUpDelay: GIVE_UP,
       drainDelay: DRAIN,
+      sweepDelay: SWEEP,
       // Full jitter: a random share of a bound that doubles with every fall.
       backoff: ({ context }) => {
         const { min, max } = options.restart.backoff;

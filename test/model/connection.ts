@@ -4,7 +4,7 @@ import { connectionMachine } from '../../machines/index.ts';
 import { encodeExecuteResponse } from '../../src/protocol/v1.ts';
 import type { Charts } from '../../src/runtime/wiring.ts';
 import { authRequest, until } from '../situations/world.ts';
-import { type Far, openStage } from './stage.ts';
+import { type Far, idOf, openStage } from './stage.ts';
 import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
 
 const FOREVER = 2 ** 31 - 1;
@@ -16,7 +16,7 @@ const FLOOD = 2 ** 20 + 2 ** 16;
 export const doors = ['own', 'stranger'] as const;
 export type Door = (typeof doors)[number];
 
-const INSTANCE = 'subject-00000001';
+const INSTANCE = `subject-${idOf(1)}`;
 const inputOf = (door: Door) => ({
   instanceId: door === 'own' ? INSTANCE : null,
   connectionId: 'connection-1',

@@ -28,6 +28,9 @@ export interface Gate {
   inspect(event: unknown): void;
 }
 
+/** What a sender tells of two things that have no order among themselves. */
+const APART = new Set(['process.ended']);
+
 interface Inspected {
   readonly type: string;
   readonly actorRef: AnyActorRef & { logic: { id?: string } };
@@ -59,7 +62,7 @@ export function createGate(
       if (source === target) timers.push(type);
       else if (!open && holds(event, subject)) {
         held.push({
-          source: source ?? type,
+          source: APART.has(type) ? type : (source ?? type),
           event,
           deliver: () => subject?.getSnapshot().status === 'active' && relay(source, target, event),
         });

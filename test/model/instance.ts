@@ -10,7 +10,7 @@ import type { Charts } from '../../src/runtime/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { nodeKeeps } from '../census/census.ts';
 import { authRequest, seen } from '../situations/world.ts';
-import { type Far, obedient, openStage, type Stage } from './stage.ts';
+import { type Far, idOf, obedient, openStage, type Stage } from './stage.ts';
 import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
 
 /** The one port that instances of these walks may have, so that it can be taken from them: free, and not another worker's. */
@@ -26,12 +26,14 @@ const PORT = ((): number => {
 })();
 const FOREVER = 2 ** 31 - 1;
 const HEARTBEAT = 1_000;
+const MAX_MEMORY = 1e9;
 
 export interface Kind {
   readonly name: string;
   readonly restart?: 'permanent' | 'transient' | 'temporary';
   readonly intensity?: number;
   readonly external?: boolean;
+  readonly onUnresponsive?: 'restart';
   /** What a program that failed by itself is given, in ms. */
   readonly grace?: number;
 }
@@ -41,15 +43,16 @@ export const kinds: readonly Kind[] = [
   { name: 'transient', restart: 'transient', intensity: 1 },
   { name: 'permanent', restart: 'permanent', intensity: 0 },
   { name: 'external', external: true },
+  { name: 'temporary, but made to listen', onUnresponsive: 'restart', intensity: 0 },
   { name: 'without grace', grace: 0 },
 ];
 
-const INCARNATION = '00000001';
-const inputOf = ({ restart = 'temporary', intensity = 3, external = false, grace = 100 }: Kind): InstanceInput => ({
-  instanceId: `subject-${INCARNATION}`,
+const inputOf = ({ restart = 'temporary', intensity = 3, external = false, onUnresponsive, grace = 100 }: Kind): InstanceInput => ({
+  instanceId: `subject-${idOf(1)}`,
   place: 'instance-1',
   external,
   restart,
+  onUnresponsive: onUnresponsive ?? 'leave',
   intensity,
   misses: 3,
   grace,
@@ -57,7 +60,8 @@ const inputOf = ({ restart = 'temporary', intensity = 3, external = false, grace
 
 /** What can happen in a state. */
 function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
-  const { connections, session, claimant, falls, external, pid, exit, output, address } = snapshot.context as InstanceContext;
+  const { connections, session, claimant, falls, external, onUnresponsive, pid, exit, output, tree, address } =
+    snapshot.context as InstanceContext;
   const connected = snapshot.matches({ running: 'connected' });
   const stopping = snapshot.matches({ running: 'stopping' });
   const signalled =
@@ -82,14 +86,21 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
     case 'session.confirmed':
       return session === null ? [] : [{ type, connectionId: session }];
     case 'process.spawned':
-      return pid === null ? [{ type, pid: external ? null : 4_711 }] : [];
+      return pid === null && address !== null ? [{ type, pid: external ? null : 4_711 }] : [];
     case 'process.failed':
       return external || pid !== null ? [] : [true, false].map(final => ({ type, final }));
     case 'process.exited':
-      if (external) return signalled && output === 'closed' ? [{ type, exitCode: null, signal: null }] : [];
+      if (external) return signalled && tree === 'ended' ? [{ type, exitCode: null, signal: null }] : [];
       return pid === null ? [] : [0, 1].map(exitCode => ({ type, exitCode, signal: null }));
     case 'process.closed':
       return (external ? signalled : exit !== null) && output === 'open' ? [{ type }] : [];
+    case 'process.ended':
+      return (external ? output === 'closed' : exit !== null) && tree === 'alive' ? [{ type, left: 0 }] : [];
+    case 'memory.exceeded':
+      // Once it is signalled it may be gone already.
+      return pid === null || signalled ? [] : [{ type, bytes: MAX_MEMORY + 1, limit: MAX_MEMORY }];
+    case 'agent.unresponsive':
+      return onUnresponsive === 'restart' && snapshot.matches({ running: { connected: 'executing' } }) ? [{ type }] : [];
     case 'stop':
       return (stopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
     case 'xstate.error.actor.*': {
@@ -118,6 +129,7 @@ const bits = (c: InstanceContext) => [
   c.cause?.final,
   c.cause?.reason === 'completed',
   c.output,
+  c.tree,
   c.lost === 'HEARTBEAT_LOST',
   c.falls > c.intensity,
   c.falls > 0,
@@ -150,7 +162,7 @@ function feasible(steps: readonly Step[]): number {
       else spawned = true;
     }
     // An external one has no program, and what is said of it comes at once and in order.
-    if (/^process\.(exited|closed)$/.test(type) && !spawned) return i;
+    if (/^process\.(exited|closed|ended)$/.test(type) && !spawned) return i;
     if (type === 'session.claimed') {
       if (claimed.has(connectionId)) return i;
       claimed.add(connectionId);
@@ -206,6 +218,7 @@ function delay(name: string, { patience, attempts }: InstanceContext): number {
     grace: patience,
     giveUpDelay: 5_000,
     drainDelay: 250,
+    sweepDelay: 3_000,
     backoff: Math.floor(0.5 * Math.min(10_000, 100 * 2 ** attempts)),
     stableUptime: 1_000_000,
   };
@@ -353,6 +366,16 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         if (typeof happened.pid === 'number') pids.push(happened.pid);
         return [happened];
       }
+      case 'memory.exceeded':
+        stage.exceedMemory();
+        return [await arrived(type)];
+      case 'agent.unresponsive': {
+        const peer = far.get(context().session!)!;
+        if (peer.asked().length === 0) await peer.next('ExecuteRequest');
+        for (const execution of stage.executions) execution.cancel('to see whether it listens');
+        for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
+        return [await arrived(type)];
+      }
       case 'work.begun':
         if (!isHeld(type)) stage.execute(subject());
         return [await arrived(type)];
@@ -390,7 +413,15 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       // expect() throws where it has no address to hand out, as when the gate holds it back.
       if (kind.external) spearlet.expect({ artifactId: 'subject' }).ready.catch(() => {});
       else {
-        spearlet.start({ artifactId: 'subject', command: program, restart: input.restart }).catch(() => {});
+        spearlet
+          .start({
+            artifactId: 'subject',
+            command: program,
+            restart: input.restart,
+            maxMemory: MAX_MEMORY,
+            onUnresponsive: input.onUnresponsive,
+          })
+          .catch(() => {});
         await null;
       }
     } catch {

@@ -1,12 +1,15 @@
 // The whole engine, with real sockets and real programs, on a clock and behind a gate that a test moves.
 import type { AnyActorRef } from 'xstate';
 import type { Instance, Spearlet, SpearletEvent, SpearletOptions } from '../../src/index.ts';
-import { spawnProgram } from '../../src/process/spawn.ts';
+import type { Memory } from '../../src/process/memory.ts';
+import { createPrograms } from '../../src/process/programs.ts';
+import { processTable } from '../../src/process/table.ts';
 import type { SpearMessage } from '../../src/protocol/message.ts';
 import type { Execution } from '../../src/runtime/execution.ts';
 import type { Charts } from '../../src/runtime/wiring.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { tcp } from '../../src/transport/tcp.ts';
+import { realClock } from '../../src/world.ts';
 import { remember } from '../census/census.ts';
 import { agentFile, complete, dial, type HandPeer } from '../situations/world.ts';
 import { createTestClock, type TestClock } from './clock.ts';
@@ -33,6 +36,8 @@ export interface Stage {
   readonly clock: TestClock;
   readonly chance: TestChance;
   readonly gate: Gate;
+  /** Programs whose memory is watched take more than they may. */
+  exceedMemory(): void;
   readonly spearlet: Spearlet;
   readonly events: SpearletEvent[];
   readonly executions: Execution[];
@@ -58,6 +63,12 @@ export interface StageOptions {
 /** How long a stop may take, in ms: less than the chart waits for a program that does not end when it is killed. */
 const PATIENCE = 4_000;
 
+/** Real programs on the real clock; how much memory they take is the test's to say. */
+const programs = createPrograms(processTable, realClock);
+
+/** Its ids are no other process's: programs are ended by the id of their instance. */
+export const idOf = (n: number): string => process.pid.toString(16).padStart(5, '0') + String(n).padStart(3, '0');
+
 /** Ends when it is told to by a signal, says `up` first. */
 export const obedient = agentFile('obedient.sh');
 
@@ -81,11 +92,20 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
     },
     id() {
       ids += 1;
-      return `${ids}`.padStart(8, '0');
+      return idOf(ids);
+    },
+  };
+  const watched = new Set<() => void>();
+  const memory: Memory = {
+    ...programs.memory,
+    watch(_, limit, exceeded) {
+      const exceed = (): void => exceeded(limit + 1);
+      watched.add(exceed);
+      return { bytes: 0, peak: limit + 1, stop: () => void watched.delete(exceed) };
     },
   };
   const spearlet = createSpearletIn(
-    { clock, chance, spawn: spawnProgram, network: tcp, environment: process.env, workingDirectory: process.cwd() },
+    { clock, chance, programs: { ...programs, memory }, network: tcp, environment: process.env, workingDirectory: process.cwd() },
     {
       logger: false,
       ...options,
@@ -109,6 +129,9 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
     clock,
     chance,
     gate,
+    exceedMemory() {
+      for (const exceed of [...watched]) exceed();
+    },
     spearlet,
     events,
     executions,

@@ -1,15 +1,21 @@
 // A world with real sockets and real programs whose every byte and exit is counted on both sides, so that a test can wait
 // until all that was set in motion has come to rest. Time is the test's; agents are far ends of sockets in its hands.
 import { connect, type Socket } from 'node:net';
-import { type Program, spawnProgram } from '../../src/process/spawn.ts';
+import { createPrograms } from '../../src/process/programs.ts';
+import type { Spawn } from '../../src/process/spawn.ts';
+import { processTable } from '../../src/process/table.ts';
 import { createFrameReader } from '../../src/protocol/frame.ts';
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
 import * as v1 from '../../src/protocol/v1.ts';
 import type { World } from '../../src/runtime/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import type { Listening, Wire } from '../../src/transport/wire.ts';
+import { realClock } from '../../src/world.ts';
 import { remember } from '../census/census.ts';
 import { createTestClock, type TestClock } from './clock.ts';
+import { idOf } from './stage.ts';
+
+const programs = createPrograms(processTable, realClock);
 
 /** The engine's end of a socket. */
 interface Near {
@@ -49,6 +55,8 @@ export interface Run {
   doomed: boolean;
   exited: boolean;
   closed: boolean;
+  /** What came of it is looked for and ended. */
+  swept: boolean;
   disposed: boolean;
 }
 
@@ -149,12 +157,62 @@ export function createTaps(events: TapEvents): Taps {
     };
   };
 
+  const spawn: Spawn = (program, output, told) => {
+    let run: Run | null = null;
+    const { environment } = program;
+    remember(environment.SPEARLET_INSTANCE_ID!);
+    const counted = Object.create(output, {
+      add: {
+        value(channel: 'stdout', chunk: Buffer) {
+          happened += 1;
+          if (run !== null && chunk.includes('up')) run.up = true;
+          output.add(channel, chunk);
+        },
+      },
+    });
+    const running = programs.spawn(program, counted, {
+      ...told,
+      spawned(pid) {
+        run = { pid, environment, up: false, doomed: false, exited: false, closed: false, swept: false, disposed: false };
+        runs.push(run);
+        told.spawned(pid);
+      },
+      exited(exit) {
+        happened += 1;
+        run!.exited = true;
+        told.exited(exit);
+      },
+      closed() {
+        happened += 1;
+        run!.closed = true;
+        told.closed();
+      },
+      ended(ending) {
+        happened += 1;
+        if (run !== null) run.swept = true;
+        told.ended?.(ending);
+      },
+    });
+    return {
+      ...running,
+      signal(name) {
+        if (run !== null && name === 'SIGKILL') run.doomed = true;
+        running.signal(name);
+      },
+      async dispose() {
+        if (run !== null) run.doomed = true;
+        await running.dispose();
+        happened += 1;
+        if (run !== null) run.disposed = true;
+      },
+    };
+  };
   const world: World = {
     clock,
     chance: {
       fraction: () => 0.5,
       token: () => `token ${(tokens += 1)}`,
-      id: () => `${(ids += 1)}`.padStart(8, '0'),
+      id: () => idOf((ids += 1)),
     },
     network: {
       ...tcp,
@@ -164,59 +222,16 @@ export function createTaps(events: TapEvents): Taps {
         return { ...listening, close: () => listening.close().then(() => void listeners.delete(listening)) };
       },
     },
-    spawn(program: Program, output, told) {
-      let run: Run | null = null;
-      const { environment } = program;
-      remember(environment.SPEARLET_INSTANCE_ID!);
-      const counted = Object.create(output, {
-        add: {
-          value(channel: 'stdout', chunk: Buffer) {
-            happened += 1;
-            if (run !== null && chunk.includes('up')) run.up = true;
-            output.add(channel, chunk);
-          },
-        },
-      });
-      const running = spawnProgram(program, counted, {
-        ...told,
-        spawned(pid) {
-          run = { pid, environment, up: false, doomed: false, exited: false, closed: false, disposed: false };
-          runs.push(run);
-          told.spawned(pid);
-        },
-        exited(exit) {
-          happened += 1;
-          run!.exited = true;
-          told.exited(exit);
-        },
-        closed() {
-          happened += 1;
-          run!.closed = true;
-          told.closed();
-        },
-      });
-      return {
-        signal(name) {
-          if (run !== null && name === 'SIGKILL') run.doomed = true;
-          running.signal(name);
-        },
-        async dispose() {
-          if (run !== null) run.doomed = true;
-          await running.dispose();
-          happened += 1;
-          if (run !== null) run.disposed = true;
-        },
-      };
-    },
+    programs: { ...programs, spawn },
     environment: process.env,
     workingDirectory: process.cwd(),
   };
 
   /** What is not at rest; null where everything is. */
   const unrest = (): string | null => {
-    for (const { pid, up, doomed, exited, closed, disposed } of runs) {
+    for (const { pid, up, doomed, exited, closed, swept, disposed } of runs) {
       if (!doomed && !exited && !up) return `program ${pid} is not up`;
-      if (doomed && !disposed && !(exited && closed)) return `program ${pid} does not end`;
+      if (doomed && !disposed && !(exited && closed && swept)) return `program ${pid} does not end`;
     }
     for (const far of fars) {
       const { near, name, socket } = far;

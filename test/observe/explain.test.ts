@@ -126,7 +126,7 @@ test('reads as a text that says it all', async () => {
   running.reconnecting since 2026-01-01T00:00:00.150Z (2.5 s)
     The session is lost, the program lives. Executions in flight wait for it to come back.
     until 2026-01-01T00:00:10.150Z (in 7.5 s, reconnectWindow): its agent has to come back, or its program is ended
-    left by: session.opened, process.exited, stop
+    left by: session.opened, process.exited, memory.exceeded, stop
 last exit: incarnation 1, crashed: the program crashed (exit code 9), after 1 min 1 s
   | a
   | b

@@ -55,10 +55,13 @@ export function openStage(maxConcurrentStarts = 4) {
     start: (instanceId: string, place = 'instance-1', restart: 'permanent' | 'temporary' = 'temporary') =>
       supervisor.send({
         type: 'start',
-        instance: { instanceId, place, external: false, restart, intensity: 3, misses: 3, grace: 400 },
+        instance: { instanceId, place, external: false, restart, onUnresponsive: 'leave', intensity: 3, misses: 3, grace: 400 },
       }),
-    /** Something happens to an instance, told by its listener. */
-    tell: (instanceId: string, event: InstanceEvent) => listeners.get(instanceId)?.(event),
+    /** Something happens to an instance, told by its listener. Programs here have no trees: nothing is left of one that exited. */
+    tell(instanceId: string, event: InstanceEvent) {
+      listeners.get(instanceId)?.(event);
+      if (event?.type === 'process.exited') listeners.get(instanceId)?.({ type: 'process.ended', left: 0 });
+    },
     /** Something happens to a connection, told by its link. */
     hear: (connectionId: string, event: LinkEvent) => links.get(connectionId)?.(event),
     async connect(instanceId: string, connectionId = 'connection-1') {

@@ -26,7 +26,8 @@ describe('records', () => {
       'running.connecting.listening',
       'running.connecting.authenticating',
       'running.connected.ready',
-      'running.exiting',
+      'running.exiting.draining',
+      'running.exiting.sweeping',
       'running.ended',
       'stopped',
     ]);
@@ -42,7 +43,7 @@ describe('records', () => {
       facts: { exitCode: 9, signal: null },
       source: null,
       from: 'running.connected.ready',
-      to: 'running.exiting',
+      to: 'running.exiting.draining',
       guard: null,
       edge: 'instance.running.connected --process.exited--> instance.running.exiting',
       actions: ['closeSession', 'noteExit', 'noteCause'],
@@ -174,7 +175,7 @@ describe('the story of an actor', () => {
     }
     const { moves } = stage.trace.of('a')!;
     expect(moves).toHaveLength(bounds.keptTransitions);
-    expect(moves.filter(({ record }) => record.event === exited.type).map(({ record }) => record.facts.exitCode)).toEqual([198, 199]);
+    expect(moves.filter(({ record }) => record.event === exited.type).map(({ record }) => record.facts.exitCode)).toEqual([199]);
   });
 
   test('1,000 instances one after the other, under one name, leave nothing once forgotten', () => {

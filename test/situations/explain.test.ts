@@ -53,7 +53,7 @@ describe('an instance that waits', () => {
     });
     expect(explanation.waits[0]!.until).toBeGreaterThan(explanation.chart.since);
     expect(explanation.transitions.map(({ to }) => to)).toEqual(
-      expect.arrayContaining(['running.connected.ready', 'running.connected.executing', 'running.exiting', 'fallen', 'backoff']),
+      expect.arrayContaining(['running.connected.ready', 'running.connected.executing', 'running.exiting.sweeping', 'fallen', 'backoff']),
     );
     expect(String(explanation)).toMatch(/is backoff at .*\n(.*\n)*.*until .* backoff\): then its next program is started/);
   });

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { reasonOf } from '../errors.ts';
 import { alarm } from './clock.ts';
 import { signalTree } from './descendants.ts';
+import { environmentOfChild } from './environment.ts';
 import type { Handler, HandlerContext, HandlerResult } from './serve.ts';
 import { createTextJoiner } from './text.ts';
 
@@ -42,9 +43,7 @@ const statusOf = (code: number | null, signal: NodeJS.Signals | null): HandlerRe
 
 export const runCommand: Handler = ({ command, args, env }, { signal, write }) =>
   new Promise<HandlerResult>((resolve, reject) => {
-    const environment = Object.assign({ ...process.env }, env);
-    delete environment.SPEARLET_TOKEN;
-    const child = spawn(command, [...args], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, [...args], { env: environmentOfChild(process.env, env), stdio: ['ignore', 'pipe', 'pipe'] });
     const killAlarm = alarm();
     const drainAlarm = alarm();
     let trouble: unknown = null;

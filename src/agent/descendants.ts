@@ -1,11 +1,13 @@
 // Who descends from a process, by the parents that /proc names. Where there is no /proc nobody is found.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** The process itself and all its descendants, children before grandchildren. */
 export function treeOf(root: number): number[] {
   const children = new Map<number, number[]>();
   let pids: string[] = [];
   try {
+    // In a pid namespace without a /proc of its own the numbers there are not ours.
+    if (readlinkSync('/proc/self') !== String(process.pid)) return [root];
     pids = readdirSync('/proc').filter(name => /^\d+$/.test(name));
   } catch {
     return [root];

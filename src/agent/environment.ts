@@ -1,4 +1,4 @@
-// What the host tells an agent through its environment.
+// What the host tells an agent through its environment, and what of it the agent's children get.
 import { SpearletError } from '../errors.ts';
 
 export interface Invitation {
@@ -32,4 +32,18 @@ export function readInvitation(environment: Record<string, string | undefined>):
     token: read('SPEARLET_TOKEN'),
     instanceId: read('SPEARLET_INSTANCE_ID'),
   };
+}
+
+/**
+ * What a child of this agent gets: all but the token, plus what was asked for. Whatever that says, the instance id stays:
+ * by it the host finds what belongs to the instance, wherever it went.
+ */
+export function environmentOfChild(
+  own: Record<string, string | undefined>,
+  asked: Readonly<Record<string, string>>,
+): Record<string, string | undefined> {
+  const environment: Record<string, string | undefined> = Object.assign(Object.create(null), own, asked);
+  delete environment.SPEARLET_TOKEN;
+  if (own.SPEARLET_INSTANCE_ID !== undefined) environment.SPEARLET_INSTANCE_ID = own.SPEARLET_INSTANCE_ID;
+  return environment;
 }

@@ -1,14 +1,21 @@
-// Programs as the system knows them: spawned in a group of their own, signalled as a group, seen when they exit. It
-// knows nothing of instances. The only file that touches node:child_process.
+// Programs as the system knows them: spawned in a group of their own, signalled as a group, seen when they exit, ended
+// with all that came of them. It knows nothing of instances. The only file that touches node:child_process.
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import type { Output } from './output.ts';
+import type { Clock } from '../world.ts';
+import { exitInside, findInside, type Namespace } from './namespace.ts';
+import type { Channel, Output } from './output.ts';
+import { release } from './release.ts';
+import { processTable } from './table.ts';
+import type { Ending, Tree, Trees } from './tree.ts';
 
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** It runs inside one of its own. */
+  readonly namespace?: Namespace;
 }
 
 export interface Exit {
@@ -17,6 +24,7 @@ export interface Exit {
 }
 
 export interface ProgramEvents {
+  /** Its own pid, also inside a namespace; then this comes a few ms later. Always before `exited`. */
   spawned(pid: number): void;
   /** It could not be started; nothing else is called. */
   failed(error: Error): void;
@@ -24,70 +32,124 @@ export interface ProgramEvents {
   exited(exit: Exit): void;
   /** Nothing holds its output open any more. */
   closed(): void;
+  /** What came of it has been ended too, or what is left of it. After `exited`; only where trees are looked after. */
+  ended?(ending: Ending): void;
 }
 
 export interface RunningProgram {
-  /** Signals the whole process group; nobody left in it is not an error. */
+  /** SIGTERM to the whole process group, SIGKILL to the whole tree; nobody left in it is not an error. */
   signal(signal: 'SIGTERM' | 'SIGKILL'): void;
-  /** Kills the group and lets go of pipes; no event is called any more. Resolves when the system has let go of it too. */
+  /** Kills the tree and lets go of pipes; no event is called any more. Resolves when the system has let go of it too. */
   dispose(): Promise<void>;
+  /** All that came of it; null where trees are not looked after. */
+  readonly tree: Tree | null;
 }
 
 export type Spawn = (program: Program, output: Output, events: ProgramEvents) => RunningProgram;
 
-export const spawnProgram: Spawn = (program, output, events) => {
-  const child = spawn(program.command, [...program.args], {
-    cwd: program.workingDirectory,
-    env: program.environment,
-    // A session and group of its own: a signal reaches its children too, and Ctrl-C in our terminal does not reach it.
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  let live = true;
-  let exited = false;
-  const group = child.pid === undefined ? null : -child.pid;
+/** How long the system may take to let go of a killed program, in ms: one that is stuck in the kernel may stay for ever. */
+const LET_GO = 2_000;
 
-  const signal = (name: 'SIGTERM' | 'SIGKILL'): void => {
-    if (group === null) return;
-    try {
-      process.kill(group, name);
-    } catch {
-      // ESRCH: nobody is left in the group. EPERM: it has changed its user, and is not ours to end.
-    }
-  };
-
-  // The agent's stdin is held open and never written: its end tells the agent that its host is gone.
-  child.on('error', error => {
-    if (live && child.pid === undefined) events.failed(error);
-  });
-  // Without file descriptors left there are no streams, whatever the types say.
-  const streams: (Readable | Writable | undefined)[] = [child.stdin, child.stdout, child.stderr];
-  for (const stream of streams) stream?.on('error', () => {});
-  child.stdout?.on('data', (chunk: Buffer) => output.add('stdout', chunk));
-  child.stderr?.on('data', (chunk: Buffer) => output.add('stderr', chunk));
-  child.once('exit', (exitCode, name) => {
-    exited = true;
-    // What it left in its group has no parent to answer to.
-    signal('SIGKILL');
-    if (live) events.exited({ exitCode, signal: name });
-  });
-  const gone = new Promise<void>(resolve => {
-    child.once('close', () => {
-      if (live && exited) events.closed();
-      resolve();
+/** With `trees`, what came of a program is ended with it; without, its process group. */
+export const createSpawn =
+  (trees: Trees | null, clock: Clock | null): Spawn =>
+  (program, output, events) => {
+    const { namespace } = program;
+    const { command, args, workingDirectory, environment } = namespace === undefined ? program : namespace.wrap(program);
+    const child = spawn(command, [...args], {
+      cwd: workingDirectory,
+      env: environment,
+      // A session and group of its own: a signal reaches its children too, and Ctrl-C in our terminal does not reach it.
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
-  });
-  if (child.pid !== undefined) events.spawned(child.pid);
+    const { pid } = child;
+    const tree = trees !== null && pid !== undefined ? trees.plant(environment.SPEARLET_INSTANCE_ID ?? '', pid) : null;
+    let live = true;
+    let exited = false;
+    let announced = false;
+    let own = pid;
 
-  return {
-    signal(name) {
-      if (!exited) signal(name);
-    },
-    dispose() {
-      live = false;
-      if (!exited) signal('SIGKILL');
-      for (const stream of streams) stream?.destroy();
-      return child.pid === undefined ? Promise.resolve() : gone;
-    },
+    const signalGroup = (name: 'SIGTERM' | 'SIGKILL'): void => {
+      if (pid === undefined) return;
+      // After its exit the number may be somebody else's by now; a group that is left keeps it from being given out.
+      if (exited && processTable.exists(pid)) return;
+      processTable.signalGroup(pid, name);
+    };
+    const endTree = (): Promise<Ending> | null => {
+      if (tree === null) signalGroup('SIGKILL');
+      return tree?.end() ?? null;
+    };
+    const announce = (number: number): void => {
+      if (announced) return;
+      announced = true;
+      own = number;
+      if (live) events.spawned(number);
+    };
+
+    // The agent's stdin is held open and never written: its end tells the agent that its host is gone.
+    child.on('error', error => {
+      if (live && pid === undefined) events.failed(error);
+    });
+    // Without file descriptors left there are no streams, whatever the types say.
+    const streams: (Readable | Writable | undefined)[] = [child.stdin, child.stdout, child.stderr];
+    for (const stream of streams) stream?.on('error', () => {});
+    const read = (channel: Channel) => (chunk: Buffer) => {
+      output.add(channel, chunk);
+      release(chunk);
+    };
+    child.stdout?.on('data', read('stdout'));
+    child.stderr?.on('data', read('stderr'));
+    child.once('exit', (exitCode, signal) => {
+      announce(pid!);
+      exited = true;
+      // What it left has no parent to answer to.
+      const ending = endTree();
+      if (live) events.exited(namespace === undefined ? { exitCode, signal } : exitInside({ exitCode, signal }));
+      void ending?.then(each => {
+        if (live) events.ended?.(each);
+      });
+    });
+    const gone = new Promise<void>(resolve => {
+      child.once('close', () => {
+        if (live && exited) events.closed();
+        resolve();
+      });
+    });
+    if (pid !== undefined) {
+      if (namespace === undefined || tree === null || trees === null || clock === null) announce(pid);
+      else void findInside(tree, trees.scanner, clock, () => exited || !live).then(found => announce(found?.pid ?? pid));
+    }
+
+    return {
+      tree,
+      signal(name) {
+        if (exited) return;
+        if (name === 'SIGKILL') return void endTree();
+        signalGroup(name);
+        // Inside a namespace it may have left the group, which it did not lead.
+        const member = own === pid || own === undefined ? undefined : tree?.members.get(own);
+        if (member !== undefined && processTable.groupOf(member) !== pid) processTable.signal(member, name);
+      },
+      async dispose() {
+        live = false;
+        const ending = exited ? tree?.end() : endTree();
+        for (const stream of streams) stream?.destroy();
+        if (pid === undefined) return;
+        await Promise.all([ending, within(gone)]);
+      },
+    };
   };
-};
+
+/** `close` is not waited for without a bound. */
+async function within(gone: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, LET_GO);
+  });
+  await Promise.race([gone, bound]);
+  clearTimeout(timer);
+}
+
+/** Ends groups only. */
+export const spawnProgram: Spawn = createSpawn(null, null);

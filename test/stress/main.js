@@ -1,7 +1,8 @@
 // The long proofs: `npm run stress [-- --seed N] [--json] [--only name]`. Each says what it measured, and fails by itself.
 import { cycles } from './cycles.js';
+import { trees } from './trees.js';
 
-const proofs = { cycles };
+const proofs = { cycles, trees };
 const argument = name => {
   const at = process.argv.indexOf(`--${name}`);
   return at === -1 ? undefined : process.argv[at + 1];

@@ -1,0 +1,35 @@
+// A host that is about to be killed: `contained-host.js <namespace | plain> <id prefix> <shape>...` starts a program of
+// each shape and says so when all of their trees stand.
+import { probeNamespace } from '../../dist/src/process/namespace.js';
+import { createOutput } from '../../dist/src/process/output.js';
+import { createSpawn, spawnProgram } from '../../dist/src/process/spawn.js';
+import { processTable } from '../../dist/src/process/table.js';
+import { createTrees } from '../../dist/src/process/tree.js';
+import { realClock } from '../../dist/src/world.js';
+
+const [how, prefix, ...shapes] = process.argv.slice(2);
+const environment = { PATH: process.env.PATH };
+const namespace = how === 'namespace' ? { namespace: await probeNamespace(spawnProgram, realClock, environment) } : {};
+const spawn = createSpawn(createTrees(processTable, realClock), realClock);
+const standing = shapes.map(
+  shape =>
+    new Promise(resolve => {
+      const followers = new Set([{ next: chunk => chunk.channel === 'stdout' && resolve() }]);
+      const program = {
+        ...namespace,
+        command: process.execPath,
+        args: [new URL('tree.js', import.meta.url).pathname, shape],
+        workingDirectory: '/',
+        environment: { ...environment, SPEARLET_INSTANCE_ID: `${prefix}-${shape}` },
+      };
+      spawn(program, createOutput(1_024, followers), {
+        spawned() {},
+        failed: error => process.stderr.write(`${error}\n`),
+        exited() {},
+        closed() {},
+      });
+    }),
+);
+await Promise.all(standing);
+process.stdout.write('standing\n');
+setInterval(() => {}, 60_000);

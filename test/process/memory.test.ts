@@ -1,0 +1,111 @@
+// The memory of a tree: what counts, when it is looked at, and that who grows fast is seen in time.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createMemory, memoryOf, nextSample } from '../../src/process/memory.ts';
+import { processTable } from '../../src/process/table.ts';
+import { createTrees, type Tree } from '../../src/process/tree.ts';
+import { realClock } from '../../src/world.ts';
+import { atEnd, remember } from '../census/census.ts';
+
+const MB = 1e6;
+const trees = createTrees(processTable, realClock);
+let count = 0;
+
+function start(command: string, ...args: string[]): { tree: Tree; child: ChildProcess; said(text: string): Promise<void> } {
+  count += 1;
+  const instanceId = `memory-test-${process.pid}-${count}`;
+  remember(instanceId);
+  const child = spawn(command, args, {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH, SPEARLET_INSTANCE_ID: instanceId },
+  });
+  const tree = trees.plant(instanceId, child.pid!);
+  atEnd(async () => {
+    child.stdout!.destroy();
+    await tree.end();
+  });
+  let all = '';
+  child.stdout!.on('data', chunk => {
+    all += chunk;
+  });
+  const said = async (text: string): Promise<void> => {
+    while (!all.includes(text)) await once(child.stdout!, 'data');
+  };
+  return { tree, child, said };
+}
+const hungry = (...args: string[]) => start(process.execPath, join(import.meta.dirname, '..', 'agents', 'hungry.js'), ...args);
+
+test('looks are 250 ms apart at most, 15 ms at least, and in half the time to the limit', () => {
+  expect(nextSample(0, 1e12, 0)).toBe(250);
+  expect(nextSample(300 * MB, 300 * MB, 0)).toBe(15);
+  expect(nextSample(400 * MB, 300 * MB, 0)).toBe(15);
+  // Growing by 500 MB a second with 200 MB to go: 400 ms.
+  expect(nextSample(100 * MB, 300 * MB, 0.5 * MB)).toBe(200);
+  // Not seen to grow: as if by 268 MB a second.
+  expect(nextSample(270 * MB, 300 * MB, 0)).toBeCloseTo(30 / 0.268435456, 3);
+});
+
+test('whatever its growth up to 1 GB/s, a program is looked at again before it is two limits large', () => {
+  for (const rate of [0.01, 0.1, 0.5, 1]) {
+    const limit = 300 * MB;
+    let now = 250;
+    let [bytes, growth] = [0, 0];
+    while (bytes <= limit) {
+      const before = bytes;
+      const wait = nextSample(bytes, limit, growth);
+      now += wait;
+      bytes = rate * MB * (now - 250);
+      growth = (bytes - before) / wait;
+    }
+    expect(bytes - limit).toBeLessThan(rate * MB * 250);
+  }
+});
+
+test('a child of the program that grows by 500 MB/s over 300 MB is seen within a second of crossing; its neighbour goes on', async () => {
+  const memory = createMemory(processTable, trees.scanner, realClock);
+  atEnd(() => memory.close());
+  const neighbour = hungry('100', '20');
+  const { tree, child } = hungry('500', '3000', 'child');
+  let crossed = 0;
+  let said = '';
+  child.stdout!.on('data', chunk => {
+    said += chunk;
+    if (crossed === 0 && Number(said.trimEnd().split('\n').at(-1)) >= 300) crossed = performance.now();
+  });
+  const quiet = memory.watch(neighbour.tree, 300 * MB, () => expect.fail('the neighbour is small'));
+  const seen = await new Promise<number>(resolve => {
+    memory.watch(tree, 300 * MB, resolve);
+  });
+  expect(await tree.end()).toEqual({ left: [], complete: true });
+  const late = crossed === 0 ? 0 : performance.now() - crossed;
+  expect(late).toBeLessThan(1_000);
+  expect(seen).toBeGreaterThan(300 * MB);
+  expect(seen).toBeLessThan(800 * MB);
+  await neighbour.said('\n20\n');
+  expect(processTable.entry(neighbour.child.pid!)?.living).toBe(true);
+  expect(quiet.peak).toBeLessThan(300 * MB);
+});
+
+test('what two processes share counts once', async () => {
+  // 200 MB, then a fork that touches nothing: each has 200 MB of its own by its counters.
+  const script = 'import os,time\nb=b"x"*200000000\npid=os.fork()\nif pid: print("forked",flush=True)\ntime.sleep(900)';
+  const { tree, said } = start('python3', '-c', script);
+  await said('forked');
+  await tree.look();
+  expect(tree.members.size).toBeGreaterThanOrEqual(2);
+  expect(memoryOf(processTable, tree, 1e12)).toBeGreaterThan(400 * MB);
+  const exact = memoryOf(processTable, tree, 300 * MB);
+  expect(exact).toBeGreaterThan(200 * MB);
+  expect(exact).toBeLessThan(300 * MB);
+});
+
+test('shared memory that nobody else holds counts', async () => {
+  const script = 'import mmap,time\nm=mmap.mmap(-1,200000000)\nm.write(b"x"*200000000)\nprint("written",flush=True)\ntime.sleep(900)';
+  const { tree, said } = start('python3', '-c', script);
+  await said('written');
+  await tree.look();
+  expect(memoryOf(processTable, tree, 1)).toBeGreaterThan(200 * MB);
+});

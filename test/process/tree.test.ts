@@ -1,0 +1,185 @@
+// The whole tree of a program is found and ended, whatever its shape; and nobody else is touched.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type Identity, processTable } from '../../src/process/table.ts';
+import { createTrees, type Tree } from '../../src/process/tree.ts';
+import { realClock } from '../../src/world.ts';
+import { hidden, shapes } from '../agents/tree.js';
+import { atEnd, remember } from '../census/census.ts';
+
+const fixture = join(import.meta.dirname, '..', 'agents', 'tree.js');
+const trees = createTrees(processTable, realClock);
+const nothing = { left: [], complete: true };
+let count = 0;
+
+interface Grown {
+  readonly tree: Tree;
+  readonly child: ChildProcess;
+  /** Of its leaves. */
+  readonly leaves: number[];
+}
+
+/** A program whose tree stands. */
+async function grow(...args: string[]): Promise<Grown> {
+  count += 1;
+  const instanceId = `tree-test-${process.pid}-${count}`;
+  remember(instanceId);
+  const child = spawn(process.execPath, [fixture, ...args], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH, SPEARLET_INSTANCE_ID: instanceId },
+  });
+  const tree = trees.plant(instanceId, child.pid!);
+  atEnd(async () => {
+    child.stdin!.destroy();
+    child.stdout!.destroy();
+    await tree.end();
+  });
+  const [line] = (await once(child.stdout!, 'data')) as [Buffer];
+  return { tree, child, leaves: JSON.parse(String(line)) };
+}
+
+const lives = (pid: number): boolean => processTable.entry(pid)?.living ?? false;
+const gone = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+};
+
+describe.each(Object.keys(shapes))('the shape %s', shape => {
+  test.each(['while the program lives', 'after it has crashed', 'after its group was killed', 'in one go'])('is ended %s', async how => {
+    const { tree, child, leaves } = await grow(shape);
+    if (shape !== 'fork-loop') expect(leaves.filter(lives)).toEqual(leaves);
+    if (how === 'after it has crashed') process.kill(child.pid!, 'SIGKILL');
+    if (how === 'after its group was killed') process.kill(-child.pid!, 'SIGKILL');
+    if (how.startsWith('after')) await gone(child);
+    if (how === 'in one go') {
+      tree.endNow();
+      // What was signalled may take a moment to die; nobody new came of it.
+      await expect.poll(() => leaves.filter(lives)).toEqual([]);
+    } else expect(await tree.end()).toEqual(nothing);
+    expect(leaves.filter(lives)).toEqual([]);
+    await gone(child);
+  });
+});
+
+test('who clears its environment is found while its parent lives, and known ever after', async () => {
+  const { tree, child, leaves } = await grow('clears-environment');
+  await tree.look();
+  expect(tree.members.has(leaves[0]!)).toBe(true);
+  process.kill(-child.pid!, 'SIGKILL');
+  await gone(child);
+  expect(lives(leaves[0]!)).toBe(true);
+  expect(await tree.end()).toEqual(nothing);
+  expect(lives(leaves[0]!)).toBe(false);
+});
+
+test('who clears its environment, leaves the group and has lost its parent is not found: the stated limit', async () => {
+  expect(Object.keys(hidden)).toContain('escapes');
+  const { tree, leaves } = await grow('escapes');
+  atEnd(() => leaves.forEach(pid => void process.kill(pid, 'SIGKILL')));
+  expect(await tree.end()).toEqual(nothing);
+  expect(leaves.filter(lives)).toEqual(leaves);
+});
+
+test('a tree that is stopped dies like any other', async () => {
+  const { tree, child, leaves } = await grow('child');
+  process.kill(-child.pid!, 'SIGSTOP');
+  expect(await tree.end()).toEqual(nothing);
+  expect(leaves.filter(lives)).toEqual([]);
+  await gone(child);
+});
+
+test('a fork loop of 500 generations a second is outrun', async () => {
+  const { tree, child } = await grow('fork-loop', '0.001');
+  process.kill(-child.pid!, 'SIGKILL');
+  expect(await tree.end()).toEqual(nothing);
+});
+
+test('a neighbour and a stranger are not touched', async () => {
+  const [ended, neighbour] = await Promise.all([grow('daemon'), grow('daemon')]);
+  const stranger = spawn('sleep', ['900'], { detached: true, stdio: 'ignore' });
+  atEnd(() => void stranger.kill('SIGKILL'));
+  expect(await ended.tree.end()).toEqual(nothing);
+  expect(ended.leaves.filter(lives)).toEqual([]);
+  expect(neighbour.leaves.filter(lives)).toEqual(neighbour.leaves);
+  expect(lives(neighbour.child.pid!) && lives(stranger.pid!)).toBe(true);
+});
+
+test('trees that end at once share their passes', async () => {
+  const grown = await Promise.all(Array.from({ length: 8 }, () => grow('daemon')));
+  const { passes } = trees.scanner.facts;
+  const left = await Promise.all(grown.map(({ tree }) => tree.end()));
+  expect(left).toEqual(grown.map(() => nothing));
+  // At the least one that finds them and one that finds nothing.
+  expect(trees.scanner.facts.passes - passes).toBeLessThanOrEqual(8);
+});
+
+test('a recycled pid is never signalled: not as a member, not as the group, not as the root', async () => {
+  const stranger = spawn('sleep', ['900'], { detached: true, stdio: 'ignore' });
+  atEnd(() => void stranger.kill('SIGKILL'));
+  const now = processTable.entry(stranger.pid!)!;
+  // As if the number had been an agent's before.
+  const former: Identity = { pid: now.pid, startTime: now.startTime - 1 };
+  expect(processTable.signal(former, 'SIGKILL')).toBe(false);
+  const tree = trees.find('nobody', former);
+  expect(await tree.end()).toEqual(nothing);
+  expect(lives(stranger.pid!)).toBe(true);
+});
+
+test('what a host that is gone has left is found by what it wrote down', async () => {
+  const { tree, child, leaves } = await grow('double-fork-daemon');
+  const { root, instanceId } = tree;
+  tree.forget();
+  process.kill(-child.pid!, 'SIGKILL');
+  await gone(child);
+  expect(leaves.filter(lives)).toEqual(leaves);
+  expect(await trees.find(instanceId, root).end()).toEqual(nothing);
+  expect(leaves.filter(lives)).toEqual([]);
+});
+
+test('what cannot be ended in time is listed, with its command and without its environment', async () => {
+  const { tree, child } = await grow('child');
+  const deaf = createTrees({ ...processTable, signal: () => false }, realClock).find(tree.instanceId, tree.root);
+  const { left } = await deaf.end(100);
+  expect(left).toContainEqual({ ...tree.root, command: `${process.execPath} ${fixture} child` });
+  expect(JSON.stringify(left)).not.toContain('SPEARLET');
+  expect(await tree.end()).toEqual(nothing);
+  await gone(child);
+});
+
+test('a table that cannot be read is not taken for an empty one', async () => {
+  const { tree, child, leaves } = await grow('daemon');
+  let blind = true;
+  const entry = (pid: number) => {
+    if (blind) throw Object.assign(new Error('no file descriptors'), { code: 'EMFILE' });
+    return processTable.entry(pid);
+  };
+  const table = { ...processTable, entry };
+  expect(await createTrees(table, realClock).find(tree.instanceId, tree.root).end(50)).toEqual({ left: [], complete: false });
+  const patient = createTrees(table, realClock).find(tree.instanceId, tree.root).end(20_000);
+  setImmediate(() => {
+    blind = false;
+  });
+  expect(await patient).toEqual(nothing);
+  expect(leaves.filter(lives)).toEqual([]);
+  await gone(child);
+});
+
+test('a program that starts and ends many does not pile them up, and a glance finds those that live', async () => {
+  const { tree, child } = await grow('fork-loop', '0.002');
+  const { scanner } = trees;
+  const { passes } = scanner.facts;
+  const seen = new Set<number>();
+  let most = 0;
+  while (seen.size < 50) {
+    expect(scanner.glance()).toBe(true);
+    for (const { pid } of tree.living()) seen.add(pid);
+    most = Math.max(most, tree.members.size);
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  expect(scanner.facts.passes).toBe(passes);
+  expect(most).toBeLessThan(20);
+  expect(await tree.end()).toEqual(nothing);
+  await gone(child);
+});

@@ -18,6 +18,7 @@ import { createPorts } from '../transport/ports.ts';
 import type { Network, Wire } from '../transport/wire.ts';
 import type { Chance, Clock } from '../world.ts';
 import type { Engine } from './engine.ts';
+import type { LeftoversWorld } from './leftovers.ts';
 import type { InstanceRecord } from './record.ts';
 
 /** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
@@ -37,6 +38,8 @@ export interface World {
   readonly chance: Chance;
   readonly spawn: Spawn;
   readonly network: Network;
+  /** For `stateDir`; a world without them cannot have one. */
+  readonly state?: LeftoversWorld;
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;
 }

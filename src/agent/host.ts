@@ -4,7 +4,7 @@ import { endProcessAfter } from './clock.ts';
 import { endInstance } from './descendants.ts';
 
 /** After the host is gone an agent has so long to end by itself, in ms. */
-const LAST_MOMENT = 700;
+const LAST_MOMENT = 500;
 
 /** stdin is a pipe that only the host holds: its end means that the host is gone. A terminal or a file says nothing. */
 export function watchHost(gone: () => void): () => void {

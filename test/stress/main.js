@@ -1,8 +1,10 @@
 // The long proofs: `npm run stress [-- --seed N] [--json] [--only name]`. Each says what it measured, and fails by itself.
 import { cycles } from './cycles.js';
+import { hosts } from './hosts.js';
+import { stops } from './stops.js';
 import { trees } from './trees.js';
 
-const proofs = { cycles, trees };
+const proofs = { cycles, hosts, stops, trees };
 const argument = name => {
   const at = process.argv.indexOf(`--${name}`);
   return at === -1 ? undefined : process.argv[at + 1];

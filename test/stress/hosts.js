@@ -9,14 +9,13 @@ import { fileURLToPath } from 'node:url';
 import { createSpearlet } from 'spearlet';
 import { sleep, survivors } from './measure.js';
 
-const AGENTS = 50;
-const MOMENTS = [500, 1_000, 3_000];
+const WHOLE = { agents: 50, moments: [500, 1_000, 3_000] };
 const SHAPES = ['none', 'daemon', 'none', 'stubborn', 'command', 'double-fork-daemon', 'none', 'ignores-sigterm', 'child', 'none'];
 const file = name => fileURLToPath(new URL(`../agents/${name}`, import.meta.url));
 
-async function killOne(how, say) {
+async function killOne(how, agents, moments, say) {
   const stateDir = mkdtempSync(join(tmpdir(), 'spearlet-hosts-'));
-  const host = spawn(process.execPath, [file('leaving-host.js'), how, stateDir, String(AGENTS), ...SHAPES], {
+  const host = spawn(process.execPath, [file('leaving-host.js'), how, stateDir, String(agents), ...SHAPES], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let text = '';
@@ -45,8 +44,8 @@ async function killOne(how, say) {
   host.kill('SIGKILL');
   const killed = performance.now();
   await once(host, 'exit');
-  const figures = { agents: AGENTS, processes: before };
-  for (const moment of MOMENTS) {
+  const figures = { agents, processes: before };
+  for (const moment of moments) {
     await sleep(moment - (performance.now() - killed));
     figures[`after ${moment} ms`] = count();
   }
@@ -60,13 +59,13 @@ async function killOne(how, say) {
   figures.filesLeft = readdirSync(stateDir).length;
   rmSync(stateDir, { recursive: true });
   say(`${how}: ${JSON.stringify(figures)}`);
-  const patient = Object.keys(figures['after 1000 ms'].byShape ?? {}).every(shape => shape === 'stubborn');
-  const early = how === 'namespace' ? figures['after 500 ms'].left === 0 : patient;
+  const patient = Object.keys(figures[`after ${moments[1]} ms`].byShape ?? {}).every(shape => shape === 'stubborn');
+  const early = how === 'namespace' ? figures[`after ${moments[0]} ms`].left === 0 : patient;
   return { passed: early && figures['after the next start'].left === 0 && figures.filesLeft === 0, ...figures };
 }
 
-export async function hosts(_seed, say) {
+export async function hosts(_seed, say, { agents, moments } = WHOLE) {
   const figures = {};
-  for (const how of ['default', 'namespace']) figures[how] = await killOne(how, say);
+  for (const how of ['default', 'namespace']) figures[how] = await killOne(how, agents, moments, say);
   return { passed: Object.values(figures).every(({ passed }) => passed), ...figures };
 }

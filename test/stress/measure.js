@@ -66,6 +66,8 @@ export function roundTrips(instance, pause = 5) {
       await sleep(pause);
     }
   })();
+  // Whoever ends it learns of its failure.
+  done.catch(() => {});
   return {
     times,
     async end() {

@@ -4,11 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { createSpearlet } from 'spearlet';
 import { chanceOf, listeners, quantile, sleep, survivors, zombies } from './measure.js';
 
-const OFFSETS = 100;
-const TIMES = 10;
-const RACES = 30;
 /** So many of the offsets are turns of the event loop, where most of a start's own steps are; the others spread over its time. */
-const TURNS = 40;
+const WHOLE = { offsets: 100, turns: 40, times: 10, races: 30 };
 /** How long anything may take to settle, in ms. */
 const SETTLE = 10_000;
 const FINE = ['INSTANCE_STOPPED', 'CANCELLED', 'STOPPED'];
@@ -25,6 +22,12 @@ const settled = promise =>
     ),
     sleep(SETTLE).then(() => ({ hung: true })),
   ]);
+
+/** A state may be over before the next turn. */
+const reached = (instance, state) =>
+  new Promise((resolve, reject) =>
+    instance.state$.subscribe({ next: each => each === state && resolve(), complete: () => reject(new Error(`never ${state}`)) }),
+  );
 
 /** Everything that an instance tells, and what is wrong with it in the end. */
 function watch(spearlet) {
@@ -47,7 +50,7 @@ function watch(spearlet) {
   };
 }
 
-export async function stops(seed, say) {
+export async function stops(seed, say, { offsets, turns, times, races: raced } = WHOLE) {
   const random = chanceOf(seed);
   const options = { logger: false, ports: 0, restart: { intensity: 1_000, backoff: { min: 20, max: 60 } } };
   const before = listeners();
@@ -91,15 +94,15 @@ export async function stops(seed, say) {
     }
   };
 
-  for (let offset = 0; offset < OFFSETS; offset += 1) {
-    for (let time = 0; time < TIMES; time += 1) {
+  for (let offset = 0; offset < offsets; offset += 1) {
+    for (let time = 0; time < times; time += 1) {
       const aborter = new AbortController();
       const known = new Set(spearlet.instances.map(({ id }) => id));
       const starting = spearlet.start(everyday, { signal: aborter.signal });
       starting.catch(() => {});
-      if (offset < TURNS) for (let turns = 0; turns < offset; turns += 1) await turn();
+      if (offset < turns) for (let count = 0; count < offset; count += 1) await turn();
       else {
-        const until = performance.now() + (1.2 * took * (offset - TURNS + random())) / (OFFSETS - TURNS);
+        const until = performance.now() + (1.2 * took * (offset - turns + random())) / (offsets - turns);
         while (performance.now() < until) await turn();
       }
       const instance = spearlet.instances.find(({ id }) => !known.has(id));
@@ -128,7 +131,7 @@ export async function stops(seed, say) {
     async backoff() {
       const instance = await spearlet.start(permanent);
       process.kill(instance.pid, 'SIGKILL');
-      while (instance.state !== 'backoff') await turn();
+      await reached(instance, 'backoff');
       await sleep(random() * 60);
       return instance;
     },
@@ -142,8 +145,8 @@ export async function stops(seed, say) {
     async reconnection() {
       const instance = await spearlet.start({ ...everyday, args: [reconnecting] });
       instance.execute({ command: 'after-reconnect' });
-      while (instance.state !== 'reconnecting') await turn();
-      await sleep(random() * 20);
+      await reached(instance, 'reconnecting');
+      for (let count = random() * 10; count > 1; count -= 1) await turn();
       return instance;
     },
     async 'another stop'() {
@@ -156,12 +159,12 @@ export async function stops(seed, say) {
     async crash() {
       const instance = await spearlet.start(permanent);
       instance.execute({ command: 'exit', args: ['3'] });
-      for (let turns = random() * 40; turns > 0; turns -= 1) await turn();
+      for (let count = random() * 40; count > 0; count -= 1) await turn();
       return instance;
     },
   };
   for (const [name, race] of Object.entries(races)) {
-    for (let time = 0; time < RACES; time += 1) {
+    for (let time = 0; time < raced; time += 1) {
       const instance = await race();
       const grace = [0, 50, 5_000][time % 3];
       await judge(name, Promise.resolve(), instance, [instance.stop({ grace }), ...(time % 2 ? [instance.stop({ grace: 0 })] : [])]);

@@ -15,7 +15,12 @@ const contained = how === 'default' ? {} : { containment: how };
 const begin = async n => {
   const shape = shapes[n % shapes.length];
   const args = special[shape] ?? [file('tree.js'), shape];
-  const instance = await spearlet.start({ artifactId: `leaving-${shape}`, command: process.execPath, args, ...contained });
+  const instance = await spearlet.start({
+    artifactId: `leaving${process.env.LEAVING ?? ''}-${shape}`,
+    command: process.execPath,
+    args,
+    ...contained,
+  });
   let leaves = [];
   if (shape === 'command') {
     // A program with a child and a daemon, which stays.

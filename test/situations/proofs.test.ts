@@ -6,8 +6,8 @@ import { expect, test } from 'vitest';
 type Figures = Readonly<Record<string, unknown>>;
 type Prove = (seed: number, say: (text: string) => void, sizes: object) => Promise<Figures>;
 
-async function sample(name: string, sizes: object): Promise<Figures> {
-  const proof = (await import(join(import.meta.dirname, '..', 'stress', `${name}.js`))) as Record<string, Prove>;
+async function sample(file: string, sizes: object, name = file): Promise<Figures> {
+  const proof = (await import(join(import.meta.dirname, '..', 'stress', `${file}.js`))) as Record<string, Prove>;
   return proof[name]!(7, () => {}, sizes);
 }
 
@@ -33,4 +33,8 @@ test('a flood is counted to the byte, and costs the agent no heartbeat', async (
 test('an agent that outgrows its limit ends for its memory, and its neighbour goes on', async () => {
   const figures = await sample('hungry', { times: 1 });
   if (figures.skipped === undefined) expect(figures).toMatchObject({ faults: [], neighbour: { alive: true } });
+});
+
+test('a host that is killed at any moment of its starts leaves nothing that the next one does not find', async () => {
+  expect(await sample('hosts', { kills: 4 }, 'killedWhileStarting')).toMatchObject({ kills: 4, left: 0, filesLeft: 0 });
 });

@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createSpearlet } from 'spearlet';
-import { sleep, survivors } from './measure.js';
+import { chanceOf, sleep, survivors } from './measure.js';
 
-const WHOLE = { agents: 50, moments: [500, 1_000, 3_000] };
+const WHOLE = { agents: 50, moments: [500, 1_000, 3_000], kills: 30 };
+/** The moment of a kill, from the birth of a host's file on, in ms: a start takes about so long. */
+const STARTING = 200;
 const SHAPES = ['none', 'daemon', 'none', 'stubborn', 'command', 'double-fork-daemon', 'none', 'ignores-sigterm', 'child', 'none'];
 const file = name => fileURLToPath(new URL(`../agents/${name}`, import.meta.url));
 
@@ -64,8 +66,43 @@ async function killOne(how, agents, moments, say) {
   return { passed: early && figures['after the next start'].left === 0 && figures.filesLeft === 0, ...figures };
 }
 
-export async function hosts(_seed, say, { agents, moments } = WHOLE) {
+/** Hosts that are killed while they start agents that ignore their end, and what the next one finds of them. */
+export async function killedWhileStarting(seed, say, { kills }) {
+  const random = chanceOf(seed);
+  const stateDir = mkdtempSync(join(tmpdir(), 'spearlet-hosts-'));
+  let [met, left, torn] = [0, 0, 0];
+  for (let kill = 0; kill < kills; kill += 1) {
+    const tag = `-${process.pid}-${kill}`;
+    const host = spawn(process.execPath, [file('leaving-host.js'), 'default', stateDir, '4', 'stubborn'], {
+      stdio: 'ignore',
+      env: { ...process.env, LEAVING: tag },
+    });
+    const gone = once(host, 'exit');
+    while (readdirSync(stateDir).length === 0) await sleep(1);
+    const until = performance.now() + STARTING * random();
+    while (performance.now() < until);
+    host.kill('SIGKILL');
+    await gone;
+    const ours = id => id.startsWith(`leaving${tag}-`);
+    // Who was just forked may not have its own environment yet.
+    await sleep(20);
+    const before = survivors(ours).length;
+    met += before;
+    const next = createSpearlet({ logger: false, ports: 0, stateDir });
+    const told = new Promise(resolve => next.events$.subscribe(event => event.type === 'leftovers.ended' && resolve(event)));
+    await told;
+    left += survivors(ours).length;
+    await next.stop();
+    torn += readdirSync(stateDir).length;
+  }
+  rmSync(stateDir, { recursive: true });
+  say(`${kills} hosts killed while starting: ${met} processes met, ${left} left, ${torn} files left`);
+  return { passed: left === 0 && torn === 0, kills, met, left, filesLeft: torn };
+}
+
+export async function hosts(seed, say, { agents, moments, kills } = WHOLE) {
   const figures = {};
   for (const how of ['default', 'namespace']) figures[how] = await killOne(how, agents, moments, say);
+  figures.starting = await killedWhileStarting(seed, say, { kills });
   return { passed: Object.values(figures).every(({ passed }) => passed), ...figures };
 }

@@ -6,9 +6,8 @@ import { processTable as table } from '../../dist/src/process/table.js';
 import { shapes } from '../agents/tree.js';
 import { chanceOf, quantile, sleep, survivors, zombies } from './measure.js';
 
-const WHOLE = { rounds: 30 };
-/** Where reports do not say what is left, an end is told before the last of it is gone: so long one looks again, in ms. */
-const LATER = 2_000;
+/** Where reports do not say what is left, an end is told before the last of it is gone: so long, in ms, one looks again. */
+const WHOLE = { rounds: 30, later: 2_000 };
 const program = fileURLToPath(new URL('../agents/tree.js', import.meta.url));
 
 const next = (instance, state, incarnation) =>
@@ -19,7 +18,7 @@ const next = (instance, state, incarnation) =>
     }),
   );
 
-export async function endings(seed, say, { rounds } = WHOLE) {
+export async function endings(seed, say, { rounds, later } = WHOLE) {
   const random = chanceOf(seed);
   const took = [];
   const faults = [];
@@ -73,7 +72,7 @@ export async function endings(seed, say, { rounds } = WHOLE) {
     let found = left(one, all);
     if (found.length > 0) late += 1;
     // Reports that list what is left promise that there is nothing else.
-    const until = performance.now() + (report.left === undefined ? LATER : 0);
+    const until = performance.now() + (report.left === undefined ? later : 0);
     while (found.length > 0 && performance.now() < until) {
       await sleep(20);
       found = left(one, all);

@@ -29,6 +29,7 @@ export const errorCodes = {
   RESTART_LIMIT: 'The instance fell more often than the restart intensity allows, and was given up.',
   INSTANCE_STOPPED: 'The instance is stopped or being stopped: it takes no more work.',
   STOPPED: 'The spearlet is stopped or being stopped: it starts nothing more.',
+  STATE_UNWRITABLE: 'The folder `stateDir` could not be made, read or written to when the spearlet was created. See `cause`.',
   INTERNAL: 'A defect of spearlet itself. The instance concerned was ended, and nothing else.',
 } as const;
 

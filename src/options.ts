@@ -96,7 +96,7 @@ export const spearletSchema = z.strictObject({
   maxInFlight: z.int().min(1).max(1_000_000).default(1_024),
   maxQueuedBytes: bytes.default(8 * 2 ** 20),
   maxConcurrentStarts: z.int().min(1).max(10_000).default(4),
-  /** Kept for what outlives a host; nothing uses it yet. */
+  /** Where a host writes down what it has started, so that the next one can end what a dead one has left. */
   stateDir: plain.min(1).optional(),
   logger: z.custom<Logger | false>(value => value === false || isLogger(value), { error: 'must be a pino logger or false' }).optional(),
   inspect: z

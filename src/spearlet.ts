@@ -1,4 +1,5 @@
 // The façade: options in, instances out. It makes the world, the charts' root and the records, and hides them.
+import { resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
 import { SpearletError } from './errors.ts';
@@ -17,6 +18,8 @@ import {
   stopOptionsSchema,
 } from './options.ts';
 import { parse } from './parse.ts';
+import { realDisk } from './process/disk.ts';
+import { recordedSpawn } from './process/ledger.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
 import { processTable } from './process/table.ts';
 import { contain, uncontained } from './runtime/containment.ts';
@@ -26,6 +29,7 @@ import { createExplain } from './runtime/explain.ts';
 import type { Explanation } from './runtime/explanation.ts';
 import type { ExitReport, Instance } from './runtime/instance.ts';
 import { createInstances } from './runtime/instances.ts';
+import { createLeftovers, type Leftovers } from './runtime/leftovers.ts';
 import { waiting } from './runtime/record.ts';
 import { type Stats, statsOf } from './runtime/stats.ts';
 import { charts, type World, wire } from './runtime/wiring.ts';
@@ -70,21 +74,38 @@ export interface Expected {
 /** One for all spearlets of this process, made when the first one is. */
 let programs: Programs | null = null;
 
-/** Throws SpearletError INVALID_OPTIONS with every issue at once. Starts nothing yet. */
+/**
+ * Throws SpearletError INVALID_OPTIONS with every issue at once, STATE_UNWRITABLE where `stateDir` cannot be used. Starts
+ * nothing yet; what dead hosts have left in `stateDir` is being ended when it returns.
+ */
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   programs ??= createPrograms(processTable, realClock);
-  const world = { clock: realClock, chance: realChance, programs, network: tcp };
+  const state = { disk: realDisk, table: processTable, trees: programs.trees };
+  const world = { clock: realClock, chance: realChance, programs, network: tcp, state };
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 
 /** The same in another world than the real one, or with changed charts. Not for embedders. */
-export function createSpearletIn(world: World, input: SpearletOptions, running = charts): Spearlet {
+export function createSpearletIn(given: World, input: SpearletOptions, running = charts): Spearlet {
   const options = parse(spearletSchema, input, 'options');
-  const { clock, chance } = world;
+  const { clock, chance } = given;
   const logger = guarded(createLogger(options.logger));
   const deadlines = createDeadlines(clock);
   const handles = new Map<string, Instance>();
   const engine = createEngine(clock, logger, record => handles.get(record.id)!);
+  const { stateDir } = options;
+  const leftovers: Leftovers | null =
+    stateDir === undefined || given.state === undefined
+      ? null
+      : createLeftovers({
+          ...given.state,
+          logger,
+          folder: resolve(given.workingDirectory, stateDir),
+          id: chance.id(),
+          tell: event => engine.tell(() => engine.events$.next(event)),
+        });
+  const ledger = leftovers?.ledger ?? null;
+  const world = ledger === null ? given : { ...given, programs: { ...given.programs, spawn: recordedSpawn(given.programs.spawn, ledger) } };
   const trace = createTrace(clock, (instanceId, connectionId) => {
     const peers = instanceId === null ? engine.lobby : engine.records.get(instanceId)?.peers;
     return peers?.get(connectionId)?.label;
@@ -118,6 +139,8 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
     stopping = true;
+    // Nothing was started before that, and its event comes before the last.
+    if (leftovers?.ended) await leftovers.ended;
     if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace });
     await stopped.promise;
     // A program that even SIGKILL does not end must not keep us for ever.
@@ -125,6 +148,7 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
     const timer = clock.setTimeout(late.resolve, LET_GO);
     await Promise.race([Promise.allSettled(engine.closing), late.promise]);
     clock.clearTimeout(timer);
+    ledger?.close();
   };
 
   return {
@@ -142,6 +166,8 @@ export function createSpearletIn(world: World, input: SpearletOptions, running =
       engine.closing.add(settled);
       void settled.finally(() => engine.closing.delete(settled));
       const contained = await finding;
+      // What dead hosts have left may hold what this one needs.
+      if (leftovers?.ended) await leftovers.ended;
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId: spec.artifactId });
       const aborted = new SpearletError('CANCELLED', `the start of ${spec.artifactId} was aborted`, {
         artifactId: spec.artifactId,

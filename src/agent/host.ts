@@ -1,5 +1,10 @@
-// How an agent learns that its host is gone, whatever became of the network between them.
+// How an agent learns that its host is gone, whatever became of the network between them, and how it ends then.
 import { fstatSync } from 'node:fs';
+import { endProcessAfter } from './clock.ts';
+import { endInstance } from './descendants.ts';
+
+/** After the host is gone an agent has so long to end by itself, in ms. */
+const LAST_MOMENT = 500;
 
 /** stdin is a pipe that only the host holds: its end means that the host is gone. A terminal or a file says nothing. */
 export function watchHost(gone: () => void): () => void {
@@ -25,4 +30,10 @@ function isPipe(descriptor: number): boolean {
     // Closed: it tells nothing.
     return false;
   }
+}
+
+/** With what has come of it, since nobody else is there to end that; null: this process is not an instance's own. */
+export function endWithHost(instanceId: string | null): void {
+  endProcessAfter(LAST_MOMENT, 1);
+  if (instanceId !== null) process.once('exit', () => endInstance(instanceId));
 }

@@ -3,9 +3,9 @@ import { reasonOf, SpearletError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
 import type { ExecuteRequest, ExecuteResponse, U64 } from '../protocol/message.ts';
 import { encodeExecuteResponse } from '../protocol/v1.ts';
-import { endProcessAfter, soon } from './clock.ts';
+import { soon } from './clock.ts';
 import { readInvitation } from './environment.ts';
-import { watchHost } from './host.ts';
+import { endWithHost, watchHost } from './host.ts';
 import { openSession, type Session } from './session.ts';
 import { abort, type Request, signalOf, type Task } from './task.ts';
 import { createTextJoiner, needsMoreThan, pieces } from './text.ts';
@@ -37,8 +37,6 @@ const HIGH_WATER = 256 * 1024;
 /** Results kept for a host that may have missed them: it drops what it has already. A count and UTF-16 units. */
 const KEPT_RESULTS = 64;
 const KEPT_SIZE = 2 ** 20;
-/** After the host is gone an agent has so long to end by itself, in ms. */
-const LAST_MOMENT = 700;
 const MAX_EXIT_CODE = 2 ** 31 - 1;
 
 /**
@@ -236,7 +234,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
         tasks.clear();
         process.off('SIGTERM', hurry);
         unwatch();
-        if (hostGone) endProcessAfter(LAST_MOMENT, 1);
+        if (hostGone) endWithHost(options.environment === undefined ? invitation.instanceId : null);
         if (error === null) resolve();
         else reject(error);
       },

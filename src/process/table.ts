@@ -1,6 +1,6 @@
 // The system's table of processes, as Linux shows it in /proc: who there is, whose child, since when, with which cookie.
 // One of the files that touch the world; elsewhere than on Linux it knows nobody (`works` is false).
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
 /** A pid alone may mean somebody else by now; with the start time (ticks since boot) it means one process for ever. */
 export interface Identity {
@@ -49,6 +49,8 @@ export interface ProcessTable {
   signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): void;
   /** Which boot start times count from. */
   bootId(): string;
+  /** Which pid namespace pids are of, as a number in text. */
+  pidSpace(): string;
   /** The next turn of the event loop. */
   turn(): Promise<void>;
 }
@@ -180,5 +182,6 @@ export const processTable: ProcessTable = {
     }),
   signalGroup: (group, name) => void attempt(() => process.kill(-group, name)),
   bootId: () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
+  pidSpace: () => /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0',
   turn: () => new Promise(resolve => setImmediate(resolve)),
 };

@@ -8,6 +8,7 @@ import type { Logger } from '../options.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
+import type { LeftoversEnded } from './leftovers.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
 import { causeOf, codeOf, endingOf, factsOf, idsOf, reportOf, startFailure } from './report.ts';
@@ -36,7 +37,8 @@ export type SpearletEvent =
       readonly connectionId: string;
       readonly code: string;
       readonly message: string;
-    };
+    }
+  | LeftoversEnded;
 
 export interface Engine {
   readonly events$: Subject<SpearletEvent>;

@@ -18,6 +18,7 @@ import type { Network, Wire } from '../transport/wire.ts';
 import type { Chance, Clock } from '../world.ts';
 import type { Engine } from './engine.ts';
 import { createLaunch } from './launch.ts';
+import type { LeftoversWorld } from './leftovers.ts';
 import type { InstanceRecord } from './record.ts';
 import { newRun } from './run.ts';
 
@@ -40,6 +41,8 @@ export interface World {
   readonly chance: Chance;
   readonly programs: Programs;
   readonly network: Network;
+  /** For `stateDir`; a world without them cannot have one. */
+  readonly state?: LeftoversWorld;
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;
 }

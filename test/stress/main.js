@@ -1,8 +1,14 @@
 // The long proofs: `npm run stress [-- --seed N] [--json] [--only name]`. Each says what it measured, and fails by itself.
+import { crashes } from './crashes.js';
 import { cycles } from './cycles.js';
+import { endings } from './endings.js';
+import { flood } from './flood.js';
+import { hosts } from './hosts.js';
+import { hungry } from './hungry.js';
+import { stops } from './stops.js';
 import { trees } from './trees.js';
 
-const proofs = { cycles, trees };
+const proofs = { crashes, cycles, endings, flood, hosts, hungry, stops, trees };
 const argument = name => {
   const at = process.argv.indexOf(`--${name}`);
   return at === -1 ? undefined : process.argv[at + 1];

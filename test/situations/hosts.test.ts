@@ -1,0 +1,228 @@
+// Hosts that are killed, and what the next one with the same stateDir makes of what they left.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createSpearlet, type SpearletError, type SpearletEvent } from '../../src/index.ts';
+import { type Disk, realDisk } from '../../src/process/disk.ts';
+import { openLedger } from '../../src/process/ledger.ts';
+import { processTable } from '../../src/process/table.ts';
+import { createTrees } from '../../src/process/tree.ts';
+import { createLeftovers } from '../../src/runtime/leftovers.ts';
+import { realClock } from '../../src/world.ts';
+import { atEnd, remember } from '../census/census.ts';
+import { agentFile, everyday, openSpearlet, seen, until } from './world.ts';
+
+interface Left {
+  readonly id: string;
+  readonly shape: string;
+  readonly pid: number;
+  readonly leaves: readonly number[];
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'spearlet-state-'));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A host of so many agents that stand, with these trees below them. */
+async function openHost(stateDir: string, count: number, ...shapes: string[]): Promise<{ host: ChildProcess; left: readonly Left[] }> {
+  const host = spawn(process.execPath, [agentFile('leaving-host.js'), 'default', stateDir, String(count), ...shapes], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  atEnd(() => void host.kill('SIGKILL'));
+  let text = '';
+  for await (const chunk of host.stdout!) {
+    text += chunk;
+    if (text.includes('\n')) break;
+  }
+  const left = JSON.parse(text) as Left[];
+  for (const { id } of left) remember(id);
+  return { host, left };
+}
+
+const kill = async (host: ChildProcess): Promise<void> => {
+  const gone = once(host, 'exit');
+  host.kill('SIGKILL');
+  await gone;
+};
+const lives = (pid: number): boolean => processTable.entry(pid)?.living ?? false;
+const endOf = (spearlet: { events$: ReturnType<typeof openSpearlet>['events$'] }): Promise<SpearletEvent> =>
+  seen(spearlet.events$, event => event.type === 'leftovers.ended');
+
+test('what a killed host has left is ended before the next one starts anything, and its folder is clean', async () => {
+  const stateDir = join(newFolder(), 'made', 'for', 'it');
+  const { host, left } = await openHost(stateDir, 3, 'stubborn', 'daemon', 'double-fork-daemon');
+  expect(left.flatMap(({ pid, leaves }) => [pid, ...leaves]).filter(lives)).toHaveLength(5);
+  expect(statSync(stateDir).mode & 0o777).toBe(0o700);
+  const [name] = readdirSync(stateDir);
+  const written = readFileSync(join(stateDir, name!), 'utf8');
+  for (const { id, pid } of left) expect(written).toContain(JSON.stringify({ instanceId: id, pid }).slice(0, -1));
+  const words = new Set(written.match(/[a-z]\w+(?=":)/gi));
+  expect([...words].sort()).toEqual(['instanceId', 'pid', 'startTime']);
+  await kill(host);
+
+  const next = openSpearlet({ stateDir });
+  const told = endOf(next);
+  const instance = await next.start(everyday);
+  expect(left.flatMap(({ pid, leaves }) => [pid, ...leaves]).filter(lives)).toEqual([]);
+  const event = await told;
+  expect(event).toMatchObject({ type: 'leftovers.ended', instanceId: null, hosts: 1, instances: 3, left: 0 });
+  expect((event as { processes: number }).processes).toBeGreaterThanOrEqual(1);
+  expect(next.log.join()).toContain('what a dead host has left was ended');
+  expect(readdirSync(stateDir)).toHaveLength(1);
+  await instance.stop();
+  await next.stop();
+  expect(readdirSync(stateDir)).toEqual([]);
+});
+
+test('a host that lives is left alone, and so is what it has started, by hosts that share its folder', async () => {
+  const stateDir = newFolder();
+  const { host, left } = await openHost(stateDir, 1, 'daemon');
+  const other = openSpearlet({ stateDir });
+  const third = openSpearlet({ stateDir });
+  await other.start(everyday);
+  await third.start(everyday);
+  await third.stop();
+  expect(other.events.concat(third.events).filter(({ type }) => type === 'leftovers.ended')).toEqual([]);
+  expect(left.flatMap(({ pid, leaves }) => [pid, ...leaves]).filter(lives)).toHaveLength(2);
+  expect(readdirSync(stateDir)).toHaveLength(2);
+  await other.stop();
+  await kill(host);
+  const last = openSpearlet({ stateDir });
+  await endOf(last);
+  await last.stop();
+  expect(readdirSync(stateDir)).toEqual([]);
+});
+
+/** A ledger as a host that is gone would have left it. */
+function write(folder: string, boot: string, lines: readonly string[], host = { pid: 4_000_000, startTime: 1 }): string {
+  const name = `host.${boot}.${processTable.pidSpace()}.${host.pid}.${host.startTime}.abc`;
+  writeFileSync(join(folder, name), lines.join(''), { mode: 0o600 });
+  return join(folder, name);
+}
+const slot = (facts: object): string => `${JSON.stringify(facts).padEnd(511)}\n`;
+
+test('a recycled pid is nobody of ours: what is written counts only with its start time, in this boot', async () => {
+  const stateDir = newFolder();
+  const stranger = spawn('sleep', ['100'], { stdio: 'ignore', detached: true });
+  atEnd(() => void stranger.kill('SIGKILL'));
+  const { startTime } = processTable.entry(stranger.pid!)!;
+  write(stateDir, processTable.bootId(), [slot({ instanceId: 'gone-1', pid: stranger.pid, startTime: startTime - 1 })]);
+  write(stateDir, 'another-boot', [slot({ instanceId: 'gone-2', pid: stranger.pid, startTime })]);
+  const spearlet = openSpearlet({ stateDir });
+  expect(await endOf(spearlet)).toMatchObject({ hosts: 2, instances: 1, processes: 0, left: 0 });
+  expect(lives(stranger.pid!)).toBe(true);
+  await spearlet.stop();
+  expect(readdirSync(stateDir)).toEqual([]);
+});
+
+test('what is torn, foreign or forged is passed over, and the rest is read', async () => {
+  const stateDir = newFolder();
+  const cookie = `left-${process.pid}`;
+  remember(cookie);
+  const program = spawn('sleep', ['100'], { stdio: 'ignore', detached: true, env: { ...process.env, SPEARLET_INSTANCE_ID: cookie } });
+  const gone = once(program, 'exit');
+  const bystander = spawn('sleep', ['100'], { stdio: 'ignore', detached: true });
+  atEnd(() => void bystander.kill('SIGKILL'));
+  const { pid, startTime } = processTable.entry(bystander.pid!)!;
+  const boot = processTable.bootId();
+  // Killed between writing that it begins and writing what became of it; and a slot that is cut off.
+  const begun = [
+    slot({ instanceId: 'x' }).slice(0, 100),
+    '\n',
+    '\0'.repeat(511),
+    '\n',
+    slot({ instanceId: cookie }),
+    '{"instanceId":"torn',
+  ];
+  write(stateDir, boot, begun);
+  const forged = write(stateDir, boot, [slot({ instanceId: 'forged', pid, startTime })], { pid: 4_000_001, startTime: 1 });
+  chmodSync(forged, 0o666);
+  writeFileSync(join(stateDir, 'notes.txt'), 'mine');
+  const spearlet = openSpearlet({ stateDir });
+  expect(await endOf(spearlet)).toMatchObject({ hosts: 1, instances: 2, processes: 1, left: 0 });
+  await gone;
+  expect(lives(pid)).toBe(true);
+  await spearlet.stop();
+  expect(readdirSync(stateDir).sort()).toEqual([forged.slice(stateDir.length + 1), 'notes.txt'].sort());
+});
+
+test('a folder that cannot be used is told at once, and nothing is left open', () => {
+  const folder = newFolder();
+  writeFileSync(join(folder, 'file'), '');
+  for (const stateDir of [join(folder, 'file'), join(folder, 'file', 'below'), '/proc/nowhere']) {
+    let error: SpearletError | null = null;
+    try {
+      createSpearlet({ logger: false, stateDir });
+    } catch (thrown) {
+      error = thrown as SpearletError;
+    }
+    expect({ stateDir, code: error?.code, named: error?.message.includes(stateDir) }).toEqual({
+      stateDir,
+      code: 'STATE_UNWRITABLE',
+      named: true,
+    });
+  }
+});
+
+test('a disk that fills up hurts no program: it is said once, and again after it was well', () => {
+  let full = false;
+  const disk: Disk = {
+    ...realDisk,
+    create(folder, name) {
+      const file = realDisk.create(folder, name);
+      return {
+        ...file,
+        write(offset, text) {
+          if (full) throw new Error('ENOSPC: no space left on device');
+          file.write(offset, text);
+        },
+      };
+    },
+  };
+  const folder = newFolder();
+  const log: string[] = [];
+  const logger = { info() {}, warn: (_: object, message: string) => log.push(message) } as never;
+  const world = { disk, table: processTable, trees: createTrees(processTable, realClock) };
+  const { ledger } = createLeftovers({ ...world, logger, folder, id: 'a', tell() {} });
+  const first = ledger!.begin('one');
+  full = true;
+  first.started({ pid: 2, startTime: 3 });
+  const second = ledger!.begin('two');
+  expect(log).toHaveLength(1);
+  full = false;
+  second.gone();
+  full = true;
+  first.gone();
+  expect(log).toHaveLength(2);
+  ledger!.close();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('slots are used again: the file is as large as the busiest moment was', () => {
+  const folder = newFolder();
+  const ledger = openLedger({ disk: realDisk, table: processTable, folder, id: 'a' }, () => {});
+  for (let n = 0; n < 1_000; n += 1) {
+    const entries = ['a', 'b', 'c'].map(letter => ledger.begin(`${letter}-${n}`));
+    for (const entry of entries) entry.started({ pid: 2 + n, startTime: n });
+    for (const entry of entries) entry.gone();
+  }
+  const kept = ledger.begin('x'.repeat(265));
+  kept.started({ pid: 2 ** 31, startTime: 2 ** 53 - 1 });
+  const [name] = readdirSync(folder);
+  expect(statSync(join(folder, name!)).size).toBe(3 * 512);
+  ledger.close();
+  expect(existsSync(join(folder, name!))).toBe(true);
+  kept.gone();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('without a stateDir an agent on serve() takes its daemons along when its host is killed', async () => {
+  const { host, left } = await openHost('', 3, 'daemon', 'double-fork-daemon', 'background');
+  await kill(host);
+  await until(() => !left.flatMap(({ pid, leaves }) => [pid, ...leaves]).some(lives));
+});

@@ -1,0 +1,63 @@
+// An agent that grows by 500 MB a second over its limit of 300 MB is ended within a second of crossing it, as MEMORY_EXCEEDED;
+// its neighbour goes on.
+import { fileURLToPath } from 'node:url';
+import { createSpearlet } from 'spearlet';
+import { quantile, roundTrips, survivors } from './measure.js';
+
+const RATE = 500;
+const LIMIT = 300;
+/** It would stop growing there, in MB: then the limit is not enforced. */
+const MOST = 900;
+const WITHIN = 1_000;
+const WHOLE = { times: 5 };
+const greedy = fileURLToPath(new URL('../agents/greedy.js', import.meta.url));
+
+export async function hungry(_seed, say, { times } = WHOLE) {
+  const spearlet = createSpearlet({ logger: false, ports: 0 });
+  const neighbour = await spearlet.start({ artifactId: 'neighbour', command: process.execPath, args: [greedy], maxMemory: '1GB' });
+  const trips = roundTrips(neighbour);
+  const took = [];
+  const held = [];
+  const faults = [];
+  for (let time = 0; time < times; time += 1) {
+    const instance = await spearlet.start({ artifactId: 'hungry', command: process.execPath, args: [greedy], maxMemory: `${LIMIT}MB` });
+    const execution = instance.execute({ command: 'grow', args: [String(RATE), String(MOST)] }, { reject: false });
+    let crossed = null;
+    let most = 0;
+    execution.updates$.subscribe(({ output }) => {
+      const now = Number(output?.trim().split('\n').at(-1) ?? 0);
+      most = Math.max(most, now);
+      if (most >= LIMIT) crossed ??= performance.now();
+    });
+    const first = await Promise.race([instance.exited, execution.result]);
+    if (first.output === 'grown') {
+      await trips.end();
+      await spearlet.stop({ grace: 0 });
+      const skipped = 'maxMemory is not enforced here';
+      say(skipped);
+      return { passed: true, skipped };
+    }
+    const report = await instance.exited;
+    const result = await execution.result.catch(error => error);
+    took.push(crossed === null ? 0 : performance.now() - crossed);
+    held.push(most);
+    const left = survivors(id => id === instance.id).length;
+    const { reason, message, peakMemory, signal } = report;
+    if (reason !== 'memory' || left > 0) faults.push({ reason, message, signal, left });
+    say(
+      `${Math.round(took.at(-1))} ms after crossing, at ${most} MB: ${reason}, peak ${peakMemory}, execution ${result.code ?? result.status}`,
+    );
+  }
+  const alive = neighbour.state === 'ready' || neighbour.state === 'executing';
+  const all = await trips.end();
+  await spearlet.stop();
+  const passed = faults.length === 0 && alive && Math.max(...took) < WITHIN;
+  const neighbourFigures = { alive, trips: all.length, p50: quantile(all, 0.5), p99: quantile(all, 0.99) };
+  return {
+    passed,
+    endedAfter: { p50: quantile(took, 0.5), max: quantile(took, 1), bound: WITHIN },
+    heldAtEnd: held,
+    neighbour: neighbourFigures,
+    faults,
+  };
+}

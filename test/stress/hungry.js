@@ -29,7 +29,8 @@ export async function hungry(_seed, say, { times } = WHOLE) {
       most = Math.max(most, now);
       if (most >= LIMIT) crossed ??= performance.now();
     });
-    const first = await Promise.race([instance.exited, execution.result]);
+    const ended = execution.result.catch(error => error);
+    const first = await Promise.race([instance.exited, ended]);
     if (first.output === 'grown') {
       await trips.end();
       await spearlet.stop({ grace: 0 });
@@ -38,15 +39,14 @@ export async function hungry(_seed, say, { times } = WHOLE) {
       return { passed: true, skipped };
     }
     const report = await instance.exited;
-    const result = await execution.result.catch(error => error);
+    const { code, cause } = await ended;
     took.push(crossed === null ? 0 : performance.now() - crossed);
     held.push(most);
     const left = survivors(id => id === instance.id).length;
     const { reason, message, peakMemory, signal } = report;
-    if (reason !== 'memory' || left > 0) faults.push({ reason, message, signal, left });
-    say(
-      `${Math.round(took.at(-1))} ms after crossing, at ${most} MB: ${reason}, peak ${peakMemory}, execution ${result.code ?? result.status}`,
-    );
+    const known = code === 'OUTCOME_UNKNOWN' && cause?.code === 'MEMORY_EXCEEDED' && peakMemory > LIMIT * 1e6;
+    if (reason !== 'memory' || left > 0 || !known) faults.push({ reason, message, signal, left, code, peakMemory });
+    say(`${Math.round(took.at(-1))} ms after crossing, at ${most} MB: ${reason}, peak ${peakMemory}, execution ${code} for ${cause?.code}`);
   }
   const alive = neighbour.state === 'ready' || neighbour.state === 'executing';
   const all = await trips.end();

@@ -14,14 +14,21 @@ const reconnecting = fileURLToPath(new URL('../agents/reconnecting.js', import.m
 const everyday = { artifactId: 'stops', command: process.execPath, args: [agent] };
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
-const settled = promise =>
-  Promise.race([
-    promise.then(
-      value => ({ value }),
-      error => ({ error }),
-    ),
-    sleep(SETTLE).then(() => ({ hung: true })),
-  ]);
+const settled = async promise => {
+  let late;
+  const hung = new Promise(resolve => {
+    late = setTimeout(() => resolve({ hung: true }), SETTLE);
+  });
+  const told = promise.then(
+    value => ({ value }),
+    error => ({ error }),
+  );
+  try {
+    return await Promise.race([told, hung]);
+  } finally {
+    clearTimeout(late);
+  }
+};
 
 /** A state may be over before the next turn. */
 const reached = (instance, state) =>

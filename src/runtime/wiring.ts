@@ -202,10 +202,10 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       giveUpDelay: GIVE_UP,
       drainDelay: DRAIN,
       sweepDelay: SWEEP,
-      // Full jitter: a random share of a bound that doubles with every fall.
+      // Full jitter: a random share of a bound that is `min` at first and doubles with every fall.
       backoff: ({ context }) => {
         const { min, max } = options.restart.backoff;
-        return Math.max(1, Math.floor(chance.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts))));
+        return Math.max(1, Math.floor(chance.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
       },
       restartPeriod: options.restart.period,
       stableUptime: options.restart.period,

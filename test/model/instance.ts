@@ -219,7 +219,7 @@ function delay(name: string, { patience, attempts }: InstanceContext): number {
     giveUpDelay: 5_000,
     drainDelay: 250,
     sweepDelay: 3_000,
-    backoff: Math.floor(0.5 * Math.min(10_000, 100 * 2 ** attempts)),
+    backoff: Math.floor(0.5 * Math.min(10_000, 100 * 2 ** (attempts - 1))),
     stableUptime: 1_000_000,
   };
   return delays[name] ?? Number.NaN;

@@ -88,9 +88,9 @@ export async function crashes(_seed, say, { looping, limited, milliseconds, boun
   let longest = 0;
   for (const [id, { falls, waits, spawned }] of ofEndless) {
     if (id === healthy.id) continue;
-    // The bound doubles with every fall, the first included. A timer may be late; the queue for a start comes after.
+    // The bound doubles with every fall after the first. A timer may be late; the queue for a start comes after.
     waits.forEach((wait, n) => {
-      const most = Math.min(backoff.max, backoff.min * 2 ** (n + 1));
+      const most = Math.min(backoff.max, backoff.min * 2 ** n);
       longest = Math.max(longest, wait - most);
       if (wait > most + LATE) tooLate.push(`${id}: wait ${n + 1} took ${Math.round(wait)} ms, its bound is ${most}`);
     });

@@ -60,7 +60,7 @@ const inputOf = ({ restart = 'temporary', intensity = 3, external = false, onUnr
 
 /** What can happen in a state. */
 function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
-  const { connections, session, claimant, falls, external, onUnresponsive, pid, exit, output, tree, address } =
+  const { connections, session, claimant, falls, external, restart, pid, exit, output, tree, address } =
     snapshot.context as InstanceContext;
   const connected = snapshot.matches({ running: 'connected' });
   const stopping = snapshot.matches({ running: 'stopping' });
@@ -100,7 +100,8 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
       // Once it is signalled it may be gone already.
       return pid === null || signalled ? [] : [{ type, bytes: MAX_MEMORY + 1, limit: MAX_MEMORY }];
     case 'agent.unresponsive':
-      return onUnresponsive === 'restart' && snapshot.matches({ running: { connected: 'executing' } }) ? [{ type }] : [];
+      // Where it has fallen before, its falls would be forgotten while it is waited for.
+      return !external && restart === 'temporary' && snapshot.matches({ running: { connected: 'executing' } }) ? [{ type }] : [];
     case 'stop':
       return (stopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
     case 'xstate.error.actor.*': {
@@ -146,6 +147,7 @@ function feasible(steps: readonly Step[]): number {
   let probed = false;
   let quick = false;
   let promised: string | null = null;
+  let owes = false;
   const claimed = new Set<unknown>();
   for (const [i, { event, state }] of steps.entries()) {
     const { type, connectionId, code } = event;
@@ -156,6 +158,10 @@ function feasible(steps: readonly Step[]): number {
       claimed.clear();
     }
     if (type === 'socket.accepted') claimed.delete(connectionId);
+    // What was cancelled is missed once.
+    if (type === 'agent.unresponsive' && !owes) return i;
+    if (type === 'work.begun') owes = true;
+    if (type === 'agent.unresponsive' || type === 'work.finished') owes = false;
     if (type === 'process.spawned' || type === 'process.failed') {
       if (spawned || failed) return i;
       if (type === 'process.failed') failed = true;

@@ -10,8 +10,8 @@ import { quantile, roundTrips, sleep, survivors, zombies } from './measure.js';
 const WHOLE = { looping: 190, limited: 10, milliseconds: 60_000, bound: 20, backoff: { min: 200, max: 30_000 } };
 const INTENSITY = 5;
 /**
- * Heap that a fall may leave, in bytes, over the second half. Our own notes are in it, and code that V8 still compiles: over
- * 3,200 falls of 30 instances it was 77,000 a fall for the first 200, 1,500 up to 800, and nothing from 2,000 on.
+ * Heap that a fall may leave, in bytes, over the second half. Our own notes are in it, and code that V8 still compiles: in a
+ * run of 3,200 falls of 30 instances it was some 1,500 a fall up to 800, and 200 from 2,000 on.
  */
 const HEAP_PER_FALL = 1_024;
 const HALF = 2;

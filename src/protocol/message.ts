@@ -48,6 +48,11 @@ export interface ExecuteResponse {
   readonly output: string | null;
   readonly error: string | null;
   readonly exitCode: number | null;
+  /**
+   * Bytes of running output that this execution had written before this message. The SDK says so once a connection was lost,
+   * so that the host knows what was lost with it; agents in other languages may.
+   */
+  readonly outputOffset?: number;
 }
 
 /** What spearlet puts into a Signal. An agent in another language may send or understand less. */

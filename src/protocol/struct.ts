@@ -27,6 +27,8 @@ export interface Struct {
   readonly name: string;
   readonly fields: readonly Field[];
   readonly denyUnknown: boolean;
+  /** A field that is none for serde: its JSON text is the last value where it is there, whatever it holds. */
+  readonly extra?: string;
 }
 
 const missing = Symbol('missing');
@@ -51,23 +53,29 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
   cursor.at += 1;
   const values: unknown[] = [];
   for (let i = 0; i < fields.length; i += 1) values.push(missing);
+  let extra: string | null = null;
   let expected = 0;
   if (peek(cursor) === CLOSE_OBJECT) cursor.at += 1;
   else
     for (;;) {
       peek(cursor);
       let index = expected;
+      let isExtra = false;
       const likely = fields[expected];
       if (likely !== undefined && isLiteral(cursor, likely.literal)) cursor.at += likely.literal.length;
       else {
         const name = readString(cursor);
         index = indexOf(fields, name);
+        isExtra = name === struct.extra;
         if (index === -1 && struct.denyUnknown) throw fault(cursor, `unknown field '${name.slice(0, 40)}' in ${struct.name}`);
         take(cursor, COLON, "':'");
       }
       const known = fields[index];
-      if (known === undefined) skipValue(cursor);
-      else {
+      if (known === undefined) {
+        const from = cursor.at;
+        skipValue(cursor);
+        if (isExtra) extra = cursor.bytes.toString('latin1', from, cursor.at).trim();
+      } else {
         if (values[index] !== missing) throw fault(cursor, `duplicate field '${known.name}' in ${struct.name}`);
         values[index] = known.read(cursor);
         expected = index + 1;
@@ -83,6 +91,7 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
     if (!fields[i]!.optional) throw fault(cursor, `missing field '${fields[i]!.name}' in ${struct.name}`);
     values[i] = null;
   }
+  if (struct.extra !== undefined) values.push(extra);
   return values;
 }
 

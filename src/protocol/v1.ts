@@ -79,6 +79,7 @@ const EXECUTE_RESPONSE: Struct = {
     field('error', optional(readString), true),
     field('exit_code', optional(readInteger(-(2n ** 31n), 2n ** 31n - 1n)), true),
   ],
+  extra: 'output_offset',
 };
 
 /** Reads the body of a frame, consuming it: `payload` lies where its text was. Throws PROTOCOL_ERROR. */
@@ -110,14 +111,17 @@ export function decodeExecuteRequest(payload: Buffer): ExecuteRequest {
 }
 
 export function decodeExecuteResponse(payload: Buffer): ExecuteResponse {
-  const [taskId, status, output, error, exitCode] = decodeStruct(payload, EXECUTE_RESPONSE) as [
+  const [taskId, status, output, error, exitCode, offset] = decodeStruct(payload, EXECUTE_RESPONSE) as [
     string,
     Status,
     string | null,
     string | null,
     number | null,
+    string | null | undefined,
   ];
-  return { taskId, status, output, error, exitCode };
+  const response = { taskId, status, output, error, exitCode };
+  // What is no such number is an unknown field like any other: ignored.
+  return offset != null && /^\d{1,15}$/.test(offset) ? { ...response, outputOffset: Number(offset) } : response;
 }
 
 /** What a Signal says, as far as we know it: an unknown one may still contain the word `terminate`. Null for all else. */

@@ -14,11 +14,13 @@ import {
 import { parse } from '../parse.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeExecuteResponse, encodeSignal } from '../protocol/v1.ts';
+import { onAbort } from './abort.ts';
 import { type CallCounts, newCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
-import { type Call, type CallEvents, createCall, type Execution, refusedExecution } from './execution.ts';
+import { type Call, type CallEvents, createCall, type Execution } from './execution.ts';
 import { createOrphans } from './orphans.ts';
-import { encodeRequest, WIRE_FACTOR } from './request.ts';
+import { refusedExecution } from './refused.ts';
+import { encodeRequest, UNREAD_FACTOR, WIRE_FACTOR } from './request.ts';
 import { createUnanswered } from './unanswered.ts';
 import { createWork } from './work.ts';
 
@@ -33,7 +35,8 @@ export interface Calls {
   answer(message: SpearMessage): void;
   /** A session is open: what waited goes out. */
   attach(link: Link): void;
-  detach(): void;
+  /** The session is lost, for this cause: what was sent waits for an answer on the next one. */
+  detach(cause: SpearletError | undefined): void;
   /** The program is gone: what it was given has an unknown outcome. */
   incarnationEnded(why: string, cause: unknown): void;
   /** No new execution is taken; those in flight may still be answered. */
@@ -74,8 +77,8 @@ export function createCalls(owner: CallsOwner): Calls {
     new SpearletError(code, message, { ...facts, taskId: call.taskId, cause });
 
   const isHeld = (): boolean => throttling.size > 0 && link !== null;
-  const orphans = createOrphans(deadlines, owner.reconnectWindow, isHeld, call =>
-    call.end('lost', fault(call, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window')),
+  const orphans = createOrphans(deadlines, owner.reconnectWindow, isHeld, (call, cause) =>
+    call.end('lost', fault(call, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window', cause)),
   );
 
   const throttle = (call: Call, on: boolean): void => {
@@ -86,11 +89,10 @@ export function createCalls(owner: CallsOwner): Calls {
   };
 
   const unanswered = createUnanswered(owner, counts, isHeld);
-  /** Nobody waits for it any more. */
+  /** Nobody waits for it any more. The request's own id says which one is meant: its task id may be in use again. */
   const tellOff = (requestId: U64, taskId: string): void => {
-    if (link === null) return;
-    link.send('Signal', nextId++, encodeSignal({ signal: 'cancel', task_id: taskId }));
-    unanswered.add(requestId, taskId);
+    if (link !== null && unanswered.add(requestId, taskId))
+      link.send('Signal', requestId, encodeSignal({ signal: 'cancel', task_id: taskId }));
   };
 
   /** Ends a call from our side, and tells the agent where it has heard of it. */
@@ -100,8 +102,8 @@ export function createCalls(owner: CallsOwner): Calls {
     if (call.end(happening, error) && known) tellOff(call.requestId, call.taskId);
   };
 
-  const cancel = (call: Call, reason: string): void =>
-    abandon(call, 'cancel', fault(call, 'CANCELLED', `the execution was cancelled: ${reason}`));
+  const cancel = (call: Call, reason: string, cause?: unknown): void =>
+    abandon(call, 'cancel', fault(call, 'CANCELLED', `the execution was cancelled: ${reason}`, cause));
 
   const events: CallEvents = {
     settled(call) {
@@ -129,15 +131,15 @@ export function createCalls(owner: CallsOwner): Calls {
     if (namedTasks.has(taskId)) throw new SpearletError('INVALID_OPTIONS', `the task id '${taskId}' is in flight already`);
     if (closed !== null)
       throw new SpearletError('INSTANCE_STOPPED', `the instance takes no more work: ${closed.why}`, { cause: closed.cause });
-    if (signal?.aborted) throw new SpearletError('CANCELLED', 'the signal was aborted before the execution began');
+    if (signal?.aborted)
+      throw new SpearletError('CANCELLED', 'the signal was aborted before the execution began', { cause: signal.reason });
     if (calls.size >= options.maxInFlight) {
       throw new SpearletError('OVERLOADED', `${calls.size} executions are in flight, the bound is maxInFlight (${options.maxInFlight})`);
     }
     const payload = encodeRequest(taskId, request, options.maxFrameBytes);
     const queued = queuedSize();
-    if (queued > 0 && queued + payload.length > options.maxQueuedBytes) {
+    if (queued > 0 && queued + payload.length > options.maxQueuedBytes)
       throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`);
-    }
     const call = createCall(requestId, taskId, { collect, reject, facts }, events);
     call.payload = payload;
     const limit = timeout ?? owner.timeout;
@@ -146,9 +148,7 @@ export function createCalls(owner: CallsOwner): Calls {
       call.deadline = deadlines.add(limit, () => abandon(call, 'deadline', error));
     }
     if (signal !== undefined) {
-      const abort = (): void => cancel(call, 'its signal was aborted');
-      signal.addEventListener('abort', abort, { once: true });
-      call.release = () => signal.removeEventListener('abort', abort);
+      call.release = onAbort(signal, () => cancel(call, 'its signal was aborted', signal.reason));
     }
     return call;
   };
@@ -194,8 +194,11 @@ export function createCalls(owner: CallsOwner): Calls {
         if (message.requestId < nextId) {
           counts.lateAnswers += 1;
           // It was cancelled while nobody could be told.
-          if (response.status === 'Started') tellOff(message.requestId, response.taskId);
-          else if (response.status !== 'Running') unanswered.heardOf(message.requestId);
+          if (response.status === 'Started') {
+            if (link !== null && link.pending > UNREAD_FACTOR * options.maxQueuedBytes)
+              throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
+            tellOff(message.requestId, response.taskId);
+          } else if (response.status !== 'Running') unanswered.heardOf(message.requestId);
         } else counts.foreignAnswers += 1;
       } else if (call.taskId !== response.taskId || call.phase === 'waiting') counts.foreignAnswers += 1;
       else {
@@ -212,7 +215,7 @@ export function createCalls(owner: CallsOwner): Calls {
       work.reset();
     },
 
-    detach() {
+    detach(cause) {
       // Whoever was there is gone: the rest of what it said is all there will be, and bounded by what the system holds.
       link?.release();
       unanswered.clear();
@@ -221,7 +224,7 @@ export function createCalls(owner: CallsOwner): Calls {
       // What was not written goes out on the next link.
       waitingSize = 0;
       for (const call of calls.values()) waitingSize += call.payload?.length ?? 0;
-      orphans.add(calls.values());
+      orphans.add(calls.values(), cause);
     },
 
     incarnationEnded(why, cause) {

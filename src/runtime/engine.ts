@@ -11,7 +11,7 @@ import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { LeftoversEnded } from './leftovers.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
-import { causeOf, codeOf, endingOf, factsOf, idsOf, reportOf, startFailure } from './report.ts';
+import { asErrorCode, causeOf, codeOf, endingOf, factsOf, idsOf, reportOf, startFailure } from './report.ts';
 
 export type SpearletEvent =
   | {
@@ -159,6 +159,10 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       if (code === 'AUTH_REFUSED') {
         const claimed = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
         if (claimed !== undefined) claimed.refused += 1;
+      }
+      if (peer.instanceId !== null && peer.stage === 'admitted') {
+        const record = engine.record(peer.instanceId);
+        record.loss = new SpearletError(asErrorCode(code), message, idsOf(record));
       }
       // Strangers must not be able to fill the log; stats() counts them.
       const level = peer.stage !== 'admitted' ? 'debug' : code === 'LINK_LOST' ? 'info' : 'warn';

@@ -1,9 +1,10 @@
 // One execution from the caller's side: the table that moves it, the result it settles with, the updates on the way. It
 // knows nothing of the wire. machines/execution.ts is the same table as a chart; a test proves them equal.
 import type { Observable } from 'rxjs';
-import { type ErrorFacts, reasonOf, SpearletError } from '../errors.ts';
+import { type ErrorFacts, SpearletError } from '../errors.ts';
 import { bounds } from '../options.ts';
 import type { ExecuteResponse, Status } from '../protocol/message.ts';
+import { createCollected } from './collected.ts';
 import type { Deadline } from './deadlines.ts';
 import { createUpdates, type ExecutionUpdate, type Updates } from './updates.ts';
 
@@ -42,11 +43,11 @@ const happenings: Readonly<Record<Status, Happening>> = {
 export interface ExecutionResult {
   readonly taskId: string;
   readonly status: 'completed' | 'failed';
-  /** The terminal message's own output; with `collect`, the running outputs joined before it. */
+  /** The terminal message's own output; with `collect`, the first 16 MiB of the running output joined before it. */
   readonly output: string | null;
   readonly error: string | null;
   readonly exitCode: number | null;
-  /** Bytes of running output that `collect` could not keep. */
+  /** Bytes of running output that were lost with a connection, and with `collect` those beyond its bound. */
   readonly truncatedBytes: number;
 }
 
@@ -98,9 +99,10 @@ export function createCall(requestId: number, taskId: string, options: CallOptio
   let settle: { resolve(result: ExecutionResult): void; reject(error: SpearletError): void } | null = null;
   let promise: Promise<ExecutionResult> | null = null;
   let updates: Updates | null = null;
-  let collected: string[] | null = null;
-  let collectedBytes = 0;
+  const collected = options.collect ? createCollected(bounds.collected) : null;
   let truncatedBytes = 0;
+  /** Bytes of running output that the agent has written as far as is known: arrived or lost. */
+  let writtenBytes = 0;
   let terminal: ExecutionUpdate | null = null;
 
   const move = (happening: Happening): boolean => {
@@ -128,15 +130,21 @@ export function createCall(requestId: number, taskId: string, options: CallOptio
     updates?.push({ taskId, status: 'started' }, 0);
   };
 
+  /** The agent has written so many bytes before this message; what of them has not arrived was lost with a connection. */
+  const noteOffset = (offset: number): void => {
+    const lost = offset - writtenBytes;
+    if (lost <= 0) return;
+    begin();
+    writtenBytes = offset;
+    truncatedBytes += lost;
+    theUpdates().lose(lost);
+  };
+
   const run = (output: string): void => {
     begin();
     const bytes = Buffer.byteLength(output);
-    if (options.collect) {
-      if (collectedBytes + bytes <= bounds.collected) {
-        (collected ??= []).push(output);
-        collectedBytes += bytes;
-      } else truncatedBytes += bytes;
-    }
+    writtenBytes += bytes;
+    if (collected !== null) truncatedBytes += collected.add(output, bytes);
     theUpdates().push({ taskId, status: 'running', output }, bytes);
   };
 
@@ -159,7 +167,8 @@ export function createCall(requestId: number, taskId: string, options: CallOptio
   const complete = ({ status, output, error, exitCode }: ExecuteResponse): void => {
     begin();
     const ok = status === 'Completed';
-    const joined = collected === null ? output : collected.join('') + (output ?? '');
+    const running = collected?.join() ?? '';
+    const joined = running === '' ? output : running + (output ?? '');
     result = { taskId, status: ok ? 'completed' : 'failed', output: joined, error, exitCode, truncatedBytes };
     const update: ExecutionUpdate = {
       taskId,
@@ -213,6 +222,8 @@ export function createCall(requestId: number, taskId: string, options: CallOptio
     release: null,
     execution,
     answer(response) {
+      if (terminal !== null) return false;
+      if (response.outputOffset !== undefined) noteOffset(response.outputOffset);
       if (!move(happenings[response.status])) return false;
       if (response.status === 'Started') begin();
       else if (response.status === 'Running') run(response.output ?? '');
@@ -231,15 +242,4 @@ export function createCall(requestId: number, taskId: string, options: CallOptio
     },
   };
   return call;
-}
-
-/** One that has ended before it began. */
-export function refusedExecution(taskId: string, facts: ErrorFacts, thrown: unknown): Execution {
-  const call = createCall(0, taskId, { collect: false, reject: true, facts }, { settled() {}, cancelled() {}, throttle() {} });
-  call.end('lost', () => {
-    if (!(thrown instanceof SpearletError)) return new SpearletError('INTERNAL', reasonOf(thrown), { ...facts, taskId, cause: thrown });
-    const { code, message, cause, hint, issues } = thrown;
-    return new SpearletError(code, message, { ...facts, taskId, cause, hint, issues });
-  });
-  return call.execution;
 }

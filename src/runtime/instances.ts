@@ -85,6 +85,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       wasReady: false,
       sessions: 0,
       refused: 0,
+      loss: undefined,
       report: null,
       failure: null,
       hint: undefined,

@@ -45,6 +45,8 @@ export interface InstanceRecord {
   /** Sessions opened, and attempts refused, over all incarnations. */
   sessions: number;
   refused: number;
+  /** Why its last session was lost. */
+  loss: SpearletError | undefined;
   report: ExitReport | null;
   /** Why it ended, where that was a failure. */
   failure: SpearletError | null;

@@ -39,7 +39,8 @@ export const reportOf = (record: InstanceRecord, { exit, cause, incarnation }: I
 export const endingOf = ({ code, signal, message }: ExitReport): string =>
   code === null && signal === null ? message : `${message} (${signal === null ? `exit code ${code}` : `signal ${signal}`})`;
 
-export const codeOf = ({ code }: Cause): ErrorCode => (code in errorCodes ? (code as ErrorCode) : 'INTERNAL');
+export const asErrorCode = (code: string): ErrorCode => (code in errorCodes ? (code as ErrorCode) : 'INTERNAL');
+export const codeOf = ({ code }: Cause): ErrorCode => asErrorCode(code);
 
 const hints: Partial<Record<ErrorCode, string>> = {
   CONNECT_TIMEOUT:

@@ -6,6 +6,8 @@ import { encodeExecuteRequest } from '../protocol/v1.ts';
 /** A frame of wire v1 spends at most so many characters on a byte of payload, and so many on the rest. */
 export const WIRE_FACTOR = 4;
 const WIRE_OVERHEAD = 256;
+/** Requests may take WIRE_FACTOR times `maxQueuedBytes` as frames; what is beyond this is answers that the agent does not read. */
+export const UNREAD_FACTOR = WIRE_FACTOR + 1;
 /** UTF-8 needs at most so many bytes for a UTF-16 unit. */
 const UTF8_FACTOR = 3;
 

@@ -6,8 +6,8 @@ import type { CallCounts } from './counts.ts';
 import type { Deadline } from './deadlines.ts';
 
 export interface Unanswered {
-  /** The agent was told to cancel it. */
-  add(requestId: U64, taskId: string): void;
+  /** The agent has to be told to cancel it; false: it was told already on this connection. */
+  add(requestId: U64, taskId: string): boolean;
   /** It has answered to the end. */
   heardOf(requestId: U64): void;
   /** Whoever was told is gone. */
@@ -20,28 +20,31 @@ export function createUnanswered(
   counts: CallCounts,
   isHeld: () => boolean,
 ): Unanswered {
-  const waiting = new Map<U64, Deadline>();
+  /** Null: the grace is over, and what it meant was done. */
+  const told = new Map<U64, Deadline | null>();
   const wait = (requestId: U64, taskId: string): void => {
     const due = (): void => {
       if (isHeld()) return wait(requestId, taskId);
-      waiting.delete(requestId);
+      told.set(requestId, null);
       counts.unanswered += 1;
       unanswered(taskId);
     };
-    waiting.set(requestId, deadlines.add(options.grace, due));
+    told.set(requestId, deadlines.add(options.grace, due));
   };
   return {
     add(requestId, taskId) {
+      if (told.has(requestId)) return false;
       // Beyond so many, those that are waited for decide.
-      if (!waiting.has(requestId) && waiting.size < options.maxInFlight) wait(requestId, taskId);
+      if (told.size < options.maxInFlight) wait(requestId, taskId);
+      return true;
     },
     heardOf(requestId) {
-      waiting.get(requestId)?.cancel();
-      waiting.delete(requestId);
+      told.get(requestId)?.cancel();
+      told.delete(requestId);
     },
     clear() {
-      for (const deadline of waiting.values()) deadline.cancel();
-      waiting.clear();
+      for (const deadline of told.values()) deadline?.cancel();
+      told.clear();
     },
   };
 }

@@ -1,4 +1,5 @@
-// The updates of one execution on their way to whoever reads them: late, slow, several, or nobody. Every buffer is bounded.
+// The updates of one execution: one bounded log, and readers that each follow it at their own pace. What a reader has missed
+// is told to that reader, to the byte. It knows nothing of the wire.
 import { Observable } from 'rxjs';
 
 export interface ExecutionUpdate {
@@ -7,21 +8,45 @@ export interface ExecutionUpdate {
   readonly output?: string;
   readonly error?: string;
   readonly exitCode?: number;
-  /** Bytes of output, counted from the first, that a late reader has missed for good. The update carries no output. */
+  /**
+   * Bytes of running output, counted from the first, that this reader has missed for good: it came too late for them, or
+   * they were lost with a connection. The update carries no output.
+   */
   readonly gap?: { readonly from: number; readonly to: number };
 }
 
 /** What an update takes beside its output, in bytes: many empty ones are not free either. */
 const UPDATE_COST = 64;
+/** The consumed front of the log is cut off once it is so long, in entries. */
+const COMPACT = 256;
 
-/** One who reads, from the moment it came. */
+/** Running output at its place in the output of the execution. */
+interface Entry {
+  readonly update: ExecutionUpdate;
+  /** Bytes of running output before it, and in it. */
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/** A reader's place in the log. */
 interface Reader {
-  next(update: ExecutionUpdate, bytes: number): void;
-  end(error: unknown): void;
+  started: boolean;
+  /** The number of the next entry, counted from the first that ever was. */
+  next: number;
+  /** Bytes of running output that it has been told of, as output or as a gap. */
+  offset: number;
+  /** What the entries took that are behind it, in bytes. */
+  passed: number;
+  finished: boolean;
+  /** Something is there to be taken. */
+  wake(): void;
 }
 
 export interface Updates {
+  /** `bytes`: of its output. */
   push(update: ExecutionUpdate, bytes: number): void;
+  /** So many bytes of running output never arrived, at this place. */
+  lose(bytes: number): void;
   /** No more comes; `error` is what a pulling reader throws after the last update. */
   end(error?: unknown): void;
   readonly updates$: Observable<ExecutionUpdate>;
@@ -29,129 +54,177 @@ export interface Updates {
 }
 
 export interface UpdateBounds {
+  /** Bytes kept for readers that come late; the oldest are dropped. */
   readonly kept: number;
+  /** Bytes kept for a pulling reader that is slow; beyond it the source is held back. */
   readonly slow: number;
 }
 
-/** `throttle(true)` is called when a pulling reader has fallen behind by more than the bound, `throttle(false)` when it has caught up. */
+/** `throttle(true)` is called when a pulling reader has fallen behind by more than the bound, `throttle(false)` when none is any more. */
 export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (on: boolean) => void): Updates {
-  // Kept until the first reader comes; output beyond the bound is dropped from the front and shows as a gap.
-  let kept: { update: ExecutionUpdate; bytes: number }[] = [];
-  let keptBytes = 0;
+  let started: ExecutionUpdate | null = null;
+  let terminal: ExecutionUpdate | null = null;
+  let failure: unknown;
+  let ended = false;
+  // log[head] is the oldest entry that is kept, and `first` is its number.
+  let log: Entry[] = [];
+  let head = 0;
+  let first = 0;
+  /** What all entries there ever were took, and those that are not kept any more. */
+  let pushed = 0;
   let dropped = 0;
-  let readers: Reader[] = [];
-  let behind = 0;
-  let ended: { error: unknown } | null = null;
+  /** Bytes of running output so far. */
+  let offset = 0;
+  // Replaced, never changed: a reader may come or leave while another one is told.
+  let readers: readonly Reader[] = [];
+  let slow = 0;
 
-  const keep = (update: ExecutionUpdate, bytes: number): void => {
-    kept.push({ update, bytes });
-    keptBytes += bytes + UPDATE_COST;
-    while (keptBytes > bounds.kept) {
-      const index = kept.findIndex(each => each.update.status === 'running');
-      if (index === -1) return;
-      const [oldest] = kept.splice(index, 1);
-      keptBytes -= oldest!.bytes + UPDATE_COST;
-      dropped += oldest!.bytes;
-    }
+  const wakeAll = (): void => {
+    for (const reader of readers) reader.wake();
   };
 
-  const attach = (reader: Reader): void => {
-    for (const { update, bytes } of kept) {
-      if (dropped > 0 && update.status !== 'started') {
-        reader.next({ taskId, status: 'running', gap: { from: 0, to: dropped } }, 0);
-        dropped = 0;
-      }
-      reader.next(update, bytes);
+  /** Drops the oldest entries beyond the bound, but none that a reader has still to take. */
+  const trim = (): void => {
+    if (pushed - dropped <= bounds.kept) return;
+    let needed = first + log.length - head;
+    for (const { next } of readers) if (next < needed) needed = next;
+    while (pushed - dropped > bounds.kept && first < needed) {
+      dropped += log[head]!.bytes + UPDATE_COST;
+      head += 1;
+      first += 1;
     }
-    if (ended !== null) reader.end(ended.error);
-    else {
-      readers.push(reader);
-      // From now on output is read as it comes; a second reader starts where it is.
-      kept = kept.filter(({ update }) => update.status !== 'running');
-      keptBytes = 0;
-    }
+    if (head < COMPACT || head < log.length / 2) return;
+    log = log.slice(head);
+    head = 0;
   };
-  const detach = (reader: Reader): void => {
+
+  const join = (wake: () => void): Reader => {
+    const reader: Reader = { started: false, next: first, offset: 0, passed: dropped, finished: false, wake };
+    readers = [...readers, reader];
+    return reader;
+  };
+  const leave = (reader: Reader): void => {
     readers = readers.filter(each => each !== reader);
+    trim();
+  };
+
+  /** The next update for this reader; null where there is none yet, or none any more. */
+  const take = (reader: Reader): ExecutionUpdate | null => {
+    if (!reader.started && started !== null) {
+      reader.started = true;
+      return started;
+    }
+    const entry = log[head + reader.next - first];
+    const at = entry?.from ?? offset;
+    if (reader.offset < at) {
+      const gap = { from: reader.offset, to: at };
+      reader.offset = at;
+      return { taskId, status: 'running', gap };
+    }
+    if (entry !== undefined) {
+      reader.next += 1;
+      reader.offset += entry.bytes;
+      reader.passed += entry.bytes + UPDATE_COST;
+      return entry.update;
+    }
+    if (terminal === null || reader.finished) return null;
+    reader.finished = true;
+    return terminal;
   };
 
   const iterate = (): AsyncIterator<ExecutionUpdate, undefined> => {
-    const queue: { update: ExecutionUpdate; bytes: number }[] = [];
-    let queuedBytes = 0;
-    let slow = false;
-    let over: { error: unknown } | null = null;
+    let isSlow = false;
+    let isOver = false;
     const waiting: { resolve(result: IteratorResult<ExecutionUpdate, undefined>): void; reject(error: unknown): void }[] = [];
-    const settle = (on: boolean): void => {
-      if (slow === on) return;
-      slow = on;
-      behind += on ? 1 : -1;
-      if (behind === (on ? 1 : 0)) throttle(on);
+    const done: IteratorResult<ExecutionUpdate, undefined> = { value: undefined, done: true };
+
+    const setSlow = (on: boolean): void => {
+      if (isSlow === on) return;
+      isSlow = on;
+      slow += on ? 1 : -1;
+      if (slow === (on ? 1 : 0)) throttle(on);
     };
-    const reader: Reader = {
-      next(update, bytes) {
-        const first = waiting.shift();
-        if (first !== undefined) return first.resolve({ value: update, done: false });
-        queue.push({ update, bytes });
-        queuedBytes += bytes + UPDATE_COST;
-        if (queuedBytes > bounds.slow) settle(true);
-      },
-      end(error) {
-        over = { error };
-        settle(false);
-        const [first, ...others] = waiting.splice(0);
-        if (first === undefined) return;
-        // The error is thrown once.
-        over = { error: undefined };
-        if (error === undefined) first.resolve({ value: undefined, done: true });
-        else first.reject(error);
-        for (const other of others) other.resolve({ value: undefined, done: true });
-      },
+    const measure = (): void => {
+      const behind = pushed - reader.passed;
+      if (behind > bounds.slow && !ended) setSlow(true);
+      else if (behind <= bounds.slow / 2 || ended) setSlow(false);
     };
-    attach(reader);
+    const close = (): void => {
+      isOver = true;
+      leave(reader);
+      setSlow(false);
+    };
+    /** The next update or the end; undefined where there is nothing yet. Throws the failure, once. */
+    const poll = (): IteratorResult<ExecutionUpdate, undefined> | undefined => {
+      if (isOver) return done;
+      const update = take(reader);
+      measure();
+      if (update !== null) return { value: update, done: false };
+      if (!ended) return undefined;
+      close();
+      if (failure !== undefined) throw failure;
+      return done;
+    };
+    const wake = (): void => {
+      measure();
+      while (waiting.length > 0) {
+        try {
+          const result = poll();
+          if (result === undefined) return;
+          waiting.shift()!.resolve(result);
+        } catch (thrown) {
+          waiting.shift()!.reject(thrown);
+        }
+      }
+    };
+    const reader = join(wake);
+    measure();
     return {
-      next() {
-        const first = queue.shift();
-        if (first !== undefined) {
-          queuedBytes -= first.bytes + UPDATE_COST;
-          if (queuedBytes <= bounds.slow / 2) settle(false);
-          return Promise.resolve({ value: first.update, done: false });
-        }
-        if (over !== null) {
-          const { error } = over;
-          over = { error: undefined };
-          return error === undefined ? Promise.resolve({ value: undefined, done: true }) : Promise.reject(error);
-        }
-        return new Promise((resolve, reject) => {
-          waiting.push({ resolve, reject });
-        });
+      async next() {
+        return poll() ?? new Promise((resolve, reject) => waiting.push({ resolve, reject }));
       },
       return() {
-        detach(reader);
-        settle(false);
-        over = { error: undefined };
-        queue.length = 0;
-        for (const each of waiting.splice(0)) each.resolve({ value: undefined, done: true });
-        return Promise.resolve({ value: undefined, done: true });
+        close();
+        for (const { resolve } of waiting.splice(0)) resolve(done);
+        return Promise.resolve(done);
       },
     };
   };
 
   return {
     push(update, bytes) {
-      if (readers.length === 0) keep(update, bytes);
-      else for (const reader of readers) reader.next(update, bytes);
-      if (readers.length > 0 && update.status !== 'running') kept.push({ update, bytes: 0 });
+      if (ended) return;
+      if (update.status === 'started') started = update;
+      else if (update.status === 'running') {
+        log.push({ update, from: offset, bytes });
+        pushed += bytes + UPDATE_COST;
+        offset += bytes;
+      } else terminal = update;
+      wakeAll();
+      trim();
+    },
+    lose(bytes) {
+      offset += bytes;
+      wakeAll();
     },
     end(error) {
-      ended = { error };
-      const told = readers;
-      readers = [];
-      for (const reader of told) reader.end(error);
+      ended = true;
+      failure = error;
+      wakeAll();
     },
     updates$: new Observable<ExecutionUpdate>(subscriber => {
-      const reader: Reader = { next: update => subscriber.next(update), end: () => subscriber.complete() };
-      attach(reader);
-      return () => detach(reader);
+      let isTold = false;
+      const tell = (): void => {
+        // It may cancel, or read again, while it is told of one: what follows comes after that one.
+        if (isTold) return;
+        isTold = true;
+        for (let update = take(reader); update !== null && !subscriber.closed; update = take(reader)) subscriber.next(update);
+        isTold = false;
+        if (ended) subscriber.complete();
+      };
+      const reader = join(tell);
+      tell();
+      return () => leave(reader);
     }),
     iterate,
   };

@@ -20,6 +20,7 @@ import type { Engine } from './engine.ts';
 import { createLaunch } from './launch.ts';
 import type { LeftoversWorld } from './leftovers.ts';
 import type { InstanceRecord } from './record.ts';
+import { UNREAD_FACTOR } from './request.ts';
 import { newRun } from './run.ts';
 
 /** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
@@ -105,8 +106,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
         heartbeatInterval: options.heartbeat.interval,
         maxFrameBytes: options.maxFrameBytes,
         maxAnswered: bounds.answeredHeartbeats,
-        // Requests may take 4 times maxQueuedBytes as frames; what is beyond that is answers it does not read.
-        maxUnreadBytes: 5 * options.maxQueuedBytes,
+        maxUnreadBytes: UNREAD_FACTOR * options.maxQueuedBytes,
         peer: peerOf,
         release,
         answer: (peer, message) => record(peer.instanceId!).calls.answer(message),
@@ -190,7 +190,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
         const { endingSince, rungs } = recordOf(args).run;
         rungs[rung] ??= Math.round(clock.now() - (endingSince ?? clock.now()));
       },
-      closeSession: args => recordOf(args).calls.detach(),
+      closeSession: args => recordOf(args).calls.detach(recordOf(args).loss),
       endIncarnation: args => engine.incarnationEnded(recordOf(args), args.context),
       endInstance: args => engine.instanceEnded(recordOf(args), args.context),
     },

@@ -1,0 +1,33 @@
+// Who waits for an AbortSignal: one listener for each signal, however many wait. Node warns of more than ten on one.
+
+interface Waiting {
+  readonly all: Set<() => void>;
+  readonly listener: () => void;
+}
+
+const signals = new WeakMap<AbortSignal, Waiting>();
+
+/** Calls back once, when the signal is aborted. Returns how to stop that. */
+export function onAbort(signal: AbortSignal, aborted: () => void): () => void {
+  let waiting = signals.get(signal);
+  if (waiting === undefined) {
+    const all = new Set<() => void>();
+    const listener = (): void => {
+      signals.delete(signal);
+      for (const each of all) each();
+    };
+    waiting = { all, listener };
+    signals.set(signal, waiting);
+    signal.addEventListener('abort', listener, { once: true });
+  }
+  const { all, listener } = waiting;
+  // One function may wait twice.
+  const mine = (): void => aborted();
+  all.add(mine);
+  return () => {
+    all.delete(mine);
+    if (all.size > 0 || signals.get(signal)?.all !== all) return;
+    signals.delete(signal);
+    signal.removeEventListener('abort', listener);
+  };
+}

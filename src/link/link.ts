@@ -69,7 +69,6 @@ function timestamp(clock: Clock): Timestamp {
 }
 
 export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Link {
-  const outbox = createOutbox(wire);
   const now = clock.now();
   const counts: LinkCounts = {
     connectedAt: now,
@@ -80,6 +79,11 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
     bytesReceived: 0,
     errorCount: 0,
   };
+  // Counted when it is written: a frame may be taken back before.
+  const outbox = createOutbox(wire, (frames, bytes) => {
+    counts.messagesSent += frames;
+    counts.bytesSent += bytes;
+  });
   let heardAt = now;
   let paused = false;
   let over = false;
@@ -149,10 +153,7 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
       });
     },
     send(type, requestId, payload, sender) {
-      const frame = encodeFrame(type, requestId, timestamp(clock), payload);
-      counts.messagesSent += 1;
-      counts.bytesSent += frame.length;
-      outbox.add(frame, sender ?? null);
+      outbox.add(encodeFrame(type, requestId, timestamp(clock), payload), sender ?? null);
     },
     remove: sender => outbox.remove(sender),
     admit(limit) {

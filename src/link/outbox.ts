@@ -19,7 +19,8 @@ export interface Outbox {
   close(): void;
 }
 
-export function createOutbox(wire: Wire): Outbox {
+/** `sent` is told what was handed to the wire: how many frames, and their bytes. */
+export function createOutbox(wire: Wire, sent: (frames: number, bytes: number) => void): Outbox {
   let frames: Buffer[] = [];
   let senders: (Sender | null)[] = [];
   let bytes = 0;
@@ -31,6 +32,7 @@ export function createOutbox(wire: Wire): Outbox {
     scheduled = false;
     if (closed || blocked || frames.length === 0) return;
     const [written, told] = [frames, senders];
+    sent(written.length, bytes);
     frames = [];
     senders = [];
     bytes = 0;

@@ -17,6 +17,12 @@ await serve({
     new Promise((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     }),
+  later: ({ args }) => new Promise(resolve => setTimeout(resolve, Number(args[0]), args[1])),
+  laterUnlessAborted: ({ args }, { signal }) =>
+    new Promise((resolve, reject) => {
+      setTimeout(resolve, Number(args[0]), args[1]);
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    }),
   exit: request => process.exit(Number(request.args[0])),
   async flood(request, { write }) {
     for (let n = 0; n < Number(request.args[0]); n += 1) await write('x'.repeat(Number(request.args[1])));

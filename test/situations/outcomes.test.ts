@@ -1,0 +1,229 @@
+// What a caller is told of an execution when its agent was frozen, cut off or misbehaving: nothing is missing without a word,
+// and nobody is cancelled in another's place.
+import { getEventListeners } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import type { ExecutionUpdate } from '../../src/index.ts';
+import type { SpearMessage } from '../../src/protocol/message.ts';
+import * as v1 from '../../src/protocol/v1.ts';
+import { complete, everyday, failureOf, type HandPeer, joinAs, openSpearlet, seen, startHollow, until } from './world.ts';
+
+const taskOf = (request: SpearMessage): string => v1.decodeExecuteRequest(Buffer.from(request.payload)).taskId;
+
+/** Answers a request by hand; `offset` is what an agent says after a reconnect. */
+function say(
+  peer: HandPeer,
+  request: SpearMessage,
+  status: 'Started' | 'Running' | 'Completed',
+  output: string | null,
+  offset?: number,
+): void {
+  const payload = v1.encodeExecuteResponse({
+    taskId: taskOf(request),
+    status,
+    output,
+    error: null,
+    exitCode: status === 'Completed' ? 0 : null,
+  });
+  const extra = offset === undefined ? payload : payload.replace(/\}$/, `,"output_offset":${offset}}`);
+  peer.send('ExecuteResponse', request.requestId, extra);
+}
+
+const cancelsOf = ({ received }: HandPeer): SpearMessage[] =>
+  received.filter(({ type, payload }) => type === 'Signal' && payload.includes('"cancel"'));
+
+describe('a retry under the same task id', () => {
+  test('is not cancelled when the agent that was frozen says that it has started the first one', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(everyday);
+    for (let round = 0; round < 3; round += 1) {
+      process.kill(instance.pid!, 'SIGSTOP');
+      // It does not listen to its cancel, so the agent says Started for it once it is awake.
+      const first = instance.execute({ command: 'later', args: ['1000', ''], taskId: 'job-0' }, { timeout: 50 });
+      expect(await failureOf(first.result)).toMatchObject({ code: 'EXECUTION_TIMEOUT' });
+      const retry = instance.execute({ command: 'laterUnlessAborted', args: ['200', 'done'], taskId: 'job-0' });
+      process.kill(instance.pid!, 'SIGCONT');
+      expect((await retry.result).output).toBe('done');
+    }
+  });
+
+  test('is told apart by the request id of the cancel, and each is cancelled once on a connection', async () => {
+    const spearlet = openSpearlet();
+    const { environment, ready, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    await ready;
+    const first = instance.execute({ command: 'x', taskId: 'job-0' });
+    const request = await agent.next('ExecuteRequest');
+    first.cancel();
+    const retry = instance.execute({ command: 'x', taskId: 'job-0' });
+    const again = await agent.next('ExecuteRequest');
+    for (let n = 0; n < 3; n += 1) say(agent, request, 'Started', null);
+    say(agent, again, 'Completed', 'kept');
+    expect((await retry.result).output).toBe('kept');
+    expect(cancelsOf(agent).map(({ requestId }) => requestId)).toEqual([request.requestId]);
+    expect(JSON.parse(String(cancelsOf(agent)[0]!.payload))).toEqual({ signal: 'cancel', task_id: 'job-0' });
+  });
+
+  test('on the next connection the cancel is said again, by the request id', async () => {
+    const spearlet = openSpearlet();
+    const { environment, ready, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    await ready;
+    const first = instance.execute({ command: 'x', taskId: 'job-0' });
+    const request = await agent.next('ExecuteRequest');
+    agent.close();
+    await seen(instance.state$, state => state === 'reconnecting');
+    first.cancel();
+    const next = await joinAs(environment);
+    say(next, request, 'Started', null);
+    const signal = await next.next('Signal');
+    expect(signal.requestId).toBe(request.requestId);
+    next.close();
+  });
+});
+
+describe('output that went into a dead connection', () => {
+  test('is a gap at its place, and counted, once the agent says how much it had written', async () => {
+    const spearlet = openSpearlet();
+    const { environment, ready, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    await ready;
+    const execution = instance.execute({ command: 'x' }, { collect: true });
+    const updates: ExecutionUpdate[] = [];
+    execution.updates$.subscribe(update => updates.push(update));
+    const request = await agent.next('ExecuteRequest');
+    say(agent, request, 'Started', null);
+    say(agent, request, 'Running', 'öne\n');
+    await until(() => updates.some(({ output }) => output === 'öne\n'));
+    agent.close();
+    await seen(instance.state$, state => state === 'reconnecting');
+    const next = await joinAs(environment);
+    say(next, request, 'Started', null, 9);
+    say(next, request, 'Running', 'three\n', 9);
+    say(next, request, 'Completed', null, 20);
+    const result = await execution.result;
+    expect(result).toMatchObject({ status: 'completed', output: 'öne\nthree\n', truncatedBytes: 9 });
+    expect(updates.slice(1)).toMatchObject([
+      { output: 'öne\n' },
+      { gap: { from: 5, to: 9 } },
+      { output: 'three\n' },
+      { gap: { from: 15, to: 20 } },
+      { status: 'completed' },
+    ]);
+    next.close();
+  });
+
+  test('what is no such number is ignored, as any unknown field is', async () => {
+    const spearlet = openSpearlet();
+    const { environment, ready, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    await ready;
+    for (const odd of ['-1', '1.5', '"12"', 'null', '{"a":[1]}', '99999999999999999999', '1e3']) {
+      const execution = instance.execute({ command: 'x' });
+      const request = await agent.next('ExecuteRequest');
+      const payload = v1.encodeExecuteResponse({ taskId: taskOf(request), status: 'Completed', output: 'o', error: null, exitCode: 0 });
+      agent.send('ExecuteResponse', request.requestId, payload.replace(/\}$/, `,"output_offset":${odd}}`));
+      expect(await execution.result).toMatchObject({ output: 'o', truncatedBytes: 0 });
+    }
+    agent.close();
+  });
+});
+
+describe('an admitted agent that announces again and again what is over, and does not read', () => {
+  test('is told to cancel once for each, however often it says so', async () => {
+    const spearlet = openSpearlet();
+    const { environment, ready, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    await ready;
+    const execution = instance.execute({ command: 'x' });
+    const request = await agent.next('ExecuteRequest');
+    execution.cancel();
+    await agent.next('Signal');
+    for (let n = 0; n < 20_000; n += 1) say(agent, request, 'Started', null);
+    const last = instance.execute({ command: 'x' });
+    agent.send(...complete(await agent.next('ExecuteRequest'), 'still there'));
+    expect((await last.result).output).toBe('still there');
+    expect(cancelsOf(agent).length).toBe(1);
+    expect(spearlet.stats().instances[0]!.lateAnswers).toBe(20_000);
+  });
+
+  test('is hung up on where it asks for more than it reads', async () => {
+    const spearlet = openSpearlet({ maxQueuedBytes: 1_000, maxInFlight: 1 });
+    const { environment, ready, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    await ready;
+    const requests: SpearMessage[] = [];
+    for (let n = 0; n < 100; n += 1) {
+      const execution = instance.execute({ command: 'x' });
+      const request = await agent.next('ExecuteRequest');
+      requests.push(request);
+      agent.send(...complete(request, ''));
+      await execution.result;
+    }
+    agent.socket.pause();
+    const ended = seen(spearlet.events$, event => event.type === 'connection.closed');
+    // More than one, so that it is the ids that differ which are bounded; as many as the system's own buffers take.
+    let on = true;
+    void ended.finally(() => {
+      on = false;
+    });
+    for (let n = 0; on; n += 1) {
+      say(agent, requests[n % requests.length]!, 'Started', null);
+      if (agent.socket.writableLength > 2 ** 20) await new Promise(resolve => setImmediate(resolve));
+      expect(spearlet.stats().instances[0]!.connections[0]?.queuedBytes ?? 0).toBeLessThan(100_000);
+    }
+    expect(await ended).toMatchObject({ code: 'PROTOCOL_ERROR' });
+    agent.close();
+  });
+});
+
+describe('one AbortSignal', () => {
+  test('for many executions has one listener, passes its reason on, and is let go of', async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', warned);
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(everyday);
+    const aborter = new AbortController();
+    const { signal } = aborter;
+    const echoes = Array.from({ length: 50 }, () => instance.execute({ command: 'echo' }, { signal }));
+    const waits = Array.from({ length: 50 }, () => instance.execute({ command: 'wait' }, { signal }));
+    expect(getEventListeners(signal, 'abort').length).toBe(1);
+    await Promise.all(echoes.map(({ result }) => result));
+    const reason = new Error('the user left');
+    aborter.abort(reason);
+    for (const { result } of waits) expect(await failureOf(result)).toMatchObject({ code: 'CANCELLED', cause: reason });
+    expect(await failureOf(instance.execute({ command: 'echo' }, { signal }).result)).toMatchObject({ code: 'CANCELLED', cause: reason });
+    const other = new AbortController();
+    await instance.execute({ command: 'echo' }, { signal: other.signal }).result;
+    expect(getEventListeners(other.signal, 'abort').length).toBe(0);
+    await new Promise(resolve => setImmediate(resolve));
+    process.off('warning', warned);
+    expect(warnings).toEqual([]);
+  });
+});
+
+test('what a frozen agent was given ends with an unknown outcome, whose cause says that it was silent', async () => {
+  const spearlet = openSpearlet({ heartbeat: { interval: 50, misses: 2 }, reconnectWindow: 100, grace: 100 });
+  const instance = await spearlet.start(everyday);
+  const execution = instance.execute({ command: 'wait' });
+  await seen(execution.updates$, ({ status }) => status === 'started');
+  process.kill(instance.pid!, 'SIGSTOP');
+  expect(await failureOf(execution.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN', cause: { code: 'HEARTBEAT_LOST' } });
+  await instance.exited;
+});
+
+test('frames that were taken back before they were written are not counted as sent', async () => {
+  const spearlet = openSpearlet();
+  const { environment, ready, instance } = await startHollow(spearlet);
+  const agent = await joinAs(environment);
+  await ready;
+  const before = spearlet.stats().instances[0]!.connections[0]!;
+  for (let n = 0; n < 10; n += 1) instance.execute({ command: 'x', args: ['y'.repeat(1_000)] }).cancel();
+  const kept = instance.execute({ command: 'x' });
+  agent.send(...complete(await agent.next('ExecuteRequest'), ''));
+  await kept.result;
+  const { messagesSent, bytesSent } = spearlet.stats().instances[0]!.connections[0]!;
+  expect(messagesSent - before.messagesSent).toBe(1);
+  expect(bytesSent - before.bytesSent).toBeLessThan(1_000);
+  agent.close();
+});

@@ -202,6 +202,30 @@ describe('one AbortSignal', () => {
   });
 });
 
+test('a subscriber that cancels in the midst of a flood leaves no reader with updates after the end, and the connection is read on', async () => {
+  const spearlet = openSpearlet();
+  const instance = await spearlet.start(everyday);
+  const execution = instance.execute({ command: 'flood', args: ['20', String(2 ** 20)] });
+  let bytes = 0;
+  execution.updates$.subscribe(({ output }) => {
+    bytes += output?.length ?? 0;
+    if (bytes >= 3 * 2 ** 20) execution.cancel();
+  });
+  const seenBySecond: string[] = [];
+  const reading = (async () => {
+    for await (const { status } of execution) {
+      seenBySecond.push(status);
+      // Slow, so that it is behind by more than the bound when the other one cancels.
+      await new Promise(resolve => setImmediate(resolve));
+    }
+  })();
+  expect(await failureOf(reading)).toMatchObject({ code: 'CANCELLED' });
+  expect(seenBySecond.filter(status => status === 'failed').length).toBe(1);
+  expect(seenBySecond.at(-1)).toBe('failed');
+  expect((await instance.execute({ command: 'echo', args: ['still read'] }).result).output).toBe('still read');
+  expect(spearlet.stats().instances[0]!.connections[0]!.paused).toBe(false);
+});
+
 test('what a frozen agent was given ends with an unknown outcome, whose cause says that it was silent', async () => {
   const spearlet = openSpearlet({ heartbeat: { interval: 50, misses: 2 }, reconnectWindow: 100, grace: 100 });
   const instance = await spearlet.start(everyday);

@@ -1,0 +1,34 @@
+// What `collect` keeps has no hole, and what it does not keep is counted.
+import { expect, test } from 'vitest';
+import { createCollected } from '../../src/runtime/collected.ts';
+import { createCall } from '../../src/runtime/execution.ts';
+
+test('a piece that does not fit is cut between two code points, and nothing is kept after it', () => {
+  const collected = createCollected(10);
+  expect(collected.add('aaaa', 4)).toBe(0);
+  expect(collected.add('é€€', 8)).toBe(3);
+  expect(collected.add('b', 1)).toBe(1);
+  expect(collected.add('', 0)).toBe(0);
+  expect(collected.join()).toBe('aaaaé€');
+});
+
+test('pieces that fit exactly are kept whole', () => {
+  const collected = createCollected(4);
+  expect([collected.add('ab', 2), collected.add('', 0), collected.add('é', 2), collected.add('c', 1)]).toEqual([0, 0, 0, 1]);
+  expect(collected.join()).toBe('abé');
+});
+
+test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
+  const call = createCall(1, 't', { collect: true, reject: true, facts: {} }, { settled() {}, cancelled() {}, throttle() {} });
+  call.written();
+  const answer = (status: 'Running' | 'Completed', output: string | null) =>
+    call.answer({ taskId: 't', status, output, error: null, exitCode: status === 'Completed' ? 0 : null });
+  const MIB = 2 ** 20;
+  answer('Running', 'x'.repeat(15 * MIB));
+  answer('Running', 'y'.repeat(2 * MIB));
+  answer('Running', 'z');
+  answer('Completed', 'end');
+  const { output, truncatedBytes } = await call.execution.result;
+  expect(output === `${'x'.repeat(15 * MIB)}${'y'.repeat(MIB)}end`).toBe(true);
+  expect(truncatedBytes).toBe(MIB + 1);
+});

@@ -39,14 +39,14 @@ async function scribble({ base, total, piece, pause, at, ms, awaited }, write, g
     else done.catch(() => {});
     if (pause > 0) await sleep(pause);
   }
-  return written;
 }
 
 const handlers = {
   echo: ({ nonce }) => `done ${nonce}`,
-  async write(job, { write }) {
-    const written = await scribble(job, write, () => true);
-    return { written, output: `done ${job.nonce}`, exitCode: job.exitCode };
+  async write(job, { write, signal }) {
+    await scribble(job, write, () => !(job.listens && signal.aborted));
+    if (job.listens && signal.aborted) throw signal.reason;
+    return { output: `done ${job.nonce}`, exitCode: job.exitCode };
   },
   async throw(job, { write }) {
     await scribble(job, write, () => true);
@@ -77,7 +77,7 @@ await serve(
       try {
         const value = await handlers[job.kind](job, context);
         note('E', job.nonce);
-        return typeof value === 'string' ? value : { output: value.output, exitCode: value.exitCode };
+        return value;
       } catch (error) {
         note('F', job.nonce);
         throw error;

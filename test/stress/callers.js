@@ -20,7 +20,7 @@ const nameOf = text =>
   text
     .replaceAll(/[a-z]+-[0-9a-f]{8,}/g, 'id')
     .replaceAll(/\{.*\}|\[.*\]|'[^']*'|[\d.]+/g, '#')
-    .slice(0, 90);
+    .slice(0, 110);
 
 export async function callers(seed, say, sizes = {}) {
   const { minutes, worlds, milliseconds, ...size } = { ...WHOLE, ...sizes };

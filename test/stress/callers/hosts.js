@@ -43,6 +43,7 @@ export function watch(spearlet) {
 export async function createHost(random, spearlet, logOf, proxy, files) {
   const kind = pick(random, { sdk: 4, command: 2, expected: 1 });
   const proxied = random() < 0.6;
+  const peaceful = random() < 0.2;
   const restart = pick(random, { permanent: 4, transient: 2, temporary: 1 });
   const onUnresponsive = random() < 0.15 ? 'restart' : 'leave';
   const way = proxied ? { SCRIBE_PROXY: String(proxy.port) } : {};
@@ -54,6 +55,7 @@ export async function createHost(random, spearlet, logOf, proxy, files) {
       id: instance.id,
       kind,
       proxied,
+      peaceful,
       restart,
       onUnresponsive,
       instance,
@@ -98,6 +100,7 @@ export async function createHost(random, spearlet, logOf, proxy, files) {
     id: instance.id,
     kind,
     proxied,
+    peaceful,
     restart: 'temporary',
     onUnresponsive: 'leave',
     instance,

@@ -1,7 +1,7 @@
 // What the callers ask for, by chance: a job, how it is asked, and what its caller does meanwhile. Everything that has to be
 // known of its answer is in the job.
 import { fileURLToPath } from 'node:url';
-import { pick, SIZE, whole } from './content.js';
+import { content, pick, SIZE, whole } from './content.js';
 
 const script = fileURLToPath(new URL('../../agents/scribe.sh', import.meta.url));
 const KINDS = { echo: 4, write: 8, throw: 1, hang: 3, deaf: 2 };
@@ -11,8 +11,8 @@ const BLOCK = { from: 1_400, to: 1_900 };
 /** Above what `collect` joins, in bytes. */
 const HUGE = 17 * 2 ** 20;
 
-/** `program`: for the command agent. `calm`: nothing that ends it from the caller's side. */
-export function createJob(random, content, nonce, { program, calm = false, taskId, rare }) {
+/** `program`: for the command agent. `calm`: nothing that ends it from the caller's side. `peaceful`: the agent is not blocked. */
+export function createJob(random, nonce, { program, calm = false, peaceful = false, taskId, rare }) {
   const kind = calm ? 'write' : pick(random, program ? PROGRAMS : KINDS);
   const size = pick(random, { none: 1, small: 6, kept: 4, large: 2, flood: 1, huge: program ? 0 : rare });
   const [most, piece] = {
@@ -31,7 +31,7 @@ export function createJob(random, content, nonce, { program, calm = false, taskI
   const writes = Math.ceil(total / cut);
   const paused = random() < 0.5 && writes > 0;
   const pause = paused ? whole(random, 1, Math.max(1, Math.floor(400 / writes))) : 0;
-  const blocks = !program && !calm && kind === 'write' && random() < 0.015;
+  const blocks = !program && !calm && !peaceful && kind === 'write' && random() < 0.015;
   const exitCode =
     calm || kind === 'deaf' || kind === 'echo' || kind === 'hang' ? 0 : kind === 'throw' ? 1 : random() < 0.15 ? whole(random, 1, 120) : 0;
   const job = {
@@ -40,12 +40,14 @@ export function createJob(random, content, nonce, { program, calm = false, taskI
     program,
     base,
     total,
-    writes: program ? Math.ceil(total / 4_096) + 1 : writes,
+    writes: program ? Math.ceil(total / 4_096) + 10 : writes,
     piece: cut,
     pause,
     at: blocks ? Math.floor(random() * total) : 0,
     ms: blocks ? whole(random, BLOCK.from, BLOCK.to) : 0,
     awaited: random() < 0.8,
+    /** Ends when it is told to cancel. */
+    listens: calm || random() < 0.5,
     linger: whole(random, 100, 800),
     exitCode,
     errorText: kind === 'throw' ? `thrown ${nonce}` : program && exitCode !== 0 ? `exit code ${exitCode}` : undefined,
@@ -68,10 +70,10 @@ export function createJob(random, content, nonce, { program, calm = false, taskI
 }
 
 export function requestOf(job, { journal, content }) {
-  const { nonce, kind, base, total, piece, pause, at, ms, awaited, linger, exitCode, taskId, program } = job;
+  const { nonce, kind, base, total, piece, pause, at, ms, awaited, listens, linger, exitCode, taskId, program } = job;
   const named = taskId === undefined ? {} : { taskId };
   if (!program) {
-    const text = JSON.stringify({ nonce, kind, base, total, piece, pause, at, ms, awaited, linger, exitCode });
+    const text = JSON.stringify({ nonce, kind, base, total, piece, pause, at, ms, awaited, listens, linger, exitCode });
     return { command: 'job', args: [text], ...named };
   }
   const args = [journal, content, nonce, base, total, piece, pause / 1_000, kind, exitCode];

@@ -1,25 +1,32 @@
 // The reference model: what each caller may see, from what was asked, what the proof has done to the instance, what the host
 // has told of it, and what the agent noted. Plain code that shares nothing with the engine.
 
+import { content } from './content.js';
+
 /** Kept for a reader that comes late, as the README promises, and what an update takes beside its output. */
 const KEPT = 64 * 1024;
 const UPDATE = 64;
 /** Output that `collect` joins. */
 const COLLECTED = 16 * 2 ** 20;
 /** A fault shows by then, in ms: the heartbeats, the reconnect window and the grace together, several times. */
-const LATEST = 20_000;
+const LATEST = 12_000;
 /** What a timer may be early by, in ms. */
 const EARLY = 3;
+
+const ENDING = ['stopping', 'stopped'];
+const STATES = ['ready', 'executing', 'reconnecting', 'backoff', 'allocating', 'listening', 'authenticating', ...ENDING];
 
 /** What happened to an instance between two moments. */
 function between(log, from, to) {
   const told = log.filter(({ at }) => at >= from && at <= to);
+  const before = log.findLast(({ at, what }) => at < from && STATES.includes(what))?.what;
   const has = (...names) => told.some(({ what }) => names.includes(what));
   return {
     /** The link of the session was lost, or the program ended. */
     lost: has('closed', 'exited', 'reconnecting', 'stopping', 'stopped', 'backoff'),
-    ending: has('stopping', 'stopped', 'exited'),
-    over: has('stopped') || log.some(({ at, what }) => at < to && (what === 'stopping' || what === 'stopped')),
+    /** The program was told to end, or has ended. */
+    ending: ENDING.includes(before) || has('stopping', 'stopped', 'exited'),
+    stopped: log.some(({ at, what }) => at <= to && ENDING.includes(what)),
   };
 }
 
@@ -38,7 +45,7 @@ export function judgeInstance({ id, log }) {
 }
 
 /** `one` is an execution with its job, its outcome and the notes of its readers. */
-export function judge(one, content, journal) {
+export function judge(one, journal) {
   const { job, outcome, readers, asked, settled } = one;
   if (outcome === null) return ['it never settled'];
   const wrong = [];
@@ -73,10 +80,10 @@ export function judge(one, content, journal) {
     else if (settled - asked < job.timeout - EARLY) wrong.push(`EXECUTION_TIMEOUT after ${settled - asked} of ${job.timeout} ms`);
   } else if (code === 'NOT_DELIVERED') {
     if (noted.begun > 0) wrong.push('NOT_DELIVERED, and the agent executed it');
-    if (!fate.lost && !fate.over) wrong.push('NOT_DELIVERED, and nothing was lost');
+    if (!fate.lost && !fate.stopped) wrong.push('NOT_DELIVERED, and nothing was lost');
   } else if (code === 'OUTCOME_UNKNOWN' && !fate.lost) wrong.push('OUTCOME_UNKNOWN, and nothing was lost');
   else if (code === 'INSTANCE_STOPPED') {
-    if (!fate.over) wrong.push('INSTANCE_STOPPED, and it was not stopped');
+    if (!fate.stopped) wrong.push('INSTANCE_STOPPED, and it was not stopped');
     if (noted.begun > 0) wrong.push('INSTANCE_STOPPED, and the agent executed it');
   } else if (!['CANCELLED', 'OUTCOME_UNKNOWN', 'EXECUTION_FAILED', null].includes(code))
     wrong.push(`rejects with ${code}: ${error.message}`);
@@ -85,16 +92,17 @@ export function judge(one, content, journal) {
     wrong.push('the agent was told to cancel it, and nobody cancelled it');
 
   const whole = response !== null && expected();
-  wrong.push(...judgeOutput(job, response, whole, fate, content));
+  wrong.push(...judgeOutput(job, response, whole, fate));
   for (const reader of readers) {
     const faults = judgeReader(reader, job, { code, error, result, whole, fate });
-    wrong.push(...faults.map(fault => `reader '${reader.kind}': ${fault}`));
+    const place = reader.first ? 'the first reader' : 'a further reader';
+    wrong.push(...faults.map(fault => `${fate.lost ? 'link lost' : 'healthy link'}, ${place}, ${reader.kind}: ${fault}`));
   }
   return wrong;
 }
 
 /** The output of the result. */
-function judgeOutput(job, response, whole, fate, content) {
+function judgeOutput(job, response, whole, fate) {
   if (!whole) return [];
   const output = response.output ?? '';
   const last = job.lastOutput ?? '';
@@ -111,7 +119,7 @@ function judgeOutput(job, response, whole, fate, content) {
     return [`the collected output (${bytes.length} bytes, ${truncated} truncated, ${job.total} written) is not what was written`];
   if (bytes.length + truncated !== job.total)
     wrong.push(
-      `completed with output missing: ${bytes.length} bytes collected and ${truncated} truncated of ${job.total}; holes ${JSON.stringify(holes)}`,
+      `${fate.lost ? 'link lost' : 'healthy link'}: completed with output missing: ${bytes.length} bytes collected and ${truncated} truncated of ${job.total}; holes ${JSON.stringify(holes)}`,
     );
   if (!fate.lost && holes.length > 0) wrong.push(`the collected output has holes in its middle: ${JSON.stringify(holes)}`);
   if (!fate.lost && truncated > 0 && job.total <= COLLECTED)

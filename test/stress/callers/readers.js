@@ -1,13 +1,13 @@
 // The readers of an execution: each notes what it is told, checked against the content as it comes, and keeps no output. What
 // it may be told is for the model to say.
 import { sleep } from '../measure.js';
-import { pick, whole } from './content.js';
+import { content, pick, whole } from './content.js';
 
 const KINDS = { subscribed: 4, pulling: 4, slow: 1, late: 2, after: 2, leaving: 2, leavingThenAnother: 2, cancelling: 1, middle: 2 };
 /** Lines of a story that are kept of one reader: the first ones and the last ones. */
 const KEPT = 12;
 
-function createNote(content, job, kind, first) {
+function createNote(job, kind, first) {
   const note = {
     kind,
     /** Nobody has read before it. */
@@ -69,13 +69,13 @@ function createNote(content, job, kind, first) {
 }
 
 /** Some readers for an execution, of kinds by chance. `told` are their notes; they go on until it ends. */
-export function createReaders(random, content, job, execution, { stall }) {
+export function createReaders(random, job, execution, { stall }) {
   const told = [];
   const tasks = [];
   const kinds = [];
   for (let count = pick(random, { 0: 1, 1: 5, 2: 3, 3: 1 }); count > 0; count -= 1) kinds.push(pick(random, KINDS));
   const note = kind => {
-    const made = createNote(content, job, kind, told.length === 0);
+    const made = createNote(job, kind, told.length === 0);
     told.push(made);
     return made;
   };

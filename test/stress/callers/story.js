@@ -3,8 +3,10 @@ const AROUND = 4_000;
 const LINES = 80;
 
 export function storyOf({ host, job, outcome, readers = [], asked = 0, settled, follows }, journal) {
-  const { log, kind, proxied, restart, onUnresponsive, id } = host;
-  const lines = [`instance ${id}: ${kind}, ${proxied ? 'through the proxy' : 'direct'}, ${restart}, onUnresponsive ${onUnresponsive}`];
+  const { log, kind, proxied, peaceful, restart, onUnresponsive, id } = host;
+  const lines = [
+    `instance ${id}: ${kind}, ${proxied ? 'through the proxy' : 'direct'}, ${restart}${peaceful ? ', in peace' : ''}, onUnresponsive ${onUnresponsive}`,
+  ];
   const from = asked - AROUND;
   const to = (settled ?? Number.POSITIVE_INFINITY) + AROUND;
   const told = log.filter(({ at }) => job === undefined || (at >= from && at <= to));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createSpearlet } from 'spearlet';
 import { sleep, survivors, zombies } from '../measure.js';
 import { disturb, thaw } from './chaos.js';
-import { createContent, streamOf, whole } from './content.js';
+import { content, streamOf, whole } from './content.js';
 import { createHost, watch } from './hosts.js';
 import { createJob, requestOf } from './jobs.js';
 import { judge, judgeInstance } from './model.js';
@@ -45,7 +45,6 @@ const within = async (promise, ms) => {
 export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03 }) {
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-callers-'));
   const files = { journal: join(folder, 'journal'), content: join(folder, 'content') };
-  const content = createContent(seed);
   writeFileSync(files.content, content.bytes);
   writeFileSync(files.journal, '');
   const proxy = await createProxy();
@@ -58,8 +57,10 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
   let nonces = 0;
 
   const ask = (random, host, settings) => {
-    const job = createJob(random, content, `n${(nonces += 1)}`, { program: host.kind === 'command', rare, ...settings });
-    const aborter = job.abortAfter === undefined ? null : new AbortController();
+    const job = createJob(random, `n${(nonces += 1)}`, { program: host.kind === 'command', peaceful: host.peaceful, rare, ...settings });
+    if (settings.aborter !== undefined) job.abortAfter = settings.abortAfter;
+    settings.sharing?.push(job);
+    const aborter = job.abortAfter === undefined ? null : (settings.aborter ?? new AbortController());
     const { collect, reject, timeout } = job;
     const options = {
       collect,
@@ -83,7 +84,7 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     if (job.ms > 0) host.log.push({ at: one.asked, what: 'fault', fault: true, text: `job ${job.nonce} blocks ${job.ms}` });
     const execution = host.instance.execute(requestOf(job, files), options);
     if (job.taskId !== undefined && execution.taskId !== job.taskId) findings.push({ text: 'another task id than asked for' });
-    const readers = createReaders(random, content, job, execution, { stall: 300 });
+    const readers = createReaders(random, job, execution, { stall: 300 });
     one.readers = readers.told;
     one.read = readers.done;
     one.done = execution.result
@@ -99,7 +100,7 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     const ends = async (ms, name, end) => {
       await sleep(ms);
       if (one.outcome !== null) return;
-      job[name] = performance.now();
+      for (const each of settings.sharing ?? [job]) each[name] ??= performance.now();
       end();
       await new Promise(resolve => setImmediate(resolve));
       one.cancelledLate = one.outcome === null;
@@ -112,7 +113,10 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
   const caller = async (random, host, isGone) => {
     while (!isOver() && !isGone()) {
       if (random() < 0.1) {
-        const burst = Array.from({ length: whole(random, 5, 25) }, () => ask(random, host, { rare: 0 }).done);
+        const abortAfter = whole(random, 1, 200);
+        // Some share one signal.
+        const shared = random() < 0.3 ? { aborter: new AbortController(), abortAfter, sharing: [] } : {};
+        const burst = Array.from({ length: whole(random, 5, 25) }, () => ask(random, host, { rare: 0, ...shared }).done);
         await Promise.all(burst);
       }
       let one = ask(random, host, {});
@@ -184,6 +188,7 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     findings.push({ text: `the proof itself failed: ${error.code ?? ''} ${error.stack}` });
   } finally {
     thaw();
+    for (const { log } of hosts) log.push({ at: performance.now(), what: 'fault', fault: true, text: 'the end of the world' });
     if (!(await within(spearlet.stop(), HUNG))) findings.push({ text: 'stop() never resolved' });
     await Promise.all(hosts.map(({ end }) => end()));
     await proxy.close();
@@ -200,8 +205,10 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     findings.push(...verdict.findings.map(text => ({ text, story: storyOf({ host }) })));
   }
   for (const one of all) {
-    const wrong = judge(one, content, journal);
-    if (wrong.length > 0) findings.push({ text: wrong.join('; '), story: storyOf(one, journal) });
+    const wrong = [...new Set(judge(one, journal))];
+    findings.push(
+      ...wrong.map((text, n) => ({ text, story: n === 0 ? storyOf(one, journal) : `of the same execution, ${one.job.nonce}` })),
+    );
   }
   rmSync(folder, { recursive: true });
   return { all, hosts, faults, findings, starved };

@@ -50,6 +50,9 @@ export async function callers(seed, say, sizes = {}) {
   const kinds = {};
   try {
     while (figures.worlds < worlds && (figures.worlds === 0 || performance.now() < until)) {
+      // What the last world has left; the world itself is gone by now.
+      global.gc?.();
+      heap.push(process.memoryUsage().heapUsed);
       const own = (seed + figures.worlds) >>> 0;
       const world = await runWorld(own, { ...size, milliseconds });
       figures.worlds += 1;
@@ -74,8 +77,6 @@ export async function callers(seed, say, sizes = {}) {
         // The first of a kind is told whole.
         if (kinds[nameOf(text)] <= 2) say(`FOUND, seed ${own}: ${text}\n${story ?? ''}`);
       }
-      global.gc?.();
-      heap.push(process.memoryUsage().heapUsed);
       say(
         `world ${figures.worlds} (seed ${own}): ${world.all.length} executions, ${world.findings.length} findings; ${figures.executions} in all`,
       );

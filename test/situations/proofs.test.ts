@@ -40,6 +40,6 @@ test('a host that is killed at any moment of its starts leaves nothing that the 
 });
 
 test('whatever is done to its instance, each caller sees what the reference model allows, and no execution runs twice', async () => {
-  const figures = await sample('callers', { slots: 3, callers: 3, milliseconds: 2_500, worlds: 1, rare: 0 });
+  const figures = await sample('callers', { slots: 3, callers: 3, milliseconds: 2_000, worlds: 1, rare: 0 });
   expect(figures).toMatchObject({ findings: [], findingKinds: {}, passed: true });
 });

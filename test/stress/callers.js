@@ -77,9 +77,9 @@ export async function callers(seed, say, sizes = {}) {
         // The first of a kind is told whole.
         if (kinds[nameOf(text)] <= 2) say(`FOUND, seed ${own}: ${text}\n${story ?? ''}`);
       }
-      say(
-        `world ${figures.worlds} (seed ${own}): ${world.all.length} executions, ${world.findings.length} findings; ${figures.executions} in all`,
-      );
+      const found = `${world.all.length} executions, ${world.findings.length} findings`;
+      const before = Math.round(heap.at(-1) / 2 ** 20);
+      say(`world ${figures.worlds} (seed ${own}): ${found}; ${figures.executions} executions in all, heap ${before} MiB before it`);
     }
   } finally {
     process.off('unhandledRejection', note);

@@ -20,6 +20,7 @@ const json = process.argv.includes('--json');
 const only = argument('only');
 const sizes = {};
 for (const name of ['minutes', 'worlds']) if (argument(name) !== undefined) sizes[name] = Number(argument(name));
+if (sizes.worlds !== undefined) sizes.minutes ??= Number.POSITIVE_INFINITY;
 let failed = false;
 for (const [name, prove] of Object.entries(proofs)) {
   if (only !== undefined && only !== name) continue;

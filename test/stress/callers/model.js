@@ -14,10 +14,11 @@ const LATEST = 12_000;
 const EARLY = 3;
 
 const ENDING = ['stopping', 'stopped'];
-const STATES = ['ready', 'executing', 'reconnecting', 'backoff', 'allocating', 'listening', 'authenticating', ...ENDING];
+const SESSIONLESS = ['reconnecting', 'backoff', 'allocating', 'listening', 'authenticating'];
+const STATES = ['ready', 'executing', ...SESSIONLESS, ...ENDING];
 
 /** What happened to an instance between two moments. */
-function between(log, from, to) {
+function between(log, from, to, state) {
   const told = log.filter(({ at }) => at >= from && at <= to);
   const before = log.findLast(({ at, what }) => at < from && STATES.includes(what))?.what;
   const has = (...names) => told.some(({ what }) => names.includes(what));
@@ -26,6 +27,8 @@ function between(log, from, to) {
     lost: has('closed', 'exited', 'reconnecting', 'stopping', 'stopped', 'backoff'),
     /** The program was told to end, or has ended. */
     ending: ENDING.includes(before) || has('stopping', 'stopped', 'exited'),
+    /** No session was open, so nothing was sent. */
+    unsent: SESSIONLESS.includes(state) && !has('opened'),
     stopped: log.some(({ at, what }) => at <= to && ENDING.includes(what)),
   };
 }
@@ -50,7 +53,7 @@ export function judge(one, journal) {
   if (outcome === null) return ['it never settled'];
   const wrong = [];
   const { log } = one.host;
-  const fate = between(log, asked, settled + 50);
+  const fate = between(log, asked, settled + 50, one.state);
   const noted = journal.get(job.nonce) ?? { begun: 0, ended: 0, failed: 0, aborted: 0 };
   const { error, result } = outcome;
   const code = error === undefined ? null : (error.code ?? String(error));
@@ -81,8 +84,10 @@ export function judge(one, journal) {
   } else if (code === 'NOT_DELIVERED') {
     if (noted.begun > 0) wrong.push('NOT_DELIVERED, and the agent executed it');
     if (!fate.lost && !fate.stopped) wrong.push('NOT_DELIVERED, and nothing was lost');
-  } else if (code === 'OUTCOME_UNKNOWN' && !fate.lost) wrong.push('OUTCOME_UNKNOWN, and nothing was lost');
-  else if (code === 'INSTANCE_STOPPED') {
+  } else if (code === 'OUTCOME_UNKNOWN') {
+    if (!fate.lost) wrong.push('OUTCOME_UNKNOWN, and nothing was lost');
+    if (fate.unsent) wrong.push('OUTCOME_UNKNOWN, and no session was open while it waited');
+  } else if (code === 'INSTANCE_STOPPED') {
     if (!fate.stopped) wrong.push('INSTANCE_STOPPED, and it was not stopped');
     if (noted.begun > 0) wrong.push('INSTANCE_STOPPED, and the agent executed it');
   } else if (!['CANCELLED', 'OUTCOME_UNKNOWN', 'EXECUTION_FAILED', null].includes(code))

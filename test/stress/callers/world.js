@@ -71,6 +71,8 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     const one = {
       job,
       host,
+      /** When it was asked for. */
+      state: host.instance.state,
       outcome: null,
       asked: performance.now(),
       settled: null,

@@ -38,3 +38,8 @@ test('an agent that outgrows its limit ends for its memory, and its neighbour go
 test('a host that is killed at any moment of its starts leaves nothing that the next one does not find', async () => {
   expect(await sample('hosts', { kills: 4 }, 'killedWhileStarting')).toMatchObject({ kills: 4, left: 0, filesLeft: 0 });
 });
+
+test('whatever is done to its instance, each caller sees what the reference model allows, and no execution runs twice', async () => {
+  const figures = await sample('callers', { slots: 3, callers: 3, milliseconds: 2_000, worlds: 1, rare: 0 });
+  expect(figures).toMatchObject({ findings: [], findingKinds: {}, passed: true });
+});

@@ -1,4 +1,6 @@
-// The long proofs: `npm run stress [-- --seed N] [--json] [--only name]`. Each says what it measured, and fails by itself.
+// The long proofs: `npm run stress [-- --seed N] [--json] [--only name]`, and for
+// `callers` how long: `--minutes N`, `--worlds N`. Each says what it measured, and fails by itself.
+import { callers } from './callers.js';
 import { crashes } from './crashes.js';
 import { cycles } from './cycles.js';
 import { endings } from './endings.js';
@@ -8,7 +10,7 @@ import { hungry } from './hungry.js';
 import { stops } from './stops.js';
 import { trees } from './trees.js';
 
-const proofs = { crashes, cycles, endings, flood, hosts, hungry, stops, trees };
+const proofs = { callers, crashes, cycles, endings, flood, hosts, hungry, stops, trees };
 const argument = name => {
   const at = process.argv.indexOf(`--${name}`);
   return at === -1 ? undefined : process.argv[at + 1];
@@ -16,11 +18,14 @@ const argument = name => {
 const seed = Number(argument('seed') ?? Math.floor(Math.random() * 2 ** 31));
 const json = process.argv.includes('--json');
 const only = argument('only');
+const sizes = {};
+for (const name of ['minutes', 'worlds']) if (argument(name) !== undefined) sizes[name] = Number(argument(name));
+if (sizes.worlds !== undefined) sizes.minutes ??= Number.POSITIVE_INFINITY;
 let failed = false;
 for (const [name, prove] of Object.entries(proofs)) {
   if (only !== undefined && only !== name) continue;
   const began = performance.now();
-  const { passed, ...figures } = await prove(seed, text => json || console.log(`  ${text}`));
+  const { passed, ...figures } = await prove(seed, text => json || console.log(`  ${text}`), name === 'callers' ? sizes : undefined);
   const seconds = Number(((performance.now() - began) / 1000).toFixed(1));
   failed ||= !passed;
   if (json) console.log(JSON.stringify({ name, seed, passed, seconds, ...figures }));

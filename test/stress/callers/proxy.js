@@ -1,0 +1,135 @@
+// A proxy between agents and host that breaks connections: cuts them on either side or both, in the middle of a frame, lets
+// them stand still, delays them. It knows no messages.
+import { connect, createServer } from 'node:net';
+
+export async function createProxy() {
+  /** By instance id. */
+  const pairs = new Map();
+
+  const server = createServer(agent => {
+    agent.on('error', () => {});
+    let head = '';
+    const first = chunk => {
+      head += chunk.toString('latin1');
+      const end = head.indexOf('\n');
+      if (end === -1) return;
+      agent.off('data', first);
+      agent.pause();
+      const [id, address] = head.slice(0, end).split(' ');
+      join(id, agent, address, Buffer.from(head.slice(end + 1), 'latin1'));
+    };
+    agent.on('data', first);
+  });
+
+  const join = (id, agent, address, rest) => {
+    const at = address.lastIndexOf(':');
+    const host = connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)), allowHalfOpen: true });
+    host.on('error', () => {});
+    const pair = { agent, host, through: Number.POSITIVE_INFINITY, delay: 0, stalled: false };
+    if (!pairs.has(id)) pairs.set(id, new Set());
+    pairs.get(id).add(pair);
+    const gone = () => {
+      pairs.get(id)?.delete(pair);
+    };
+    for (const [from, to] of [
+      [agent, host],
+      [host, agent],
+    ]) {
+      from.on('data', chunk => pass(pair, from, to, chunk));
+      from.on('end', () => to.end());
+      from.on('close', () => {
+        // A half-open end stays until the proof, or its own side, lets go of it.
+        if (!pair.halfOpen) to.destroy();
+        if (agent.destroyed && host.destroyed) gone();
+      });
+    }
+    if (rest.length > 0) host.write(rest);
+    agent.resume();
+  };
+
+  const pass = (pair, from, to, chunk) => {
+    if (from === pair.agent && pair.through < Number.POSITIVE_INFINITY) {
+      if (pair.through < 0) return;
+      const part = chunk.subarray(0, pair.through);
+      pair.through -= part.length;
+      if (part.length > 0) to.write(part);
+      if (pair.through === 0) {
+        pair.through = -1;
+        // The rest of the frame never comes.
+        to.end();
+        from.destroy();
+      }
+      return;
+    }
+    if (to.destroyed || !to.writable) return;
+    if (pair.delay > 0) return void setTimeout(() => to.writable && to.write(chunk), pair.delay);
+    if (!to.write(chunk)) {
+      from.pause();
+      to.once('drain', () => {
+        if (!pair.stalled) from.resume();
+      });
+    }
+  };
+
+  const ways = {
+    reset(pair) {
+      pair.agent.resetAndDestroy();
+      pair.host.resetAndDestroy();
+    },
+    close(pair) {
+      pair.agent.destroy();
+      pair.host.destroy();
+    },
+    /** The agent learns nothing of it. */
+    hostOnly(pair) {
+      pair.halfOpen = true;
+      pair.host.destroy();
+    },
+    /** The host learns nothing of it. */
+    agentOnly(pair) {
+      pair.halfOpen = true;
+      pair.agent.destroy();
+    },
+    /** In so many bytes, wherever in a frame that is. */
+    inFrame(pair, bytes) {
+      pair.through = bytes;
+    },
+    delay(pair, bytes) {
+      // Chunks keep their order: timers of one length do.
+      pair.delay = pair.delay > 0 ? pair.delay : 1 + (bytes % 40);
+    },
+    stall(pair) {
+      pair.stalled = true;
+      pair.agent.pause();
+      pair.host.pause();
+    },
+  };
+
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: server.address().port,
+    ways: Object.keys(ways),
+    /** How many connections of that instance it came to. */
+    break(id, way, bytes) {
+      const mine = [...(pairs.get(id) ?? [])].filter(pair => !pair.agent.destroyed || !pair.host.destroyed);
+      for (const pair of mine) ways[way](pair, bytes);
+      return mine.length;
+    },
+    goOn(id) {
+      for (const pair of pairs.get(id) ?? []) {
+        pair.stalled = false;
+        if (!pair.agent.destroyed) pair.agent.resume();
+        if (!pair.host.destroyed) pair.host.resume();
+      }
+    },
+    async close() {
+      for (const mine of pairs.values()) {
+        for (const { agent, host } of mine) {
+          agent.destroy();
+          host.destroy();
+        }
+      }
+      await new Promise(resolve => server.close(resolve));
+    },
+  };
+}

@@ -6,7 +6,7 @@ export interface Invitation {
   readonly port: number;
   readonly token: string;
   readonly instanceId: string;
-  /** The largest frame that the host reads, in bytes. */
+  /** The largest frame that the host reads, and sends, in bytes. */
   readonly maxFrameBytes: number;
 }
 

@@ -32,8 +32,8 @@ function isPipe(descriptor: number): boolean {
   }
 }
 
-/** With what has come of it, since nobody else is there to end that; null: this process is not an instance's own. */
-export function endWithHost(instanceId: string | null): void {
+/** With what has come of it, since nobody else is there to end that. */
+export function endWithHost(instanceId: string): void {
   endProcessAfter(LAST_MOMENT, 1);
-  if (instanceId !== null) process.once('exit', () => endInstance(instanceId));
+  process.once('exit', () => endInstance(instanceId));
 }

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
-import { SpearletError } from './errors.ts';
+import { reasonOf, SpearletError } from './errors.ts';
 import { createLogger, guarded, guardedInspect } from './observe/log.ts';
 import { createTrace } from './observe/trace.ts';
 import {
@@ -125,7 +125,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       stopped.resolve();
     },
     error(error) {
-      logger.error({ error: String(error) }, 'the supervisor failed: this is a defect of spearlet, please report it');
+      logger.error({ error: reasonOf(error) }, 'the supervisor failed: this is a defect of spearlet, please report it');
       for (const record of engine.records.values()) engine.abandoned(record, error);
       deadlines.close();
       stopped.resolve();

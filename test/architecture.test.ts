@@ -81,6 +81,7 @@ const worldly = [
   'src/process/spawn.ts',
   'src/process/table.ts',
   'src/agent/clock.ts',
+  'src/agent/host.ts',
   'src/agent/command.ts',
 ];
 

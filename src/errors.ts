@@ -1,4 +1,5 @@
 // The one error class of spearlet and the table of its codes. It knows nothing of where an error came from.
+import { inspect } from 'node:util';
 
 /** Every code, with what it means and what a caller can do. docs/errors.md is generated from this table. */
 export const errorCodes = {
@@ -88,7 +89,34 @@ export class SpearletError extends Error {
   }
 }
 
-/** The text of anything that was thrown. */
+/** The longest reason, in UTF-16 units. */
+const MAX_REASON = 65_536;
+
+/** In words, as far as they can be had: every step runs code of whoever made the value, and any of it may throw. */
+function wordsOf(thrown: unknown): string {
+  try {
+    // Errors of other realms are no instance of our Error; what has a message is taken at its word.
+    const message = (thrown as { message?: unknown } | null | undefined)?.message;
+    if (typeof message === 'string' && message !== '') return message;
+  } catch {
+    // A getter or a proxy.
+  }
+  try {
+    if (thrown instanceof Error || (typeof thrown !== 'object' && typeof thrown !== 'function')) return String(thrown);
+  } catch {
+    // Its name or message has no text.
+  }
+  try {
+    return inspect(thrown, { depth: 1, breakLength: Number.POSITIVE_INFINITY });
+  } catch {
+    return 'something that cannot be put into words';
+  }
+}
+
+/** The text of anything that was thrown. Never throws, is never empty, well-formed and at most about 64 Ki units long. */
 export function reasonOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  const words = wordsOf(thrown);
+  if (words.length > MAX_REASON) return `${words.slice(0, MAX_REASON).toWellFormed()}… (${words.length} characters in all)`;
+  if (words === '' || thrown === undefined || thrown === null) return `no reason was given (${words || 'an empty text'})`;
+  return words.toWellFormed();
 }

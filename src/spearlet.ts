@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
-import { SpearletError } from './errors.ts';
+import { reasonOf, SpearletError } from './errors.ts';
 import { createLogger, guarded, guardedInspect } from './observe/log.ts';
 import { createTrace } from './observe/trace.ts';
 import {
@@ -63,8 +63,8 @@ export interface Spearlet {
 
 export interface Expected {
   readonly id: string;
-  /** SPEARLET_ADDR, SPEARLET_TOKEN and SPEARLET_INSTANCE_ID: the one place that hands out a token. */
-  readonly environment: Readonly<Record<'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID', string>>;
+  /** What an agent is told: its host's address, its token, its id, and the largest frame. The one place that hands out a token. */
+  readonly environment: Readonly<Record<'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID' | 'SPEARLET_MAX_FRAME_BYTES', string>>;
   /** Rejects with CONNECT_TIMEOUT where nobody has come within `connectTimeout`. */
   readonly ready: Promise<Instance>;
   /** Expects nobody any more, or ends the session. */
@@ -125,7 +125,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       stopped.resolve();
     },
     error(error) {
-      logger.error({ error: String(error) }, 'the supervisor failed: this is a defect of spearlet, please report it');
+      logger.error({ error: reasonOf(error) }, 'the supervisor failed: this is a defect of spearlet, please report it');
       for (const record of engine.records.values()) engine.abandoned(record, error);
       deadlines.close();
       stopped.resolve();
@@ -198,7 +198,12 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       if (address === null) throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
       return {
         id,
-        environment: { SPEARLET_ADDR: address, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: id },
+        environment: {
+          SPEARLET_ADDR: address,
+          SPEARLET_TOKEN: token,
+          SPEARLET_INSTANCE_ID: id,
+          SPEARLET_MAX_FRAME_BYTES: String(options.maxFrameBytes),
+        },
         ready: record.ready.promise,
         stop: stopOptions => handles.get(id)?.stop(stopOptions) ?? record.exited.promise,
       };

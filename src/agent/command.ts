@@ -7,7 +7,8 @@ import { reasonOf } from '../errors.ts';
 import { alarm } from './clock.ts';
 import { signalTree } from './descendants.ts';
 import { environmentOfChild } from './environment.ts';
-import type { Handler, HandlerContext, HandlerResult } from './serve.ts';
+import type { HandlerResult } from './result.ts';
+import type { Handler, HandlerContext } from './serve.ts';
 import { createTextJoiner } from './text.ts';
 
 /** How long a cancelled program has between SIGTERM and SIGKILL, in ms. */

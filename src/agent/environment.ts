@@ -6,11 +6,11 @@ export interface Invitation {
   readonly port: number;
   readonly token: string;
   readonly instanceId: string;
-  /** The largest frame that the host reads, in bytes. */
+  /** The largest frame that the host reads, and sends, in bytes. */
   readonly maxFrameBytes: number;
 }
 
-/** Reads SPEARLET_ADDR, SPEARLET_TOKEN and SPEARLET_INSTANCE_ID. Throws INVALID_OPTIONS that names what is missing. */
+/** Reads what the host says of itself and of its agent. Throws INVALID_OPTIONS that names what is missing or wrong. */
 export function readInvitation(environment: Record<string, string | undefined>): Invitation {
   const read = (name: string): string => {
     const value = environment[name];
@@ -23,8 +23,11 @@ export function readInvitation(environment: Record<string, string | undefined>):
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address);
   if (match === null || Number(match[3]) > 65_535)
     throw new SpearletError('INVALID_OPTIONS', `SPEARLET_ADDR is '${address}', expected host:port`);
-  // Told by hosts since this one; the wire's own default otherwise.
-  const maxFrameBytes = Number(environment.SPEARLET_MAX_FRAME_BYTES) || 32 * 2 ** 20;
+  const bound = environment.SPEARLET_MAX_FRAME_BYTES;
+  // Whoever speaks for the host by hand may not tell it: then it is the default of the wire.
+  const maxFrameBytes = bound ? Number(bound) : 32 * 2 ** 20;
+  if (!Number.isSafeInteger(maxFrameBytes) || maxFrameBytes < 1)
+    throw new SpearletError('INVALID_OPTIONS', `SPEARLET_MAX_FRAME_BYTES is '${bound}', expected a number of bytes`);
   return {
     maxFrameBytes,
     host: (match[1] ?? match[2])!,

@@ -1,43 +1,43 @@
 // serve(): the handlers of an agent, and what becomes of each request. It knows nothing of how the host is reached.
+import { isMainThread } from 'node:worker_threads';
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { Link } from '../link/link.ts';
-import type { ExecuteRequest, ExecuteResponse, U64 } from '../protocol/message.ts';
-import { encodeExecuteResponse } from '../protocol/v1.ts';
+import type { ExecuteRequest, U64 } from '../protocol/message.ts';
+import { createAnswers } from './answers.ts';
 import { soon } from './clock.ts';
 import { readInvitation } from './environment.ts';
 import { endWithHost, watchHost } from './host.ts';
+import { type Answer, answerOf, failed, type HandlerResult, kindOf } from './result.ts';
 import { openSession, type Session } from './session.ts';
-import { abort, type Request, signalOf, type Task } from './task.ts';
-import { createTextJoiner, needsMoreThan, pieces } from './text.ts';
+import { abort, RefusedWrite, type Request, signalOf, type Task } from './task.ts';
+import { createTextJoiner, pieces } from './text.ts';
 
 export interface HandlerContext {
   readonly taskId: string;
   /** Aborted when the caller cancels, when its timeout is over, or when this agent has to end. */
   readonly signal: AbortSignal;
-  /** One Running update. Await it: it resolves when more is welcome. Rejects for what is not text. */
+  /**
+   * One Running update. Await it: it resolves when more is welcome. Rejects for what is not text, and after the end of the
+   * execution. An execution that does not look at such a rejection is Failed with it.
+   */
   write(output: string | Uint8Array): Promise<void>;
 }
 
-export type HandlerResult = string | { readonly output?: string; readonly exitCode?: number; readonly error?: string } | undefined | void;
+/** Whatever it throws is Failed, with its message and exit code 1; so is a result that is none. */
 export type Handler = (request: Request, context: HandlerContext) => HandlerResult | Promise<HandlerResult>;
 
 export interface ServeOptions {
-  /** What the host sends with `instance.send(data)`. */
+  /** What the host sends with `instance.send(data)`. What it throws is an uncaught exception of this program. */
   readonly onSignal?: (data: string) => void;
-  /** Where the host's invitation stands; process.env by default, from which the token is then removed. */
+  /**
+   * Where the host's invitation stands; process.env by default, from which the token is then removed. With it this process
+   * is not the host's: serve() then leaves its stdin and SIGTERM alone, never ends it, and learns by its link alone that
+   * the host is gone. The same holds in a worker thread.
+   */
   readonly environment?: Record<string, string | undefined>;
 }
 
-type Response = Partial<ExecuteResponse> & Pick<ExecuteResponse, 'status'>;
-
 /** The largest Running update, in UTF-16 units. */
 const PIECE = 2 ** 20;
-/** Above so many unsent bytes a `write` waits. */
-const HIGH_WATER = 256 * 1024;
-/** Results kept for a host that may have missed them: it drops what it has already. A count and UTF-16 units. */
-const KEPT_RESULTS = 64;
-const KEPT_SIZE = 2 ** 20;
-const MAX_EXIT_CODE = 2 ** 31 - 1;
 
 /**
  * Connects to the host that started this program, authenticates, and executes its requests with the handlers: one for
@@ -46,105 +46,67 @@ const MAX_EXIT_CODE = 2 ** 31 - 1;
  */
 export function serve(handlers: Handler | Readonly<Record<string, Handler>>, options: ServeOptions = {}): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (typeof handlers !== 'function' && (typeof handlers !== 'object' || handlers === null))
+      throw new SpearletError('INVALID_OPTIONS', `serve() takes a handler or an object of handlers by command, not ${kindOf(handlers)}`);
     const environment = options.environment ?? process.env;
     const invitation = readInvitation(environment);
+    /** This process is what the host has started: it ends with it. */
+    const hostsOwn = options.environment === undefined && isMainThread;
     const pieceSize = Math.max(1, Math.min(PIECE, Math.floor(invitation.maxFrameBytes / 32)));
     // Children of this agent have no business with its token.
     if (options.environment === undefined) delete process.env.SPEARLET_TOKEN;
 
     const tasks = new Map<U64, Task>();
-    const waiters: (() => void)[] = [];
     let unannounced: Task[] = [];
-    const results: { requestId: U64; payload: string }[] = [];
-    let resultsSize = 0;
-    let link: Link | null = null;
     let draining = false;
+
+    /** Everything in hand is finished, and given to the link. */
+    const rest = (): void => {
+      if (draining && tasks.size === 0 && answers.waiting === 0) session.happened('drained');
+    };
+    const answers = createAnswers(invitation.maxFrameBytes, rest);
 
     const handlerOf = (command: string): Handler | undefined => {
       if (typeof handlers === 'function') return handlers;
-      return Object.hasOwn(handlers, command) ? handlers[command] : undefined;
+      if (!Object.hasOwn(handlers, command)) return undefined;
+      const handler = handlers[command];
+      if (typeof handler === 'function') return handler;
+      throw new TypeError(`the handler of '${command}' is ${kindOf(handler)}, not a function`);
     };
 
-    const encode = (task: Task, response: Response): string =>
-      encodeExecuteResponse({ taskId: task.request.taskId, output: null, error: null, exitCode: null, ...response });
-    const respond = (task: Task, response: Response): void => link?.send('ExecuteResponse', task.requestId, encode(task, response), relief);
-
-    const announce = (task: Task): void => {
-      if (task.announced) return;
-      task.announced = true;
-      respond(task, { status: 'Started' });
-    };
-
-    /** Who waits to write may go on, where there is room. */
-    const relieve = (): void => {
-      if (link !== null && link.pending <= HIGH_WATER) for (const go of waiters.splice(0)) go();
-    };
-    const relief = { written: relieve };
+    const isInHand = (task: Task): boolean => tasks.get(task.delivery.requestId) === task;
 
     const write = (task: Task, output: string | Uint8Array): Promise<void> => {
       try {
-        if (!tasks.has(task.requestId)) throw new SpearletError('PROTOCOL_ERROR', 'write() after the end of the execution');
+        if (!isInHand(task)) throw new SpearletError('PROTOCOL_ERROR', 'write() after the end of the execution');
         task.text ??= createTextJoiner();
         const text = task.text.add(output);
+        if (text === '') return Promise.resolve();
         // In pieces that any host's bound allows, whatever they hold.
-        if (text.length > pieceSize)
-          return pieces(text, pieceSize)
-            .map(piece => write(task, piece))
-            .at(-1)!;
-        if (text !== '') {
-          announce(task);
-          if (link === null)
-            return new Promise<void>(go => waiters.push(go)).then(() => void respond(task, { status: 'Running', output: text }));
-          respond(task, { status: 'Running', output: text });
-        }
-        return link === null || link.pending > HIGH_WATER ? new Promise(go => waiters.push(go)) : Promise.resolve();
+        return pieces(text, pieceSize)
+          .map(piece => answers.output(task.delivery, piece))
+          .at(-1)!;
       } catch (error) {
-        return Promise.reject(error);
+        const refused = RefusedWrite.because(error);
+        if (task.refused === null || task.refused.observed) task.refused = refused;
+        return refused;
       }
     };
 
-    const finish = (task: Task, response: Response): void => {
-      if (!tasks.has(task.requestId)) return;
-      let payload: string;
-      try {
-        payload = encode(task, response);
-        // An answer that the host could not read would cost the connection, again and again.
-        if (needsMoreThan(payload, invitation.maxFrameBytes)) {
-          payload = encode(task, {
-            status: 'Failed',
-            error: 'the answer is too large for one message: send it in pieces, with write()',
-            exitCode: 1,
-          });
-        }
-      } catch (thrown) {
-        payload = encode(task, { status: 'Failed', error: reasonOf(thrown).toWellFormed(), exitCode: 1 });
-      }
-      tasks.delete(task.requestId);
-      link?.send('ExecuteResponse', task.requestId, payload, relief);
-      results.push({ requestId: task.requestId, payload });
-      resultsSize += payload.length;
-      while (results.length > KEPT_RESULTS || (resultsSize > KEPT_SIZE && results.length > 1))
-        resultsSize -= results.shift()!.payload.length;
-      if (draining && tasks.size === 0) session.happened('drained');
+    const finish = (task: Task, answer: Answer): void => {
+      if (!isInHand(task)) return;
+      tasks.delete(task.delivery.requestId);
+      answers.result(task.delivery, answer);
     };
 
-    const fail = (task: Task, thrown: unknown): void =>
-      finish(task, { status: 'Failed', error: reasonOf(thrown).toWellFormed(), exitCode: 1 });
+    const fail = (task: Task, thrown: unknown): void => finish(task, failed(reasonOf(thrown)));
 
     const settle = (task: Task, value: HandlerResult): void => {
       try {
+        // What was refused is missing, and the handler does not know.
+        if (task.refused?.observed === false) throw task.refused.error;
         task.text?.end();
-        const {
-          output,
-          exitCode = 0,
-          error,
-        } = typeof value === 'object' && value !== null ? value : { output: value as string | undefined };
-        if (output !== undefined && typeof output !== 'string')
-          throw new TypeError(`a handler returns a string, an object or nothing, not ${typeof output}`);
-        if (!Number.isInteger(exitCode) || Math.abs(exitCode) > MAX_EXIT_CODE)
-          throw new RangeError(`exitCode ${exitCode} is no 32-bit integer`);
-        const ok = exitCode === 0 && error === undefined;
-        finish(task, { status: ok ? 'Completed' : 'Failed', output: output ?? null, error: error ?? null, exitCode });
+        finish(task, answerOf(value));
       } catch (thrown) {
         fail(task, thrown);
       }
@@ -154,18 +116,18 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       const record: Record<string, string> = Object.create(null);
       for (const [name, value] of env) record[name] = value;
       const task: Task = {
-        requestId,
         request: { taskId, command, args, env: record },
+        delivery: answers.delivery(requestId, taskId),
         aborter: null,
         aborted: null,
         text: null,
-        announced: false,
+        refused: null,
       };
       tasks.set(requestId, task);
-      const handler = handlerOf(command);
-      if (draining) return finish(task, { status: 'Failed', error: 'this agent is ending and takes no more requests', exitCode: 1 });
-      if (handler === undefined) return finish(task, { status: 'Failed', error: `unknown command '${command}'`, exitCode: 127 });
+      if (draining) return finish(task, failed('this agent is ending and takes no more requests'));
       try {
+        const handler = handlerOf(command);
+        if (handler === undefined) return finish(task, failed(`unknown command '${command}'`, 127));
         const value = handler(task.request, {
           taskId,
           get signal() {
@@ -173,7 +135,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
           },
           write: output => write(task, output),
         });
-        if (typeof (value as Promise<HandlerResult> | undefined)?.then !== 'function') return settle(task, value as HandlerResult);
+        if (typeof (value as Promise<HandlerResult> | undefined | null)?.then !== 'function') return settle(task, value as HandlerResult);
         Promise.resolve(value).then(
           result => settle(task, result),
           thrown => fail(task, thrown),
@@ -186,9 +148,9 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
     };
 
     const announceAll = (): void => {
-      const [late] = [unannounced];
+      const late = unannounced;
       unannounced = [];
-      for (const task of late) if (tasks.has(task.requestId)) announce(task);
+      for (const task of late) if (isInHand(task)) answers.started(task.delivery);
     };
 
     const abortAll = (reason: string): void => {
@@ -196,51 +158,38 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
     };
 
     const session: Session = openSession(invitation, {
-      opened(opened) {
-        const again = link === null;
-        link = opened;
-        if (again) {
-          for (const task of tasks.values()) {
-            task.announced = true;
-            respond(task, { status: 'Started' });
-          }
-        }
-        for (const go of waiters.splice(0)) go();
-        // The host may have missed what went into the lost link: it knows by the ids what it has. After the writes that
-        // waited: they belong before their result.
-        soon(() => {
-          if (link === opened) for (const { requestId, payload } of results) link.send('ExecuteResponse', requestId, payload);
-        });
-      },
-      closed() {
-        link = null;
-      },
-      drained: relieve,
+      opened: link =>
+        answers.attach(
+          link,
+          Array.from(tasks.values(), task => task.delivery),
+        ),
+      closed: answers.detach,
+      drained: answers.relieve,
       request: run,
-      cancel(taskId) {
-        for (const task of tasks.values()) if (task.request.taskId === taskId) abort(task, 'cancelled by the host');
+      cancel(requestId, taskId) {
+        const task = tasks.get(requestId);
+        if (task?.request.taskId === taskId) abort(task, 'cancelled by the host');
       },
       // In a turn of its own: what it throws is this program's error, not the host's.
       signal: data => soon(() => options.onSignal?.(data)),
       draining(hurry) {
         draining = true;
         if (hurry) abortAll('this agent has to end');
-        if (tasks.size === 0) soon(() => session.happened('drained'));
+        if (tasks.size === 0) soon(rest);
       },
       ended(error, hostGone) {
-        link = null;
-        for (const go of waiters.splice(0)) go();
         abortAll('this agent has ended');
         tasks.clear();
+        answers.close();
         process.off('SIGTERM', hurry);
         unwatch();
-        if (hostGone) endWithHost(options.environment === undefined ? invitation.instanceId : null);
+        if (hostGone) endWithHost(invitation.instanceId);
         if (error === null) resolve();
         else reject(error);
       },
     });
     const hurry = (): void => session.happened('terminate', true);
-    process.on('SIGTERM', hurry);
-    const unwatch = watchHost(() => session.happened('host.gone'));
+    if (hostsOwn) process.on('SIGTERM', hurry);
+    const unwatch = hostsOwn ? watchHost(() => session.happened('host.gone')) : () => {};
   });
 }

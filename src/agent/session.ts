@@ -9,7 +9,6 @@ import { alarm, clock, fraction } from './clock.ts';
 import type { Invitation } from './environment.ts';
 import { type Event, initialState, type State, table } from './table.ts';
 
-const MAX_FRAME_BYTES = 32 * 2 ** 20;
 const CLIENT_VERSION = '1.0.0';
 /** In ms. The first try after a loss comes at once; the next ones after a random share of a doubling bound. */
 const RETRY = { first: 50, max: 2_000 };
@@ -26,7 +25,8 @@ export interface SessionEvents {
   /** What was sent has been taken by the system: there is room again. */
   drained(): void;
   request(requestId: U64, request: ExecuteRequest): void;
-  cancel(taskId: string): void;
+  /** Nobody waits any more for the request of this id, which is of this task. */
+  cancel(requestId: U64, taskId: string): void;
   signal(data: string): void;
   /** It will end once everything in hand is finished; `drained` says so. `hurry`: by SIGTERM. */
   draining(hurry: boolean): void;
@@ -38,7 +38,7 @@ export interface Session {
   happened(event: 'terminate' | 'drained' | 'host.gone', hurry?: boolean): void;
 }
 
-export function openSession({ host, port, token, instanceId }: Invitation, events: SessionEvents): Session {
+export function openSession({ host, port, token, instanceId, maxFrameBytes }: Invitation, events: SessionEvents): Session {
   let state: State | null = null;
   let link: Link | null = null;
   let tries = 0;
@@ -118,7 +118,7 @@ export function openSession({ host, port, token, instanceId }: Invitation, event
     const wire = tcp.connect({ host, port }, () => {
       if (link === mine) happened('connected');
     });
-    const mine = createLink(wire, clock, MAX_FRAME_BYTES);
+    const mine = createLink(wire, clock, maxFrameBytes);
     link = mine;
     mine.open({
       message: message => {
@@ -158,7 +158,7 @@ export function openSession({ host, port, token, instanceId }: Invitation, event
         break;
       case 'Signal': {
         const signal = decodeSignal(message.payload);
-        if (signal?.signal === 'cancel') events.cancel(signal.task_id);
+        if (signal?.signal === 'cancel') events.cancel(message.requestId, signal.task_id);
         else if (signal?.signal === 'user') events.signal(signal.data);
         else if (signal?.signal === 'terminate') happened('terminate');
         break;

@@ -163,8 +163,12 @@ export function encodeExecuteRequest({ taskId, command, args, env }: ExecuteRequ
   return `{"task_id":${text(taskId)},"command":${text(command)},"args":[${args.map(text).join(',')}],"env":{${pairs}}}`;
 }
 
-export const encodeExecuteResponse = ({ taskId, status, output, error, exitCode }: ExecuteResponse): string =>
-  `{"task_id":${text(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}}`;
+/** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */
+export function encodeExecuteResponse(response: ExecuteResponse & { readonly outputOffset?: number }): string {
+  const { taskId, status, output, error, exitCode, outputOffset } = response;
+  const known = `"task_id":${text(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;
+  return outputOffset === undefined ? `{${known}}` : `{${known},"output_offset":${outputOffset}}`;
+}
 
 export const encodeSignal = (signal: Signal): string => JSON.stringify(signal);
 

@@ -85,9 +85,8 @@ export interface HandPeer {
   close(): void;
 }
 
-export async function dial(address: string): Promise<HandPeer> {
-  const [host, port] = address.split(':');
-  const socket = connect({ host: host!, port: Number(port) });
+/** Takes a connection over: tells what arrives on it as messages. */
+export function handPeer(socket: Socket): HandPeer {
   atEnd(() => void socket.destroy());
   socket.on('error', () => {});
   const received: SpearMessage[] = [];
@@ -105,7 +104,6 @@ export async function dial(address: string): Promise<HandPeer> {
   void closed.then(() => {
     for (const wake of [...waiters]) wake();
   });
-  await once(socket, 'connect');
   return {
     socket,
     received,
@@ -130,6 +128,14 @@ export async function dial(address: string): Promise<HandPeer> {
     },
     close: () => void socket.destroy(),
   };
+}
+
+export async function dial(address: string): Promise<HandPeer> {
+  const [host, port] = address.split(':');
+  const socket = connect({ host: host!, port: Number(port) });
+  const peer = handPeer(socket);
+  await once(socket, 'connect');
+  return peer;
 }
 
 export const authRequest = (environment: Record<string, string>, changes: Partial<{ instanceId: string; token: string }> = {}): string =>

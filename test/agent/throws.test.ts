@@ -1,0 +1,64 @@
+// Handlers that throw what nobody expects: each execution is Failed with words, and costs the agent nothing else.
+import { expect, test } from 'vitest';
+import { reasonOf } from '../../src/errors.ts';
+import type { ExecutionResult, Instance } from '../../src/index.ts';
+import { agentFile, everyday, openSpearlet } from '../situations/world.ts';
+
+const thrower = { ...everyday, args: [agentFile('thrower.js')] };
+
+async function outcome(instance: Instance, command: string, ...args: string[]): Promise<ExecutionResult> {
+  return instance.execute({ command, args }, { timeout: 5_000, reject: false, collect: true }).result;
+}
+
+test.each(['now', 'later', 'thenable', 'thenGetter'])(
+  'whatever a handler throws (%s), its execution is Failed with words and the agent works on',
+  async way => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(thrower);
+    const names = JSON.parse((await outcome(instance, 'names')).output!) as string[];
+    const odd: unknown[] = [];
+    for (const name of names) {
+      const { status, error, exitCode, output } = await outcome(instance, way, name);
+      if (status !== 'failed' || exitCode !== 1 || output !== null || !error?.trim() || error.length > 70_000) odd.push({ name, error });
+    }
+    expect(odd).toEqual([]);
+    expect((await outcome(instance, way, 'an Error of another realm')).error).toBe('from elsewhere');
+    expect((await outcome(instance, way, 'a plain object')).error).toBe("{ code: 'E_OWN' }");
+    expect((await outcome(instance, 'echo', 'alive')).output).toBe('alive');
+    expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
+  },
+);
+
+test('a thenable that answers in several ways counts by its first', async () => {
+  const instance = await openSpearlet().start(thrower);
+  expect(await outcome(instance, 'bothWays')).toMatchObject({ status: 'completed', output: 'first' });
+});
+
+test('a handler that cannot be looked up, or is no function, fails its own executions only', async () => {
+  const spearlet = openSpearlet();
+  const instance = await spearlet.start(thrower);
+  expect(await outcome(instance, 'getter')).toMatchObject({ status: 'failed', error: 'no handler here', exitCode: 1 });
+  expect(await outcome(instance, 'nothing')).toMatchObject({
+    status: 'failed',
+    error: "the handler of 'nothing' is a number, not a function",
+  });
+  expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
+});
+
+test('a refused write() that nobody awaits fails its execution, not the agent; one that is caught fails nothing', async () => {
+  const instance = await openSpearlet().start(thrower);
+  const unawaited = await outcome(instance, 'unawaited');
+  expect(unawaited).toMatchObject({ status: 'failed', error: expect.stringContaining('not UTF-8') });
+  expect(await outcome(instance, 'afterwards')).toMatchObject({ status: 'completed', output: 'done' });
+  expect(await outcome(instance, 'caught')).toMatchObject({ status: 'completed', output: '/w==done' });
+  expect((await outcome(instance, 'echo', 'alive')).output).toBe('alive');
+});
+
+test('reasonOf says the message where there is one, and cuts what is too long', () => {
+  expect(reasonOf(new TypeError('as it is'))).toBe('as it is');
+  expect(reasonOf('a text')).toBe('a text');
+  expect(reasonOf(new RangeError(''))).toBe('RangeError');
+  expect(reasonOf(undefined)).toBe('no reason was given (undefined)');
+  expect(reasonOf('x'.repeat(65_537))).toMatch(/^x{65536}… \(65537 characters in all\)$/);
+  expect(reasonOf(`${'x'.repeat(65_535)}😀`).isWellFormed()).toBe(true);
+});

@@ -19,6 +19,7 @@ import {
 } from './options.ts';
 import { parse } from './parse.ts';
 import { realDisk } from './process/disk.ts';
+import { outerIds } from './process/environment.ts';
 import { recordedSpawn } from './process/ledger.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
 import { processTable } from './process/table.ts';
@@ -198,7 +199,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       if (address === null) throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
       return {
         id,
-        environment: { SPEARLET_ADDR: address, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: id },
+        environment: { ...outerIds(world.environment), SPEARLET_ADDR: address, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: id },
         ready: record.ready.promise,
         stop: stopOptions => handles.get(id)?.stop(stopOptions) ?? record.exited.promise,
       };

@@ -125,8 +125,10 @@ export function signalProcess({ pid, startTime }: Identity, name: 'SIGTERM' | 'S
   }
 }
 
+/** Itself, or by way of a host inside of it. */
 function isOf(instanceId: string, pid: number): boolean {
-  return wordsIn(environmentOf(pid), 'SPEARLET_INSTANCE_ID').includes(instanceId);
+  const environment = environmentOf(pid);
+  return ['SPEARLET_INSTANCE_ID', 'SPEARLET_OUTER_INSTANCE_IDS'].some(name => wordsIn(environment, name).includes(instanceId));
 }
 
 /**

@@ -46,7 +46,7 @@ export function environmentOfChild(
 ): Record<string, string | undefined> {
   const environment: Record<string, string | undefined> = Object.assign(Object.create(null), own, asked);
   delete environment.SPEARLET_TOKEN;
-  for (const name of ['SPEARLET_INSTANCE_ID', 'SPEARLET_EXECUTION_ID']) {
+  for (const name of ['SPEARLET_INSTANCE_ID', 'SPEARLET_OUTER_INSTANCE_IDS', 'SPEARLET_EXECUTION_ID']) {
     delete environment[name];
     if (own[name] !== undefined) environment[name] = own[name];
   }

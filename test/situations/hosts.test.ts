@@ -1,5 +1,5 @@
 // Hosts that are killed, and what the next one with the same stateDir makes of what they left.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createSpearlet, type SpearletError, type SpearletEvent } from '../../src/index.ts';
 import { type Disk, realDisk } from '../../src/process/disk.ts';
@@ -245,6 +246,14 @@ test('a start that fails on its folder leaves neither a file nor a descriptor', 
     expect.objectContaining({ code: 'STATE_UNWRITABLE', cause: expect.objectContaining({ code: 'EACCES' }) }),
   );
   expect(open()).toBe(before);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('a host that is created when no file descriptor is left works later; one with a stateDir fails as such', async () => {
+  const folder = newFolder();
+  const script = `ulimit -n 400; exec "${process.execPath}" "${agentFile('emfile-create.js')}" "${folder}"`;
+  const { stdout } = await promisify(execFile)('sh', ['-c', script]);
+  expect(JSON.parse(stdout)).toEqual(['created', ['STATE_UNWRITABLE', 'EMFILE'], 'ready']);
   expect(readdirSync(folder)).toEqual([]);
 });
 

@@ -19,6 +19,7 @@ import {
 } from './options.ts';
 import { parse } from './parse.ts';
 import { realDisk } from './process/disk.ts';
+import { outerIds } from './process/environment.ts';
 import { recordedSpawn } from './process/ledger.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
 import { processTable } from './process/table.ts';
@@ -199,6 +200,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       return {
         id,
         environment: {
+          ...outerIds(world.environment),
           SPEARLET_ADDR: address,
           SPEARLET_TOKEN: token,
           SPEARLET_INSTANCE_ID: id,

@@ -2,7 +2,7 @@
 import { realChance, realClock, type Timer } from '../world.ts';
 
 export const clock = realClock;
-export const { fraction } = realChance;
+export const { fraction, id } = realChance;
 
 /** One timer that is set anew each time. */
 export function alarm(): { set(ms: number, run: () => void): void; clear(): void } {

@@ -1,9 +1,32 @@
-// Who descends from a process, by the parents that /proc names, and who belongs to its instance, by the id in their
-// environment. Where there is no /proc nobody is found.
+// The processes of this system as /proc shows them: whose child each is, and what its environment says it came of. Where
+// there is no /proc, or it is that of another pid namespace, nobody is found.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** How often one looks for who was born meanwhile; each look takes about 20 µs a process. */
+/** How often one looks for who was born meanwhile; each look takes about 40 µs a process. */
 const LOOKS = 20;
+
+/** A pid alone may mean somebody else by now; with the start time it means one process for ever. */
+export interface Identity {
+  readonly pid: number;
+  readonly startTime: number;
+}
+
+export interface Entry extends Identity {
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+}
+
+/** Everybody who lives, as of one moment. */
+export interface Look {
+  readonly entries: ReadonlyMap<number, Entry>;
+  /** By the parent's pid. */
+  readonly children: ReadonlyMap<number, readonly Entry[]>;
+  /** Those in a group or session of that number. */
+  readonly inGroup: ReadonlyMap<number, readonly Entry[]>;
+  /** Those who carry that execution id, read when first asked for. */
+  ofExecution(executionId: string): readonly Entry[];
+}
 
 /** Null: there is no /proc; or it is that of another pid namespace, and the numbers there are not ours. */
 function everybody(): number[] | null {
@@ -15,47 +38,97 @@ function everybody(): number[] | null {
   }
 }
 
-/** The fields after its name, which may hold anything: state, parent, …; the 20th is its start time. */
-function statOf(pid: number): string[] | null {
+/** Null: it is gone, or has ended and waits for its parent to notice. */
+export function entryOf(pid: number): Entry | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
+    // pid (name, which may hold anything) state parent group session …; the 22nd is the start time.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
+    if (fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1)) return null;
+    const [parent, group, session, startTime] = [fields[1], fields[2], fields[3], fields[19]].map(Number) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    return { pid, parent, group, session, startTime };
   } catch {
-    // Gone meanwhile.
     return null;
   }
 }
 
-function isOf(instanceId: string, pid: number): boolean {
+/** The words of a variable in a process's environment. */
+function wordsIn(environment: string, name: string): string[] {
+  const at = environment.indexOf(`\0${name}=`);
+  if (at < 0) return [];
+  const from = at + name.length + 2;
+  return environment.slice(from, environment.indexOf('\0', from)).split(' ');
+}
+
+/** As the process began. With a NUL at both ends. */
+function environmentOf(pid: number): string {
   try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`.includes(`\0SPEARLET_INSTANCE_ID=${instanceId}\0`);
+    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}\0`;
   } catch {
     // Gone, or not for us to read.
-    return false;
+    return '';
   }
 }
 
-/** The process itself and all its descendants, children before grandchildren. */
-export function treeOf(root: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const pid of everybody() ?? []) {
-    const parent = Number(statOf(pid)?.[1] ?? 0);
-    children.set(parent, [...(children.get(parent) ?? []), pid]);
+const push = <Key>(map: Map<Key, Entry[]>, key: Key, entry: Entry): void => {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [entry]);
+  else list.push(entry);
+};
+
+/** Null where nobody can be seen. */
+export function look(): Look | null {
+  const pids = everybody();
+  if (pids === null) return null;
+  const entries = new Map<number, Entry>();
+  const children = new Map<number, Entry[]>();
+  const inGroup = new Map<number, Entry[]>();
+  for (const pid of pids) {
+    const entry = entryOf(pid);
+    if (entry === null) continue;
+    entries.set(pid, entry);
+    push(children, entry.parent, entry);
+    push(inGroup, entry.group, entry);
+    if (entry.session !== entry.group) push(inGroup, entry.session, entry);
   }
-  const tree = [root];
-  for (let i = 0; i < tree.length; i += 1) tree.push(...(children.get(tree[i]!) ?? []));
-  return tree;
+  const since = entries.get(process.pid)?.startTime ?? 0;
+  let byExecution: Map<string, Entry[]> | null = null;
+  return {
+    entries,
+    children,
+    inGroup,
+    ofExecution(executionId) {
+      if (byExecution === null) {
+        byExecution = new Map();
+        for (const entry of entries.values()) {
+          // Nothing that is older than this agent came of it.
+          if (entry.startTime < since || entry.pid === process.pid) continue;
+          for (const id of wordsIn(environmentOf(entry.pid), 'SPEARLET_EXECUTION_ID')) push(byExecution, id, entry);
+        }
+      }
+      return byExecution.get(executionId) ?? [];
+    },
+  };
 }
 
-/** Signals the whole tree; who is gone already is no error. */
-export function signalTree(root: number, signal: 'SIGTERM' | 'SIGKILL'): void {
-  for (const pid of treeOf(root)) {
-    try {
-      process.kill(pid, signal);
-    } catch {
-      // Gone meanwhile.
-    }
+/** Signals a process if it is still the one that was meant. */
+export function signalProcess({ pid, startTime }: Identity, name: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    if (entryOf(pid)?.startTime === startTime) process.kill(pid, name);
+  } catch {
+    // Gone meanwhile, or another user's.
   }
+}
+
+/** Itself, or by way of a host inside of it. */
+function isOf(instanceId: string, pid: number): boolean {
+  const environment = environmentOf(pid);
+  return ['SPEARLET_INSTANCE_ID', 'SPEARLET_OUTER_INSTANCE_IDS'].some(name => wordsIn(environment, name).includes(instanceId));
 }
 
 /**
@@ -63,18 +136,13 @@ export function signalTree(root: number, signal: 'SIGTERM' | 'SIGKILL'): void {
  * otherwise. Nothing that is older than the agent came of it, whatever its environment says.
  */
 export function endInstance(instanceId: string): void {
-  const since = Number(statOf(process.pid)?.[19] ?? Number.POSITIVE_INFINITY);
+  const since = entryOf(process.pid)?.startTime ?? Number.POSITIVE_INFINITY;
   for (let looks = 0; looks < LOOKS; looks += 1) {
-    const found = (everybody() ?? []).filter(
-      pid => pid !== process.pid && Number(statOf(pid)?.[19] ?? -1) >= since && isOf(instanceId, pid),
-    );
+    const found = (everybody() ?? [])
+      .filter(pid => pid !== process.pid)
+      .flatMap(pid => entryOf(pid) ?? [])
+      .filter(({ pid, startTime }) => startTime >= since && isOf(instanceId, pid));
     if (found.length === 0) return;
-    for (const pid of found) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // Gone meanwhile.
-      }
-    }
+    for (const each of found) signalProcess(each, 'SIGKILL');
   }
 }

@@ -38,15 +38,21 @@ export function readInvitation(environment: Record<string, string | undefined>):
 }
 
 /**
- * What a child of this agent gets: all but the token, plus what was asked for. Whatever that says, the instance id stays:
- * by it the host finds what belongs to the instance, wherever it went.
+ * What a child of this agent gets: all but the token, plus what was asked for. Whatever that says, the ids stay: by them
+ * the host finds what belongs to the instance, and the agent what belongs to an execution, wherever it went. An agent
+ * inside an execution of another agent keeps that one's id before its own.
  */
 export function environmentOfChild(
   own: Record<string, string | undefined>,
   asked: Readonly<Record<string, string>>,
+  executionId?: string,
 ): Record<string, string | undefined> {
   const environment: Record<string, string | undefined> = Object.assign(Object.create(null), own, asked);
   delete environment.SPEARLET_TOKEN;
-  if (own.SPEARLET_INSTANCE_ID !== undefined) environment.SPEARLET_INSTANCE_ID = own.SPEARLET_INSTANCE_ID;
+  for (const name of ['SPEARLET_INSTANCE_ID', 'SPEARLET_OUTER_INSTANCE_IDS', 'SPEARLET_EXECUTION_ID']) {
+    delete environment[name];
+    if (own[name] !== undefined) environment[name] = own[name];
+  }
+  if (executionId !== undefined) environment.SPEARLET_EXECUTION_ID = [own.SPEARLET_EXECUTION_ID ?? [], executionId].flat().join(' ');
   return environment;
 }

@@ -1,4 +1,5 @@
 // Output as text, however it is cut: wire v1 carries no bytes, and a code point is never split between two updates.
+import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { SpearletError } from '../errors.ts';
 
@@ -43,6 +44,53 @@ export function createTextJoiner(): TextJoiner {
       if (half !== '') throw new SpearletError('PROTOCOL_ERROR', 'the output ends in the middle of a code point');
     },
   };
+}
+
+export interface LossyDecoder {
+  /** The whole code points so far. Bytes that are not UTF-8 become U+FFFD. */
+  add(piece: Buffer): string;
+  /** What is left of half a code point. */
+  end(): string;
+  /** How many sequences of bytes were replaced. */
+  readonly replaced: number;
+}
+
+/** For the output of programs, of which nobody can ask that it be text. */
+export function createLossyDecoder(): LossyDecoder {
+  let half = Buffer.alloc(0);
+  let replaced = 0;
+  const decode = (bytes: Buffer): string => {
+    const text = bytes.toString('utf8');
+    // Its own U+FFFD are the program's: their three bytes mean nothing else wherever they stand.
+    if (!isUtf8(bytes)) replaced += text.split('\ufffd').length - bytes.toString('latin1').split('\xef\xbf\xbd').length;
+    return text;
+  };
+  return {
+    add(piece) {
+      const bytes = half.length === 0 ? piece : Buffer.concat([half, piece]);
+      const whole = bytes.length - unfinished(bytes);
+      half = Buffer.from(bytes.subarray(whole));
+      return decode(bytes.subarray(0, whole));
+    },
+    end() {
+      const rest = decode(half);
+      half = Buffer.alloc(0);
+      return rest;
+    },
+    get replaced() {
+      return replaced;
+    },
+  };
+}
+
+/** How many bytes at the end may be the beginning of a code point. */
+function unfinished(bytes: Buffer): number {
+  for (let back = 1; back <= 3 && back <= bytes.length; back += 1) {
+    const byte = bytes[bytes.length - back]!;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? back : 0;
+  }
+  return 0;
 }
 
 /** Cuts a text into pieces of at most so many UTF-16 units, never through a code point. */

@@ -95,8 +95,12 @@ export function createClaims(table: ProcessTable): Claims {
     if (cookie === undefined) return undefined;
     if (cookie === false) it.unreadable += 1;
     if (typeof cookie !== 'string') return null;
-    // An instance that was started anew has several claims: the last that is no younger than the process.
-    return byCookie.get(cookie)?.findLast(claim => fits(claim, entry)) ?? null;
+    for (const id of cookie.split(' ')) {
+      // An instance that was started anew has several claims: the last that is no younger than the process.
+      const claim = byCookie.get(id)?.findLast(each => fits(each, entry));
+      if (claim !== undefined) return claim;
+    }
+    return null;
   };
   const since = (): number => Math.min(...[...all].map(({ root }) => root.startTime));
   const isForeign = (entry: ProcessEntry, oldest: number): boolean =>

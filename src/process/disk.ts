@@ -1,6 +1,18 @@
 // The folder in which a host keeps what outlives it, and the real disk. It knows nothing of what is written there.
 // One of the files that touch the world: a simulated one can take its place.
-import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export interface OpenFile {
@@ -10,7 +22,10 @@ export interface OpenFile {
 }
 
 export interface Disk {
-  /** A new file that only this user can read, in a folder that is made (0700) where it is missing. Throws. */
+  /**
+   * A new file that only this user can read, in a folder that is made (0700) where it is missing. Throws, also for a
+   * folder in which somebody else could give our files other names: by its name a file says whose it is.
+   */
   create(folder: string, name: string): OpenFile;
   /** Throws. */
   names(folder: string): string[];
@@ -35,9 +50,21 @@ function make(folder: string): void {
   }
 }
 
+/**
+ * A symbolic link is followed: what it leads to is looked at. The folders above are not: whoever may change those can put
+ * another folder in this one's place, but no file in it that is ours.
+ */
+function insistOnOurs(folder: string): void {
+  const { uid, mode } = statSync(folder);
+  const own = process.geteuid?.() ?? uid;
+  if (uid !== own && uid !== 0) throw new Error(`the folder belongs to another user (uid ${uid}, this one is ${own})`);
+  if ((mode & OTHERS_MAY_WRITE) !== 0) throw new Error(`others may write to the folder (mode ${(mode & 0o7777).toString(8)})`);
+}
+
 export const realDisk: Disk = {
   create(folder, name) {
     make(folder);
+    insistOnOurs(folder);
     const file = openSync(join(folder, name), 'wx', 0o600);
     return {
       write(offset, text) {

@@ -7,6 +7,19 @@ import { SpearletError } from '../errors.ts';
 const ALLOWED = ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER', 'LANG', 'TZ', 'TMPDIR'];
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
+/**
+ * Where this host runs inside an instance of another one, or inside an execution of its command agent: the ids by which
+ * that one finds what it has to end. They go on to whatever is started here, the outermost first, under a name of their
+ * own, since SPEARLET_INSTANCE_ID is this host's to give.
+ */
+export function outerIds(host: NodeJS.ProcessEnv): Record<string, string> {
+  const { SPEARLET_INSTANCE_ID: own, SPEARLET_OUTER_INSTANCE_IDS: outer, SPEARLET_EXECUTION_ID: execution } = host;
+  const ids = [outer, own].filter(Boolean).join(' ');
+  return { ...(ids ? { SPEARLET_OUTER_INSTANCE_IDS: ids } : {}), ...(execution ? { SPEARLET_EXECUTION_ID: execution } : {}) };
+}
+/** Nobody else says whose a process is. */
+const RESERVED = ['SPEARLET_OUTER_INSTANCE_IDS', 'SPEARLET_EXECUTION_ID'];
+
 /** The allow-list of the host's environment, then the spec's, then ours. */
 export function cleanEnvironment(
   host: NodeJS.ProcessEnv,
@@ -19,8 +32,8 @@ export function cleanEnvironment(
     const value = host[name];
     if (value !== undefined) environment[name] = value;
   }
-  for (const [name, value] of spec) environment[name] = value;
-  return Object.assign(environment, own);
+  for (const [name, value] of spec) if (!RESERVED.includes(name)) environment[name] = value;
+  return Object.assign(environment, outerIds(host), own);
 }
 
 const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

@@ -1,7 +1,8 @@
 // What a host writes down of the programs that it has started, so that the next one finds what a dead one has left: in
 // `stateDir` one file a host, in it one slot a program. It knows no instance and signals nobody.
 //
-// The file's name says whose it is, before a byte is in it. A slot is overwritten in place and never crosses a page: it
+// The file's name says whose it is, before a byte is in it, and its first slot says the same: a file that was given another
+// name since is not believed. A slot is overwritten in place and never crosses a page: it
 // is whole whenever the host dies, the file stays as small as the host's busiest moment, and a full disk does not keep
 // a program from being struck off. There is nothing secret in it.
 import type { Disk, OpenFile } from './disk.ts';
@@ -41,7 +42,18 @@ export interface Ledger {
 /** In bytes. An instance id has up to 265, a number up to 16. */
 const SLOT = 512;
 const NAME = /^host\.([\w-]+)\.(\d+)\.(\d+)\.(\d+)\.\w+$/;
+const lineOf = (facts: object): string => `${JSON.stringify(facts).padEnd(SLOT - 1)}\n`;
 const FREE = `${' '.repeat(SLOT - 1)}\n`;
+
+/** Whether a file is the one that its host made under this name; one without a byte says nothing, and no harm. */
+function isNamed(text: string, name: string): boolean {
+  if (text === '') return true;
+  try {
+    return (JSON.parse(text.slice(0, text.indexOf('\n'))) as Record<string, unknown> | null)?.file === name;
+  } catch {
+    return false;
+  }
+}
 
 function parseSlot(text: string): Started[] {
   try {
@@ -65,7 +77,8 @@ export function openLedger(
   const name = `host.${boot}.${space}.${self.pid}.${self.startTime}.${id.replaceAll(/\W/g, '').slice(0, 12)}`;
   const file: OpenFile = disk.create(folder, name);
   const free: number[] = [];
-  let slots = 0;
+  /** The first is the name's. */
+  let slots = 1;
   let live = 0;
   let closed = false;
   let troubled = false;
@@ -81,14 +94,14 @@ export function openLedger(
       troubled = true;
     }
   };
-  const put = (slot: number, facts: object): void => write(slot, `${JSON.stringify(facts).padEnd(SLOT - 1)}\n`);
+  const put = (slot: number, facts: object): void => write(slot, lineOf(facts));
   const finish = (): void => {
     if (closed && live === 0) disk.remove(folder, name);
   };
 
   // That a file can be made does not say that it can be filled.
   try {
-    file.write(0, FREE);
+    file.write(0, lineOf({ file: name }));
   } catch (error) {
     file.close();
     disk.remove(folder, name);
@@ -125,7 +138,8 @@ export function openLedger(
         const entry = table.entry(host.pid);
         if (entry?.living && entry.startTime === host.startTime) return [];
         const text = disk.read(folder, other);
-        return text === null ? [] : [{ name: other, host, started: text.split('\n').flatMap(parseSlot) }];
+        if (text === null || !isNamed(text, other)) return [];
+        return [{ name: other, host, started: text.split('\n').slice(1).flatMap(parseSlot) }];
       });
     },
     strikeOff: estate => disk.remove(folder, estate.name),

@@ -1,13 +1,13 @@
 // A pid namespace of its own around a program: whatever it starts dies with it, and all of it with the host, even by
 // kill -9. Made by setpriv and unshare of util-linux; whether they work here is tried, not assumed. Knows no instance.
-import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { reasonOf, SpearletError } from '../errors.ts';
+import { type Exit, signalName } from '../exit.ts';
 import type { Clock } from '../world.ts';
 import { findProgram } from './environment.ts';
 import { createOutput } from './output.ts';
 import type { Scanner } from './scan.ts';
-import type { Exit, Program, Spawn } from './spawn.ts';
+import type { Program, Spawn } from './spawn.ts';
 import type { ProcessEntry } from './table.ts';
 import type { Tree } from './tree.ts';
 
@@ -40,16 +40,9 @@ const LOOKS = 250;
 /** Takes SIGTERM, leaves a daemon, and says which pid it sees itself by. */
 const TRIED = 'trap "exit 42" TERM; setsid sleep 60 & echo "$$ $(cat /proc/$$/comm)"; wait; wait';
 
-// Of several names of one signal node takes the first.
-const SIGNALS = new Map(
-  Object.entries(constants.signals)
-    .reverse()
-    .map(([name, number]) => [number, name]),
-);
-
 /** A shell says 128 + n for a death by signal n. A program that exits with such a code of its own is taken for one. */
 export function exitInside({ exitCode, signal }: Exit): Exit {
-  const name = exitCode === null ? undefined : SIGNALS.get(exitCode - 128);
+  const name = exitCode === null ? undefined : signalName(exitCode - 128);
   return name === undefined ? { exitCode, signal } : { exitCode: null, signal: name };
 }
 

@@ -34,9 +34,18 @@ const MAX_REST = 100;
 /** The longest between two looks, in ms: in that time the pids cannot have been given out once around. */
 const MAX_AGE = 500;
 
+/** 0, where file descriptors ran out: everybody seems to be born since, so that the first look is a pass. */
+function firstCursor(table: ProcessTable): number {
+  try {
+    return table.works ? table.lastPid() : 0;
+  } catch {
+    return 0;
+  }
+}
+
 export function createScanner(table: ProcessTable, clock: Clock): Scanner {
   const claims = createClaims(table);
-  let cursor = table.works ? table.lastPid() : 0;
+  let cursor = firstCursor(table);
   let lookedAt = clock.now();
   /** Those of which all is known that was born up to the cursor. */
   const surveyed = new Set<Claim>();

@@ -2,6 +2,7 @@
 // with all that came of them. It knows nothing of instances. The only file that touches node:child_process.
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { type Exit, watchDeath } from '../exit.ts';
 import type { Clock } from '../world.ts';
 import { exitInside, findInside, type Namespace } from './namespace.ts';
 import type { Channel, Output } from './output.ts';
@@ -16,11 +17,6 @@ export interface Program {
   readonly environment: Readonly<Record<string, string>>;
   /** It runs inside one of its own. */
   readonly namespace?: Namespace;
-}
-
-export interface Exit {
-  readonly exitCode: number | null;
-  readonly signal: string | null;
 }
 
 export interface ProgramEvents {
@@ -100,12 +96,19 @@ export const createSpawn =
     };
     child.stdout?.on('data', read('stdout'));
     child.stderr?.on('data', read('stderr'));
-    child.once('exit', (exitCode, signal) => {
+    const death = watchDeath(
+      pid,
+      [child.stdout, child.stderr].filter(stream => stream !== undefined),
+      'end',
+    );
+    child.once('exit', (exitCode, name) => {
+      const signal = name ?? (exitCode === 0 ? (death()?.name ?? null) : null);
+      const exit: Exit = { exitCode: signal === null ? exitCode : null, signal };
       announce(pid!);
       exited = true;
       // What it left has no parent to answer to.
       const ending = endTree();
-      if (live) events.exited(namespace === undefined ? { exitCode, signal } : exitInside({ exitCode, signal }));
+      if (live) events.exited(namespace === undefined ? exit : exitInside(exit));
       void ending?.then(each => {
         if (live) events.ended?.(each);
       });

@@ -18,7 +18,10 @@ export interface ProcessEntry extends Identity {
   readonly kernel: boolean;
 }
 
-/** The instance that a process belongs to by its environment. null: none. false: it may not be read. undefined: it is empty, as in an exec. */
+/**
+ * The instances that a process belongs to by its environment: its own first, then those of outer hosts, a space between
+ * any two. null: none. false: it may not be read. undefined: it is empty, as in an exec.
+ */
 export type Cookie = string | null | false | undefined;
 
 /** Whatever reads it throws where the system has no file descriptors left. */
@@ -55,7 +58,7 @@ export interface ProcessTable {
   turn(): Promise<void>;
 }
 
-const COOKIE = Buffer.from('SPEARLET_INSTANCE_ID=');
+const COOKIES = ['SPEARLET_INSTANCE_ID=', 'SPEARLET_OUTER_INSTANCE_IDS='].map(name => Buffer.from(name));
 const MAX_COMMAND = 200;
 /** The kernel's flag for its own threads. */
 const KERNEL_THREAD = 0x0020_0000;
@@ -126,11 +129,14 @@ function cookie(pid: number): Cookie {
   const length = load(`/proc/${pid}/environ`, 8 * KIB * KIB);
   if (length <= 0) return length < 0 ? false : undefined;
   const environment = scratch.subarray(0, length);
-  let at = environment.indexOf(COOKIE);
-  while (at > 0 && environment[at - 1] !== 0) at = environment.indexOf(COOKIE, at + 1);
-  if (at < 0) return null;
-  const end = environment.indexOf(0, at);
-  return environment.toString('latin1', at + COOKIE.length, end < 0 ? length : end);
+  const ids = COOKIES.flatMap(name => {
+    let at = environment.indexOf(name);
+    while (at > 0 && environment[at - 1] !== 0) at = environment.indexOf(name, at + 1);
+    if (at < 0) return [];
+    const end = environment.indexOf(0, at);
+    return [environment.toString('latin1', at + name.length, end < 0 ? length : end)];
+  });
+  return ids.length === 0 ? null : ids.join(' ');
 }
 
 const attempt = (act: () => void): boolean => {

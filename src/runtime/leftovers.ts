@@ -75,20 +75,23 @@ export function createLeftovers({ disk, table, trees, logger, folder, id, tell }
     tell({ type: 'leftovers.ended', instanceId: null, ...counts });
   };
 
+  let opened: Ledger | null = null;
   let ledger: Ledger;
   let estates: Estate[];
   try {
-    ledger = openLedger({ disk, table, folder, id }, error =>
+    opened = openLedger({ disk, table, folder, id }, error =>
       logger.warn(
         { stateDir: folder, error: reasonOf(error) },
         'stateDir cannot be written to: what is started now is not found if this host dies',
       ),
     );
+    ledger = opened;
     estates = ledger.estates();
   } catch (thrown) {
+    opened?.close();
     throw new SpearletError('STATE_UNWRITABLE', `stateDir '${folder}' cannot be used: ${reasonOf(thrown)}`, {
       cause: thrown,
-      hint: 'Name a folder that this user can create, or can read and write.',
+      hint: 'Name a folder that this user can create, or that is its own and nobody else can write to (chmod 700).',
     });
   }
   const ended =

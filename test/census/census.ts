@@ -26,10 +26,10 @@ function processes(cookies: ReadonlySet<string>): string[] {
       parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]));
       if (stat.includes(') Z ')) continue;
       if (parents.get(pid) !== process.pid && cookies.size === 0) continue;
-      const cookie = /(?:^|\0)SPEARLET_INSTANCE_ID=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, 'latin1'))?.[1];
+      const ids = readFileSync(`/proc/${pid}/environ`, 'latin1').matchAll(/(?:^|\0)SPEARLET_(?:INSTANCE_ID|OUTER_INSTANCE_IDS)=([^\0]*)/g);
+      const isOurs = [...ids].some(([, words]) => words!.split(' ').some(id => cookies.has(id)));
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      if (pid !== process.pid && ((cookie !== undefined && cookies.has(cookie)) || parents.get(pid) === process.pid))
-        found.push(`${pid} ${command}`);
+      if (pid !== process.pid && (isOurs || parents.get(pid) === process.pid)) found.push(`${pid} ${command}`);
     } catch {
       // Gone meanwhile.
     }

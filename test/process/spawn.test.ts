@@ -6,9 +6,10 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Exit } from '../../src/exit.ts';
 import { exitInside, type Namespace, probeNamespace } from '../../src/process/namespace.ts';
 import { createOutput, type Follower } from '../../src/process/output.ts';
-import { createSpawn, type Exit, type Program, spawnProgram } from '../../src/process/spawn.ts';
+import { createSpawn, type Program, spawnProgram } from '../../src/process/spawn.ts';
 import { processTable } from '../../src/process/table.ts';
 import { createTrees, type Ending } from '../../src/process/tree.ts';
 import { realClock } from '../../src/world.ts';
@@ -105,6 +106,10 @@ describe.each(['plain', 'in a namespace'])('a program, %s', how => {
     ['kill -SEGV $$', { exitCode: null, signal: 'SIGSEGV' }],
     ['kill -KILL $$', { exitCode: null, signal: 'SIGKILL' }],
     ['kill -TERM $$', { exitCode: null, signal: 'SIGTERM' }],
+    // Node has no names for these, and tells such a death as exit code 0.
+    ['kill -34 $$', { exitCode: null, signal: 'SIGRTMIN' }],
+    ['head -c 300000 /dev/zero; kill -40 $$', { exitCode: null, signal: 'SIGRTMIN+6' }],
+    ['kill -64 $$', { exitCode: null, signal: 'SIGRTMIN+30' }],
   ])('that does `%s` is told as it ended', async (script, expected) => {
     const { exit, ending, order, output } = run(how, '/bin/sh', ['-c', script]);
     expect(await exit).toEqual(expected);

@@ -140,3 +140,10 @@ test('the token is nowhere but in the environment of the program', async () => {
   for (const [place, text] of Object.entries(places))
     expect({ place, holdsToken: text.includes(environment.SPEARLET_TOKEN!) }).toEqual({ place, holdsToken: false });
 });
+
+test('an agent that dies of a real-time signal has crashed, and names the signal', async () => {
+  const spearlet = openSpearlet();
+  const instance = await spearlet.start(everyday);
+  process.kill(instance.pid!, 40);
+  expect(await instance.exited).toMatchObject({ reason: 'crashed', code: null, signal: 'SIGRTMIN+6' });
+});

@@ -1,9 +1,22 @@
 // Hosts that are killed, and what the next one with the same stateDir makes of what they left.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createSpearlet, type SpearletError, type SpearletEvent } from '../../src/index.ts';
 import { type Disk, realDisk } from '../../src/process/disk.ts';
@@ -62,7 +75,7 @@ test('what a killed host has left is ended before the next one starts anything, 
   const written = readFileSync(join(stateDir, name!), 'utf8');
   for (const { id, pid } of left) expect(written).toContain(JSON.stringify({ instanceId: id, pid }).slice(0, -1));
   const words = new Set(written.match(/[a-z]\w+(?=":)/gi));
-  expect([...words].sort()).toEqual(['instanceId', 'pid', 'startTime']);
+  expect([...words].sort()).toEqual(['file', 'instanceId', 'pid', 'startTime']);
   await kill(host);
 
   const next = openSpearlet({ stateDir });
@@ -98,10 +111,16 @@ test('a host that lives is left alone, and so is what it has started, by hosts t
   expect(readdirSync(stateDir)).toEqual([]);
 });
 
+function link(folder: string): string {
+  const path = join(newFolder(), 'link');
+  symlinkSync(folder, path);
+  return path;
+}
+
 /** A ledger as a host that is gone would have left it. */
 function write(folder: string, boot: string, lines: readonly string[], host = { pid: 4_000_000, startTime: 1 }): string {
   const name = `host.${boot}.${processTable.pidSpace()}.${host.pid}.${host.startTime}.abc`;
-  writeFileSync(join(folder, name), lines.join(''), { mode: 0o600 });
+  writeFileSync(join(folder, name), [slot({ file: name }), ...lines].join(''), { mode: 0o600 });
   return join(folder, name);
 }
 const slot = (facts: object): string => `${JSON.stringify(facts).padEnd(511)}\n`;
@@ -169,6 +188,75 @@ test('a folder that cannot be used is told at once, and nothing is left open', (
   }
 });
 
+test.each([
+  ['that others may write to', 0o777],
+  ['that its group may write to', 0o770],
+  ['that others may write to, sticky', 0o1777],
+])('a folder %s is refused: what stands in it may be moved by them', (_, mode) => {
+  const folder = newFolder();
+  chmodSync(folder, mode);
+  for (const stateDir of [folder, link(folder)]) {
+    let error: SpearletError | null = null;
+    try {
+      createSpearlet({ logger: false, stateDir });
+    } catch (thrown) {
+      error = thrown as SpearletError;
+    }
+    expect(error).toMatchObject({ code: 'STATE_UNWRITABLE', message: expect.stringContaining('others may write') });
+    expect(error!.hint).toContain('chmod');
+  }
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test.skipIf(process.getuid?.() !== 0)('a folder of another user is refused, whoever may write to it', () => {
+  const folder = newFolder();
+  chownSync(folder, 12_345, 12_345);
+  expect(() => createSpearlet({ logger: false, stateDir: folder })).toThrow(expect.objectContaining({ code: 'STATE_UNWRITABLE' }));
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('what a live host has written is not believed under the name of a dead one', async () => {
+  const stateDir = newFolder();
+  const { host, left } = await openHost(stateDir, 1, 'daemon');
+  const pids = left.flatMap(({ pid, leaves }) => [pid, ...leaves]);
+  const [name] = readdirSync(stateDir);
+  const forged = name!.replace(`.${host.pid}.`, '.4000000.');
+  renameSync(join(stateDir, name!), join(stateDir, forged));
+  const next = openSpearlet({ stateDir });
+  await next.start(everyday);
+  expect(pids.filter(lives)).toEqual(pids);
+  await next.stop();
+  expect(next.events.filter(({ type }) => type === 'leftovers.ended')).toEqual([]);
+  expect(readdirSync(stateDir)).toEqual([forged]);
+  await kill(host);
+  const stray = createTrees(processTable, realClock);
+  await Promise.all(left.map(({ id, pid }) => stray.find(id, processTable.entry(pid) ?? { pid: 0, startTime: 0 }).end()));
+});
+
+test('a start that fails on its folder leaves neither a file nor a descriptor', () => {
+  const folder = newFolder();
+  const names = (): string[] => {
+    throw Object.assign(new Error('EACCES: permission denied, scandir'), { code: 'EACCES' });
+  };
+  const logger = { info() {}, warn() {} } as never;
+  const world = { disk: { ...realDisk, names }, table: processTable, trees: createTrees(processTable, realClock) };
+  const open = () => readdirSync('/proc/self/fd').length;
+  const before = open();
+  expect(() => createLeftovers({ ...world, logger, folder, id: 'a', tell() {} })).toThrow(
+    expect.objectContaining({ code: 'STATE_UNWRITABLE', cause: expect.objectContaining({ code: 'EACCES' }) }),
+  );
+  expect(open()).toBe(before);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('a host that is created when no file descriptor is left works later; one with a stateDir fails as such', async () => {
+  const folder = newFolder();
+  const script = `ulimit -n 400; exec "${process.execPath}" "${agentFile('emfile-create.js')}" "${folder}"`;
+  const { stdout } = await promisify(execFile)('sh', ['-c', script]);
+  expect(JSON.parse(stdout)).toEqual(['created', ['STATE_UNWRITABLE', 'EMFILE'], 'ready']);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 test('a disk that fills up hurts no program: it is said once, and again after it was well', () => {
   let full = false;
   const disk: Disk = {
@@ -214,7 +302,7 @@ test('slots are used again: the file is as large as the busiest moment was', () 
   const kept = ledger.begin('x'.repeat(265));
   kept.started({ pid: 2 ** 31, startTime: 2 ** 53 - 1 });
   const [name] = readdirSync(folder);
-  expect(statSync(join(folder, name!)).size).toBe(3 * 512);
+  expect(statSync(join(folder, name!)).size).toBe(4 * 512);
   ledger.close();
   expect(existsSync(join(folder, name!))).toBe(true);
   kept.gone();

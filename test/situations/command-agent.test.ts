@@ -1,0 +1,144 @@
+// The command agent: each execution is a tree of its own, which ends with it; and output that is not text is no error.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Instance } from '../../src/index.ts';
+import { processTable } from '../../src/process/table.ts';
+import { atEnd } from '../census/census.ts';
+import { cli, commandAgent, failureOf, openSpearlet, seen, until } from './world.ts';
+
+const lives = (pid: number): boolean => processTable.entry(pid)?.living ?? false;
+const sh = (script: string) => ({ command: 'sh', args: ['-c', script] });
+
+/** Of a script that says `[pid]` for each of its processes, so many of them. */
+async function standing(instance: Instance, script: string, count: number, options: { timeout?: number; signal?: AbortSignal } = {}) {
+  const execution = instance.execute(sh(script), options);
+  let text = '';
+  execution.result.catch(() => {});
+  await seen(execution.updates$, ({ output }) => {
+    text += output ?? '';
+    return (text.match(/\[\d+\]/g)?.length ?? 0) >= count;
+  });
+  return { execution, pids: text.match(/\d+(?=\])/g)!.map(Number) };
+}
+
+const leaf = 'echo "[$$]"; exec sleep 1000';
+const deaf = `trap "" TERM HUP INT; ${leaf}`;
+/** What ends by no SIGTERM: a grandchild in the group, one in a session of its own, a daemon by double fork, one without environment. */
+const grown = [
+  `sh -c '${deaf}' &`,
+  `setsid sh -c '${deaf}' &`,
+  `(setsid sh -c '${deaf}' &) &`,
+  `env -i "PATH=$PATH" setsid sh -c '${deaf}' &`,
+].join('\n');
+
+describe('an execution that is cancelled or timed out', () => {
+  test.each(['cancelled', 'timed out'])('%s: nothing of it lives on, though it ignores SIGTERM, and the agent works on', async how => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(commandAgent);
+    const { execution, pids } = await standing(instance, `${grown}\necho "[$$]"; wait`, 5, how === 'cancelled' ? {} : { timeout: 2_000 });
+    expect(pids.filter(lives)).toEqual(pids);
+    if (how === 'cancelled') execution.cancel();
+    expect(await failureOf(execution.result)).toMatchObject({ code: how === 'cancelled' ? 'CANCELLED' : 'EXECUTION_TIMEOUT' });
+    await until(() => !pids.some(lives));
+    expect((await instance.execute(sh('echo on'), { collect: true }).result).output).toBe('on\n');
+    expect(spearlet.events.filter(({ type }) => type === 'instance.unresponsive')).toEqual([]);
+  });
+
+  test('touches nothing of another one, and what a completed one has left stays', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(commandAgent);
+    const other = await standing(instance, `setsid sh -c '${leaf}' & echo "[$$]"; wait`, 2);
+    const left = await standing(instance, `setsid sh -c '${leaf}' >/dev/null 2>&1 & echo "[$!]"`, 1);
+    await left.execution.result;
+    const { execution, pids } = await standing(instance, `${grown}\nwait`, 4);
+    execution.cancel();
+    await until(() => !pids.some(lives));
+    expect([...other.pids, ...left.pids].filter(lives)).toEqual([...other.pids, ...left.pids]);
+  });
+
+  test('may clean up after itself at SIGTERM', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(commandAgent);
+    const folder = mkdtempSync(join(tmpdir(), 'spearlet-cancelled-'));
+    atEnd(() => rmSync(folder, { recursive: true }));
+    const { execution, pids } = await standing(instance, `trap 'echo > ${folder}/cleaned; exit' TERM; sleep 1000 & echo "[$$]"; wait`, 1);
+    execution.cancel();
+    await until(() => !pids.some(lives));
+    expect(readdirSync(folder)).toEqual(['cleaned']);
+  });
+});
+
+describe('a program in a group of its own', () => {
+  test('that signals its group does not reach the agent', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(commandAgent);
+    expect(await failureOf(instance.execute(sh('kill -KILL 0')).result)).toMatchObject({ exitCode: 137 });
+    expect((await instance.execute(sh('echo on'), { collect: true }).result).output).toBe('on\n');
+  });
+
+  test.each(['SIGKILL', 'SIGSEGV', 'SIGTERM'] as const)('ends with an agent that %s ends', async name => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(commandAgent);
+    const { pids } = await standing(instance, `sh -c '${deaf}' &\n setsid sh -c '${deaf}' & echo "[$$]"; wait`, 3);
+    process.kill(instance.pid!, name);
+    await instance.exited;
+    await until(() => !pids.some(lives));
+  });
+
+  test.each(['SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
+    'ends with an agent that was started by hand and gets %s from its terminal',
+    async name => {
+      const spearlet = openSpearlet();
+      const expected = spearlet.expect({ artifactId: 'by-hand' });
+      const agent = spawn(process.execPath, [cli, 'agent'], {
+        env: { ...process.env, ...expected.environment },
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      atEnd(() => void agent.kill('SIGKILL'));
+      const gone = once(agent, 'exit');
+      const instance = await expected.ready;
+      const { pids } = await standing(instance, `sh -c '${deaf}' & echo "[$$]"; wait`, 2);
+      agent.kill(name);
+      await gone;
+      await until(() => !pids.some(lives));
+    },
+  );
+});
+
+test('an exit by a real-time signal is 128 and its number', async () => {
+  const spearlet = openSpearlet();
+  const instance = await spearlet.start(commandAgent);
+  expect(await failureOf(instance.execute(sh('kill -40 $$')).result)).toMatchObject({
+    exitCode: 168,
+    message: expect.stringContaining('SIGRTMIN+6'),
+  });
+});
+
+describe('output that is not UTF-8', () => {
+  test('is shown as U+FFFD and counted on stderr of the agent; the program works on and completes', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(commandAgent);
+    const script = `printf 'a\\377b\\n'; printf '\\303\\050\\303' >&2; echo worked on`;
+    const { output, exitCode } = await instance.execute({ ...sh(script), taskId: 'odd' }, { collect: true }).result;
+    expect(exitCode).toBe(0);
+    expect(output).toContain('a\ufffdb\n');
+    expect(output).toContain('worked on\n');
+    let stderr = '';
+    await seen(instance.output$, ({ text }) => {
+      stderr += text;
+      return stderr.includes('\n');
+    });
+    expect(stderr).toBe(`spearlet agent: task "odd": 3 byte sequences of its output were not UTF-8 and are shown as U+FFFD\n`);
+  });
+
+  test('is told in the error of a program that fails', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(commandAgent);
+    const { error } = await instance.execute(sh(`printf '\\377'; exit 3`), { reject: false }).result;
+    expect(error).toBe('exit code 3; 1 byte sequence of its output was not UTF-8 and is shown as U+FFFD');
+  });
+});

@@ -174,6 +174,8 @@ export const bounds = {
   keptTransitions: 20,
   /** Characters of a message that the trace keeps. */
   tracedText: 200,
+  /** Characters of what an agent or a program says that are quoted in a text for people. */
+  quoted: 1_000,
   /** Stopped instances that can still be explained (a count). */
   keptStopped: 100,
 } as const;

@@ -1,6 +1,10 @@
 // Checks what comes from outside against its schema, once, and names everything that is wrong with it.
 import type { z } from 'zod';
 import { type ErrorCode, type OptionIssue, SpearletError } from './errors.ts';
+import { printable } from './printable.ts';
+
+/** Characters of a path in a message: keys are the writer's own words. */
+const PATH = 200;
 
 /** Checks `value` at the door. Throws SpearletError with every issue: path, value, and the nearest known key. */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, code: ErrorCode = 'INVALID_OPTIONS'): z.output<S> {
@@ -8,7 +12,7 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, what: stri
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
   const text = issues.map(
-    ({ path, message, didYouMean }) => `${path || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
+    ({ path, message, didYouMean }) => `${printable(path, PATH) || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
   );
   throw new SpearletError(code, `invalid ${what}: ${text.join(' | ')}`, {
     issues,

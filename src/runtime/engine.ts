@@ -4,7 +4,8 @@ import { Subject } from 'rxjs';
 import type { InstanceContext } from '../../machines/instance.ts';
 import type { Peer } from '../actors/peer.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { Logger } from '../options.ts';
+import { bounds, type Logger } from '../options.ts';
+import { printable } from '../printable.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
@@ -153,8 +154,9 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.ready.resolve(handle(record));
     },
 
-    connectionClosed(peer, code, message) {
+    connectionClosed(peer, code, reason) {
       if (code === 'HANDED_OVER') return;
+      const message = printable(reason, bounds.tracedText);
       const facts = { instanceId: peer.instanceId, connectionId: peer.label, code, message };
       if (code === 'AUTH_REFUSED') {
         const claimed = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
@@ -200,7 +202,10 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     },
 
     abandoned(record, thrown) {
-      logger.error({ instanceId: record?.id, error: reasonOf(thrown) }, 'failed inside spearlet: this is a defect, please report it');
+      logger.error(
+        { instanceId: record?.id, error: printable(reasonOf(thrown), bounds.quoted) },
+        'failed inside spearlet: this is a defect, please report it',
+      );
       if (record === undefined) return;
       // Its chart is broken, and XState runs no cleanup for that. What it held is let go of here.
       for (const dispose of [...record.held]) dispose();
@@ -225,7 +230,9 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
 
     oddMessage(peer, message) {
       peer.link.counts.errorCount += 1;
-      const text = message.type === 'Error' ? message.payload.toString('utf8', 0, 1_000) : undefined;
+      // Whatever could be a token, or a piece of one, is no word that tells anything.
+      const said = message.payload.toString('utf8', 0, 4 * bounds.quoted).replace(/[\w-]{16,}/g, '…');
+      const text = message.type === 'Error' ? printable(said, bounds.quoted) : undefined;
       const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
       log.debug({ connectionId: peer.label, messageType: message.type, text }, 'unexpected message from the agent');
     },

@@ -1,8 +1,10 @@
 // What an explanation holds, and how it reads: as data, and with String(…) as text that can stand in an issue.
 import type { Fact } from '../observe/happening.ts';
+import { bounds } from '../options.ts';
+import { printable } from '../printable.ts';
 import { iso } from '../world.ts';
 import type { ExitReport, InstanceState } from './instance.ts';
-import { endingOf } from './report.ts';
+import { endingOf, stderrLines } from './report.ts';
 
 /** Times are in ms since 1970. */
 export interface Wait {
@@ -74,9 +76,6 @@ export interface Explanation extends Explained {
   readonly lastExit: ExitReport | null;
 }
 
-/** Characters of stderr in the text: its end. */
-const STDERR = 2_000;
-
 /** A duration in ms for people. */
 function span(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
@@ -125,7 +124,7 @@ export function textOf(explanation: Explanation): string {
     address ?? 'no listener',
     `${inFlight} in flight`,
   ];
-  const lines = [`${instanceId} (${artifactId}) is ${state} at ${iso(at)}`, `  ${where.join(', ')}`];
+  const lines = [`${instanceId} (${printable(artifactId, bounds.tracedText)}) is ${state} at ${iso(at)}`, `  ${where.join(', ')}`];
   lines.push(...indented(stateLines([chart], explanation, at)));
   for (const connection of connections) {
     lines.push(`connection ${connection.connectionId} from ${connection.peer}${connection.session ? ', which holds the session' : ''}`);
@@ -134,8 +133,7 @@ export function textOf(explanation: Explanation): string {
   }
   if (lastExit !== null) {
     lines.push(`last exit: incarnation ${lastExit.incarnation}, ${lastExit.reason}: ${endingOf(lastExit)}, after ${span(lastExit.uptime)}`);
-    const stderr = lastExit.stderr.slice(-STDERR).trimEnd();
-    if (stderr !== '') lines.push(...stderr.split('\n').map(line => `  | ${line}`));
+    lines.push(...stderrLines(lastExit.stderr));
   }
   lines.push('transitions of the instance:', ...indented(transitions.map(transitionLine)));
   return lines.join('\n');

@@ -88,7 +88,11 @@ export class SpearletError extends Error {
   }
 }
 
-/** The text of anything that was thrown. */
+/** The text of anything that was thrown. Never throws: what was thrown may be no ordinary Error, or have no text at all. */
 export function reasonOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'what was thrown has no text';
+  }
 }

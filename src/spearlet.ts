@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
 import { SpearletError } from './errors.ts';
+import { isolated, logged } from './observe/isolated.ts';
 import { createLogger, guarded, guardedInspect } from './observe/log.ts';
 import { createTrace } from './observe/trace.ts';
 import {
@@ -156,7 +157,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       return [...handles.values()];
     },
     get: instanceId => handles.get(instanceId),
-    events$: engine.events$.asObservable(),
+    events$: isolated(engine.events$, logged(logger, 'events$')),
     async start(specInput, startOptions = {}) {
       const spec = parse(specSchema, specInput, 'spec');
       const { signal } = parse(startOptionsSchema, startOptions, 'start() options');

@@ -1,5 +1,5 @@
 // How an instance comes into being: its record, its chart under the supervisor, its handle, and what is shown of it.
-import { BehaviorSubject } from 'rxjs';
+import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
@@ -36,7 +36,9 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().slice(0, 8)}`;
     const place = engine.places.take();
     const followers: InstanceRecord['followers'] = new Set();
-    const shown$ = new BehaviorSubject<InstanceState>('allocating');
+    // A BehaviorSubject that has completed says nothing any more.
+    const shown$ = new ReplaySubject<InstanceState>(1);
+    shown$.next('allocating');
     let actor: AnyActorRef | undefined;
 
     const show = (state: InstanceState): void => {

@@ -1,6 +1,6 @@
 // What the engine knows of one instance beside its chart: the spec, its peers, its output, its calls, and who waits for it.
 // Effects find it by the instance's id; no socket, token or promise is ever in a chart's context.
-import type { BehaviorSubject, Subscriber } from 'rxjs';
+import type { Observable, Subscriber } from 'rxjs';
 import type { Peer } from '../actors/peer.ts';
 import type { SpearletError } from '../errors.ts';
 import type { Logger, ParsedSpec } from '../options.ts';
@@ -28,8 +28,8 @@ export interface InstanceRecord {
   /** Says whose line it is on every line. */
   readonly log: Logger;
   state: InstanceState;
-  /** The same, told to callers in a turn of its own. */
-  readonly state$: BehaviorSubject<InstanceState>;
+  /** The same, told to callers in a turn of its own; the last one also to who comes after it. */
+  readonly state$: Observable<InstanceState>;
   readonly ready: Waiting<Instance>;
   readonly exited: Waiting<ExitReport>;
   /** Every open socket of the instance, by connection id. */

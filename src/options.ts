@@ -176,6 +176,10 @@ export const bounds = {
   tracedText: 200,
   /** Characters of what an agent or a program says that are quoted in a text for people. */
   quoted: 1_000,
+  /** Refused connections that can be explained, for each instance (a count). */
+  keptRefusals: 5,
+  /** Refused connections that are told in the log at 'warn', for each start (a count). */
+  loggedRefusals: 5,
   /** Stopped instances that can still be explained (a count). */
   keptStopped: 100,
 } as const;

@@ -12,6 +12,7 @@ import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { LeftoversEnded } from './leftovers.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
+import { createRefusals, type RefusalList } from './refusals.ts';
 import { causeOf, codeOf, endingOf, factsOf, idsOf, reportOf, startFailure } from './report.ts';
 
 export type SpearletEvent =
@@ -57,6 +58,8 @@ export interface Engine {
   at(place: string): InstanceRecord | undefined;
   /** Peers of the shared listener that are not led to their instance yet. */
   readonly lobby: Map<string, Peer>;
+  /** Connections of the shared listener that were refused, where nobody knows which instance they wanted. */
+  readonly unrouted: RefusalList;
   /** Who takes in the peers that the shared listener leads to an instance. */
   readonly leads: Map<string, (peer: Peer) => void>;
   /** Keeps a peer under an id of its own. */
@@ -96,6 +99,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     places: createPlaces(),
     closing: new Set(),
     lobby: new Map(),
+    unrouted: createRefusals(),
     leads: new Map(),
 
     at(place) {
@@ -158,12 +162,15 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       if (code === 'HANDED_OVER') return;
       const message = printable(reason, bounds.tracedText);
       const facts = { instanceId: peer.instanceId, connectionId: peer.label, code, message };
-      if (code === 'AUTH_REFUSED') {
-        const claimed = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
-        if (claimed !== undefined) claimed.refused += 1;
+      const meant = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
+      if (code === 'AUTH_REFUSED' && meant !== undefined) meant.refused += 1;
+      let level: 'debug' | 'info' | 'warn' = code === 'LINK_LOST' ? 'info' : 'warn';
+      if (peer.stage !== 'admitted') {
+        const { peer: from } = peer.link;
+        // Strangers must not be able to fill the log: a few lines for each start, and the rest is counted.
+        const told = code !== 'LINK_LOST' && (meant?.refusals ?? engine.unrouted).add({ at: clock.wall(), peer: from, code, message });
+        level = told ? 'warn' : 'debug';
       }
-      // Strangers must not be able to fill the log; stats() counts them.
-      const level = peer.stage !== 'admitted' ? 'debug' : code === 'LINK_LOST' ? 'info' : 'warn';
       const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
       log[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
       emit({ type: 'connection.closed', ...facts });

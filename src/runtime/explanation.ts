@@ -4,6 +4,7 @@ import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
 import { iso } from '../world.ts';
 import type { ExitReport, InstanceState } from './instance.ts';
+import { type Refusals, refusalLines } from './refusals.ts';
 import { endingOf, stderrLines } from './report.ts';
 
 /** Times are in ms since 1970. */
@@ -72,6 +73,11 @@ export interface Explanation extends Explained {
   readonly inFlight: number;
   /** Every open socket. */
   readonly connections: readonly ExplainedConnection[];
+  /**
+   * Connections that were ended before they had shown that they are its agent's: how many, and the last 5. At a shared
+   * listener also those that did not say whom they wanted.
+   */
+  readonly refusals: Refusals;
   /** Of the incarnation that ended last; null while the first one runs. */
   readonly lastExit: ExitReport | null;
 }
@@ -117,7 +123,8 @@ function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Expla
 const indented = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`);
 
 export function textOf(explanation: Explanation): string {
-  const { at, instanceId, artifactId, incarnation, pid, address, state, chart, inFlight, connections, transitions, lastExit } = explanation;
+  const { at, instanceId, artifactId, incarnation, pid, address, state, chart, inFlight, connections, transitions, refusals, lastExit } =
+    explanation;
   const where = [
     `incarnation ${incarnation}`,
     pid === null ? 'no pid' : `pid ${pid}${state === 'backoff' || state === 'stopped' ? ' (ended)' : ''}`,
@@ -131,6 +138,7 @@ export function textOf(explanation: Explanation): string {
     lines.push(...indented(stateLines(connection.states, connection, at)));
     lines.push(...indented(connection.transitions.map(transitionLine)));
   }
+  lines.push(...refusalLines(refusals));
   if (lastExit !== null) {
     lines.push(`last exit: incarnation ${lastExit.incarnation}, ${lastExit.reason}: ${endingOf(lastExit)}, after ${span(lastExit.uptime)}`);
     lines.push(...stderrLines(lastExit.stderr));

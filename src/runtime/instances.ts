@@ -11,6 +11,7 @@ import type { Deadlines } from './deadlines.ts';
 import type { Engine } from './engine.ts';
 import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './instance.ts';
 import { type InstanceRecord, waiting } from './record.ts';
+import { createRefusals } from './refusals.ts';
 import { newRun } from './run.ts';
 
 /** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
@@ -87,6 +88,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       wasReady: false,
       sessions: 0,
       refused: 0,
+      refusals: createRefusals(engine.unrouted),
       report: null,
       failure: null,
       hint: undefined,

@@ -8,6 +8,7 @@ import type { Output, OutputChunk } from '../process/output.ts';
 import type { Calls } from './calls.ts';
 import type { Contained } from './containment.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
+import type { RefusalList } from './refusals.ts';
 import type { Run } from './run.ts';
 
 export interface Waiting<T> {
@@ -45,6 +46,8 @@ export interface InstanceRecord {
   /** Sessions opened, and attempts refused, over all incarnations. */
   sessions: number;
   refused: number;
+  /** Connections that were ended before they had shown that they are its agent's. */
+  readonly refusals: RefusalList;
   report: ExitReport | null;
   /** Why it ended, where that was a failure. */
   failure: SpearletError | null;

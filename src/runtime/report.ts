@@ -6,6 +6,7 @@ import { printable } from '../printable.ts';
 import type { Clock } from '../world.ts';
 import type { ExitReport } from './instance.ts';
 import type { InstanceRecord } from './record.ts';
+import { refusalsInWords } from './refusals.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
 
@@ -66,12 +67,11 @@ const hints: Partial<Record<ErrorCode, string>> = {
 
 /** How a start that came to nothing is told. */
 export function startFailure(record: InstanceRecord, cause: Cause): SpearletError {
-  const { report, refused } = record;
+  const { report, refused, refusals } = record;
   const parts = [`${printable(record.artifactId, COMMAND)}: ${cause.message}`];
   if (report?.code != null) parts.push(`exit code ${report.code}`);
   if (report?.signal != null) parts.push(`signal ${report.signal}`);
-  if (refused > 0)
-    parts.push(`${refused} ${refused === 1 ? 'connection was' : 'connections were'} refused for a wrong token or instance id`);
+  if (refusals.count > 0) parts.push(refusalsInWords(refusals));
   if (report?.stderr) parts.push(['its stderr ends:', ...stderrLines(report.stderr)].join('\n'));
   return new SpearletError(codeOf(cause), parts.join('; '), {
     ...idsOf(record),

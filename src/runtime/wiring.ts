@@ -150,6 +150,8 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
           mine.address = null;
           mine.pid = null;
           mine.run = newRun();
+          mine.refusals.begin();
+          engine.unrouted.begin();
         },
         open(instanceId, on) {
           if (options.listener === 'perInstance') return hinting(instanceId, () => ports.listen(on.wire));

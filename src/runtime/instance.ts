@@ -71,7 +71,10 @@ export interface Instance {
   /** The kept end of what its program wrote (64 KiB), then live. A chunk with `droppedBytes` marks what is missing there. */
   readonly output$: Observable<OutputChunk>;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
-  /** A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open. */
+  /**
+   * A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open, FRAME_TOO_LARGE for a text that may
+   * need more than `maxFrameBytes` as a frame (up to 4 times its bytes), OVERLOADED beyond `maxQueuedBytes`.
+   */
   send(data: string): void;
   /** Ends it: asked at 0, SIGTERM at min(grace / 2, 1 s), SIGKILL of all its processes at grace. Resolves when none lives. */
   stop(options?: StopOptions): Promise<ExitReport>;

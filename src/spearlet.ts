@@ -135,7 +135,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   supervisor.start();
 
   const explained = createExplain({ engine, trace, clock, queue: () => supervisor.getSnapshot().context });
-  const begin = createInstances({ options, chance, engine, deadlines, logger, supervisor, handles, remember: explained.remember });
+  const begin = createInstances({ options, clock, chance, engine, deadlines, logger, supervisor, handles, remember: explained.remember });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
@@ -181,6 +181,8 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
         if (!record.wasReady) record.stop(0);
       };
       signal?.addEventListener('abort', abort, { once: true });
+      // By a logger or an inspector, in the turn in which it was begun.
+      if (signal?.aborted) abort();
       try {
         return await record.ready.promise;
       } catch (error) {

@@ -13,7 +13,7 @@ import type { LeftoversEnded } from './leftovers.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
 import { createRefusals, type RefusalList } from './refusals.ts';
-import { causeOf, codeOf, endingOf, factsOf, idsOf, reportOf, startFailure } from './report.ts';
+import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure } from './report.ts';
 
 export type SpearletEvent =
   | {
@@ -220,19 +220,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
         ...idsOf(record),
         cause: thrown,
       });
-      record.calls.close('it failed inside spearlet', error);
-      record.calls.end();
-      record.ready.reject(error);
-      record.report = {
-        ...factsOf(record, clock),
-        incarnation: record.incarnation,
-        code: null,
-        signal: null,
-        reason: 'internal',
-        message: error.message,
-      };
-      record.exited.resolve(record.report);
-      record.forget();
+      endWithoutChart(record, clock, 'internal', 'it failed inside spearlet', error);
     },
 
     oddMessage(peer, message) {

@@ -83,6 +83,18 @@ export function startFailure(record: InstanceRecord, cause: Cause): SpearletErro
   });
 }
 
+/** Ends one whose chart cannot: it failed, or was never begun. */
+export function endWithoutChart(record: InstanceRecord, clock: Clock, reason: Cause['reason'], why: string, error: SpearletError): void {
+  record.calls.close(why, error);
+  record.calls.end();
+  record.failure = error;
+  record.ready.reject(error);
+  const { incarnation } = record;
+  record.report = { ...factsOf(record, clock), incarnation, code: null, signal: null, reason, message: error.message };
+  record.exited.resolve(record.report);
+  record.forget();
+}
+
 /** What the executions of an incarnation are told as the cause of their end. */
 export function causeOf(record: InstanceRecord, { cause }: InstanceContext): SpearletError | undefined {
   // A crash or an end by itself has no more to say than the message says.

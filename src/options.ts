@@ -144,14 +144,17 @@ export const requestSchema = z.strictObject({
   taskId: wellFormed.min(1).max(1_024).optional(),
 });
 
+/** One that can be read: `instanceof` alone is content with any object of that prototype. */
+const abortSignal = z.instanceof(AbortSignal).refine(signal => typeof signal.aborted === 'boolean', { error: 'must be an AbortSignal' });
+
 export const executeOptionsSchema = z.strictObject({
-  signal: z.instanceof(AbortSignal).optional(),
+  signal: abortSignal.optional(),
   timeout: timeout.optional(),
   collect: z.boolean().default(false),
   reject: z.boolean().default(true),
 });
 
-export const startOptionsSchema = z.strictObject({ signal: z.instanceof(AbortSignal).optional() });
+export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 
 /** Bounds that no option changes, in bytes unless said. */

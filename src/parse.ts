@@ -8,9 +8,15 @@ const PATH = 200;
 
 /** Checks `value` at the door. Throws SpearletError with every issue: path, value, and the nearest known key. */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, code: ErrorCode = 'INVALID_OPTIONS'): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
+  let issues: OptionIssue[];
+  try {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
+  } catch (cause) {
+    // A getter, a Proxy, a revoked one: the schemas throw nothing themselves.
+    throw new SpearletError(code, `invalid ${what}: it threw when it was read`, { cause, hint: 'Give plain objects and values.' });
+  }
   const text = issues.map(
     ({ path, message, didYouMean }) => `${printable(path, PATH) || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
   );

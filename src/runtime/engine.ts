@@ -6,8 +6,8 @@ import type { Peer } from '../actors/peer.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { bounds, type Logger } from '../options.ts';
 import { printable } from '../printable.ts';
-import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world.ts';
+import { createToldOfConnections, type ToldOfConnections } from './connections.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { LeftoversEnded } from './leftovers.ts';
 import { createPlaces, type Places } from './places.ts';
@@ -42,7 +42,7 @@ export type SpearletEvent =
     }
   | LeftoversEnded;
 
-export interface Engine {
+export interface Engine extends ToldOfConnections {
   readonly events$: Subject<SpearletEvent>;
   /**
    * Tells callers something, in a turn of its own and in order: what they do then must not run in the middle of a
@@ -70,22 +70,22 @@ export interface Engine {
   /** Its agent was told to cancel an execution, and has not answered. */
   unresponsive(record: InstanceRecord, taskId: string): void;
   sessionOpened(record: InstanceRecord, peer: Peer): void;
-  connectionClosed(peer: Peer, code: string, message: string): void;
   incarnationEnded(record: InstanceRecord, context: InstanceContext): void;
   instanceEnded(record: InstanceRecord, context: InstanceContext): void;
   abandoned(record: InstanceRecord | undefined, error: unknown): void;
-  oddMessage(peer: Peer, message: SpearMessage): void;
 }
 
 export function createEngine(clock: Clock, logger: Logger, handle: (record: InstanceRecord) => Instance): Engine {
   const events$ = new Subject<SpearletEvent>();
   const records = new Map<string, InstanceRecord>();
+  const unrouted = createRefusals();
   let connections = 0;
 
   let untold: (() => void)[] = [];
   const emit = (event: SpearletEvent): void => engine.tell(() => events$.next(event));
 
   const engine: Engine = {
+    ...createToldOfConnections({ clock, logger, records, unrouted, emit }),
     events$,
     tell(event) {
       if (untold.push(event) > 1) return;
@@ -99,7 +99,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     places: createPlaces(),
     closing: new Set(),
     lobby: new Map(),
-    unrouted: createRefusals(),
+    unrouted,
     leads: new Map(),
 
     at(place) {
@@ -139,7 +139,8 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
 
     spawned(record) {
       const facts = { ...idsOf(record), pid: record.pid!, incarnation: record.incarnation };
-      record.log.info({ pid: facts.pid, incarnation: facts.incarnation }, 'program started');
+      // `pid` on a line of pino is the host's own.
+      record.log.info({ programPid: facts.pid, incarnation: facts.incarnation }, 'program started');
       emit({ type: 'instance.spawned', ...facts });
     },
 
@@ -152,28 +153,11 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.calls.attach(peer.link);
       record.log.info({ connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
       emit({ type: 'connection.opened', instanceId: record.id, connectionId: peer.label, peer: peer.link.peer });
-      record.sessions += 1;
+      if (record.run.hadSession) record.reconnects += 1;
+      record.run.hadSession = true;
       if (record.wasReady) return;
       record.wasReady = true;
       record.ready.resolve(handle(record));
-    },
-
-    connectionClosed(peer, code, reason) {
-      if (code === 'HANDED_OVER') return;
-      const message = printable(reason, bounds.tracedText);
-      const facts = { instanceId: peer.instanceId, connectionId: peer.label, code, message };
-      const meant = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
-      if (code === 'AUTH_REFUSED' && meant !== undefined) meant.refused += 1;
-      let level: 'debug' | 'info' | 'warn' = code === 'LINK_LOST' ? 'info' : 'warn';
-      if (peer.stage !== 'admitted') {
-        const { peer: from } = peer.link;
-        // Strangers must not be able to fill the log: a few lines for each start, and the rest is counted.
-        const told = code !== 'LINK_LOST' && (meant?.refusals ?? engine.unrouted).add({ at: clock.wall(), peer: from, code, message });
-        level = told ? 'warn' : 'debug';
-      }
-      const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
-      log[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
-      emit({ type: 'connection.closed', ...facts });
     },
 
     incarnationEnded(record, context) {
@@ -181,7 +165,8 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.report = report;
       const orderly = report.reason === 'stopped' || report.reason === 'completed';
       const level = orderly && report.left.length === 0 ? 'info' : 'warn';
-      record.log[level]({ ...report, instanceId: undefined, artifactId: undefined, stderr: undefined }, 'program ended');
+      const { instanceId: _id, artifactId: _artifact, stderr: _stderr, pid: programPid, ...told } = report;
+      record.log[level]({ programPid, ...told }, 'program ended');
       record.calls.incarnationEnded(endingOf(report), causeOf(record, context));
       emit({ type: 'instance.exited', ...idsOf(record), report });
     },
@@ -221,15 +206,6 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
         cause: thrown,
       });
       endWithoutChart(record, clock, 'internal', 'it failed inside spearlet', error);
-    },
-
-    oddMessage(peer, message) {
-      peer.link.counts.errorCount += 1;
-      // Whatever could be a token, or a piece of one, is no word that tells anything.
-      const said = message.payload.toString('utf8', 0, 4 * bounds.quoted).replace(/[\w-]{16,}/g, '…');
-      const text = message.type === 'Error' ? printable(said, bounds.quoted) : undefined;
-      const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
-      log.debug({ connectionId: peer.label, messageType: message.type, text }, 'unexpected message from the agent');
     },
   };
   return engine;

@@ -111,7 +111,7 @@ export function createInstances({
       incarnation: 0,
       run: newRun(),
       wasReady: false,
-      sessions: 0,
+      reconnects: 0,
       refused: 0,
       refusals: createRefusals(engine.unrouted),
       report: null,

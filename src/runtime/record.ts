@@ -43,8 +43,8 @@ export interface InstanceRecord {
   incarnation: number;
   run: Run;
   wasReady: boolean;
-  /** Sessions opened, and attempts refused, over all incarnations. */
-  sessions: number;
+  /** Sessions opened after the first of their incarnation, and attempts refused, over all incarnations. */
+  reconnects: number;
   refused: number;
   /** Connections that were ended before they had shown that they are its agent's. */
   readonly refusals: RefusalList;

@@ -145,7 +145,10 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     },
 
     unresponsive(record, taskId) {
-      record.log.warn({ taskId, onUnresponsive: record.spec?.onUnresponsive }, 'the agent was told to cancel this, and does not answer');
+      record.log.warn(
+        { taskId: printable(taskId, bounds.quoted), onUnresponsive: record.spec?.onUnresponsive },
+        'the agent was told to cancel this, and does not answer',
+      );
       emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
 

@@ -55,6 +55,19 @@ describe('a stranger without a token', () => {
   });
 });
 
+test('a token that is written without a frame is not repeated as the length it would be', async () => {
+  const spearlet = openSpearlet();
+  const { environment, instance } = await startHollow(spearlet);
+  const token = Buffer.from(environment.SPEARLET_TOKEN!);
+  const stranger = await dial(environment.SPEARLET_ADDR!);
+  stranger.socket.write(token);
+  await stranger.closed;
+  await until(() => spearlet.events.some(({ type }) => type === 'connection.closed'));
+  const shown = shownBy(spearlet, instance.id).join('\n');
+  expect(shown).toContain('FRAME_TOO_LARGE');
+  expect(shown).not.toContain(String(token.readBigUInt64LE()));
+});
+
 test('the end of stderr stays as it is in data, and is shown escaped, line by line', async () => {
   const spearlet = openSpearlet();
   const script = `process.stderr.write(${JSON.stringify(`${EVIL}\nplain\n`)}); process.exitCode = 3`;

@@ -145,7 +145,7 @@ export const connectionMachine = setup({
                 target: '#connection.stopped',
                 actions: [
                   { type: 'refuse', params: { because: 'refused' } },
-                  { type: 'noteEnd', params: { code: 'AUTH_REFUSED', message: 'authentication refused' } },
+                  { type: 'noteEnd', params: { code: 'AUTH_REFUSED', message: 'a wrong token or instance id' } },
                 ],
               },
             ],

@@ -144,14 +144,17 @@ export const requestSchema = z.strictObject({
   taskId: wellFormed.min(1).max(1_024).optional(),
 });
 
+/** One that can be read: `instanceof` alone is content with any object of that prototype. */
+const abortSignal = z.instanceof(AbortSignal).refine(signal => typeof signal.aborted === 'boolean', { error: 'must be an AbortSignal' });
+
 export const executeOptionsSchema = z.strictObject({
-  signal: z.instanceof(AbortSignal).optional(),
+  signal: abortSignal.optional(),
   timeout: timeout.optional(),
   collect: z.boolean().default(false),
   reject: z.boolean().default(true),
 });
 
-export const startOptionsSchema = z.strictObject({ signal: z.instanceof(AbortSignal).optional() });
+export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 
 /** Bounds that no option changes, in bytes unless said. */
@@ -174,6 +177,12 @@ export const bounds = {
   keptTransitions: 20,
   /** Characters of a message that the trace keeps. */
   tracedText: 200,
+  /** Characters of what an agent or a program says that are quoted in a text for people. */
+  quoted: 1_000,
+  /** Refused connections that can be explained, for each instance (a count). */
+  keptRefusals: 5,
+  /** Refused connections that are told in the log at 'warn', for each start (a count). */
+  loggedRefusals: 5,
   /** Stopped instances that can still be explained (a count). */
   keptStopped: 100,
 } as const;

@@ -1,14 +1,24 @@
 // Checks what comes from outside against its schema, once, and names everything that is wrong with it.
 import type { z } from 'zod';
 import { type ErrorCode, type OptionIssue, SpearletError } from './errors.ts';
+import { printable } from './printable.ts';
+
+/** Characters of a path in a message: keys are the writer's own words. */
+const PATH = 200;
 
 /** Checks `value` at the door. Throws SpearletError with every issue: path, value, and the nearest known key. */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, code: ErrorCode = 'INVALID_OPTIONS'): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
+  let issues: OptionIssue[];
+  try {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
+  } catch (cause) {
+    // A getter, a Proxy, a revoked one: the schemas throw nothing themselves.
+    throw new SpearletError(code, `invalid ${what}: it threw when it was read`, { cause, hint: 'Give plain objects and values.' });
+  }
   const text = issues.map(
-    ({ path, message, didYouMean }) => `${path || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
+    ({ path, message, didYouMean }) => `${printable(path, PATH) || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
   );
   throw new SpearletError(code, `invalid ${what}: ${text.join(' | ')}`, {
     issues,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
 import { reasonOf, SpearletError } from './errors.ts';
+import { isolated, logged } from './observe/isolated.ts';
 import { createLogger, guarded, guardedInspect } from './observe/log.ts';
 import { createTrace } from './observe/trace.ts';
 import {
@@ -135,7 +136,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   supervisor.start();
 
   const explained = createExplain({ engine, trace, clock, queue: () => supervisor.getSnapshot().context });
-  const begin = createInstances({ options, chance, engine, deadlines, logger, supervisor, handles, remember: explained.remember });
+  const begin = createInstances({ options, clock, chance, engine, deadlines, logger, supervisor, handles, remember: explained.remember });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
@@ -157,7 +158,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       return [...handles.values()];
     },
     get: instanceId => handles.get(instanceId),
-    events$: engine.events$.asObservable(),
+    events$: isolated(engine.events$, logged(logger, 'events$')),
     async start(specInput, startOptions = {}) {
       const spec = parse(specSchema, specInput, 'spec');
       const { signal } = parse(startOptionsSchema, startOptions, 'start() options');
@@ -181,6 +182,8 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
         if (!record.wasReady) record.stop(0);
       };
       signal?.addEventListener('abort', abort, { once: true });
+      // By a logger or an inspector, in the turn in which it was begun.
+      if (signal?.aborted) abort();
       try {
         return await record.ready.promise;
       } catch (error) {

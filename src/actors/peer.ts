@@ -15,6 +15,8 @@ export interface Peer {
    * another peer's now; `gone`: it was turned out.
    */
   stage: 'stranger' | 'asking' | 'admitted' | 'led' | 'gone';
+  /** Its end was told. */
+  told: boolean;
   auth: AuthRequest | null;
   /** The request id of its AuthRequest, which the answer repeats. */
   authId: U64;

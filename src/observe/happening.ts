@@ -2,6 +2,7 @@
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../options.ts';
+import { printable } from '../printable.ts';
 
 export type Fact = string | number | boolean | null;
 export type Facts = Readonly<Record<string, Fact>>;
@@ -51,10 +52,10 @@ const FACTS: ReadonlySet<string> = new Set([
   'bytes',
   'limit',
 ]);
-/** A run of characters as long as a token: no word of ours is, and a message may quote what a peer sent. */
+/** A run of characters as long as a token: no word of ours is. Our messages quote nothing of a peer; this is the second lock. */
 const TOKEN_LIKE = /[\w-]{32,}/g;
 const harmless = (value: unknown): Fact | undefined => {
-  if (typeof value === 'string') return value.replace(TOKEN_LIKE, '…').slice(0, bounds.tracedText);
+  if (typeof value === 'string') return printable(value.replace(TOKEN_LIKE, '…'), bounds.tracedText);
   return typeof value === 'number' || typeof value === 'boolean' || value === null ? value : undefined;
 };
 

@@ -106,7 +106,8 @@ export function createOutput(maxKeptBytes: number, followers: ReadonlySet<Follow
       if (channel === 'stderr') stderr.add(chunk);
       if (followers.size === 0) return live[channel].skip(chunk);
       const text = live[channel].write(chunk);
-      if (text !== '') for (const follower of followers) follower.next({ channel, text });
+      // Those of now: one that is added on the way has this chunk from what is kept.
+      if (text !== '') for (const follower of [...followers]) follower.next({ channel, text });
     },
     kept() {
       const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };

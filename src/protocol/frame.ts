@@ -2,6 +2,8 @@
 import { SpearletError } from '../errors.ts';
 
 export const HEADER_BYTES = 8;
+/** Eight characters read as a length are beyond this. */
+const TEXT = 2 ** 48;
 
 /** Cuts a byte stream, however split or coalesced, into frame bodies, one at a time and in order. */
 export interface FrameReader {
@@ -34,8 +36,9 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
     const length = high * 2 ** 32 + low;
     // Bounded before anything is allocated: the length is a full u64 and comes from a stranger.
     if (length > reader.limit) {
-      const stated = (BigInt(high) << 32n) | BigInt(low);
-      throw new SpearletError('FRAME_TOO_LARGE', `a frame announces ${stated} bytes, the bound is ${reader.limit}`);
+      // A length that no frame has is a text: another protocol, or a token without its frame. It is not repeated.
+      const stated = length < TEXT ? `${length} bytes` : 'more bytes than any frame has (is it another protocol?)';
+      throw new SpearletError('FRAME_TOO_LARGE', `a frame announces ${stated}, the bound is ${reader.limit}`);
     }
     if (length === 0) throw new SpearletError('PROTOCOL_ERROR', 'a frame of length 0');
     return length;

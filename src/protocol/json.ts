@@ -21,9 +21,8 @@ export const CLOSE_ARRAY = 0x5d;
 export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
 export const LETTER_N = 0x6e;
-export function fault(cursor: Cursor, what: string): SpearletError {
-  return new SpearletError('PROTOCOL_ERROR', `${what} at byte ${cursor.at}`);
-}
+/** Says what was expected and never what was found: that may be a token in the wrong place, or an escape sequence. */
+export const fault = (cursor: Cursor, what: string): SpearletError => new SpearletError('PROTOCOL_ERROR', `${what} at byte ${cursor.at}`);
 
 /** Reads a whole text: one value, and nothing but white space around it. */
 export function readWhole<T>(bytes: Buffer, read: Read<T>): T {
@@ -155,7 +154,7 @@ export function readName<T extends string>(names: readonly T[]): Read<T> {
     const long = peek(cursor) === OPEN_OBJECT;
     if (long) cursor.at += 1;
     const name = readString(cursor);
-    if (!known.has(name)) throw fault(cursor, `unknown variant '${name.slice(0, 40)}'`);
+    if (!known.has(name)) throw fault(cursor, `expected one of ${names.join(', ')}`);
     if (long) {
       take(cursor, COLON, "':'");
       if (peek(cursor) !== LETTER_N) throw fault(cursor, 'expected null');

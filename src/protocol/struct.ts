@@ -67,7 +67,7 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
         const name = readString(cursor);
         index = indexOf(fields, name);
         isExtra = name === struct.extra;
-        if (index === -1 && struct.denyUnknown) throw fault(cursor, `unknown field '${name.slice(0, 40)}' in ${struct.name}`);
+        if (index === -1 && struct.denyUnknown) throw fault(cursor, `unknown field in ${struct.name}`);
         take(cursor, COLON, "':'");
       }
       const known = fields[index];

@@ -20,7 +20,7 @@ import type { Deadlines } from './deadlines.ts';
 import { type Call, type CallEvents, createCall, type Execution } from './execution.ts';
 import { createOrphans } from './orphans.ts';
 import { refusedExecution } from './refused.ts';
-import { encodeRequest, UNREAD_FACTOR, WIRE_FACTOR } from './request.ts';
+import { checkSize, encodeRequest, UNREAD_FACTOR, WIRE_FACTOR } from './request.ts';
 import { createUnanswered } from './unanswered.ts';
 import { createWork } from './work.ts';
 
@@ -182,9 +182,12 @@ export function createCalls(owner: CallsOwner): Calls {
     signal(data) {
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', facts);
       if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', facts);
-      if (queuedSize() > 0 && queuedSize() + data.length > options.maxQueuedBytes)
-        throw new SpearletError('OVERLOADED', 'maxQueuedBytes is reached', facts);
-      link.send('Signal', nextId++, encodeSignal({ signal: 'user', data }));
+      const payload = encodeSignal({ signal: 'user', data });
+      checkSize('the signal', payload, options.maxFrameBytes, facts);
+      const queued = queuedSize();
+      if (queued > 0 && queued + payload.length > options.maxQueuedBytes)
+        throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, facts);
+      link.send('Signal', nextId++, payload);
     },
 
     answer(message) {

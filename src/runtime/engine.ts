@@ -4,14 +4,16 @@ import { Subject } from 'rxjs';
 import type { InstanceContext } from '../../machines/instance.ts';
 import type { Peer } from '../actors/peer.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { Logger } from '../options.ts';
-import type { SpearMessage } from '../protocol/message.ts';
+import { bounds, type Logger } from '../options.ts';
+import { printable } from '../printable.ts';
 import type { Clock } from '../world.ts';
+import { createToldOfConnections, type ToldOfConnections } from './connections.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { LeftoversEnded } from './leftovers.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { InstanceRecord } from './record.ts';
-import { asErrorCode, causeOf, codeOf, endingOf, factsOf, idsOf, reportOf, startFailure } from './report.ts';
+import { createRefusals, type RefusalList } from './refusals.ts';
+import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure } from './report.ts';
 
 export type SpearletEvent =
   | {
@@ -40,7 +42,7 @@ export type SpearletEvent =
     }
   | LeftoversEnded;
 
-export interface Engine {
+export interface Engine extends ToldOfConnections {
   readonly events$: Subject<SpearletEvent>;
   /**
    * Tells callers something, in a turn of its own and in order: what they do then must not run in the middle of a
@@ -56,6 +58,8 @@ export interface Engine {
   at(place: string): InstanceRecord | undefined;
   /** Peers of the shared listener that are not led to their instance yet. */
   readonly lobby: Map<string, Peer>;
+  /** Connections of the shared listener that were refused, where nobody knows which instance they wanted. */
+  readonly unrouted: RefusalList;
   /** Who takes in the peers that the shared listener leads to an instance. */
   readonly leads: Map<string, (peer: Peer) => void>;
   /** Keeps a peer under an id of its own. */
@@ -66,22 +70,22 @@ export interface Engine {
   /** Its agent was told to cancel an execution, and has not answered. */
   unresponsive(record: InstanceRecord, taskId: string): void;
   sessionOpened(record: InstanceRecord, peer: Peer): void;
-  connectionClosed(peer: Peer, code: string, message: string): void;
   incarnationEnded(record: InstanceRecord, context: InstanceContext): void;
   instanceEnded(record: InstanceRecord, context: InstanceContext): void;
   abandoned(record: InstanceRecord | undefined, error: unknown): void;
-  oddMessage(peer: Peer, message: SpearMessage): void;
 }
 
 export function createEngine(clock: Clock, logger: Logger, handle: (record: InstanceRecord) => Instance): Engine {
   const events$ = new Subject<SpearletEvent>();
   const records = new Map<string, InstanceRecord>();
+  const unrouted = createRefusals();
   let connections = 0;
 
   let untold: (() => void)[] = [];
   const emit = (event: SpearletEvent): void => engine.tell(() => events$.next(event));
 
   const engine: Engine = {
+    ...createToldOfConnections({ clock, logger, records, unrouted, emit }),
     events$,
     tell(event) {
       if (untold.push(event) > 1) return;
@@ -95,6 +99,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     places: createPlaces(),
     closing: new Set(),
     lobby: new Map(),
+    unrouted,
     leads: new Map(),
 
     at(place) {
@@ -134,12 +139,16 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
 
     spawned(record) {
       const facts = { ...idsOf(record), pid: record.pid!, incarnation: record.incarnation };
-      record.log.info({ pid: facts.pid, incarnation: facts.incarnation }, 'program started');
+      // `pid` on a line of pino is the host's own.
+      record.log.info({ programPid: facts.pid, incarnation: facts.incarnation }, 'program started');
       emit({ type: 'instance.spawned', ...facts });
     },
 
     unresponsive(record, taskId) {
-      record.log.warn({ taskId, onUnresponsive: record.spec?.onUnresponsive }, 'the agent was told to cancel this, and does not answer');
+      record.log.warn(
+        { taskId: printable(taskId, bounds.quoted), onUnresponsive: record.spec?.onUnresponsive },
+        'the agent was told to cancel this, and does not answer',
+      );
       emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
 
@@ -147,28 +156,11 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.calls.attach(peer.link);
       record.log.info({ connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
       emit({ type: 'connection.opened', instanceId: record.id, connectionId: peer.label, peer: peer.link.peer });
-      record.sessions += 1;
+      if (record.run.hadSession) record.reconnects += 1;
+      record.run.hadSession = true;
       if (record.wasReady) return;
       record.wasReady = true;
       record.ready.resolve(handle(record));
-    },
-
-    connectionClosed(peer, code, message) {
-      if (code === 'HANDED_OVER') return;
-      const facts = { instanceId: peer.instanceId, connectionId: peer.label, code, message };
-      if (code === 'AUTH_REFUSED') {
-        const claimed = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
-        if (claimed !== undefined) claimed.refused += 1;
-      }
-      if (peer.instanceId !== null && peer.stage === 'admitted') {
-        const record = engine.record(peer.instanceId);
-        record.loss = new SpearletError(asErrorCode(code), message, idsOf(record));
-      }
-      // Strangers must not be able to fill the log; stats() counts them.
-      const level = peer.stage !== 'admitted' ? 'debug' : code === 'LINK_LOST' ? 'info' : 'warn';
-      const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
-      log[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
-      emit({ type: 'connection.closed', ...facts });
     },
 
     incarnationEnded(record, context) {
@@ -176,7 +168,8 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       record.report = report;
       const orderly = report.reason === 'stopped' || report.reason === 'completed';
       const level = orderly && report.left.length === 0 ? 'info' : 'warn';
-      record.log[level]({ ...report, instanceId: undefined, artifactId: undefined, stderr: undefined }, 'program ended');
+      const { instanceId: _id, artifactId: _artifact, stderr: _stderr, pid: programPid, ...told } = report;
+      record.log[level]({ programPid, ...told }, 'program ended');
       record.calls.incarnationEnded(endingOf(report), causeOf(record, context));
       emit({ type: 'instance.exited', ...idsOf(record), report });
     },
@@ -204,7 +197,10 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     },
 
     abandoned(record, thrown) {
-      logger.error({ instanceId: record?.id, error: reasonOf(thrown) }, 'failed inside spearlet: this is a defect, please report it');
+      logger.error(
+        { instanceId: record?.id, error: printable(reasonOf(thrown), bounds.quoted) },
+        'failed inside spearlet: this is a defect, please report it',
+      );
       if (record === undefined) return;
       // Its chart is broken, and XState runs no cleanup for that. What it held is let go of here.
       for (const dispose of [...record.held]) dispose();
@@ -212,26 +208,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
         ...idsOf(record),
         cause: thrown,
       });
-      record.calls.close('it failed inside spearlet', error);
-      record.calls.end();
-      record.ready.reject(error);
-      record.report = {
-        ...factsOf(record, clock),
-        incarnation: record.incarnation,
-        code: null,
-        signal: null,
-        reason: 'internal',
-        message: error.message,
-      };
-      record.exited.resolve(record.report);
-      record.forget();
-    },
-
-    oddMessage(peer, message) {
-      peer.link.counts.errorCount += 1;
-      const text = message.type === 'Error' ? message.payload.toString('utf8', 0, 1_000) : undefined;
-      const log = peer.instanceId === null ? logger : engine.record(peer.instanceId).log;
-      log.debug({ connectionId: peer.label, messageType: message.type, text }, 'unexpected message from the agent');
+      endWithoutChart(record, clock, 'internal', 'it failed inside spearlet', error);
     },
   };
   return engine;

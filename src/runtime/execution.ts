@@ -3,6 +3,7 @@
 import type { Observable } from 'rxjs';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
 import { bounds } from '../options.ts';
+import { printable } from '../printable.ts';
 import type { ExecuteResponse, Status } from '../protocol/message.ts';
 import { createCollected } from './collected.ts';
 import type { Deadline } from './deadlines.ts';
@@ -181,7 +182,7 @@ export function createCall(requestId: number, taskId: string, options: CallOptio
     const code = exitCode === null ? '' : ` with exit code ${exitCode}`;
     finish(
       update,
-      new SpearletError('EXECUTION_FAILED', `the execution failed${code}${error ? `: ${error}` : ''}`, {
+      new SpearletError('EXECUTION_FAILED', `the execution failed${code}${error ? `: ${printable(error, bounds.quoted)}` : ''}`, {
         ...options.facts,
         taskId,
         exitCode,

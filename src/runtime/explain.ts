@@ -122,6 +122,7 @@ export function createExplain({ engine, trace, clock, queue }: ExplainDeps): Exp
       waits: [...place(record), ...parts.waits],
       inFlight: record.calls.inFlight,
       connections: connectionsOf(record, actor),
+      refusals: { count: record.refusals.count, last: record.refusals.last },
       lastExit: record.report,
     };
   };

@@ -1,8 +1,11 @@
 // What an explanation holds, and how it reads: as data, and with String(…) as text that can stand in an issue.
 import type { Fact } from '../observe/happening.ts';
+import { bounds } from '../options.ts';
+import { printable } from '../printable.ts';
 import { iso } from '../world.ts';
 import type { ExitReport, InstanceState } from './instance.ts';
-import { endingOf } from './report.ts';
+import { type Refusals, refusalLines } from './refusals.ts';
+import { endingOf, stderrLines } from './report.ts';
 
 /** Times are in ms since 1970. */
 export interface Wait {
@@ -70,12 +73,14 @@ export interface Explanation extends Explained {
   readonly inFlight: number;
   /** Every open socket. */
   readonly connections: readonly ExplainedConnection[];
+  /**
+   * Connections that were ended before they had shown that they are its agent's: how many, and the last 5. At a shared
+   * listener also those that did not say whom they wanted.
+   */
+  readonly refusals: Refusals;
   /** Of the incarnation that ended last; null while the first one runs. */
   readonly lastExit: ExitReport | null;
 }
-
-/** Characters of stderr in the text: its end. */
-const STDERR = 2_000;
 
 /** A duration in ms for people. */
 function span(ms: number): string {
@@ -118,24 +123,25 @@ function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Expla
 const indented = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`);
 
 export function textOf(explanation: Explanation): string {
-  const { at, instanceId, artifactId, incarnation, pid, address, state, chart, inFlight, connections, transitions, lastExit } = explanation;
+  const { at, instanceId, artifactId, incarnation, pid, address, state, chart, inFlight, connections, transitions, refusals, lastExit } =
+    explanation;
   const where = [
     `incarnation ${incarnation}`,
     pid === null ? 'no pid' : `pid ${pid}${state === 'backoff' || state === 'stopped' ? ' (ended)' : ''}`,
     address ?? 'no listener',
     `${inFlight} in flight`,
   ];
-  const lines = [`${instanceId} (${artifactId}) is ${state} at ${iso(at)}`, `  ${where.join(', ')}`];
+  const lines = [`${instanceId} (${printable(artifactId, bounds.tracedText)}) is ${state} at ${iso(at)}`, `  ${where.join(', ')}`];
   lines.push(...indented(stateLines([chart], explanation, at)));
   for (const connection of connections) {
     lines.push(`connection ${connection.connectionId} from ${connection.peer}${connection.session ? ', which holds the session' : ''}`);
     lines.push(...indented(stateLines(connection.states, connection, at)));
     lines.push(...indented(connection.transitions.map(transitionLine)));
   }
+  lines.push(...refusalLines(refusals));
   if (lastExit !== null) {
     lines.push(`last exit: incarnation ${lastExit.incarnation}, ${lastExit.reason}: ${endingOf(lastExit)}, after ${span(lastExit.uptime)}`);
-    const stderr = lastExit.stderr.slice(-STDERR).trimEnd();
-    if (stderr !== '') lines.push(...stderr.split('\n').map(line => `  | ${line}`));
+    lines.push(...stderrLines(lastExit.stderr));
   }
   lines.push('transitions of the instance:', ...indented(transitions.map(transitionLine)));
   return lines.join('\n');

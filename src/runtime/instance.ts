@@ -1,6 +1,7 @@
 // The handle of one instance that a caller holds, and the words for what becomes of it.
 import { distinctUntilChanged, Observable } from 'rxjs';
 import type { Cause, Rung } from '../../machines/instance.ts';
+import { isolated, logged } from '../observe/isolated.ts';
 import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
 import { stopOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
@@ -70,7 +71,10 @@ export interface Instance {
   /** The kept end of what its program wrote (64 KiB), then live. A chunk with `droppedBytes` marks what is missing there. */
   readonly output$: Observable<OutputChunk>;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
-  /** A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open. */
+  /**
+   * A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open, FRAME_TOO_LARGE for a text that may
+   * need more than `maxFrameBytes` as a frame (up to 4 times its bytes), OVERLOADED beyond `maxQueuedBytes`.
+   */
   send(data: string): void;
   /** Ends it: asked at 0, SIGTERM at min(grace / 2, 1 s), SIGKILL of all its processes at grace. Resolves when none lives. */
   stop(options?: StopOptions): Promise<ExitReport>;
@@ -91,6 +95,14 @@ export function stateOf(value: unknown): InstanceState {
   return state;
 }
 
+const outputOf = (record: InstanceRecord): Observable<OutputChunk> =>
+  new Observable(subscriber => {
+    for (const chunk of record.output.kept()) subscriber.next(chunk);
+    if (record.state === 'stopped') return subscriber.complete();
+    record.followers.add(subscriber);
+    return () => record.followers.delete(subscriber);
+  });
+
 export function createInstance(record: InstanceRecord, defaultGrace: number): Instance {
   return {
     id: record.id,
@@ -110,13 +122,8 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
     get state() {
       return record.state;
     },
-    state$: record.state$.pipe(distinctUntilChanged()),
-    output$: new Observable<OutputChunk>(subscriber => {
-      for (const chunk of record.output.kept()) subscriber.next(chunk);
-      if (record.state === 'stopped') return subscriber.complete();
-      record.followers.add(subscriber);
-      return () => record.followers.delete(subscriber);
-    }),
+    state$: isolated(record.state$.pipe(distinctUntilChanged()), logged(record.log, 'state$')),
+    output$: isolated(outputOf(record), logged(record.log, 'output$')),
     execute: (request, options) => record.calls.execute(request, options),
     send: data => record.calls.signal(data),
     async stop(options = {}) {

@@ -1,28 +1,34 @@
 // How an instance comes into being: its record, its chart under the supervisor, its handle, and what is shown of it.
-import { BehaviorSubject } from 'rxjs';
+import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
+import { SpearletError } from '../errors.ts';
 import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
 import { createOutput } from '../process/output.ts';
-import type { Chance } from '../world.ts';
+import type { Chance, Clock } from '../world.ts';
 import { createCalls } from './calls.ts';
 import type { Contained } from './containment.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Engine } from './engine.ts';
 import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from './instance.ts';
 import { type InstanceRecord, waiting } from './record.ts';
+import { createRefusals } from './refusals.ts';
+import { endWithoutChart } from './report.ts';
 import { newRun } from './run.ts';
 
+/** Random hexadecimal digits of an id. It is also the mark by which a host knows its processes: hosts must not share one. */
+const ID_DIGITS = 16;
 /** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
 const FAULT_GRACE = 400;
 
 export interface InstancesDeps {
   readonly options: ParsedOptions;
+  readonly clock: Clock;
   readonly chance: Chance;
   readonly engine: Engine;
   readonly deadlines: Deadlines;
   readonly logger: Logger;
-  readonly supervisor: { send(event: SupervisorEvent): void; getSnapshot(): { readonly children: object } };
+  readonly supervisor: { send(event: SupervisorEvent): void; getSnapshot(): { readonly children: object; readonly status: string } };
   readonly handles: Map<string, Instance>;
   /** Keeps what can be said of one that is stopped. */
   remember(record: InstanceRecord): void;
@@ -31,13 +37,35 @@ export interface InstancesDeps {
 /** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
 export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined, contained: Contained) => InstanceRecord;
 
-export function createInstances({ options, chance, engine, deadlines, logger, supervisor, handles, remember }: InstancesDeps): Begin {
+export function createInstances({
+  options,
+  clock,
+  chance,
+  engine,
+  deadlines,
+  logger,
+  supervisor,
+  handles,
+  remember,
+}: InstancesDeps): Begin {
+  /** One that is taken is never given out, whatever chance says: who had it could not be reached any more. */
+  const newId = (artifactId: string): string => {
+    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
+    let free = id;
+    for (let n = 2; engine.records.has(free); n += 1) free = `${id}-${n}`;
+    return free;
+  };
+
   return (artifactId, spec, timeout, contained) => {
-    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().slice(0, 8)}`;
+    const id = newId(artifactId);
     const place = engine.places.take();
     const followers: InstanceRecord['followers'] = new Set();
-    const shown$ = new BehaviorSubject<InstanceState>('allocating');
+    // A BehaviorSubject that has completed says nothing any more.
+    const shown$ = new ReplaySubject<InstanceState>(1);
+    shown$.next('allocating');
     let actor: AnyActorRef | undefined;
+    /** A stop from a logger or an inspector, in the turn in which the actor is made. */
+    let early: number | null = null;
 
     const show = (state: InstanceState): void => {
       if (state === record.state) return;
@@ -83,16 +111,18 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       incarnation: 0,
       run: newRun(),
       wasReady: false,
-      sessions: 0,
+      reconnects: 0,
       refused: 0,
       loss: undefined,
+      refusals: createRefusals(engine.unrouted),
       report: null,
       failure: null,
       hint: undefined,
       held: new Set(),
       stop(grace) {
         record.calls.close('it was stopped', undefined);
-        actor?.send({ type: 'stop', grace });
+        if (actor === undefined) early = Math.min(grace, early ?? grace);
+        else actor.send({ type: 'stop', grace });
       },
       forget() {
         remember(record);
@@ -103,8 +133,6 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       },
     };
 
-    if (contained.lacking !== null)
-      record.log.warn({ ...contained.containment, because: contained.lacking }, 'no namespace can be had here: it is contained without');
     engine.records.set(id, record);
     handles.set(id, createInstance(record, options.grace));
     engine.tell(() => engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }));
@@ -124,13 +152,24 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
     actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];
     if (actor === undefined) {
       // It has failed already; or the supervisor takes nothing more, and nobody else would settle it.
-      if (record.failure === null) engine.abandoned(record, new Error('the supervisor takes no more instances'));
-      else record.forget();
+      if (record.failure !== null) record.forget();
+      else if (supervisor.getSnapshot().status === 'error') engine.abandoned(record, new Error('the supervisor takes no more instances'));
+      else
+        endWithoutChart(
+          record,
+          clock,
+          'stopped',
+          'the spearlet was stopped',
+          new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { instanceId: id, artifactId }),
+        );
     } else {
       show(stateOf(actor.getSnapshot().value));
       // An error is the supervisor's to handle: it still needs the record.
       actor.subscribe({ next: snapshot => show(stateOf(snapshot.value)), complete: record.forget, error() {} });
+      if (early !== null) actor.send({ type: 'stop', grace: early });
     }
+    if (contained.lacking !== null)
+      record.log.warn({ ...contained.containment, because: contained.lacking }, 'no namespace can be had here: it is contained without');
     return record;
   };
 }

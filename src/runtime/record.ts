@@ -1,6 +1,6 @@
 // What the engine knows of one instance beside its chart: the spec, its peers, its output, its calls, and who waits for it.
 // Effects find it by the instance's id; no socket, token or promise is ever in a chart's context.
-import type { BehaviorSubject, Subscriber } from 'rxjs';
+import type { Observable, Subscriber } from 'rxjs';
 import type { Peer } from '../actors/peer.ts';
 import type { SpearletError } from '../errors.ts';
 import type { Logger, ParsedSpec } from '../options.ts';
@@ -8,6 +8,7 @@ import type { Output, OutputChunk } from '../process/output.ts';
 import type { Calls } from './calls.ts';
 import type { Contained } from './containment.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
+import type { RefusalList } from './refusals.ts';
 import type { Run } from './run.ts';
 
 export interface Waiting<T> {
@@ -28,8 +29,8 @@ export interface InstanceRecord {
   /** Says whose line it is on every line. */
   readonly log: Logger;
   state: InstanceState;
-  /** The same, told to callers in a turn of its own. */
-  readonly state$: BehaviorSubject<InstanceState>;
+  /** The same, told to callers in a turn of its own; the last one also to who comes after it. */
+  readonly state$: Observable<InstanceState>;
   readonly ready: Waiting<Instance>;
   readonly exited: Waiting<ExitReport>;
   /** Every open socket of the instance, by connection id. */
@@ -42,11 +43,13 @@ export interface InstanceRecord {
   incarnation: number;
   run: Run;
   wasReady: boolean;
-  /** Sessions opened, and attempts refused, over all incarnations. */
-  sessions: number;
+  /** Sessions opened after the first of their incarnation, and attempts refused, over all incarnations. */
+  reconnects: number;
   refused: number;
   /** Why its last session was lost. */
   loss: SpearletError | undefined;
+  /** Connections that were ended before they had shown that they are its agent's. */
+  readonly refusals: RefusalList;
   report: ExitReport | null;
   /** Why it ended, where that was a failure. */
   failure: SpearletError | null;

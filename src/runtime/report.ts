@@ -2,11 +2,28 @@
 import type { Cause, InstanceContext, Rung } from '../../machines/instance.ts';
 import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
 import { bounds } from '../options.ts';
+import { printable } from '../printable.ts';
 import type { Clock } from '../world.ts';
 import type { ExitReport } from './instance.ts';
 import type { InstanceRecord } from './record.ts';
+import { refusalsInWords } from './refusals.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
+
+/** Characters of the command of a process that is left. */
+const COMMAND = 200;
+/** Characters of the end of stderr in a text for people. */
+const STDERR = 2_000;
+
+/** The end of what a program wrote to stderr, as marked lines that cannot be taken for lines of ours. */
+export const stderrLines = (stderr: string): string[] =>
+  stderr === ''
+    ? []
+    : stderr
+        .slice(-STDERR)
+        .trimEnd()
+        .split('\n')
+        .map(line => `  | ${printable(line, STDERR)}`);
 
 /** What every report says, whatever has become of the chart. */
 export const factsOf = (record: InstanceRecord, clock: Clock) => {
@@ -19,7 +36,8 @@ export const factsOf = (record: InstanceRecord, clock: Clock) => {
     rung: (Object.keys(rungs) as Rung[]).at(-1) ?? null,
     rungs,
     peakMemory,
-    left: left.map(({ pid, command }) => ({ pid, command })),
+    // A process names itself as it likes.
+    left: left.map(({ pid, command }) => ({ pid, command: printable(command, COMMAND) })),
     stderr: record.output.stderrTail(bounds.reportedLines),
     outputBytes: record.output.totalBytes,
     droppedBytes: record.output.droppedBytes,
@@ -50,13 +68,12 @@ const hints: Partial<Record<ErrorCode, string>> = {
 
 /** How a start that came to nothing is told. */
 export function startFailure(record: InstanceRecord, cause: Cause): SpearletError {
-  const { report, refused } = record;
-  const parts = [`${record.artifactId}: ${cause.message}`];
+  const { report, refused, refusals } = record;
+  const parts = [`${printable(record.artifactId, COMMAND)}: ${cause.message}`];
   if (report?.code != null) parts.push(`exit code ${report.code}`);
   if (report?.signal != null) parts.push(`signal ${report.signal}`);
-  if (refused > 0)
-    parts.push(`${refused} ${refused === 1 ? 'connection was' : 'connections were'} refused for a wrong token or instance id`);
-  if (report?.stderr) parts.push(`its stderr ends:\n${report.stderr}`);
+  if (refusals.count > 0) parts.push(refusalsInWords(refusals));
+  if (report?.stderr) parts.push(['its stderr ends:', ...stderrLines(report.stderr)].join('\n'));
   return new SpearletError(codeOf(cause), parts.join('; '), {
     ...idsOf(record),
     exitCode: report?.code,
@@ -65,6 +82,18 @@ export function startFailure(record: InstanceRecord, cause: Cause): SpearletErro
     refused,
     hint: record.hint ?? hints[codeOf(cause)],
   });
+}
+
+/** Ends one whose chart cannot: it failed, or was never begun. */
+export function endWithoutChart(record: InstanceRecord, clock: Clock, reason: Cause['reason'], why: string, error: SpearletError): void {
+  record.calls.close(why, error);
+  record.calls.end();
+  record.failure = error;
+  record.ready.reject(error);
+  const { incarnation } = record;
+  record.report = { ...factsOf(record, clock), incarnation, code: null, signal: null, reason, message: error.message };
+  record.exited.resolve(record.report);
+  record.forget();
 }
 
 /** What the executions of an incarnation are told as the cause of their end. */

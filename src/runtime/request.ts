@@ -1,5 +1,5 @@
 // A request on its way to the wire: encoded, and measured before it takes any room.
-import { SpearletError } from '../errors.ts';
+import { type ErrorFacts, SpearletError } from '../errors.ts';
 import type { ParsedRequest } from '../options.ts';
 import { encodeExecuteRequest } from '../protocol/v1.ts';
 
@@ -14,12 +14,19 @@ const UTF8_FACTOR = 3;
 /** The payload of an ExecuteRequest. Throws FRAME_TOO_LARGE where its frame could be larger than the bound. */
 export function encodeRequest(taskId: string, { command, args, env }: ParsedRequest, maxFrameBytes: number): string {
   const payload = encodeExecuteRequest({ taskId, command, args, env });
+  checkSize('the request', payload, maxFrameBytes);
+  return payload;
+}
+
+/** Throws FRAME_TOO_LARGE where the frame of a payload could be larger than the bound. */
+export function checkSize(what: string, payload: string, maxFrameBytes: number, ids: ErrorFacts = {}): void {
   // Measured only where it could be too large at all.
-  if (payload.length * UTF8_FACTOR * WIRE_FACTOR + WIRE_OVERHEAD <= maxFrameBytes) return payload;
+  if (payload.length * UTF8_FACTOR * WIRE_FACTOR + WIRE_OVERHEAD <= maxFrameBytes) return;
   const size = Buffer.byteLength(payload) * WIRE_FACTOR + WIRE_OVERHEAD;
-  if (size <= maxFrameBytes) return payload;
+  if (size <= maxFrameBytes) return;
   throw new SpearletError(
     'FRAME_TOO_LARGE',
-    `the request may need ${size} bytes on the wire, the bound is maxFrameBytes (${maxFrameBytes})`,
+    `${what} may need ${size} bytes on the wire, the bound is maxFrameBytes (${maxFrameBytes})`,
+    ids,
   );
 }

@@ -6,6 +6,8 @@ import type { Ending } from '../process/tree.ts';
 /** Times are the clock's. */
 export interface Run {
   program: RunningProgram | null;
+  /** Has it had a session? The next one is a reconnect. */
+  hadSession: boolean;
   spawnedAt: number | null;
   exitedAt: number | null;
   /** When it first had to end, and each rung of that, in ms from then. */
@@ -19,6 +21,7 @@ export interface Run {
 
 export const newRun = (): Run => ({
   program: null,
+  hadSession: false,
   spawnedAt: null,
   exitedAt: null,
   endingSince: null,

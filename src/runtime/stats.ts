@@ -31,7 +31,7 @@ export interface InstanceStats extends Readonly<CallCounts> {
   readonly incarnation: number;
   readonly pid: number | null;
   readonly inFlight: number;
-  /** Sessions opened after the first. */
+  /** Sessions opened after the first of their incarnation. */
   readonly reconnects: number;
   /** Attempts with a wrong token or instance id. */
   readonly refused: number;
@@ -57,7 +57,7 @@ export function statsOf(engine: Engine, clock: Clock): Stats {
     incarnation: record.incarnation,
     pid: record.pid,
     inFlight: record.calls.inFlight,
-    reconnects: Math.max(0, record.sessions - record.incarnation),
+    reconnects: record.reconnects,
     refused: record.refused,
     ...record.calls.counts,
     outputBytes: record.output.totalBytes,

@@ -60,6 +60,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
   const peersOf = (instanceId: string | null): Map<string, Peer> => (instanceId === null ? engine.lobby : record(instanceId).peers);
   const release = (peer: Peer): void => {
     peersOf(peer.instanceId).delete(peer.id);
+    engine.connectionReleased(peer);
     if (peer.stage !== 'led') peer.link.close();
   };
   const admit = (instanceId: string | null, socket: Wire): Peer =>
@@ -67,6 +68,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       instanceId,
       link: createLink(socket, clock, options.maxPreAuthFrameBytes),
       stage: 'stranger',
+      told: false,
       auth: null,
       authId: 0,
       roundTrip: null,
@@ -150,6 +152,8 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
           mine.address = null;
           mine.pid = null;
           mine.run = newRun();
+          mine.refusals.begin();
+          engine.unrouted.begin();
         },
         open(instanceId, on) {
           if (options.listener === 'perInstance') return hinting(instanceId, () => ports.listen(on.wire));

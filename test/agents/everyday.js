@@ -12,6 +12,7 @@ await serve({
   },
   env: request => JSON.stringify(request.env),
   environment: request => JSON.stringify(request.args.map(name => process.env[name] ?? null)),
+  print: request => void process.stdout.write(request.args.join(' ')),
   pid: () => String(process.pid),
   wait: (_request, { signal }) =>
     new Promise((_, reject) => {

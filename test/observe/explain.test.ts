@@ -5,6 +5,7 @@ import { bounds } from '../../src/options.ts';
 import { createExplain, timeouts } from '../../src/runtime/explain.ts';
 import { stateOf } from '../../src/runtime/instance.ts';
 import type { InstanceRecord } from '../../src/runtime/record.ts';
+import { createRefusals } from '../../src/runtime/refusals.ts';
 import { openStage, WALL } from './stage.ts';
 
 function openExplained(maxConcurrentStarts?: number) {
@@ -22,6 +23,7 @@ function openExplained(maxConcurrentStarts?: number) {
     const record = {
       ...{ id, artifactId: 'summarizer', place, incarnation: 1, pid: 42, address: '127.0.0.1:9100', report: null },
       calls: { inFlight: 0 },
+      refusals: createRefusals(),
       peers: new Map(),
       get state() {
         return stateOf((actor.getSnapshot() as { value?: unknown }).value);

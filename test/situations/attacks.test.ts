@@ -82,6 +82,24 @@ describe('hostile agents', () => {
     agent.close();
   });
 
+  test('send() refuses what fits in no frame, and the session goes on', async () => {
+    const spearlet = openSpearlet();
+    const { environment, instance } = await startHollow(spearlet);
+    const agent = await joinAs(environment);
+    await seen(instance.state$, state => state === 'ready');
+    expect(() => instance.send('x'.repeat(9 * 2 ** 20))).toThrow(
+      expect.objectContaining({ code: 'FRAME_TOO_LARGE', instanceId: instance.id, message: expect.stringContaining('maxFrameBytes') }),
+    );
+    // A line end takes two characters of JSON: what counts is the frame, not the text.
+    expect(() => instance.send('\n'.repeat(5 * 2 ** 20))).toThrow(expect.objectContaining({ code: 'FRAME_TOO_LARGE' }));
+    for (const wrong of ['\ud800', undefined, {}, Buffer.from('x')])
+      expect(() => instance.send(wrong as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+    instance.send('still here');
+    expect(JSON.parse((await agent.next('Signal')).payload.toString())).toEqual({ signal: 'user', data: 'still here' });
+    expect(spearlet.stats().instances[0]).toMatchObject({ reconnects: 0, state: 'ready' });
+    agent.close();
+  });
+
   test('empty updates are not free: a flood of them shows as a gap', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);

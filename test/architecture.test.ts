@@ -12,6 +12,8 @@ const mayImport: Record<string, readonly string[]> = {
   machines: ['machines'],
   'src/errors.ts': [],
   'src/world.ts': [],
+  'src/stdio.ts': [],
+  'src/printable.ts': [],
   'src/protocol': ['src/protocol', 'src/errors.ts'],
   'src/transport': ['src/transport', 'src/errors.ts', 'src/world.ts'],
   'src/link': ['src/link', 'src/transport', 'src/protocol', 'src/errors.ts', 'src/world.ts'],
@@ -19,7 +21,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/options.ts': ['src/errors.ts'],
   'src/parse.ts': ['src/errors.ts'],
   'src/config.ts': ['src/options.ts', 'src/parse.ts', 'src/errors.ts'],
-  'src/observe': ['src/observe', 'src/errors.ts', 'src/options.ts', 'src/world.ts'],
+  'src/observe': ['src/observe', 'src/errors.ts', 'src/options.ts', 'src/world.ts', 'src/printable.ts', 'src/stdio.ts'],
   'src/actors': [
     'src/actors',
     'src/link',
@@ -59,7 +61,16 @@ const mayImport: Record<string, readonly string[]> = {
     'src/parse.ts',
   ],
   'src/index.ts': ['src/spearlet.ts', 'src/config.ts', 'src/runtime', 'src/errors.ts', 'src/options.ts', 'src/observe'],
-  'src/cli': ['src/cli', 'src/index.ts', 'src/config.ts', 'src/errors.ts', 'src/agent'],
+  'src/cli': [
+    'src/cli',
+    'src/index.ts',
+    'src/config.ts',
+    'src/options.ts',
+    'src/errors.ts',
+    'src/agent',
+    'src/printable.ts',
+    'src/stdio.ts',
+  ],
 };
 
 /** Packages that a place may import beside node's built-ins. */
@@ -77,6 +88,7 @@ const mayUse: Record<string, readonly string[]> = {
 /** Files that implement an interface to the world; nobody else touches time, chance, network or processes. */
 const worldly = [
   'src/world.ts',
+  'src/stdio.ts',
   'src/transport/tcp.ts',
   'src/process/spawn.ts',
   'src/process/table.ts',

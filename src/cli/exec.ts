@@ -1,8 +1,10 @@
 // `spearlet exec`: one agent, one execution. Its output to stdout, everything else to stderr, its exit code passed through.
 
 import { createSpearlet, type InstanceSpec, SpearletError } from '../index.ts';
+import { stdout } from '../stdio.ts';
 import { readSpecs } from './file.ts';
-import { errorJson, milliseconds, onInterrupt, sayError } from './print.ts';
+import { onInterrupt } from './interrupt.ts';
+import { errorJson, json, milliseconds, say, sayError } from './print.ts';
 
 const USAGE = 2;
 const TIMEOUT = 124;
@@ -35,25 +37,32 @@ function statusOf(error: unknown): number {
   return NO_AGENT;
 }
 
-/** Waits while a slow reader of ours has its pipe full, but no longer than somebody wants it. */
-const write = (text: string, { signal }: AbortController): Promise<void> =>
-  new Promise(resolve => {
-    const done = (): void => {
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', done, { once: true });
-    process.stdout.write(text, done);
-  });
+/**
+ * Hands over output and waits while a slow reader has not taken it, but no longer than somebody wants it. False: it is lost,
+ * since the reader has left. Another failure of stdout (a full disk) loses the output and is told once; the execution goes
+ * on, and its exit code counts.
+ */
+function createWriter({ signal }: AbortController, asJson: boolean): (text: string) => Promise<boolean> {
+  let told = false;
+  return async text => {
+    stdout.write(text);
+    await stdout.drained(signal);
+    const { failure } = stdout;
+    if (failure === null || signal.aborted) return true;
+    if (failure === 'EPIPE') return false;
+    if (!told) say({ code: failure, message: 'stdout cannot be written to: output of the execution is lost' }, asJson);
+    told = true;
+    return true;
+  };
+}
 
 export async function exec(file: string, command: string, args: string[], options: ExecOptions): Promise<number> {
-  const { json } = options;
+  const asJson = options.json;
   let task: ReturnType<typeof read>;
   try {
     task = read(file, options);
   } catch (error) {
-    sayError(error, json);
+    sayError(error, asJson);
     return USAGE;
   }
   const aborter = new AbortController();
@@ -62,8 +71,8 @@ export async function exec(file: string, command: string, args: string[], option
     aborter.abort();
     if (again) void spearlet.stop({ grace: 0 });
   });
-  // Who reads us has left: nobody waits for the rest.
-  process.stdout.on('error', () => aborter.abort());
+  const write = createWriter(aborter, asJson);
+  let unread = false;
   try {
     const instance = await spearlet.start(task.spec, { signal: aborter.signal });
     const execution = instance.execute(
@@ -71,14 +80,17 @@ export async function exec(file: string, command: string, args: string[], option
       { signal: aborter.signal, ...(task.limit === undefined ? {} : { timeout: task.limit }) },
     );
     for await (const update of execution) {
-      if (json) await write(`${JSON.stringify(update)}\n`, aborter);
-      else if (update.output !== undefined) await write(update.output, aborter);
+      const { output } = update;
+      if (!asJson && output === undefined) continue;
+      // As with a pipe of the shell: what goes on writing for a reader that has left is ended.
+      if (unread && output !== undefined) aborter.abort();
+      else if (!(await write(asJson ? `${json(update)}\n` : output!)) && output !== undefined) unread = true;
     }
     const result = await execution.result;
-    if (json) await write(`${JSON.stringify({ ...result, code: 'COMPLETED' })}\n`, aborter);
+    if (asJson) await write(`${json({ ...result, code: 'COMPLETED' })}\n`);
     return processCode(result.exitCode ?? 0);
   } catch (error) {
-    if (json) process.stdout.write(`${JSON.stringify(errorJson(error))}\n`);
+    if (asJson) await write(`${json(errorJson(error))}\n`);
     else sayError(error, false);
     return statusOf(error);
   } finally {

@@ -6,7 +6,7 @@ import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 const SHORTEST = 1;
 const LONGEST = 64;
 /** At the exit of the process: how often, and how many ms apart, a reader that takes nothing is tried. */
-const LAST_TRIES = 50;
+const LAST_TRIES = 100;
 const LAST_PAUSE = 10;
 
 /** What may be kept of text that nobody reads. */

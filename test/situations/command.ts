@@ -14,10 +14,15 @@ export const program = (name: string, ...args: string[]) => ({
 });
 export const agent = { runtime_type: 'process', config: { command: process.execPath, args: [cli, 'agent'] } };
 
-export function configFile(config: unknown): string {
+/** Empty, and removed at the end of the test. */
+export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-test-'));
   atEnd(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'config.json');
+  return folder;
+}
+
+export function configFile(config: unknown): string {
+  const file = join(temporaryFolder(), 'config.json');
   writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config));
   return file;
 }

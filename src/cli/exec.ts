@@ -10,6 +10,11 @@ const USAGE = 2;
 const TIMEOUT = 124;
 const NO_AGENT = 125;
 const CANCELLED = 130;
+/**
+ * So many pieces of output a program may write after the reader of stdout has left; with the next one it is ended, as the
+ * shell's pipes end what goes on writing. One that only had some last words still passes its own exit code.
+ */
+const UNREAD = 16;
 
 interface ExecOptions {
   readonly json: boolean;
@@ -49,7 +54,7 @@ function createWriter({ signal }: AbortController, asJson: boolean): (text: stri
     await stdout.drained(signal);
     const { failure } = stdout;
     if (failure === null || signal.aborted) return true;
-    if (failure === 'EPIPE') return false;
+    if (failure === 'EPIPE' || failure === 'ECONNRESET') return false;
     if (!told) say({ code: failure, message: 'stdout cannot be written to: output of the execution is lost' }, asJson);
     told = true;
     return true;
@@ -72,7 +77,7 @@ export async function exec(file: string, command: string, args: string[], option
     if (again) void spearlet.stop({ grace: 0 });
   });
   const write = createWriter(aborter, asJson);
-  let unread = false;
+  let unread = 0;
   try {
     const instance = await spearlet.start(task.spec, { signal: aborter.signal });
     const execution = instance.execute(
@@ -82,9 +87,9 @@ export async function exec(file: string, command: string, args: string[], option
     for await (const update of execution) {
       const { output } = update;
       if (!asJson && output === undefined) continue;
-      // As with a pipe of the shell: what goes on writing for a reader that has left is ended.
-      if (unread && output !== undefined) aborter.abort();
-      else if (!(await write(asJson ? `${json(update)}\n` : output!)) && output !== undefined) unread = true;
+      const taken = await write(asJson ? `${json(update)}\n` : output!);
+      if (!taken && output !== undefined) unread += 1;
+      if (unread > UNREAD) aborter.abort();
     }
     const result = await execution.result;
     if (asJson) await write(`${json({ ...result, code: 'COMPLETED' })}\n`);

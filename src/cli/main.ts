@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command `spearlet`: what can be said on its line, and which file does it.
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { stderr, stdout } from '../stdio.ts';
 
@@ -49,6 +50,17 @@ program
     const { agent } = await import('./agent.ts');
     process.exitCode = await agent();
   });
+
+// At its end Node sets the terminal back, and aborts where that is gone (closed window, lost ssh): the exit code would be lost.
+process.on('exit', () => {
+  for (const fd of [0, 1, 2]) {
+    try {
+      if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd);
+    } catch {
+      // It is closed already.
+    }
+  }
+});
 
 try {
   await program.parseAsync();

@@ -22,8 +22,8 @@ export async function run(file: string, options: { json: boolean; grace: string 
     return USAGE;
   }
   const spearlet = createSpearlet({ grace: patience, ...(options.json || isatty(1) ? { logger: false } : {}) });
-  spearlet.events$.subscribe(createScreen(options.json));
   const interrupt = new AbortController();
+  spearlet.events$.subscribe(createScreen(options.json, interrupt.signal));
   const off = onInterrupt(again => {
     interrupt.abort();
     void spearlet.stop(again ? { grace: 0 } : {});

@@ -42,14 +42,13 @@ function saying(
 }
 
 /** The newest line of each instance. It is drawn when the terminal takes it: one that was stopped shows the last picture. */
-function createPicture() {
+function createPicture(signal: AbortSignal) {
   const shown = new Map<string, string>();
   /** Of the instances that are over: how they ended stays. */
   const over = new Set<string>();
   let drawn = 0;
   let due = false;
   const draw = (): void => {
-    due = false;
     const up = drawn > 0 ? `\x1b[${drawn}A` : '';
     stdout.write(up + [...shown.values()].map(line => `\x1b[2K${line}\n`).join(''));
     drawn = shown.size;
@@ -65,17 +64,20 @@ function createPicture() {
     const at = fitting.lastIndexOf(said.word);
     const coloured = at < 0 || said.colour === undefined ? said.word : styleText(said.colour, said.word);
     shown.set(event.instanceId, at < 0 ? fitting : fitting.slice(0, at) + coloured + fitting.slice(at + said.word.length));
-    if (stdout.pending === 0) draw();
-    else if (!due) {
-      due = true;
-      void stdout.drained().then(draw);
-    }
+    if (stdout.pending === 0) return draw();
+    if (due) return;
+    due = true;
+    void stdout.drained(signal).then(() => {
+      due = false;
+      if (stdout.pending === 0) draw();
+    });
   };
 }
 
-export function createScreen(asJson: boolean): (event: SpearletEvent) => void {
+/** Once `signal` aborts, nothing waits for a terminal that takes nothing. */
+export function createScreen(asJson: boolean, signal: AbortSignal): (event: SpearletEvent) => void {
   if (asJson) return event => stdout.write(`${json(event)}\n`, jsonLines);
-  if (isatty(1)) return createPicture();
+  if (isatty(1)) return createPicture(signal);
   return event => {
     const said = saying(event);
     if (said === null || !('artifactId' in event)) return;

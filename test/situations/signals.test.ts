@@ -1,12 +1,17 @@
 // Signals that end the command line, whenever they come: programs are ended in order, and the exit code says how it was.
-import { readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { agent, begin, configFile, lives, pidsIn, program } from './command.ts';
-import { openSpearlet } from './world.ts';
+import { atEnd } from '../census/census.ts';
+import { agent, begin, configFile, lives, pidsIn, program, temporaryFolder } from './command.ts';
+import { cli, openSpearlet, until } from './world.ts';
 
 const ending = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
 const rare = ['SIGABRT', 'SIGALRM', 'SIGIO', 'SIGPWR', 'SIGSTKFLT', 'SIGUSR2', 'SIGVTALRM', 'SIGXCPU'] as const;
+/** util-linux's script(1) makes terminals. */
+const hasScript = spawnSync('script', ['--version']).status === 0;
 
 describe('a signal that ends', () => {
   test.each(ending)('%s ends `run` in order, and a second one ends it at once', async signal => {
@@ -47,6 +52,46 @@ describe('a signal that ends', () => {
     run.child.kill('SIGHUP');
     expect(await run.ended).toBe(0);
     expect(lives(pid)).toBe(false);
+  });
+
+  /** `run` on a terminal of its own, which `script` keeps; its exit code is in the file. */
+  async function onTerminal(config: unknown) {
+    const exitFile = join(temporaryFolder(), 'code');
+    const command = `'${process.execPath}' '${cli}' run --grace 0.1 '${configFile(config)}'`;
+    // As an interactive shell does, it passes SIGHUP on and waits for what comes of it.
+    const line = `trap 'kill -HUP $pid' HUP; ${command} & pid=$!
+      wait $pid; code=$?; while kill -0 $pid 2>/dev/null; do wait $pid; code=$?; done; echo $code >'${exitFile}'`;
+    const script = spawn('script', ['-qfec', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    atEnd(() => void script.kill('SIGKILL'));
+    script.stdin.on('error', () => {});
+    let text = '';
+    script.stdout.on('data', chunk => {
+      text += chunk;
+    });
+    await until(() => text.includes('ready'));
+    const code = async (): Promise<string> => {
+      await until(() => existsSync(exitFile) && readFileSync(exitFile, 'utf8') !== '');
+      return readFileSync(exitFile, 'utf8').trim();
+    };
+    const processes = readFileSync(`/proc/${script.pid}/task/${script.pid}/children`, 'utf8').trim().split(' ');
+    return { script, code, shell: Number(processes[0]) };
+  }
+
+  test.skipIf(!hasScript)('a window that is closed ends `run` in order, with its own exit code', async () => {
+    const { script, code } = await onTerminal(program('stubborn.js', 'connects'));
+    script.kill('SIGKILL');
+    expect(await code()).toBe('0');
+  });
+
+  test.skipIf(!hasScript)('a terminal that is stopped (Ctrl-S) stops neither the instances nor a signal', async () => {
+    const { script, code, shell } = await onTerminal({ instances: [{ ...program('brief.js'), restart: 'permanent' }] });
+    script.stdin.write('\x13');
+    const run = Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')[0]);
+    const children = () => readFileSync(`/proc/${run}/task/${run}/children`, 'utf8').trim();
+    const first = children();
+    await until(() => children() !== first && children() !== '');
+    process.kill(run, 'SIGTERM');
+    expect(await code()).toMatch(/^[01]$/);
   });
 
   test('an embedder keeps its signals: createSpearlet listens to none', () => {

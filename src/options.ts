@@ -185,6 +185,8 @@ export const bounds = {
   loggedRefusals: 5,
   /** Stopped instances that can still be explained (a count). */
   keptStopped: 100,
+  /** Lines of the default logger, or of `spearlet run`, that nobody reads; what goes beyond is dropped and counted. */
+  unreadLines: 2 ** 20,
 } as const;
 
 /** The part of pino that is used. */

@@ -1,24 +1,33 @@
-// Text that comes from elsewhere, made fit to be read: on a terminal, in a log line, inside a sentence of ours. It knows
-// nothing of where the text came from.
+// Text from elsewhere, made safe to show: nothing in it can move a cursor, begin a new line or turn the reading direction.
 
-/**
- * What can move a cursor, colour a terminal, begin a new line or turn the direction of reading: C0, DEL, C1, the line
- * separators, the bidi controls; and lone surrogates, which no encoder takes.
- */
-const UNSAFE = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/u;
+/** C0, DEL and C1 controls, line and paragraph separators, marks of direction, the byte order mark. */
+const CONTROLS = '\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff';
+const UNSAFE = new RegExp(`[${CONTROLS}]|\\p{Surrogate}`, 'u');
+/** JSON has no other control in it than the newline that may end it. */
+const UNSAFE_IN_JSON = new RegExp(`(?!\\n)[${CONTROLS}]`, 'g');
 
-const escaped = (char: string): string => {
-  const hex = char.codePointAt(0)!.toString(16);
-  return hex.length <= 2 ? `\\x${hex.padStart(2, '0')}` : `\\u{${hex}}`;
+const escaped = (character: string): string => {
+  const code = character.codePointAt(0)!;
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
 };
 
-/** The text with such characters as `\xNN` or `\u{…}`. At most `max` UTF-16 units of it: `…` stands for the rest. */
+/**
+ * On one line, and what a terminal would act on shown as \xNN or \u{…}. A text longer than `max` characters ends with '…'
+ * and has `max` in all; no character and no escape is cut in two.
+ */
 export function printable(text: string, max: number): string {
+  if (text.length <= max && !UNSAFE.test(text)) return text;
   let shown = '';
-  for (const char of text) {
-    const next = UNSAFE.test(char) ? escaped(char) : char;
-    if (shown.length + next.length > max) return `${shown}…`;
-    shown += next;
+  /** What stays of it if it turns out to be too long. */
+  let short = 0;
+  for (const character of text) {
+    shown += UNSAFE.test(character) ? escaped(character) : character;
+    if (shown.length > max) return `${shown.slice(0, short)}…`;
+    if (shown.length < max) short = shown.length;
   }
   return shown;
 }
+
+/** JSON as JSON.stringify makes it, with the same characters as \uNNNN: it means the same, and is safe to show. */
+export const printableJson = (json: string): string =>
+  json.replace(UNSAFE_IN_JSON, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);

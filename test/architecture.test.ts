@@ -13,6 +13,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/errors.ts': [],
   'src/world.ts': [],
   'src/exit.ts': [],
+  'src/stdio.ts': [],
   'src/printable.ts': [],
   'src/protocol': ['src/protocol', 'src/errors.ts'],
   'src/transport': ['src/transport', 'src/errors.ts', 'src/world.ts'],
@@ -21,7 +22,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/options.ts': ['src/errors.ts'],
   'src/parse.ts': ['src/errors.ts', 'src/printable.ts'],
   'src/config.ts': ['src/options.ts', 'src/parse.ts', 'src/errors.ts'],
-  'src/observe': ['src/observe', 'src/errors.ts', 'src/options.ts', 'src/printable.ts', 'src/world.ts'],
+  'src/observe': ['src/observe', 'src/errors.ts', 'src/options.ts', 'src/world.ts', 'src/printable.ts', 'src/stdio.ts'],
   'src/actors': [
     'src/actors',
     'src/link',
@@ -62,7 +63,16 @@ const mayImport: Record<string, readonly string[]> = {
     'src/parse.ts',
   ],
   'src/index.ts': ['src/spearlet.ts', 'src/config.ts', 'src/runtime', 'src/errors.ts', 'src/options.ts', 'src/observe'],
-  'src/cli': ['src/cli', 'src/index.ts', 'src/config.ts', 'src/errors.ts', 'src/agent'],
+  'src/cli': [
+    'src/cli',
+    'src/index.ts',
+    'src/config.ts',
+    'src/options.ts',
+    'src/errors.ts',
+    'src/agent',
+    'src/printable.ts',
+    'src/stdio.ts',
+  ],
 };
 
 /** Packages that a place may import beside node's built-ins. */
@@ -80,6 +90,7 @@ const mayUse: Record<string, readonly string[]> = {
 /** Files that implement an interface to the world; nobody else touches time, chance, network or processes. */
 const worldly = [
   'src/world.ts',
+  'src/stdio.ts',
   'src/transport/tcp.ts',
   'src/process/spawn.ts',
   'src/process/table.ts',

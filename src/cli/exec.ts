@@ -1,13 +1,20 @@
 // `spearlet exec`: one agent, one execution. Its output to stdout, everything else to stderr, its exit code passed through.
 
 import { createSpearlet, type InstanceSpec, SpearletError } from '../index.ts';
+import { stdout } from '../stdio.ts';
 import { readSpecs } from './file.ts';
-import { errorJson, milliseconds, onInterrupt, sayError } from './print.ts';
+import { onInterrupt } from './interrupt.ts';
+import { errorJson, json, milliseconds, say, sayError } from './print.ts';
 
 const USAGE = 2;
 const TIMEOUT = 124;
 const NO_AGENT = 125;
 const CANCELLED = 130;
+/**
+ * So many pieces of output a program may write after the reader of stdout has left; with the next one it is ended, as the
+ * shell's pipes end what goes on writing. One that only had some last words still passes its own exit code.
+ */
+const UNREAD = 16;
 
 interface ExecOptions {
   readonly json: boolean;
@@ -35,25 +42,32 @@ function statusOf(error: unknown): number {
   return NO_AGENT;
 }
 
-/** Waits while a slow reader of ours has its pipe full, but no longer than somebody wants it. */
-const write = (text: string, { signal }: AbortController): Promise<void> =>
-  new Promise(resolve => {
-    const done = (): void => {
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', done, { once: true });
-    process.stdout.write(text, done);
-  });
+/**
+ * Hands over output and waits while a slow reader has not taken it, but no longer than somebody wants it. False: it is lost,
+ * since the reader has left. Another failure of stdout (a full disk) loses the output and is told once; the execution goes
+ * on, and its exit code counts.
+ */
+function createWriter({ signal }: AbortController, asJson: boolean): (text: string) => Promise<boolean> {
+  let told = false;
+  return async text => {
+    stdout.write(text);
+    await stdout.drained(signal);
+    const { failure } = stdout;
+    if (failure === null || signal.aborted) return true;
+    if (failure === 'EPIPE' || failure === 'ECONNRESET') return false;
+    if (!told) say({ code: failure, message: 'stdout cannot be written to: output of the execution is lost' }, asJson);
+    told = true;
+    return true;
+  };
+}
 
 export async function exec(file: string, command: string, args: string[], options: ExecOptions): Promise<number> {
-  const { json } = options;
+  const asJson = options.json;
   let task: ReturnType<typeof read>;
   try {
     task = read(file, options);
   } catch (error) {
-    sayError(error, json);
+    sayError(error, asJson);
     return USAGE;
   }
   const aborter = new AbortController();
@@ -62,8 +76,8 @@ export async function exec(file: string, command: string, args: string[], option
     aborter.abort();
     if (again) void spearlet.stop({ grace: 0 });
   });
-  // Who reads us has left: nobody waits for the rest.
-  process.stdout.on('error', () => aborter.abort());
+  const write = createWriter(aborter, asJson);
+  let unread = 0;
   try {
     const instance = await spearlet.start(task.spec, { signal: aborter.signal });
     const execution = instance.execute(
@@ -71,14 +85,17 @@ export async function exec(file: string, command: string, args: string[], option
       { signal: aborter.signal, ...(task.limit === undefined ? {} : { timeout: task.limit }) },
     );
     for await (const update of execution) {
-      if (json) await write(`${JSON.stringify(update)}\n`, aborter);
-      else if (update.output !== undefined) await write(update.output, aborter);
+      const { output } = update;
+      if (!asJson && output === undefined) continue;
+      const taken = await write(asJson ? `${json(update)}\n` : output!);
+      if (!taken && output !== undefined) unread += 1;
+      if (unread > UNREAD) aborter.abort();
     }
     const result = await execution.result;
-    if (json) await write(`${JSON.stringify({ ...result, code: 'COMPLETED' })}\n`, aborter);
+    if (asJson) await write(`${json({ ...result, code: 'COMPLETED' })}\n`);
     return processCode(result.exitCode ?? 0);
   } catch (error) {
-    if (json) process.stdout.write(`${JSON.stringify(errorJson(error))}\n`);
+    if (asJson) await write(`${json(errorJson(error))}\n`);
     else sayError(error, false);
     return statusOf(error);
   } finally {

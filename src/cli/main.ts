@@ -1,14 +1,21 @@
 #!/usr/bin/env node
 // The command `spearlet`: what can be said on its line, and which file does it.
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
+import { stderr, stdout } from '../stdio.ts';
 
 /** Usage or configuration. */
 const USAGE = 2;
-const CANCELLED = 130;
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
-const program = new Command('spearlet').description('Runs other programs as agents.').version(version).exitOverride().showHelpAfterError();
+const program = new Command('spearlet')
+  .description('Runs other programs as agents.')
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError()
+  // Before the subcommands: they take it over.
+  .configureOutput({ writeOut: text => stdout.write(text), writeErr: text => stderr.write(text) });
 
 program
   .command('run')
@@ -32,8 +39,6 @@ program
   .action(async (file: string, command: string, args: string[], options: { json: boolean; timeout?: string }) => {
     const { exec } = await import('./exec.ts');
     process.exitCode = await exec(file, command, args, options);
-    // Cancelled while its reader does not read: what is still in the pipe would hold the process.
-    if (process.exitCode === CANCELLED) process.exit();
   });
 
 program
@@ -45,6 +50,17 @@ program
     const { agent } = await import('./agent.ts');
     process.exitCode = await agent();
   });
+
+// At its end Node sets the terminal back, and aborts where that is gone (closed window, lost ssh): the exit code would be lost.
+process.on('exit', () => {
+  for (const fd of [0, 1, 2]) {
+    try {
+      if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd);
+    } catch {
+      // It is closed already.
+    }
+  }
+});
 
 try {
   await program.parseAsync();

@@ -1,9 +1,20 @@
-// What the command line says: results to stdout, everything else to stderr; as text, or as JSON that carries a code.
+// What the command line says: results to stdout, everything else to stderr; as text, or as JSON that carries a code. What
+// agents, programs and files have said is escaped and cut where people read it.
 import { SpearletError } from '../index.ts';
+import { printable, printableJson } from '../printable.ts';
+import { stderr } from '../stdio.ts';
 
-export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
+/** Characters of one line of a message that is shown. */
+const LINE = 1_000;
+
+/** Lines of whatever origin; all after the first are set in, so that none can pass for one of ours. */
+export const legible = (text: string): string =>
+  text
+    .split('\n')
+    .map(line => printable(line, LINE))
+    .join('\n  ');
+
+export const json = (value: unknown): string => printableJson(JSON.stringify(value));
 
 /** An error as JSON: always with its `code`. */
 export function errorJson(error: unknown): Record<string, unknown> {
@@ -12,29 +23,19 @@ export function errorJson(error: unknown): Record<string, unknown> {
   return { code, message, hint, instanceId, artifactId, taskId, exitCode, signal, output, error: error.error, stderr, issues };
 }
 
-export function sayError(error: unknown, json: boolean): void {
-  if (json) say(JSON.stringify(errorJson(error)));
-  else if (error instanceof SpearletError) say(`spearlet: ${error.code}: ${error.message}${error.hint ? `\n  ${error.hint}` : ''}`);
-  else say(`spearlet: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+/** One message to stderr. */
+export const say = (what: { code: string; message: string }, asJson: boolean): void =>
+  stderr.write(asJson ? `${json(what)}\n` : `spearlet: ${legible(`${what.code}: ${what.message}`)}\n`);
+
+export function sayError(error: unknown, asJson: boolean): void {
+  if (asJson) stderr.write(`${json(errorJson(error))}\n`);
+  else if (error instanceof SpearletError)
+    say({ code: error.code, message: error.hint ? `${error.message}\n${error.hint}` : error.message }, false);
+  else stderr.write(`spearlet: ${legible(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`);
 }
 
 /** Seconds as ms; null where it is no such number. */
 export function milliseconds(seconds: string): number | null {
   const value = Number(seconds);
   return seconds.trim() !== '' && Number.isFinite(value) && value >= 0 && value <= 2_147_483 ? Math.round(value * 1000) : null;
-}
-
-/** Calls back for Ctrl-C and SIGTERM: `again` for all after the first. Returns how to stop that. */
-export function onInterrupt(interrupted: (again: boolean) => void): () => void {
-  let again = false;
-  const handler = (): void => {
-    interrupted(again);
-    again = true;
-  };
-  process.on('SIGINT', handler);
-  process.on('SIGTERM', handler);
-  return () => {
-    process.off('SIGINT', handler);
-    process.off('SIGTERM', handler);
-  };
 }

@@ -1,14 +1,33 @@
 // The default logger, and what it must never show. It knows pino and no instance.
 import { pino } from 'pino';
-import type { Inspect, Logger } from '../options.ts';
+import { bounds, type Inspect, type Logger } from '../options.ts';
+import { printableJson } from '../printable.ts';
+import { type Kept, stderr } from '../stdio.ts';
 
 /** Names under which a secret could reach a log line by mistake. No code of ours logs one; this is the second lock. */
 const SECRET = ['token', '*.token', 'SPEARLET_TOKEN', '*.SPEARLET_TOKEN', 'environment', '*.environment', 'auth', '*.auth'];
 
+/** pino's own destinations block where stderr is full, or grow, or lose their end; see src/stdio.ts. */
+function createDefaultLogger(): Logger {
+  let line = '';
+  const gapLogger = pino({ name: 'spearlet' }, { write: (text: string) => void (line = text) });
+  const kept: Kept = {
+    bytes: bounds.unreadLines,
+    gap(droppedLines, droppedBytes) {
+      gapLogger.warn({ droppedLines, droppedBytes }, 'log lines are missing here: stderr was not read, or could not be written to');
+      return line;
+    },
+  };
+  return pino(
+    { name: 'spearlet', level: 'info', redact: SECRET },
+    { write: (text: string) => stderr.write(printableJson(text), kept) },
+  ) as never;
+}
+
 /** pino at 'info' to stderr, or what the embedder gives; `false` is silence. */
 export function createLogger(given: Logger | false | undefined): Logger {
   if (given === false) return pino({ level: 'silent' }) as never;
-  return given ?? (pino({ name: 'spearlet', level: 'info', redact: SECRET }, pino.destination({ dest: 2, sync: true })) as never);
+  return given ?? createDefaultLogger();
 }
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;

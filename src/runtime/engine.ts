@@ -32,6 +32,15 @@ export type SpearletEvent =
     }
   | { readonly type: 'instance.unresponsive'; readonly instanceId: string; readonly artifactId: string; readonly taskId: string }
   | { readonly type: 'instance.exited'; readonly instanceId: string; readonly artifactId: string; readonly report: ExitReport }
+  | {
+      /** It failed more often than the restart intensity allows: nothing restarts. `report` is that of its last incarnation. */
+      readonly type: 'instance.givenUp';
+      readonly instanceId: string;
+      readonly artifactId: string;
+      readonly code: 'RESTART_LIMIT';
+      readonly message: string;
+      readonly report: ExitReport;
+    }
   | { readonly type: 'connection.opened'; readonly instanceId: string; readonly connectionId: string; readonly peer: string }
   | {
       readonly type: 'connection.closed';
@@ -179,6 +188,11 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       const cause = context.cause ?? { reason: 'internal', code: 'INTERNAL', message: 'ended for no known cause', final: true };
       const last = cause.reason === 'restart' ? { ...report, reason: cause.reason, message: cause.message } : report;
       record.report = last;
+      if (cause.reason === 'restart') {
+        const told = { code: 'RESTART_LIMIT', message: cause.message } as const;
+        record.log.error({ code: told.code, reason: told.message }, 'instance given up: it failed too often');
+        emit({ type: 'instance.givenUp', ...idsOf(record), ...told, report: last });
+      }
       const error = new SpearletError(codeOf(cause), cause.message, {
         ...idsOf(record),
         exitCode: last.code,

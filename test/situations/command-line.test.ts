@@ -1,13 +1,12 @@
 // The command line and the command agent, as a user runs them.
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { configJsonSchema, specsFromConfig } from '../../src/config.ts';
 import { instanceSpecFromConfig } from '../../src/index.ts';
-import { atEnd } from '../census/census.ts';
+import { agent, configFile, spearlet } from './command.ts';
 import { agentFile, cli, commandAgent, failureOf, openSpearlet, seen, until } from './world.ts';
 
 const seed = {
@@ -21,28 +20,6 @@ const seed = {
     max_memory: '1GB',
   },
 };
-const agent = { runtime_type: 'process', config: { command: process.execPath, args: [cli, 'agent'] } };
-
-function configFile(config: unknown): string {
-  const folder = mkdtempSync(join(tmpdir(), 'spearlet-test-'));
-  atEnd(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'config.json');
-  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config));
-  return file;
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-const spearlet = (...args: string[]): Promise<Outcome> =>
-  new Promise(resolve => {
-    execFile(process.execPath, [cli, ...args], (error, stdout, stderr) =>
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
-  });
-
 describe('configuration', () => {
   test('the seed example means what it says, exactly as printed', () => {
     const text =

@@ -29,6 +29,8 @@ interface Waiting {
   readonly delivery: Delivery;
   readonly answer: Answer;
   readonly outputBytes: number;
+  /** Its encoding in the session of its request, where that was needed already. */
+  readonly payload: string | null;
   readonly sent: () => void;
 }
 
@@ -65,8 +67,8 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   const encode = ({ taskId, session: asked, sentBytes }: Delivery, answer: Answer): string =>
     encodeExecuteResponse(asked === session ? { taskId, ...answer } : { taskId, ...answer, outputOffset: sentBytes });
 
-  const send = (delivery: Delivery, answer: Answer): number => {
-    const payload = encode(delivery, answer);
+  const send = (delivery: Delivery, answer: Answer, encoded: string | null = null): number => {
+    const payload = delivery.session === session && encoded !== null ? encoded : encode(delivery, answer);
     link?.send('ExecuteResponse', delivery.requestId, payload, room);
     return payload.length;
   };
@@ -89,9 +91,9 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   const relieve = (): void => {
     let handed = 0;
     while (link !== null && handed < queue.length && link.pending <= HIGH_WATER) {
-      const { delivery, answer, outputBytes, sent } = queue[handed]!;
+      const { delivery, answer, outputBytes, payload, sent } = queue[handed]!;
       handed += 1;
-      const size = send(delivery, answer);
+      const size = send(delivery, answer, payload);
       delivery.sentBytes += outputBytes;
       if (answer.status !== 'Running') keep(delivery, answer, size);
       sent();
@@ -102,13 +104,14 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   };
   const room = { written: relieve };
 
-  /** An answer that the host could not read would cost the connection, again and again. */
-  const sendable = (delivery: Delivery, answer: Answer): Answer => {
+  /** An answer that the host could not read would cost the connection, again and again: a Failed takes its place. */
+  const sendable = (delivery: Delivery, answer: Answer): { answer: Answer; payload: string | null } => {
     try {
-      if (!needsMoreThan(encode(delivery, answer), maxFrameBytes)) return answer;
-      return failed('the answer is too large for one message: send it in pieces, with write()');
+      const payload = encode(delivery, answer);
+      if (!needsMoreThan(payload, maxFrameBytes)) return { answer, payload };
+      return { answer: failed('the answer is too large for one message: send it in pieces, with write()'), payload: null };
     } catch (thrown) {
-      return failed(reasonOf(thrown));
+      return { answer: failed(reasonOf(thrown)), payload: null };
     }
   };
 
@@ -122,12 +125,12 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
       started(delivery);
       const answer: Answer = { status: 'Running', output: text, error: null, exitCode: null };
       return new Promise(sent => {
-        queue.push({ delivery, answer, outputBytes: Buffer.byteLength(text), sent });
+        queue.push({ delivery, answer, outputBytes: Buffer.byteLength(text), payload: null, sent });
         relieve();
       });
     },
     result(delivery, answer) {
-      queue.push({ delivery, answer: sendable(delivery, answer), outputBytes: 0, sent() {} });
+      queue.push({ delivery, ...sendable(delivery, answer), outputBytes: 0, sent() {} });
       relieve();
     },
     attach(opened, running) {

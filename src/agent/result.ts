@@ -27,7 +27,8 @@ const refuse = (found: string): TypeError =>
 /** What kind of value it is: its class for an object, its type for all else. */
 export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
-  if (typeof value !== 'object' || value === null) return typeof value === 'object' ? 'null' : `a ${typeof value}`;
+  if (value === undefined || value === null) return String(value);
+  if (typeof value !== 'object') return `a ${typeof value}`;
   const maker: unknown = value.constructor;
   return typeof maker === 'function' && maker.name !== '' ? `an object of the class ${maker.name}` : 'an object';
 }

@@ -79,6 +79,8 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
     const write = (task: Task, output: string | Uint8Array): Promise<void> => {
       try {
         if (!isInHand(task)) throw new SpearletError('PROTOCOL_ERROR', 'write() after the end of the execution');
+        if (typeof output !== 'string' && !ArrayBuffer.isView(output))
+          throw new TypeError(`write() takes a text or bytes, not ${kindOf(output)}`);
         task.text ??= createTextJoiner();
         const text = task.text.add(output);
         if (text === '') return Promise.resolve();

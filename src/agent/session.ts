@@ -47,11 +47,10 @@ export function openSession({ host, port, token, instanceId, maxFrameBytes }: In
   const giveUpAlarm = alarm();
   let answered = new Set<U64>();
 
-  const hangUp = (orderly = false): void => {
+  const hangUp = (): void => {
     const old = link;
     link = null;
-    if (orderly) old?.finish();
-    else old?.close();
+    old?.close();
   };
 
   const enter: Record<State, (event: Event | null) => void> = {
@@ -98,8 +97,11 @@ export function openSession({ host, port, token, instanceId, maxFrameBytes }: In
   const finish = (error: SpearletError | null, hostGone: boolean, orderly = false): void => {
     stepAlarm.clear();
     giveUpAlarm.clear();
-    hangUp(orderly);
-    events.ended(error, hostGone);
+    const ended = (): void => events.ended(error, hostGone);
+    // The last answers are on their way: until they are out, a SIGTERM must not end the process.
+    if (orderly && link !== null) return link.finish(ended);
+    hangUp();
+    ended();
   };
 
   const happened = (event: Event): void => {

@@ -55,8 +55,8 @@ export interface Link {
   end(reason: LinkEnd): void;
   /** Ends it for a fault of the other end: `ended` is called, and last words can be sent until `close`. */
   fail(thrown: unknown): void;
-  /** Ends the wire once all that was sent has gone out. Nothing is read any more. */
-  finish(): void;
+  /** Ends the wire once all that was sent has gone out, and tells when it is closed. Nothing is read any more. */
+  finish(closed: () => void): void;
   /** Writes what waits, as far as the system takes it at once, and ends the wire. */
   close(): void;
 }
@@ -87,7 +87,7 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
   let heardAt = now;
   let paused = false;
   let over = false;
-  let finishing = false;
+  let finishing: (() => void) | null = null;
   let events: LinkEvents | null = null;
 
   const end = (reason: LinkEnd): void => {
@@ -140,11 +140,12 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
         },
         drained() {
           outbox.drained();
-          if (finishing && outbox.pending === 0) wire.end();
+          if (finishing !== null && outbox.pending === 0) wire.end();
           events?.drained?.();
         },
         closed({ orderly, message }) {
           outbox.close();
+          finishing?.();
           if (orderly && reader.unfinished > 0) {
             counts.errorCount += 1;
             end({ code: 'PROTOCOL_ERROR', message: `closed in the middle of a frame, after ${reader.unfinished} bytes of it` });
@@ -177,9 +178,9 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
     },
     end,
     fail,
-    finish() {
+    finish(closed) {
       over = true;
-      finishing = true;
+      finishing = closed;
       outbox.flush();
       if (outbox.pending === 0) wire.end();
     },

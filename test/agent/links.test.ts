@@ -133,3 +133,26 @@ test('a cancel ends the execution of its request id, and only where its task id 
     { requestId: 10, taskId: 'last', status: 'Completed', error: null },
   ]);
 });
+
+test('an agent that is asked to end gives its last answer, however slowly that is read and whatever SIGTERM comes', async () => {
+  const host = await openHost('writer.js');
+  const link = await host.session();
+  link.socket.cork();
+  execute(link, 7, 't', 'huge', '6000000');
+  link.send('Signal', 1, v1.encodeSignal({ signal: 'terminate', grace_ms: 60_000 }));
+  link.socket.uncork();
+  await new Promise<void>(resolve => {
+    link.socket.once('data', () => {
+      link.socket.pause();
+      resolve();
+    });
+  });
+  // The beginning of the answer has come, and by now the agent has nothing more to do.
+  await host.tell({});
+  host.child.kill('SIGTERM');
+  await host.tell({});
+  link.socket.resume();
+  expect(await answer(link)).toBe(completed('x'.repeat(6_000_000)));
+  link.socket.end();
+  expect(await host.exited).toBe(0);
+});

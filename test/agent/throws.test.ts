@@ -54,6 +54,15 @@ test('a refused write() that nobody awaits fails its execution, not the agent; o
   expect((await outcome(instance, 'echo', 'alive')).output).toBe('alive');
 });
 
+test('a write() of what is no output is refused with words', async () => {
+  const instance = await openSpearlet().start(thrower);
+  const found = async (kind: string) => (await outcome(instance, 'meaningless', kind)).error;
+  expect(await found('undefined')).toBe('write() takes a text or bytes, not undefined');
+  expect(await found('null')).toBe('write() takes a text or bytes, not null');
+  expect(await found('number')).toBe('write() takes a text or bytes, not a number');
+  expect(await found('object')).toBe('write() takes a text or bytes, not an object of the class Object');
+});
+
 test('reasonOf says the message where there is one, and cuts what is too long', () => {
   expect(reasonOf(new TypeError('as it is'))).toBe('as it is');
   expect(reasonOf('a text')).toBe('a text');

@@ -71,6 +71,11 @@ await serve({
     void write(Uint8Array.of(0xff));
     return 'done';
   },
+  // Each of them is no output.
+  meaningless: async ({ args }, { write }) => {
+    await write({ undefined: undefined, null: null, number: 7, object: {} }[args[0]]);
+    return 'done';
+  },
   afterwards: (_request, { write }) => {
     setImmediate(() => void write('too late'));
     return 'done';

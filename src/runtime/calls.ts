@@ -1,6 +1,6 @@
-// The executions of one instance: a Map from request id to who waits, and the link they go out by. Messages come and go
-// here without touching a machine; the machine learns only that work has begun or ended.
-import { type ErrorCode, SpearletError } from '../errors.ts';
+// The executions of one instance by their request ids, and the connection that they go out by. Requests and responses pass
+// here without touching a chart; the chart learns only that the instance has become active or idle.
+import { type ErrorCode, type ErrorFacts, reasonOf, SpearletError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
 import {
   type ExecuteOptions,
@@ -15,14 +15,14 @@ import { parse } from '../parse.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeExecuteResponse, encodeSignal } from '../protocol/v1.ts';
 import { onAbort } from './abort.ts';
+import { createActivity } from './activity.ts';
+import { createCancelWatch } from './cancel-watch.ts';
 import { type CallCounts, newCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
-import { type Call, type CallEvents, createCall, type Execution } from './execution.ts';
-import { createOrphans } from './orphans.ts';
+import { ActiveExecution, type Execution, type ExecutionOwner } from './execution.ts';
+import { createPendingResponses } from './pending-responses.ts';
 import { refusedExecution } from './refused.ts';
-import { checkSize, encodeRequest, UNREAD_FACTOR, WIRE_FACTOR } from './request.ts';
-import { createUnanswered } from './unanswered.ts';
-import { createWork } from './work.ts';
+import { checkSize, encodeRequest, WIRE_FACTOR } from './request.ts';
 
 const noOptions: ParsedExecuteOptions = { collect: false, reject: true };
 
@@ -51,112 +51,114 @@ export interface CallsOwner {
   readonly timeout: number | undefined;
   readonly options: Pick<ParsedOptions, 'maxInFlight' | 'maxQueuedBytes' | 'maxFrameBytes' | 'grace'>;
   readonly deadlines: Deadlines;
-  /** How long an execution waits for an answer after its link was lost, in ms. */
+  /** How long an execution waits for an answer after its connection was lost, in ms. */
   readonly reconnectWindow: number;
   work(happened: 'begun' | 'finished'): void;
   /** The agent was told to cancel it, and does not answer. */
   unanswered(taskId: string): void;
+  /** A subscriber of `updates$` has thrown. */
+  subscriberThrew(error: unknown): void;
 }
 
 export function createCalls(owner: CallsOwner): Calls {
   const { instanceId, artifactId, options, deadlines } = owner;
-  const facts = { instanceId, artifactId };
-  const calls = new Map<number, Call>();
+  const ids = { instanceId, artifactId };
+  const executions = new Map<U64, ActiveExecution>();
   const namedTasks = new Set<string>();
-  const throttling = new Set<Call>();
+  /** Those that a reader holds back. */
+  const throttling = new Set<ActiveExecution>();
   const counts = newCounts();
   let nextId = 1;
   let link: Link | null = null;
+  /** Why the last connection was lost. */
+  let loss: SpearletError | undefined;
   /** Payloads that wait for a session, in UTF-16 units. */
   let waitingSize = 0;
   let closed: { why: string; cause: unknown } | null = null;
 
-  const work = createWork(deadlines, () => calls.size, owner.work);
+  const activity = createActivity(deadlines, () => executions.size, owner.work);
 
-  const fault = (call: Call, code: ErrorCode, message: string, cause?: unknown) => (): SpearletError =>
-    new SpearletError(code, message, { ...facts, taskId: call.taskId, cause });
+  const fault = ({ taskId }: Execution, code: ErrorCode, message: string, cause?: unknown): SpearletError =>
+    new SpearletError(code, message, { ...ids, taskId, cause });
 
-  const isHeld = (): boolean => throttling.size > 0 && link !== null;
-  const orphans = createOrphans(deadlines, owner.reconnectWindow, isHeld, (call, cause) =>
-    call.end('lost', fault(call, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window', cause)),
-  );
+  const isPaused = (): boolean => throttling.size > 0 && link !== null;
+  /** Those that were sent on a connection that is lost: an agent that comes back and has them says so. */
+  const recovering = createPendingResponses<ActiveExecution, null>({
+    deadlines,
+    within: owner.reconnectWindow,
+    isPaused,
+    overdue: each =>
+      each.end('lost', fault(each, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window', loss)),
+  });
+  const cancels = createCancelWatch({ deadlines, options, counts, isPaused, unanswered: owner.unanswered });
 
-  const throttle = (call: Call, on: boolean): void => {
-    if (on) throttling.add(call);
-    else throttling.delete(call);
+  const throttle = (execution: ActiveExecution, on: boolean): void => {
+    if (on) throttling.add(execution);
+    else throttling.delete(execution);
     if (throttling.size > 0) link?.hold();
     else link?.release();
   };
 
-  const unanswered = createUnanswered(owner, counts, isHeld);
-  /** Nobody waits for it any more. The request's own id says which one is meant: its task id may be in use again. */
-  const tellOff = (requestId: U64, taskId: string): void => {
-    if (link !== null && unanswered.add(requestId, taskId))
-      link.send('Signal', requestId, encodeSignal({ signal: 'cancel', task_id: taskId }));
+  /** Ends an execution from our side, and tells the agent where it has heard of it. */
+  const abandon = (execution: ActiveExecution, event: 'cancel' | 'deadline', error: SpearletError): void => {
+    const isSent = execution.phase !== 'waiting';
+    if (!isSent) link?.remove(execution);
+    if (execution.end(event, error) && isSent && link !== null) cancels.send(link, execution.requestId, execution.taskId);
   };
 
-  /** Ends a call from our side, and tells the agent where it has heard of it. */
-  const abandon = (call: Call, happening: 'cancel' | 'deadline', error: () => SpearletError): void => {
-    const known = call.phase !== 'waiting';
-    if (!known) link?.remove(call);
-    if (call.end(happening, error) && known) tellOff(call.requestId, call.taskId);
-  };
-
-  const cancel = (call: Call, reason: string, cause?: unknown): void =>
-    abandon(call, 'cancel', fault(call, 'CANCELLED', `the execution was cancelled: ${reason}`, cause));
-
-  const events: CallEvents = {
-    settled(call) {
-      calls.delete(call.requestId);
-      if (namedTasks.size > 0) namedTasks.delete(call.taskId);
-      if (link === null && call.payload !== null) waitingSize -= call.payload.length;
-      if (throttling.size > 0) throttle(call, false);
-      orphans.heardOf(call);
-      if (calls.size === 0) work.rest();
+  const self: ExecutionOwner = {
+    ids,
+    settled(execution) {
+      executions.delete(execution.requestId);
+      if (namedTasks.size > 0) namedTasks.delete(execution.taskId);
+      if (link === null && execution.payload !== null) waitingSize -= execution.payload.length;
+      if (throttling.size > 0) throttle(execution, false);
+      recovering.settle(execution);
+      if (executions.size === 0) activity.idle();
     },
-    cancelled: cancel,
+    cancel(execution, reason, cause) {
+      abandon(execution, 'cancel', fault(execution, 'CANCELLED', `the execution was cancelled: ${reasonOf(reason)}`, cause));
+    },
+    timedOut(execution) {
+      const limit = execution.timeout ?? owner.timeout;
+      abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', `the execution did not end within ${limit} ms`));
+    },
     throttle,
+    subscriberThrew: owner.subscriberThrew,
   };
 
   /** What waits to be sent, as requests and not as frames: wire v1 needs up to 4 characters for a byte. */
   const queuedSize = (): number => (link === null ? waitingSize : Math.floor(link.pending / WIRE_FACTOR));
 
-  /** Checks a request against every bound and makes its call. Throws SpearletError. */
-  const admit = (
-    requestId: number,
-    taskId: string,
-    request: ParsedRequest,
-    { signal, timeout, collect, reject }: ParsedExecuteOptions,
-  ): Call => {
+  const overloaded = (queued: number, facts?: ErrorFacts): SpearletError =>
+    new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, facts);
+
+  /** Checks a request against every bound. Throws SpearletError. */
+  const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
     if (namedTasks.has(taskId)) throw new SpearletError('INVALID_OPTIONS', `the task id '${taskId}' is in flight already`);
     if (closed !== null)
       throw new SpearletError('INSTANCE_STOPPED', `the instance takes no more work: ${closed.why}`, { cause: closed.cause });
+    const { signal } = parsed;
     if (signal?.aborted)
       throw new SpearletError('CANCELLED', 'the signal was aborted before the execution began', { cause: signal.reason });
-    if (calls.size >= options.maxInFlight) {
-      throw new SpearletError('OVERLOADED', `${calls.size} executions are in flight, the bound is maxInFlight (${options.maxInFlight})`);
-    }
+    const inFlight = executions.size;
+    if (inFlight >= options.maxInFlight)
+      throw new SpearletError('OVERLOADED', `${inFlight} executions are in flight, the bound is maxInFlight (${options.maxInFlight})`);
     const payload = encodeRequest(taskId, request, options.maxFrameBytes);
     const queued = queuedSize();
-    if (queued > 0 && queued + payload.length > options.maxQueuedBytes)
-      throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`);
-    const call = createCall(requestId, taskId, { collect, reject, facts }, events);
-    call.payload = payload;
-    const limit = timeout ?? owner.timeout;
-    if (limit !== undefined) {
-      const error = fault(call, 'EXECUTION_TIMEOUT', `the execution did not end within ${limit} ms`);
-      call.deadline = deadlines.add(limit, () => abandon(call, 'deadline', error));
-    }
-    if (signal !== undefined) {
-      call.release = onAbort(signal, () => cancel(call, 'its signal was aborted', signal.reason));
-    }
-    return call;
+    if (queued > 0 && queued + payload.length > options.maxQueuedBytes) throw overloaded(queued);
+    const execution = new ActiveExecution(self, requestId, taskId, payload, parsed);
+    const limit = parsed.timeout ?? owner.timeout;
+    if (limit !== undefined) execution.deadline = deadlines.add(limit, execution);
+    if (signal !== undefined)
+      execution.stopWaiting = onAbort(signal, () => self.cancel(execution, 'its signal was aborted', signal.reason));
+    return execution;
   };
 
   return {
     counts,
     get inFlight() {
-      return calls.size;
+      return executions.size;
     },
 
     execute(input, optionsInput) {
@@ -166,75 +168,75 @@ export function createCalls(owner: CallsOwner): Calls {
         const request = parse(requestSchema, input, 'execute()');
         const parsed = optionsInput === undefined ? noOptions : parse(executeOptionsSchema, optionsInput, 'execute() options');
         if (request.taskId !== undefined) taskId = request.taskId;
-        const call = admit(requestId, taskId, request, parsed);
-        calls.set(requestId, call);
+        const execution = admit(requestId, taskId, request, parsed);
+        executions.set(requestId, execution);
         counts.executions += 1;
         if (request.taskId !== undefined) namedTasks.add(taskId);
-        if (link === null) waitingSize += call.payload!.length;
-        else link.send('ExecuteRequest', requestId, call.payload!, call);
-        work.begin();
-        return call.execution;
+        if (link === null) waitingSize += execution.payload!.length;
+        else link.send('ExecuteRequest', requestId, execution.payload!, execution);
+        activity.begin();
+        return execution;
       } catch (thrown) {
-        return refusedExecution(taskId, facts, thrown);
+        return refusedExecution(taskId, ids, thrown);
       }
     },
 
     signal(data) {
-      if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', facts);
-      if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', facts);
+      if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', ids);
+      if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', ids);
       const payload = encodeSignal({ signal: 'user', data });
-      checkSize('the signal', payload, options.maxFrameBytes, facts);
+      checkSize('the signal', payload, options.maxFrameBytes, ids);
       const queued = queuedSize();
-      if (queued > 0 && queued + payload.length > options.maxQueuedBytes)
-        throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, facts);
+      if (queued > 0 && queued + payload.length > options.maxQueuedBytes) throw overloaded(queued, ids);
       link.send('Signal', nextId++, payload);
     },
 
     answer(message) {
       const response = decodeExecuteResponse(message.payload);
-      const call = calls.get(message.requestId as number);
-      if (call === undefined) {
-        if (message.requestId < nextId) {
-          counts.lateAnswers += 1;
-          // It was cancelled while nobody could be told.
-          if (response.status === 'Started') {
-            if (link !== null && link.pending > UNREAD_FACTOR * options.maxQueuedBytes)
-              throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
-            tellOff(message.requestId, response.taskId);
-          } else if (response.status !== 'Running') unanswered.heardOf(message.requestId);
-        } else counts.foreignAnswers += 1;
-      } else if (call.taskId !== response.taskId || call.phase === 'waiting') counts.foreignAnswers += 1;
+      const { requestId } = message;
+      const execution = executions.get(requestId);
+      if (execution !== undefined) {
+        if (execution.taskId !== response.taskId || execution.phase === 'waiting') counts.foreignAnswers += 1;
+        else {
+          recovering.settle(execution);
+          if (!execution.answer(response)) counts.lateAnswers += 1;
+        }
+      } else if (requestId >= nextId) counts.foreignAnswers += 1;
       else {
-        orphans.heardOf(call);
-        if (!call.answer(response)) counts.lateAnswers += 1;
+        counts.lateAnswers += 1;
+        if (response.status === 'Started') {
+          if (link !== null) cancels.started(link, requestId, response.taskId);
+        } else if (response.status !== 'Running') cancels.responded(requestId);
       }
     },
 
     attach(opened) {
       link = opened;
       waitingSize = 0;
-      for (const call of calls.values()) if (call.payload !== null) link.send('ExecuteRequest', call.requestId, call.payload, call);
+      for (const each of executions.values()) if (each.payload !== null) link.send('ExecuteRequest', each.requestId, each.payload, each);
       if (throttling.size > 0) link.hold();
-      work.reset();
+      activity.reset();
     },
 
     detach(cause) {
       // Whoever was there is gone: the rest of what it said is all there will be, and bounded by what the system holds.
       link?.release();
-      unanswered.clear();
-      for (const call of calls.values()) if (call.payload !== null) link?.remove(call);
+      cancels.clear();
+      for (const each of executions.values()) if (each.payload !== null) link?.remove(each);
       link = null;
+      loss = cause;
       // What was not written goes out on the next link.
       waitingSize = 0;
-      for (const call of calls.values()) waitingSize += call.payload?.length ?? 0;
-      orphans.add(calls.values(), cause);
+      for (const each of [...executions.values()]) {
+        if (each.payload === null) recovering.expect(each, null);
+        else waitingSize += each.payload.length;
+      }
     },
 
     incarnationEnded(why, cause) {
-      unanswered.clear();
-      for (const call of [...calls.values()]) {
-        if (call.phase !== 'waiting') call.end('lost', fault(call, 'OUTCOME_UNKNOWN', `no answer will come: ${why}`, cause));
-      }
+      cancels.clear();
+      for (const each of [...executions.values()])
+        if (each.phase !== 'waiting') each.end('lost', fault(each, 'OUTCOME_UNKNOWN', `no answer will come: ${why}`, cause));
     },
 
     close(why, cause) {
@@ -242,11 +244,11 @@ export function createCalls(owner: CallsOwner): Calls {
     },
 
     end() {
-      work.close();
-      unanswered.clear();
-      for (const call of [...calls.values()]) {
-        const code = call.phase === 'waiting' ? 'NOT_DELIVERED' : 'OUTCOME_UNKNOWN';
-        call.end('lost', fault(call, code, `no answer will come: ${closed?.why ?? 'the instance ended'}`, closed?.cause));
+      activity.close();
+      cancels.clear();
+      for (const each of [...executions.values()]) {
+        const code = each.phase === 'waiting' ? 'NOT_DELIVERED' : 'OUTCOME_UNKNOWN';
+        each.end('lost', fault(each, code, `no answer will come: ${closed?.why ?? 'the instance ended'}`, closed?.cause));
       }
     },
   };

@@ -1,45 +1,15 @@
-// One execution from the caller's side: the table that moves it, the result it settles with, the updates on the way. It
-// knows nothing of the wire. machines/execution.ts is the same table as a chart; a test proves them equal.
+// One execution from the caller's side: the result that it settles with, and the updates on the way. It knows nothing of the
+// wire. Its phases are a table (phases.ts).
 import type { Observable } from 'rxjs';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
+import { isolated } from '../observe/isolated.ts';
 import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
-import type { ExecuteResponse, Status } from '../protocol/message.ts';
-import { createCollected } from './collected.ts';
-import type { Deadline } from './deadlines.ts';
-import { createUpdates, type ExecutionUpdate, type Updates } from './updates.ts';
-
-export type Phase = 'waiting' | 'sent' | 'started' | 'completed' | 'failed' | 'cancelled' | 'timedOut' | 'undelivered' | 'unknown';
-export type Happening = 'written' | 'started' | 'running' | 'completed' | 'failed' | 'cancel' | 'deadline' | 'lost';
-
-const working = {
-  running: 'started',
-  completed: 'completed',
-  failed: 'failed',
-  cancel: 'cancelled',
-  deadline: 'timedOut',
-  lost: 'unknown',
-} as const;
-
-/** From where to where: machines/execution.ts, as what runs per request. Final phases lead nowhere. */
-export const table: Readonly<Record<Phase, Partial<Readonly<Record<Happening, Phase>>>>> = {
-  waiting: { written: 'sent', cancel: 'cancelled', deadline: 'timedOut', lost: 'undelivered' },
-  sent: { started: 'started', ...working },
-  started: working,
-  completed: {},
-  failed: {},
-  cancelled: {},
-  timedOut: {},
-  undelivered: {},
-  unknown: {},
-};
-
-const happenings: Readonly<Record<Status, Happening>> = {
-  Started: 'started',
-  Running: 'running',
-  Completed: 'completed',
-  Failed: 'failed',
-};
+import type { ExecuteResponse } from '../protocol/message.ts';
+import type { Deadline, Expiring } from './deadlines.ts';
+import { type ExecutionEvent, eventOf, type Phase, table } from './phases.ts';
+import { createRunningOutput, type RunningOutput } from './running-output.ts';
+import type { ExecutionUpdate } from './updates.ts';
 
 export interface ExecutionResult {
   readonly taskId: string;
@@ -62,185 +32,205 @@ export interface Execution extends AsyncIterable<ExecutionUpdate> {
   cancel(reason?: string): void;
 }
 
-export interface CallOptions {
+/** The request table of an instance, as one of its executions sees it. */
+export interface ExecutionOwner {
+  readonly ids: ErrorFacts;
+  /** It is in a final phase now. */
+  settled(execution: ActiveExecution): void;
+  cancel(execution: ActiveExecution, reason: string, cause?: unknown): void;
+  timedOut(execution: ActiveExecution): void;
+  /** A reader has fallen behind (true), or has caught up. */
+  throttle(execution: ActiveExecution, on: boolean): void;
+  subscriberThrew(error: unknown): void;
+}
+
+export interface ExecutionOptions {
   readonly collect: boolean;
   readonly reject: boolean;
-  readonly facts: ErrorFacts;
+  readonly timeout?: number | undefined;
 }
 
-/** What the engine holds of an execution. */
-export interface Call {
-  readonly requestId: number;
+/** An execution from the call to its end. One object for the caller and the engine: one is made for every request. */
+export class ActiveExecution implements Execution, Expiring {
   readonly taskId: string;
-  phase: Phase;
-  /** What has to be sent, until it is written. */
-  payload: string | null;
-  deadline: Deadline | null;
-  /** Stops listening for an abort. */
-  release: (() => void) | null;
-  /** Takes an answer of the agent; false where it comes too late, or twice, to mean anything. */
-  answer(response: ExecuteResponse): boolean;
-  /** Ends it from our side; false where it has ended already. */
-  end(happening: 'cancel' | 'deadline' | 'lost', error: () => SpearletError): boolean;
-  written(): void;
-  readonly execution: Execution;
-}
-
-export interface CallEvents {
-  /** It is in a final phase now. */
-  settled(call: Call): void;
-  cancelled(call: Call, reason: string): void;
-  throttle(call: Call, on: boolean): void;
-}
-
-export function createCall(requestId: number, taskId: string, options: CallOptions, events: CallEvents): Call {
-  let started = false;
-  let result: ExecutionResult | null = null;
-  let failure: SpearletError | null = null;
-  let settle: { resolve(result: ExecutionResult): void; reject(error: SpearletError): void } | null = null;
-  let promise: Promise<ExecutionResult> | null = null;
-  let updates: Updates | null = null;
-  const collected = options.collect ? createCollected(bounds.collected) : null;
-  let truncatedBytes = 0;
-  /** Bytes of running output that the agent has written as far as is known: arrived or lost. */
-  let writtenBytes = 0;
-  let terminal: ExecutionUpdate | null = null;
-
-  const move = (happening: Happening): boolean => {
-    const next = table[call.phase][happening];
-    if (next === undefined) return false;
-    call.phase = next;
-    return true;
-  };
-
+  readonly #requestId: number;
+  readonly #owner: ExecutionOwner;
+  readonly #options: ExecutionOptions;
+  #phase: Phase = 'waiting';
+  #payload: string | null;
+  #isStarted = false;
   /** Made when first needed: most executions are only awaited. */
-  const theUpdates = (): Updates => {
-    if (updates !== null) return updates;
-    updates = createUpdates(taskId, { kept: bounds.keptUpdates, slow: bounds.slowReader }, on => events.throttle(call, on));
-    if (started) updates.push({ taskId, status: 'started' }, 0);
-    if (terminal !== null) {
-      updates.push(terminal, 0);
-      updates.end(failure ?? undefined);
-    }
-    return updates;
-  };
+  #output: RunningOutput | null = null;
+  #result: ExecutionResult | null = null;
+  #failure: SpearletError | null = null;
+  #promise: Promise<ExecutionResult> | null = null;
+  #resolve: ((result: ExecutionResult) => void) | null = null;
+  #reject: ((error: SpearletError) => void) | null = null;
+  /** Kept here by the request table and the send queue, and let go of when it ends. */
+  deadline: Deadline | null = null;
+  stopWaiting: (() => void) | null = null;
+  queuedAt = -1;
 
-  const begin = (): void => {
-    if (started) return;
-    started = true;
-    updates?.push({ taskId, status: 'started' }, 0);
-  };
+  constructor(owner: ExecutionOwner, requestId: number, taskId: string, payload: string, options: ExecutionOptions) {
+    this.taskId = taskId;
+    this.#owner = owner;
+    this.#requestId = requestId;
+    this.#payload = payload;
+    this.#options = options;
+  }
+
+  get result(): Promise<ExecutionResult> {
+    this.#promise ??= new Promise<ExecutionResult>((resolve, reject) => {
+      if (this.#failure !== null) reject(this.#failure);
+      else if (this.#result !== null) resolve(this.#result);
+      else {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      }
+    });
+    // Nobody has to look at a failure.
+    if (this.#failure !== null) this.#promise.catch(() => {});
+    return this.#promise;
+  }
+
+  get updates$(): Observable<ExecutionUpdate> {
+    return isolated(this.#theOutput().updates.updates$, this.#owner.subscriberThrew);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<ExecutionUpdate, undefined> {
+    return this.#theOutput().updates.iterate();
+  }
+
+  cancel(reason = 'cancelled by the caller'): void {
+    this.#owner.cancel(this, reason);
+  }
+
+  // From here on: for the engine.
+
+  get requestId(): number {
+    return this.#requestId;
+  }
+
+  /** What has to be sent, until it is written. */
+  get payload(): string | null {
+    return this.#payload;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get timeout(): number | undefined {
+    return this.#options.timeout;
+  }
+
+  expire(): void {
+    this.#owner.timedOut(this);
+  }
+
+  written(): void {
+    this.#move('written');
+    this.#payload = null;
+  }
+
+  /** Takes an answer of the agent; false where it comes too late, or twice, to mean anything. */
+  answer(response: ExecuteResponse): boolean {
+    if (this.#isOver) return false;
+    if (response.outputOffset !== undefined) this.#noteOffset(response.outputOffset);
+    if (!this.#move(eventOf[response.status])) return false;
+    this.#start();
+    if (response.status === 'Running') this.#theOutput().add(response.output ?? '');
+    else if (response.status !== 'Started') this.#complete(response);
+    return true;
+  }
+
+  /** Ends it from our side; false where it has ended already. */
+  end(event: 'cancel' | 'deadline' | 'lost', error: SpearletError): boolean {
+    if (!this.#move(event)) return false;
+    this.#finish(error, null);
+    return true;
+  }
+
+  get #isOver(): boolean {
+    return this.#result !== null || this.#failure !== null;
+  }
+
+  #move(event: ExecutionEvent): boolean {
+    const next = table[this.#phase][event];
+    if (next === undefined) return false;
+    this.#phase = next;
+    return true;
+  }
+
+  #theOutput(): RunningOutput {
+    if (this.#output !== null) return this.#output;
+    const { taskId } = this;
+    this.#output = createRunningOutput(taskId, this.#options.collect, on => this.#owner.throttle(this, on));
+    if (this.#isStarted) this.#output.updates.push({ taskId, status: 'started' }, 0);
+    if (this.#isOver) this.#tellEnd(this.#output, this.#result?.output ?? null);
+    return this.#output;
+  }
+
+  #start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#output?.updates.push({ taskId: this.taskId, status: 'started' }, 0);
+  }
 
   /** The agent has written so many bytes before this message; what of them has not arrived was lost with a connection. */
-  const noteOffset = (offset: number): void => {
-    const lost = offset - writtenBytes;
-    if (lost <= 0) return;
-    begin();
-    writtenBytes = offset;
-    truncatedBytes += lost;
-    theUpdates().lose(lost);
-  };
+  #noteOffset(offset: number): void {
+    if (offset <= (this.#output?.writtenBytes ?? 0)) return;
+    this.#start();
+    this.#theOutput().advance(offset);
+  }
 
-  const run = (output: string): void => {
-    begin();
-    const bytes = Buffer.byteLength(output);
-    writtenBytes += bytes;
-    if (collected !== null) truncatedBytes += collected.add(output, bytes);
-    theUpdates().push({ taskId, status: 'running', output }, bytes);
-  };
-
-  const finish = (update: ExecutionUpdate, error: SpearletError | null): void => {
-    terminal = update;
-    failure = error;
-    updates?.push(update, 0);
-    updates?.end(error ?? undefined);
-    if (settle !== null) {
-      if (error === null) settle.resolve(result!);
-      else settle.reject(error);
-    }
-    call.deadline?.cancel();
-    call.deadline = null;
-    call.release?.();
-    call.release = null;
-    events.settled(call);
-  };
-
-  const complete = ({ status, output, error, exitCode }: ExecuteResponse): void => {
-    begin();
-    const ok = status === 'Completed';
-    const running = collected?.join() ?? '';
+  #complete({ status, output, error, exitCode }: ExecuteResponse): void {
+    const { taskId } = this;
+    const running = this.#output?.collected() ?? '';
     const joined = running === '' ? output : running + (output ?? '');
-    result = { taskId, status: ok ? 'completed' : 'failed', output: joined, error, exitCode, truncatedBytes };
-    const update: ExecutionUpdate = {
-      taskId,
-      status: result.status,
-      ...(output === null ? {} : { output }),
-      ...(error === null ? {} : { error }),
-      ...(exitCode === null ? {} : { exitCode }),
-    };
-    if (ok || !options.reject) return finish(update, null);
+    const truncatedBytes = this.#output?.truncatedBytes ?? 0;
+    const isCompleted = status === 'Completed';
+    this.#result = { taskId, status: isCompleted ? 'completed' : 'failed', output: joined, error, exitCode, truncatedBytes };
+    if (isCompleted || !this.#options.reject) return this.#finish(null, output);
     const code = exitCode === null ? '' : ` with exit code ${exitCode}`;
-    finish(
-      update,
-      new SpearletError('EXECUTION_FAILED', `the execution failed${code}${error ? `: ${printable(error, bounds.quoted)}` : ''}`, {
-        ...options.facts,
-        taskId,
-        exitCode,
-        output: joined,
-        error,
-        truncatedBytes,
-      }),
+    const facts = { ...this.#owner.ids, taskId, exitCode, output: joined, error, truncatedBytes };
+    this.#finish(
+      new SpearletError('EXECUTION_FAILED', `the execution failed${code}${error ? `: ${printable(error, bounds.quoted)}` : ''}`, facts),
+      output,
     );
-  };
+  }
 
-  const execution: Execution = {
-    taskId,
-    get result() {
-      if (promise !== null) return promise;
-      promise = new Promise<ExecutionResult>((resolve, reject) => {
-        settle = { resolve, reject };
-        if (failure !== null) reject(failure);
-        else if (result !== null) resolve(result);
-      });
-      promise.catch(() => {});
-      return promise;
-    },
-    get updates$() {
-      return theUpdates().updates$;
-    },
-    cancel(reason = 'cancelled by the caller') {
-      events.cancelled(call, reason);
-    },
-    [Symbol.asyncIterator]: () => theUpdates().iterate(),
-  };
+  #finish(failure: SpearletError | null, output: string | null): void {
+    this.#failure = failure;
+    if (this.#output !== null) this.#tellEnd(this.#output, output);
+    if (failure === null) this.#resolve?.(this.#result!);
+    else if (this.#reject !== null) {
+      // Nobody has to look at a failure.
+      this.#promise!.catch(() => {});
+      this.#reject(failure);
+    }
+    this.deadline?.cancel();
+    this.stopWaiting?.();
+    this.deadline = null;
+    this.stopWaiting = null;
+    this.#owner.settled(this);
+    this.#payload = null;
+  }
 
-  const call: Call = {
-    requestId,
-    taskId,
-    phase: 'waiting',
-    payload: null,
-    deadline: null,
-    release: null,
-    execution,
-    answer(response) {
-      if (terminal !== null) return false;
-      if (response.outputOffset !== undefined) noteOffset(response.outputOffset);
-      if (!move(happenings[response.status])) return false;
-      if (response.status === 'Started') begin();
-      else if (response.status === 'Running') run(response.output ?? '');
-      else complete(response);
-      return true;
-    },
-    end(happening, error) {
-      if (!move(happening)) return false;
-      const failed = error();
-      finish({ taskId, status: 'failed', error: failed.message }, failed);
-      return true;
-    },
-    written() {
-      move('written');
-      call.payload = null;
-    },
-  };
-  return call;
+  /** The terminal update, with the terminal message's own output, and what a pulling reader throws after it. */
+  #tellEnd({ updates }: RunningOutput, output: string | null): void {
+    const { taskId } = this;
+    const { status, error, exitCode } = this.#result ?? { status: 'failed', error: this.#failure!.message, exitCode: null };
+    updates.push(
+      {
+        taskId,
+        status,
+        ...(output === null ? {} : { output }),
+        ...(error === null ? {} : { error }),
+        ...(exitCode === null ? {} : { exitCode }),
+      },
+      0,
+    );
+    updates.end(this.#failure ?? undefined);
+  }
 }

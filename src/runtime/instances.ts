@@ -3,6 +3,7 @@ import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import { SpearletError } from '../errors.ts';
+import { logged } from '../observe/isolated.ts';
 import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
 import { createOutput } from '../process/output.ts';
 import type { Chance, Clock } from '../world.ts';
@@ -96,6 +97,7 @@ export function createInstances({
           engine.unresponsive(record, taskId);
           actor?.send({ type: 'agent.unresponsive' });
         },
+        subscriberThrew: error => logged(record.log, 'updates$')(error),
       }),
       log: logger.child({ instanceId: id, artifactId }),
       state: 'allocating',

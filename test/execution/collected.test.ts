@@ -1,7 +1,7 @@
 // What `collect` keeps has no hole, and what it does not keep is counted.
 import { expect, test } from 'vitest';
 import { createCollected } from '../../src/runtime/collected.ts';
-import { createCall } from '../../src/runtime/execution.ts';
+import { ActiveExecution } from '../../src/runtime/execution.ts';
 
 test('a piece that does not fit is cut between two code points, and nothing is kept after it', () => {
   const collected = createCollected(10);
@@ -19,7 +19,8 @@ test('pieces that fit exactly are kept whole', () => {
 });
 
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
-  const call = createCall(1, 't', { collect: true, reject: true, facts: {} }, { settled() {}, cancelled() {}, throttle() {} });
+  const owner = { ids: {}, settled() {}, cancel() {}, timedOut() {}, throttle() {}, subscriberThrew() {} };
+  const call = new ActiveExecution(owner, 1, 't', '', { collect: true, reject: true });
   call.written();
   const answer = (status: 'Running' | 'Completed', output: string | null) =>
     call.answer({ taskId: 't', status, output, error: null, exitCode: status === 'Completed' ? 0 : null });
@@ -28,7 +29,7 @@ test('a result of more than the bound is its beginning, however its pieces are c
   answer('Running', 'y'.repeat(2 * MIB));
   answer('Running', 'z');
   answer('Completed', 'end');
-  const { output, truncatedBytes } = await call.execution.result;
+  const { output, truncatedBytes } = await call.result;
   expect(output === `${'x'.repeat(15 * MIB)}${'y'.repeat(MIB)}end`).toBe(true);
   expect(truncatedBytes).toBe(MIB + 1);
 });

@@ -1,0 +1,59 @@
+// When an instance counts as executing. A stream of short executions is one stay in `executing`, not one for each.
+import type { Deadlines } from './deadlines.ts';
+
+/** How long nothing may be in flight before the instance counts as idle, in ms. */
+const QUIET_MS = 1;
+
+export interface Activity {
+  /** An execution has come. */
+  begin(): void;
+  /** The last one in flight has ended. */
+  idle(): void;
+  /** After a loss the chart is back in `ready`, whatever was going on: it is told anew. */
+  reset(): void;
+  /** Nothing is told any more. */
+  close(): void;
+}
+
+export function createActivity(deadlines: Deadlines, inFlight: () => number, changed: (to: 'begun' | 'finished') => void): Activity {
+  let isActive = false;
+  let isWaiting = false;
+  let isClosed = false;
+  let begun = 0;
+  let begunBefore = 0;
+
+  const quiet = {
+    expire(): void {
+      isWaiting = false;
+      if (!isActive || isClosed || inFlight() > 0) return;
+      // One came and went meanwhile: not quiet yet.
+      if (begun !== begunBefore) return idle();
+      isActive = false;
+      changed('finished');
+    },
+  };
+  const idle = (): void => {
+    if (!isActive || isWaiting) return;
+    isWaiting = true;
+    begunBefore = begun;
+    deadlines.add(QUIET_MS, quiet);
+  };
+  const begin = (): void => {
+    begun += 1;
+    if (isActive) return;
+    isActive = true;
+    changed('begun');
+  };
+
+  return {
+    begin,
+    idle,
+    reset() {
+      isActive = false;
+      if (inFlight() > 0) begin();
+    },
+    close() {
+      isClosed = true;
+    },
+  };
+}

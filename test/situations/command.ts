@@ -51,11 +51,15 @@ export interface Command {
   readonly ended: Promise<number | string>;
 }
 
-/** Starts it and reads what is a pipe. It is killed at the end of the test if it still runs. */
+/** Starts it and reads what is a pipe. It and its programs are killed at the end of the test if it still runs. */
 export function begin(args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'pipe']): Command {
   const child = spawn(process.execPath, [cli, ...args], { stdio });
-  atEnd(() => void child.kill('SIGKILL'));
   const text = { stdout: '', stderr: '' };
+  atEnd(() => {
+    // It runs still where the test has failed, and its programs may outlive it.
+    if (!child.kill('SIGKILL')) return;
+    for (const pid of pidsIn(text.stdout + text.stderr)) if (lives(pid)) process.kill(pid, 'SIGKILL');
+  });
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream]?.setEncoding('utf8').on('data', (chunk: string) => {
       text[stream] += chunk;

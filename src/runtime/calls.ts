@@ -1,6 +1,6 @@
 // The executions of one instance by their request ids, and the connection that they go out by. Requests and responses pass
 // here without touching a chart; the chart learns only that the instance has become active or idle.
-import { type ErrorCode, type ErrorFacts, reasonOf, SpearletError } from '../errors.ts';
+import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
 import {
   type ExecuteOptions,
@@ -127,11 +127,12 @@ export function createCalls(owner: CallsOwner): Calls {
     subscriberThrew: owner.subscriberThrew,
   };
 
-  /** What waits to be sent, as requests and not as frames: wire v1 needs up to 4 characters for a byte. */
-  const queuedSize = (): number => (link === null ? waitingSize : Math.floor(link.pending / WIRE_FACTOR));
-
-  const overloaded = (queued: number, facts?: ErrorFacts): SpearletError =>
-    new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, facts);
+  /** Is there room for so much more? What waits is counted as requests and not as frames: wire v1 needs up to 4 characters for a byte. */
+  const checkRoom = (size: number): void => {
+    const queued = link === null ? waitingSize : Math.floor(link.pending / WIRE_FACTOR);
+    if (queued === 0 || queued + size <= options.maxQueuedBytes) return;
+    throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, ids);
+  };
 
   /** Checks a request against every bound. Throws SpearletError. */
   const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
@@ -145,8 +146,7 @@ export function createCalls(owner: CallsOwner): Calls {
     if (inFlight >= options.maxInFlight)
       throw new SpearletError('OVERLOADED', `${inFlight} executions are in flight, the bound is maxInFlight (${options.maxInFlight})`);
     const payload = encodeRequest(taskId, request, options.maxFrameBytes);
-    const queued = queuedSize();
-    if (queued > 0 && queued + payload.length > options.maxQueuedBytes) throw overloaded(queued);
+    checkRoom(payload.length);
     const execution = new ActiveExecution(self, requestId, taskId, payload, parsed);
     const limit = parsed.timeout ?? owner.timeout;
     if (limit !== undefined) execution.deadline = deadlines.add(limit, execution);
@@ -186,8 +186,7 @@ export function createCalls(owner: CallsOwner): Calls {
       if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', ids);
       const payload = encodeSignal({ signal: 'user', data });
       checkSize('the signal', payload, options.maxFrameBytes, ids);
-      const queued = queuedSize();
-      if (queued > 0 && queued + payload.length > options.maxQueuedBytes) throw overloaded(queued, ids);
+      checkRoom(payload.length);
       link.send('Signal', nextId++, payload);
     },
 

@@ -154,6 +154,9 @@ export const executeOptionsSchema = z.strictObject({
   reject: z.boolean().default(true),
 });
 
+/** For the call without options, which is not worth a check. */
+export const defaultExecuteOptions = executeOptionsSchema.parse({});
+
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 

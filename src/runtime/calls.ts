@@ -3,6 +3,7 @@
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
 import type { Link } from '../link/link.ts';
 import {
+  defaultExecuteOptions,
   type ExecuteOptions,
   type ExecuteRequestInput,
   executeOptionsSchema,
@@ -23,8 +24,6 @@ import { ActiveExecution, type Execution, type ExecutionOwner } from './executio
 import { createPendingResponses } from './pending-responses.ts';
 import { refusedExecution } from './refused.ts';
 import { checkSize, encodeRequest, WIRE_FACTOR } from './request.ts';
-
-const noOptions: ParsedExecuteOptions = { collect: false, reject: true };
 
 export interface Calls {
   readonly inFlight: number;
@@ -92,13 +91,6 @@ export function createCalls(owner: CallsOwner): Calls {
   });
   const cancels = createCancelWatch({ deadlines, options, counts, isPaused, unanswered: owner.unanswered });
 
-  const throttle = (execution: ActiveExecution, on: boolean): void => {
-    if (on) throttling.add(execution);
-    else throttling.delete(execution);
-    if (throttling.size > 0) link?.hold();
-    else link?.release();
-  };
-
   /** Ends an execution from our side, and tells the agent where it has heard of it. */
   const abandon = (execution: ActiveExecution, event: 'cancel' | 'deadline', error: SpearletError): void => {
     const isSent = execution.phase !== 'waiting';
@@ -112,7 +104,7 @@ export function createCalls(owner: CallsOwner): Calls {
       executions.delete(execution.requestId);
       if (namedTasks.size > 0) namedTasks.delete(execution.taskId);
       if (link === null && execution.payload !== null) waitingSize -= execution.payload.length;
-      if (throttling.size > 0) throttle(execution, false);
+      if (throttling.size > 0) self.throttle(execution, false);
       recovering.settle(execution);
       if (executions.size === 0) activity.idle();
     },
@@ -123,7 +115,12 @@ export function createCalls(owner: CallsOwner): Calls {
       const limit = execution.timeout ?? owner.timeout;
       abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', `the execution did not end within ${limit} ms`));
     },
-    throttle,
+    throttle(execution, on) {
+      if (on) throttling.add(execution);
+      else throttling.delete(execution);
+      if (throttling.size > 0) link?.hold();
+      else link?.release();
+    },
     subscriberThrew: owner.subscriberThrew,
   };
 
@@ -166,7 +163,7 @@ export function createCalls(owner: CallsOwner): Calls {
       let taskId = `${instanceId}/${requestId}`;
       try {
         const request = parse(requestSchema, input, 'execute()');
-        const parsed = optionsInput === undefined ? noOptions : parse(executeOptionsSchema, optionsInput, 'execute() options');
+        const parsed = optionsInput === undefined ? defaultExecuteOptions : parse(executeOptionsSchema, optionsInput, 'execute() options');
         if (request.taskId !== undefined) taskId = request.taskId;
         const execution = admit(requestId, taskId, request, parsed);
         executions.set(requestId, execution);

@@ -74,7 +74,8 @@ export function begin(args: readonly string[], stdio: StdioOptions = ['ignore', 
 }
 
 /** The pids of the programs that `run` has started, in order: from its events, or from its log. */
-export const pidsIn = (stdout: string): number[] => [...stdout.matchAll(/"pid":(\d+),"incarnation"/g)].map(([, pid]) => Number(pid));
+export const pidsIn = (stdout: string): number[] =>
+  [...stdout.matchAll(/"(?:pid|programPid)":(\d+),"incarnation"/g)].map(([, pid]) => Number(pid));
 
 export function lives(pid: number): boolean {
   try {

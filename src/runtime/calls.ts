@@ -64,7 +64,6 @@ export function createCalls(owner: CallsOwner): Calls {
   const ids = { instanceId, artifactId };
   const executions = new Map<U64, ActiveExecution>();
   const namedTasks = new Set<string>();
-  /** Those that a reader holds back. */
   const throttling = new Set<ActiveExecution>();
   const counts = newCounts();
   let nextId = 1;
@@ -124,7 +123,7 @@ export function createCalls(owner: CallsOwner): Calls {
     subscriberThrew: owner.subscriberThrew,
   };
 
-  /** Is there room for so much more? What waits is counted as requests and not as frames: wire v1 needs up to 4 characters for a byte. */
+  /** Throws OVERLOADED. What waits counts as requests and not as frames: wire v1 needs up to 4 characters for a byte. */
   const checkRoom = (size: number): void => {
     const queued = link === null ? waitingSize : Math.floor(link.pending / WIRE_FACTOR);
     if (queued === 0 || queued + size <= options.maxQueuedBytes) return;

@@ -48,38 +48,41 @@ export async function callers(seed, say, sizes = {}) {
   };
   const [findings, heap] = [[], []];
   const kinds = {};
+  /** In a call of its own: nothing of a world may stay while the heap is measured. */
+  const judgeWorld = async own => {
+    const world = await runWorld(own, { ...size, milliseconds });
+    figures.worlds += 1;
+    figures.executions += world.all.length;
+    figures.instances += world.hosts.length;
+    figures.starved += world.starved;
+    for (const [name, times] of Object.entries(world.faults)) count(figures.faults, name, times);
+    for (const { outcome, readers, follows } of world.all) {
+      if (follows !== undefined) figures.retries += 1;
+      count(figures.outcomes, outcome === null ? 'never' : (outcome.error?.code ?? outcome.result?.status ?? String(outcome.error)));
+      figures.truncatedBytes += outcome?.result?.truncatedBytes ?? outcome?.error?.truncatedBytes ?? 0;
+      figures.readers += readers.length;
+      for (const { from, to } of readers.flatMap(({ gaps }) => gaps)) {
+        figures.gaps += 1;
+        figures.gapBytes += to - from;
+      }
+    }
+    for (const error of uncaught.splice(0)) world.findings.push({ text: `uncaught: ${error}` });
+    for (const { text, story } of world.findings) {
+      count(kinds, nameOf(text));
+      findings.push(`seed ${own}: ${text}`);
+      // The first of a kind is told whole.
+      if (kinds[nameOf(text)] <= 2) say(`FOUND, seed ${own}: ${text}\n${story ?? ''}`);
+    }
+    const found = `${world.all.length} executions, ${world.findings.length} findings`;
+    const before = Math.round(heap.at(-1) / 2 ** 20);
+    say(`world ${figures.worlds} (seed ${own}): ${found}; ${figures.executions} executions in all, heap ${before} MiB before it`);
+  };
   try {
     while (figures.worlds < worlds && (figures.worlds === 0 || performance.now() < until)) {
       // What the last world has left; the world itself is gone by now.
       global.gc?.();
       heap.push(process.memoryUsage().heapUsed);
-      const own = (seed + figures.worlds) >>> 0;
-      const world = await runWorld(own, { ...size, milliseconds });
-      figures.worlds += 1;
-      figures.executions += world.all.length;
-      figures.instances += world.hosts.length;
-      figures.starved += world.starved;
-      for (const [name, times] of Object.entries(world.faults)) count(figures.faults, name, times);
-      for (const { outcome, readers, follows } of world.all) {
-        if (follows !== undefined) figures.retries += 1;
-        count(figures.outcomes, outcome === null ? 'never' : (outcome.error?.code ?? outcome.result?.status ?? String(outcome.error)));
-        figures.truncatedBytes += outcome?.result?.truncatedBytes ?? outcome?.error?.truncatedBytes ?? 0;
-        figures.readers += readers.length;
-        for (const { from, to } of readers.flatMap(({ gaps }) => gaps)) {
-          figures.gaps += 1;
-          figures.gapBytes += to - from;
-        }
-      }
-      for (const error of uncaught.splice(0)) world.findings.push({ text: `uncaught: ${error}` });
-      for (const { text, story } of world.findings) {
-        count(kinds, nameOf(text));
-        findings.push(`seed ${own}: ${text}`);
-        // The first of a kind is told whole.
-        if (kinds[nameOf(text)] <= 2) say(`FOUND, seed ${own}: ${text}\n${story ?? ''}`);
-      }
-      const found = `${world.all.length} executions, ${world.findings.length} findings`;
-      const before = Math.round(heap.at(-1) / 2 ** 20);
-      say(`world ${figures.worlds} (seed ${own}): ${found}; ${figures.executions} executions in all, heap ${before} MiB before it`);
+      await judgeWorld((seed + figures.worlds) >>> 0);
     }
   } finally {
     process.off('unhandledRejection', note);

@@ -14,7 +14,7 @@ import { type InstanceRecord, waiting } from './record.ts';
 import { newRun } from './run.ts';
 
 /** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
-const FAULT_GRACE = 400;
+const FAILURE_GRACE = 400;
 
 export interface InstancesDeps {
   readonly options: ParsedOptions;
@@ -63,7 +63,7 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
         options,
         deadlines,
         reconnectWindow: options.reconnectWindow,
-        work: happened => actor?.send({ type: `work.${happened}` }),
+        work: happened => actor?.send({ type: happened === 'begun' ? 'activity.started' : 'activity.idle' }),
         unanswered(taskId) {
           engine.unresponsive(record, taskId);
           actor?.send({ type: 'agent.unresponsive' });
@@ -112,13 +112,13 @@ export function createInstances({ options, chance, engine, deadlines, logger, su
       type: 'start',
       instance: {
         instanceId: id,
-        place,
+        actorId: place,
         external: spec === null,
         restart: spec?.restart ?? 'temporary',
         onUnresponsive: spec?.onUnresponsive ?? 'leave',
         intensity: options.restart.intensity,
         misses: options.heartbeat.misses,
-        grace: Math.min(options.grace, FAULT_GRACE),
+        failureGrace: Math.min(options.grace, FAILURE_GRACE),
       },
     });
     actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];

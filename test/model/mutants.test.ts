@@ -6,7 +6,7 @@ import { charts } from '../../src/runtime/wiring.ts';
 import { connectionPaths, doors, playConnection } from './connection.ts';
 import { instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
-import { playSupervisor, receptions, supervisorPaths } from './supervisor.ts';
+import { listeners, playSupervisor, supervisorPaths } from './supervisor.ts';
 import { agent, execution, pathsOf, playTable, type Tabled } from './tables.ts';
 import { patience, type Step } from './walk.ts';
 
@@ -88,7 +88,7 @@ const trials: readonly Trial[] = [
   tabled(execution),
   tabled(agent),
   walked('connection', doors, connectionPaths, playConnection),
-  walked('supervisor', receptions, supervisorPaths, playSupervisor),
+  walked('supervisor', listeners, supervisorPaths, playSupervisor),
   walked('instance', kinds, instancePaths, playInstance),
 ];
 

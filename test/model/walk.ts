@@ -43,12 +43,18 @@ export function everyTransition(machine: AnyStateMachine): string[] {
 
 export const everyState = (machine: AnyStateMachine): string[] => [machine.root, ...getStateNodes(machine)].map(node => node.id);
 
-/** The machine without messages to others: as a model it has nobody to send to. */
+/**
+ * The machine as a model: it sends no messages, because there is no receiver, and its effects do nothing. A timeout is an
+ * event like any other, so the length of a delay has no meaning.
+ */
 export function alone(machine: AnyStateMachine): AnyStateMachine {
-  const sends = Object.entries(machine.implementations.actions).filter(
-    ([, action]) => (action as { type?: string }).type === 'xstate.sendTo',
+  const effects = Object.entries(machine.implementations.actions).filter(([, action]) =>
+    [undefined, 'xstate.sendTo'].includes((action as { type?: string }).type),
   );
-  return machine.provide({ actions: Object.fromEntries(sends.map(([name]) => [name, () => {}])) });
+  return machine.provide({
+    actions: Object.fromEntries(effects.map(([name]) => [name, () => {}])),
+    delays: Object.fromEntries(Object.keys(machine.implementations.delays).map(name => [name, 1])),
+  });
 }
 
 export function pathsOf({

@@ -58,7 +58,7 @@ describe('what an instance waits for', () => {
     start('a');
     clock.increment(100);
     const explanation = explain('a')!;
-    expect(explanation).toMatchObject({ at: WALL + 100, state: 'listening', chart: { since: WALL, meaning: 'Nobody is connected.' } });
+    expect(explanation).toMatchObject({ at: WALL + 100, state: 'listening', chart: { since: WALL, meaning: 'No socket is connected.' } });
     expect(explanation.waits).toEqual([{ timeout: 'connectTimeout', until: WALL + 30_000, meaning: timeouts.connectTimeout }]);
   });
 

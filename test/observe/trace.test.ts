@@ -46,7 +46,7 @@ describe('records', () => {
       to: 'running.exiting.draining',
       guard: null,
       edge: 'instance.running.started.connected --process.exited--> instance.running.exiting',
-      actions: ['closeSession', 'noteExit', 'noteCause'],
+      actions: ['closeSession', 'noteCrash'],
     });
     expect(mine.at(-1)).toMatchObject({ kind: 'ended', event: 'done' });
 

@@ -17,7 +17,7 @@ export const doors = ['own', 'stranger'] as const;
 export type Door = (typeof doors)[number];
 
 const INSTANCE = `subject-${idOf(1)}`;
-const inputOf = (door: Door) => ({
+export const connectionInput = (door: Door) => ({
   instanceId: door === 'own' ? INSTANCE : null,
   connectionId: 'connection-1',
   misses: door === 'own' ? 3 : 1,
@@ -80,7 +80,7 @@ function feasible(steps: readonly Step[]): number {
 export const connectionPaths = (door: Door): Step[][] =>
   pathsOf({
     machine: connectionMachine,
-    input: inputOf(door),
+    input: connectionInput(door),
     cases: cases(door),
     bits: bits as never,
     feasible,
@@ -89,7 +89,7 @@ export const connectionPaths = (door: Door): Step[][] =>
 
 /** Plays one path against the engine. */
 export async function playConnection(door: Door, steps: readonly Step[], charts?: Charts): Promise<Played> {
-  const input = inputOf(door);
+  const input = connectionInput(door);
   const stage = openStage({
     charts,
     options: {

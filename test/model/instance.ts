@@ -47,7 +47,13 @@ export const kinds: readonly Kind[] = [
   { name: 'without grace', grace: 0 },
 ];
 
-const inputOf = ({ restart = 'temporary', intensity = 3, external = false, onUnresponsive, grace = 100 }: Kind): InstanceInput => ({
+export const instanceInput = ({
+  restart = 'temporary',
+  intensity = 3,
+  external = false,
+  onUnresponsive,
+  grace = 100,
+}: Kind): InstanceInput => ({
   instanceId: `subject-${idOf(1)}`,
   actorId: 'instance-1',
   external,
@@ -223,7 +229,15 @@ const tooLate: Happening[] = [
 ];
 
 export const instancePaths = (kind: Kind): Step[][] =>
-  pathsOf({ machine: instanceMachine, input: inputOf(kind), cases, bits, limit: 200_000, feasible, also: kind.external ? [] : [tooLate] });
+  pathsOf({
+    machine: instanceMachine,
+    input: instanceInput(kind),
+    cases,
+    bits,
+    limit: 200_000,
+    feasible,
+    also: kind.external ? [] : [tooLate],
+  });
 
 /** The delays as the contract has them. */
 function delay(name: string, { gracePeriod, attempts }: InstanceContext): number {
@@ -264,7 +278,7 @@ function limitDescriptors(): void {
 /** Plays one path against the engine. `finding`: what was not as it must be. */
 export async function playInstance(kind: Kind, steps: readonly Step[], charts?: Charts): Promise<Played> {
   limitDescriptors();
-  const input = inputOf(kind);
+  const input = instanceInput(kind);
   const events = steps.map(step => step.event);
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-model-'));
   const program = join(folder, 'program');

@@ -14,7 +14,7 @@ const ACTOR_IDS = ['instance-1', 'instance-2', 'instance-3'];
 export const listeners = ['own', 'shared'] as const;
 export type ListenerKind = (typeof listeners)[number];
 
-const input = { maxConcurrentStarts: 1 };
+export const supervisorInput = { maxConcurrentStarts: 1 };
 
 const cases =
   (listener: ListenerKind) =>
@@ -90,7 +90,7 @@ function feasible(steps: readonly Step[]): number {
 export const supervisorPaths = (listener: ListenerKind): Step[][] =>
   pathsOf({
     machine: supervisorMachine,
-    input,
+    input: supervisorInput,
     cases: cases(listener),
     bits: ((c: SupervisorContext) => [c.instances.length, c.starting.length, c.waiting.length]) as never,
     feasible,
@@ -106,7 +106,7 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
     options: {
       ports: 0,
       listener: listener === 'own' ? 'perInstance' : 'shared',
-      maxConcurrentStarts: input.maxConcurrentStarts,
+      maxConcurrentStarts: supervisorInput.maxConcurrentStarts,
       connectTimeout: FOREVER,
       reconnectWindow: FOREVER,
       authTimeout: FOREVER,
@@ -198,19 +198,21 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
         // Somebody is there to answer it.
         far.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: 'nobody', SPEARLET_TOKEN: 'nothing' }));
         await far.next('AuthResponse');
-        return [happened];
+        // It is refused, and its connection has ended by now.
+        const actorId = happened.connectionId as string;
+        return [happened, { type: `xstate.done.actor.${actorId}`, actorId }];
       }
     }
   };
 
   const check = (): void => {
     const starting = spearlet.instances.filter(each => each.state === 'listening' || each.state === 'authenticating');
-    if (starting.length > input.maxConcurrentStarts) throw new Error(`${starting.length} start at once`);
+    if (starting.length > supervisorInput.maxConcurrentStarts) throw new Error(`${starting.length} start at once`);
   };
 
   let finding: string | null = null;
   try {
-    finding = await play({ stage, machine: supervisorMachine, input, steps, perform, check });
+    finding = await play({ stage, machine: supervisorMachine, input: supervisorInput, steps, perform, check });
     if (finding === null) {
       await stage.stop();
       if (spearlet.instances.length > 0) finding = 'an instance is left';

@@ -17,7 +17,7 @@ export const overview = 'instance-overview.svg';
 export async function drawingsOf(machine: AnyStateMachine): Promise<Record<string, string>> {
   const chart = chartOf(machine);
   return {
-    ...(machine === instanceMachine ? { [overview]: svgOf(await choose(overviewOf(chart)), 'instance-overview') } : {}),
+    ...(machine === instanceMachine ? { [overview]: svgOf(await choose(overviewOf(chart), true), 'instance-overview') } : {}),
     [`${machine.id}.svg`]: svgOf(await choose(chart)),
     [`${machine.id}.mmd`]: mermaidOf(chart),
     [`${machine.id}.json`]: definitionOf(machine),

@@ -28,12 +28,10 @@ export function overviewOf(chart: Chart): Chart {
     if (publicOf(state).length === 1) {
       seen.add(id);
       const name = publicOf(state)[0]!;
-      // The description of the state that gave the public one its name.
-      const named = [...all.values()].find(each => each.name === name) ?? state;
       const isFinal = state.type === 'final' && state.name === name;
       return [
         {
-          ...{ id, name, type: isFinal ? 'final' : 'atomic', description: named.description, tags: [] },
+          ...{ id, name, type: isFinal ? 'final' : 'atomic', description: '', tags: [] },
           ...{ invokes: [], entry: [], exit: [], initial: null, states: [] },
         },
       ];
@@ -41,11 +39,11 @@ export function overviewOf(chart: Chart): Chart {
     const states = state.states.flatMap(project);
     // What holds nearly everything is no group that would help a reader.
     if (state.id === `${chart.root.name}.running`) return states;
-    return [{ ...state, entry: [], exit: [], invokes: [], states, initial: nameOf(beginning(state)) }];
+    return [{ ...state, description: '', entry: [], exit: [], invokes: [], states, initial: null }];
   };
   const root: State = {
     ...chart.root,
-    ...{ type: 'compound', entry: [], exit: [], invokes: [], tags: [] },
+    ...{ type: 'compound', description: '', entry: [], exit: [], invokes: [], tags: [] },
     initial: nameOf(beginning(chart.root)),
     states: chart.root.states.flatMap(project),
   };
@@ -73,8 +71,13 @@ function transitionsOf(
       each =>
         each.source === source && each.event === event && each.targets.length > 0 && nameOf(beginning(all.get(each.targets[0]!)!)) !== to,
     );
-    const same = (each: Transition): boolean => each.source === from && each.targets[0] === to && each.event === event;
-    if (!found.some(same)) found.push({ ...transition, source: from, targets: [to], guard: decides ? guard : null, actions: [] });
+    // From a group to one of its own states: a transition of its other states.
+    const inner = statesOf(all.get(source)!).map(nameOf);
+    const sources = inner.includes(to) ? [...new Set(inner)].filter(each => each !== to && each !== from) : [from];
+    for (const each of sources) {
+      if (found.some(other => other.source === each && other.targets[0] === to && other.event === event)) continue;
+      found.push({ ...transition, source: each, targets: [to], guard: decides ? guard : null, actions: [] });
+    }
   }
   // What a group does as a whole its members need not say again.
   const isSaid = ({ source, targets, event }: Transition): boolean =>

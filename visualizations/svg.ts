@@ -43,7 +43,7 @@ const inkOf = (role: Line['role']): string =>
 const fonts = '-apple-system, Segoe UI, Helvetica, Arial, Liberation Sans, sans-serif';
 
 export function svgOf(layout: Layout, name = layout.cards[0]!.state.name): string {
-  const legend = legendOf(layout.width + 2 * margin);
+  const legend = legendOf(layout, layout.width + 2 * margin);
   const width = layout.width + 2 * margin;
   const height = layout.height + 2 * margin + legend.height;
   const root = layout.cards[0]!.state;
@@ -152,7 +152,8 @@ function linesShape(lines: readonly Line[], x: number, top: number): string {
     .join('');
 }
 
-function legendOf(width: number): { height: number; shapes: string[] } {
+/** Explains what the drawing holds, and nothing else. */
+function legendOf({ cards, rings, routes }: Layout, width: number): { height: number; shapes: string[] } {
   const shapes: string[] = [];
   let x = margin;
   let y = margin;
@@ -169,23 +170,27 @@ function legendOf(width: number): { height: number; shapes: string[] } {
     x += needed;
   };
   add(box => `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5" ${paint.leaf}/>`, 'state');
-  for (const [kind, { legend }] of Object.entries(kinds))
+  const used = new Set([...routes.map(({ edge }) => edge.kind), ...cards.flatMap(({ lines }) => lines.map(({ role }) => role))]);
+  for (const [kind, { legend }] of Object.entries(kinds).filter(([name]) => used.has(name as Kind)))
     add(
       box =>
         `<g class="edge ${kind}"><path d="M${box.x} ${box.y + 8}h${box.width}" marker-end="url(#to-${kind})" ${edgePaint(kind as Kind)}/></g>`,
       legend,
     );
   add(box => `<circle class="dot" cx="${box.x + 14}" cy="${box.y + 8}" r="5" ${paint.dot}/>`, 'starts here');
-  add(box => `<circle class="ring" cx="${box.x + 14}" cy="${box.y + 8}" r="4" ${paint.ring}/>`, 'from any state within');
-  add(
-    box =>
-      `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5" ${paint.leaf}/><rect class="inner" x="${box.x + 3}" y="${box.y + 3}" width="22" height="10" rx="3" ${paint.inner}/>`,
-    'final',
-  );
-  add(
-    box => `<rect class="card region" x="${box.x}" y="${box.y}" width="28" height="16" rx="5" ${paint.card}${dashed}/>`,
-    'one of several regions at once',
-  );
+  if (rings.length > 0)
+    add(box => `<circle class="ring" cx="${box.x + 14}" cy="${box.y + 8}" r="4" ${paint.ring}/>`, 'from any state within');
+  if (cards.some(({ state }) => state.type === 'final'))
+    add(
+      box =>
+        `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5" ${paint.leaf}/><rect class="inner" x="${box.x + 3}" y="${box.y + 3}" width="22" height="10" rx="3" ${paint.inner}/>`,
+      'final',
+    );
+  if (cards.some(({ state }) => state.type === 'parallel'))
+    add(
+      box => `<rect class="card region" x="${box.x}" y="${box.y}" width="28" height="16" rx="5" ${paint.card}${dashed}/>`,
+      'one of several regions at once',
+    );
   return { height: y + 20, shapes };
 }
 

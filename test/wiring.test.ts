@@ -79,17 +79,19 @@ describe.each(machines)('$id', (machine, input) => {
     expect(nodes.filter(node => !node.description).map(node => node.id)).toEqual([]);
   });
 
-  test.each(providedOf(machine))('of the %s, %s says so where it was not provided', async (kind, name) => {
-    const implementation = machine.implementations[kind][name] as (() => void) & AnyActorLogic;
-    const failure =
-      kind === 'actors'
-        ? new Promise(failed => {
-            const actor = createActor(implementation);
-            actor.subscribe({ error: failed });
-            actor.start();
-          })
-        : Promise.resolve().then(implementation).catch(String);
-    expect(String(await failure)).toBe(`Error: ${machine.id}: ${kind.slice(0, -1)} '${name}' was not provided`);
+  test('each action, actor and delay that was not provided says so', async () => {
+    for (const [kind, name] of providedOf(machine)) {
+      const implementation = machine.implementations[kind][name] as (() => void) & AnyActorLogic;
+      const failure =
+        kind === 'actors'
+          ? new Promise(failed => {
+              const actor = createActor(implementation);
+              actor.subscribe({ error: failed });
+              actor.start();
+            })
+          : Promise.resolve().then(implementation).catch(String);
+      expect(String(await failure)).toBe(`Error: ${machine.id}: ${kind.slice(0, -1)} '${name}' was not provided`);
+    }
   });
 });
 
@@ -129,9 +131,11 @@ describe('the wiring', () => {
       expect(missing(chart, wired[id])).toEqual([]);
     });
 
-    test.each(providedOf(chart))('is found out where of the %s it forgets %s', (kind, name) => {
-      const forgetful = wired[id].provide({ [kind]: { [name]: chart.implementations[kind][name] } } as never);
-      expect(missing(chart, forgetful)).toEqual([name]);
+    test('is found out where it forgets any of them', () => {
+      for (const [kind, name] of providedOf(chart)) {
+        const forgetful = wired[id].provide({ [kind]: { [name]: chart.implementations[kind][name] } } as never);
+        expect(missing(chart, forgetful)).toEqual([name]);
+      }
     });
   });
 

@@ -15,7 +15,7 @@ const widths: Omit<Form, 'seed' | 'compact'>[] = [
 ];
 
 /** So many seeds are tried in any case, and so many as long as nothing is narrow enough. */
-const seeds = { least: 4, most: 16 } as const;
+const seeds = { least: 2, most: 16 } as const;
 
 export async function choose(chart: Chart, compact = false): Promise<Layout> {
   let best: { layout: Layout; cost: number } | null = null;

@@ -12,45 +12,54 @@ export type AgentEvent =
   | { type: 'drained' }
   | { type: 'host.gone' };
 
+function notProvided(what: string): never {
+  throw new Error(`agent: ${what} was not provided`);
+}
+
 export const agentMachine = setup({
   types: { events: {} as AgentEvent },
-  delays: { answerTimeout: 10_000, retry: 100, giveUp: 30_000 },
+  // How long each takes is known to src/agent alone.
+  delays: {
+    answerTimeout: () => notProvided("delay 'answerTimeout'"),
+    retry: () => notProvided("delay 'retry'"),
+    giveUp: () => notProvided("delay 'giveUp'"),
+  },
 }).createMachine({
   id: 'agent',
-  description: 'An agent and its host: found, lost, found again, and left in order.',
+  description: 'The session of an agent with its host, over all reconnects, until the agent ends.',
   initial: 'seeking',
   states: {
     seeking: {
-      description: 'There is no session.',
+      description: 'The agent has no session and tries to open one.',
       initial: 'connecting',
       on: { 'host.gone': 'ended', terminate: 'ended' },
       after: { giveUp: 'lost' },
       states: {
         connecting: {
-          description: 'The host is called at its address.',
+          description: 'The agent connects to the address of the host.',
           on: { connected: 'authenticating', closed: 'waiting' },
         },
         authenticating: {
-          description: 'The token was sent. Nothing else is, until the host has answered.',
+          description: 'The agent has sent its token. It sends nothing else until the host answers.',
           on: { admitted: '#agent.serving', refused: '#agent.refused', claimed: 'waiting', closed: 'waiting' },
           after: { answerTimeout: 'waiting' },
         },
         waiting: {
-          description: 'A moment before the next try: none after the first loss, longer after each.',
+          description: 'The agent waits before the next attempt: not at all after the first loss, longer after each attempt.',
           after: { retry: 'connecting' },
         },
       },
     },
     serving: {
-      description: 'Requests are executed, heartbeats answered.',
+      description: 'The session is open: the agent executes requests and answers heartbeats.',
       on: { closed: 'seeking', terminate: 'draining', 'host.gone': 'ended' },
     },
     draining: {
-      description: 'The host wants it to end: no new request is taken, those in hand are finished.',
+      description: 'The host has asked the agent to end. The agent finishes its executions and takes no new request.',
       on: { drained: 'ended', closed: 'ended', terminate: 'draining', 'host.gone': 'ended' },
     },
-    ended: { description: 'Left in order: serve() resolves.', type: 'final' },
-    refused: { description: 'The host does not know this token: serve() rejects.', type: 'final' },
-    lost: { description: 'The host could not be found again: serve() rejects.', type: 'final' },
+    ended: { description: 'The agent ended as asked: serve() resolves.', type: 'final' },
+    refused: { description: 'The host refused the token: serve() rejects.', type: 'final' },
+    lost: { description: 'The agent could not reconnect in time: serve() rejects.', type: 'final' },
   },
 });

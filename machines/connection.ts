@@ -1,9 +1,9 @@
-// One socket from its first byte to its last, as a chart. Who is at the other end, and whether it still is. It knows
-// neither sockets nor frames: every effect is provided by src/runtime/wiring.ts.
-import { assign, fromCallback, fromPromise, sendParent, sendTo, setup, stateIn } from 'xstate';
+// One socket, from its first byte to its last, as a chart: authentication, the session, heartbeats. It knows neither
+// sockets nor frames: every effect is provided by src/runtime/wiring.ts.
+import { assertEvent, assign, type DoneActorEvent, fromCallback, fromPromise, sendParent, sendTo, setup, stateIn } from 'xstate';
 
-/** What the link actor is told to do. */
-export type LinkCommand = { type: 'look' } | { type: 'beat' } | { type: 'welcome' } | { type: 'terminate'; grace: number };
+/** What the link actor is told to do. `check`: has anything arrived since the last check? */
+export type LinkCommand = { type: 'check' } | { type: 'heartbeat' } | { type: 'welcome' } | { type: 'terminate'; grace: number };
 
 /** What the link actor reports. */
 export type LinkEvent =
@@ -15,18 +15,36 @@ export type LinkEvent =
   | { type: 'reading.resumed' }
   | { type: 'link.closed'; code: string; message: string };
 
-/** `genuine`: the program that was given the token; `elsewhere`: genuine, but of an instance that this listener only leads to. */
-export type Verdict = 'genuine' | 'elsewhere' | 'foreign';
+/**
+ * `genuine`: the other end has the token of this instance. `routed`: the shared listener accepted the socket, and the
+ * other end has the token of some instance, to which the socket is handed over. `foreign`: neither.
+ */
+export type Verdict = 'genuine' | 'routed' | 'foreign';
 
-/** Whose connection: null where it came in by the shared listener. Connection ids are used again; XState keeps what it
- * learns of an event type for ever, and a child's id is part of one. */
+/**
+ * Which connection: `instanceId` is null at the shared listener. Connection ids are used again, because XState remembers
+ * every event type for ever, and the id of a child is part of one.
+ */
 export interface ConnectionName {
   readonly instanceId: string | null;
   readonly connectionId: string;
 }
 
+export interface ConnectionInput extends ConnectionName {
+  /** How many heartbeats may stay unanswered. */
+  readonly misses: number;
+}
+
+export interface ConnectionContext extends ConnectionInput {
+  readonly missed: number;
+  /** Why the connection ended. */
+  readonly code: string;
+  readonly message: string;
+}
+
 export type ConnectionEvent =
   | LinkEvent
+  | DoneActorEvent<{ verdict: Verdict }, 'authenticator'>
   | { type: 'session.granted' }
   | { type: 'session.denied' }
   | { type: 'probe' }
@@ -39,34 +57,49 @@ export type ConnectionReport =
   | { type: 'session.confirmed'; connectionId: string }
   | { type: 'connection.closed'; connectionId: string; code: string; message: string };
 
+function notProvided(what: string): never {
+  throw new Error(`connection: ${what} was not provided`);
+}
+
 export const connectionMachine = setup({
   types: {
-    input: {} as { instanceId: string | null; connectionId: string; misses: number },
-    context: {} as { instanceId: string | null; connectionId: string; misses: number; missed: number; code: string; message: string },
+    input: {} as ConnectionInput,
+    context: {} as ConnectionContext,
     events: {} as ConnectionEvent,
     children: {} as { link: 'link'; authenticator: 'authenticate' },
   },
   actors: {
-    link: fromCallback<LinkCommand, ConnectionName, ConnectionEvent>(() => {
-      throw new Error("connection: actor 'link' was not provided");
-    }),
-    authenticate: fromPromise<{ verdict: Verdict }, ConnectionName>(() => {
-      throw new Error("connection: actor 'authenticate' was not provided");
-    }),
+    link: fromCallback<LinkCommand, ConnectionName, ConnectionEvent>(() => notProvided("actor 'link'")),
+    authenticate: fromPromise<{ verdict: Verdict }, ConnectionName>(() => notProvided("actor 'authenticate'")),
   },
   actions: {
-    noteEnd: assign((_, params: { code: string; message: string }) => params),
+    // The causes of an end.
+    noteLinkClosed: assign(({ event }) => {
+      assertEvent(event, 'link.closed');
+      return { code: event.code, message: event.message };
+    }),
+    noteAuthTimeout: assign({ code: 'AUTH_TIMEOUT', message: 'did not authenticate within authTimeout' }),
+    noteAuthRefused: assign({ code: 'AUTH_REFUSED', message: 'a wrong token or instance id' }),
+    noteAuthenticatorFailed: assign({ code: 'INTERNAL', message: 'the authenticator failed' }),
+    noteHandedOver: assign({ code: 'HANDED_OVER', message: 'handed over to its instance' }),
+    noteClaimDenied: assign({ code: 'ALREADY_CLAIMED', message: 'a live session holds the instance' }),
+    noteHeartbeatLost: assign({ code: 'HEARTBEAT_LOST', message: 'heartbeats were not answered' }),
+    noteReplacedSilent: assign({ code: 'HEARTBEAT_LOST', message: 'replaced while it was silent' }),
+    noteReplacedPaused: assign({ code: 'LINK_LOST', message: 'replaced while its reading was paused' }),
+    noteProbeFailed: assign({ code: 'LINK_LOST', message: 'replaced: it did not answer a probe' }),
     countMiss: assign({ missed: ({ context }) => context.missed + 1 }),
     clearMisses: assign({ missed: 0 }),
-    look: sendTo('link', { type: 'look' }),
-    beat: sendTo('link', { type: 'beat' }),
+
+    // Commands to the link.
+    checkLink: sendTo('link', { type: 'check' }),
+    sendHeartbeat: sendTo('link', { type: 'heartbeat' }),
     welcome: sendTo('link', { type: 'welcome' }),
-    terminate: sendTo('link', (_, params: { grace: number }) => ({ type: 'terminate' as const, grace: params.grace })),
-    // Last words, provided: a command would reach the link actor only after it has been disposed.
-    refuse: (_, _params: { because: 'refused' | 'claimed' }) => {},
-    complain: (_, _params: { code: string; message: string }) => {},
-    handOver: () => {},
-    reportEnd: () => {},
+    terminate: sendTo('link', ({ event }) => {
+      assertEvent(event, 'drain');
+      return { type: 'terminate' as const, grace: event.grace };
+    }),
+
+    // Reports to the instance.
     claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionId: context.connectionId })),
     announceSession: sendParent(({ context }) => ({ type: 'session.opened', connectionId: context.connectionId })),
     confirmSession: sendParent(({ context }) => ({ type: 'session.confirmed', connectionId: context.connectionId })),
@@ -76,18 +109,38 @@ export const connectionMachine = setup({
       code: context.code,
       message: context.message,
     })),
+
+    // The last messages of a connection. They are provided actions: a command would reach the link actor only after it
+    // has been disposed.
+    refuse: (_, _params: { because: 'refused' | 'claimed' }) => notProvided("action 'refuse'"),
+    sendError: () => notProvided("action 'sendError'"),
+    handOver: () => notProvided("action 'handOver'"),
+    reportEnd: () => notProvided("action 'reportEnd'"),
   },
   guards: {
-    isGenuine: (_, params: { verdict: Verdict }) => params.verdict === 'genuine',
-    isElsewhere: (_, params: { verdict: Verdict }) => params.verdict === 'elsewhere',
-    // The silence before the first heartbeat counts as the first miss: `misses` intervals of silence are the end.
+    isGenuine: ({ event }) => {
+      assertEvent(event, 'xstate.done.actor.authenticator');
+      return event.output.verdict === 'genuine';
+    },
+    isRouted: ({ event }) => {
+      assertEvent(event, 'xstate.done.actor.authenticator');
+      return event.output.verdict === 'routed';
+    },
+    // The silence before the first heartbeat counts as the first miss: the connection ends after `misses` silent intervals.
     missedTooMany: ({ context }) => context.missed + 2 >= context.misses,
     isPaused: stateIn({ ready: { reading: 'paused' } }),
   },
-  delays: { authTimeout: 5_000, silence: 10_000, heartbeat: 10_000, lastLook: 50, probe: 1_000 },
+  // How long each takes is known to src/runtime/wiring.ts alone.
+  delays: {
+    authTimeout: () => notProvided("delay 'authTimeout'"),
+    silence: () => notProvided("delay 'silence'"),
+    heartbeat: () => notProvided("delay 'heartbeat'"),
+    finalCheck: () => notProvided("delay 'finalCheck'"),
+    probe: () => notProvided("delay 'probe'"),
+  },
 }).createMachine({
   id: 'connection',
-  description: 'One socket, from its first byte to its last. A reconnection is a new one.',
+  description: 'One socket, from its first byte to its last. A reconnect is a new connection.',
   context: ({ input }) => ({
     instanceId: input.instanceId,
     connectionId: input.connectionId,
@@ -98,154 +151,109 @@ export const connectionMachine = setup({
   }),
   invoke: { id: 'link', src: 'link', input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }) },
   initial: 'accepted',
-  on: {
-    'link.closed': {
-      target: '.stopped',
-      actions: [
-        { type: 'noteEnd', params: ({ event }) => ({ code: event.code, message: event.message }) },
-        { type: 'complain', params: ({ event }) => ({ code: event.code, message: event.message }) },
-      ],
-    },
-  },
+  on: { 'link.closed': { target: '.stopped', actions: ['noteLinkClosed', 'sendError'] } },
   states: {
     accepted: {
-      description: 'A socket is open. Nothing is known of who is at its other end.',
+      description: 'A socket is open. It has to send an AuthRequest.',
       on: { 'auth.received': 'authenticating' },
-      after: {
-        authTimeout: {
-          target: 'stopped',
-          actions: { type: 'noteEnd', params: { code: 'AUTH_TIMEOUT', message: 'no AuthRequest within authTimeout' } },
-        },
-      },
+      after: { authTimeout: { target: 'stopped', actions: 'noteAuthTimeout' } },
     },
     authenticating: {
-      description: 'A whole AuthRequest has arrived and has to be proven right.',
+      description: 'A whole AuthRequest has arrived. The host decides on it.',
       initial: 'verifying',
-      after: {
-        authTimeout: {
-          target: 'stopped',
-          actions: { type: 'noteEnd', params: { code: 'AUTH_TIMEOUT', message: 'not admitted within authTimeout' } },
-        },
-      },
+      after: { authTimeout: { target: 'stopped', actions: 'noteAuthTimeout' } },
       states: {
         verifying: {
-          description: 'Instance id and token are compared, in constant time.',
+          description: 'Instance id and token are compared in constant time.',
           invoke: {
             id: 'authenticator',
             src: 'authenticate',
             input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }),
             onDone: [
-              { guard: { type: 'isGenuine', params: ({ event }) => event.output }, target: 'claiming' },
-              {
-                guard: { type: 'isElsewhere', params: ({ event }) => event.output },
-                target: '#connection.stopped',
-                actions: ['handOver', { type: 'noteEnd', params: { code: 'HANDED_OVER', message: 'given to its instance' } }],
-              },
+              { guard: 'isGenuine', target: 'claiming' },
+              { guard: 'isRouted', target: '#connection.stopped', actions: ['handOver', 'noteHandedOver'] },
               {
                 target: '#connection.stopped',
-                actions: [
-                  { type: 'refuse', params: { because: 'refused' } },
-                  { type: 'noteEnd', params: { code: 'AUTH_REFUSED', message: 'a wrong token or instance id' } },
-                ],
+                actions: [{ type: 'refuse', params: { because: 'refused' } }, 'noteAuthRefused'],
               },
             ],
             onError: {
               target: '#connection.stopped',
-              actions: [
-                { type: 'refuse', params: { because: 'refused' } },
-                { type: 'noteEnd', params: { code: 'INTERNAL', message: 'the authenticator failed' } },
-              ],
+              actions: [{ type: 'refuse', params: { because: 'refused' } }, 'noteAuthenticatorFailed'],
             },
           },
         },
         claiming: {
-          description: 'The token is right. The instance decides whether a live session stands in the way.',
+          description: 'The token is right. The instance grants the session, unless another live connection holds it.',
           entry: 'claimSession',
           on: {
             'session.granted': { target: '#connection.ready', actions: 'welcome' },
             'session.denied': {
               target: '#connection.stopped',
-              actions: [
-                { type: 'refuse', params: { because: 'claimed' } },
-                { type: 'noteEnd', params: { code: 'ALREADY_CLAIMED', message: 'a live session holds the instance' } },
-              ],
+              actions: [{ type: 'refuse', params: { because: 'claimed' } }, 'noteClaimDenied'],
             },
           },
         },
       },
     },
     ready: {
-      description: 'The session is open: requests and answers flow past this chart.',
+      description: 'The session is open. Requests and responses do not pass through this chart.',
       entry: 'announceSession',
       type: 'parallel',
-      on: { drain: { target: 'draining', actions: { type: 'terminate', params: ({ event }) => ({ grace: event.grace }) } } },
+      on: { drain: { target: 'draining', actions: 'terminate' } },
       states: {
         heartbeat: {
-          description: 'Is somebody still there?',
-          initial: 'resting',
+          description: 'The host checks that the agent is alive.',
+          initial: 'idle',
           states: {
-            resting: {
-              description: 'Something was heard less than an interval ago.',
+            idle: {
+              description: 'No heartbeat is out, because something arrived less than one heartbeat interval ago.',
               on: {
-                'link.heard': { target: 'resting', reenter: true },
-                'link.silent': { target: 'awaiting', actions: 'beat' },
+                'link.heard': { target: 'idle', reenter: true },
+                'link.silent': { target: 'awaiting', actions: 'sendHeartbeat' },
                 probe: [
-                  {
-                    guard: 'isPaused',
-                    target: '#connection.stopped',
-                    actions: { type: 'noteEnd', params: { code: 'LINK_LOST', message: 'replaced while its reading was paused' } },
-                  },
-                  { target: 'probed', actions: 'beat' },
+                  { guard: 'isPaused', target: '#connection.stopped', actions: 'noteReplacedPaused' },
+                  { target: 'probed', actions: 'sendHeartbeat' },
                 ],
               },
-              after: { silence: { actions: 'look' } },
+              after: { silence: { actions: 'checkLink' } },
             },
             awaiting: {
-              description: 'A heartbeat is out. Anything at all that arrives will do for an answer.',
+              description: 'A heartbeat is out. Any bytes that arrive count as an answer.',
               on: {
-                'link.heard': { target: 'resting', actions: 'clearMisses' },
+                'link.heard': { target: 'idle', actions: 'clearMisses' },
                 'link.silent': [
                   { guard: 'missedTooMany', target: 'suspect' },
-                  { target: 'awaiting', reenter: true, actions: ['countMiss', 'beat'] },
+                  { target: 'awaiting', reenter: true, actions: ['countMiss', 'sendHeartbeat'] },
                 ],
-                probe: { target: 'probed', actions: 'beat' },
+                probe: { target: 'probed', actions: 'sendHeartbeat' },
               },
-              after: { heartbeat: { actions: 'look' } },
+              after: { heartbeat: { actions: 'checkLink' } },
             },
             suspect: {
-              description: 'Silent for too long. One last look, once what has arrived meanwhile is read: it may be we who were slow.',
+              description:
+                'Too many heartbeats are unanswered. The host reads what has arrived, then checks once more: the host may be slow.',
               on: {
-                'link.heard': { target: 'resting', actions: 'clearMisses' },
-                'link.silent': {
-                  target: '#connection.stopped',
-                  actions: { type: 'noteEnd', params: { code: 'HEARTBEAT_LOST', message: 'heartbeats were not answered' } },
-                },
-                probe: {
-                  target: '#connection.stopped',
-                  actions: { type: 'noteEnd', params: { code: 'HEARTBEAT_LOST', message: 'replaced while it was silent' } },
-                },
+                'link.heard': { target: 'idle', actions: 'clearMisses' },
+                'link.silent': { target: '#connection.stopped', actions: 'noteHeartbeatLost' },
+                probe: { target: '#connection.stopped', actions: 'noteReplacedSilent' },
               },
-              after: { lastLook: { actions: 'look' } },
+              after: { finalCheck: { actions: 'checkLink' } },
             },
             probed: {
-              description: 'Somebody else has shown the token: this link has to prove now that it is alive.',
-              on: { 'link.answered': { target: 'resting', actions: ['clearMisses', 'confirmSession'] } },
-              after: {
-                probe: {
-                  target: '#connection.stopped',
-                  actions: { type: 'noteEnd', params: { code: 'LINK_LOST', message: 'replaced: it did not answer a probe' } },
-                },
-              },
+              description: 'Another connection has the right token. This connection has to answer a heartbeat, or it is replaced.',
+              on: { 'link.answered': { target: 'idle', actions: ['clearMisses', 'confirmSession'] } },
+              after: { probe: { target: '#connection.stopped', actions: 'noteProbeFailed' } },
             },
           },
         },
         reading: {
-          description: 'Do we read what arrives?',
+          description: 'The host reads from the socket, or has paused reading.',
           initial: 'flowing',
           states: {
-            flowing: { description: 'What arrives is read at once.', on: { 'reading.paused': 'paused' } },
+            flowing: { description: 'The host reads bytes as they arrive.', on: { 'reading.paused': 'paused' } },
             paused: {
-              description: 'A slow reader of ours holds the socket back. This is not silence of the other end.',
+              description: 'A slow reader of updates has paused the socket. Such a pause does not count as silence of the agent.',
               on: { 'reading.resumed': 'flowing' },
             },
           },
@@ -253,10 +261,10 @@ export const connectionMachine = setup({
       },
     },
     draining: {
-      description: 'The agent was told to end. What it still answers counts.',
+      description: 'The host has asked the agent to end. Responses that still arrive count.',
     },
     stopped: {
-      description: 'The socket is gone.',
+      description: 'The socket is closed.',
       type: 'final',
       entry: ['reportEnd', 'announceEnd'],
     },

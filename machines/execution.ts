@@ -14,7 +14,7 @@ export type ExecutionEvent =
 
 export const executionMachine = setup({ types: { events: {} as ExecutionEvent } }).createMachine({
   id: 'execution',
-  description: 'One execution. It reaches exactly one of its final states, once.',
+  description: 'One execution. It reaches exactly one final state, once.',
   initial: 'waiting',
   states: {
     waiting: {
@@ -22,7 +22,7 @@ export const executionMachine = setup({ types: { events: {} as ExecutionEvent } 
       on: { written: 'sent', cancel: 'cancelled', deadline: 'timedOut', lost: 'undelivered' },
     },
     sent: {
-      description: 'The request is on its way; nothing has come back.',
+      description: 'The request was handed to the socket. No response has arrived.',
       on: {
         started: 'started',
         running: 'started',
@@ -34,14 +34,14 @@ export const executionMachine = setup({ types: { events: {} as ExecutionEvent } 
       },
     },
     started: {
-      description: 'The agent works on it and may send output.',
+      description: 'The agent has started the execution and may send output.',
       on: { running: 'started', completed: 'completed', failed: 'failed', cancel: 'cancelled', deadline: 'timedOut', lost: 'unknown' },
     },
-    completed: { description: 'The agent answered Completed.', type: 'final' },
-    failed: { description: 'The agent answered Failed.', type: 'final' },
-    cancelled: { description: 'The caller no longer wants it. The agent is told.', type: 'final' },
-    timedOut: { description: 'It took longer than allowed. The agent is told.', type: 'final' },
-    undelivered: { description: 'It will never be sent: safe to try again.', type: 'final' },
-    unknown: { description: 'No answer will come: it may have been done, or not, or in part.', type: 'final' },
+    completed: { description: 'The agent has answered Completed.', type: 'final' },
+    failed: { description: 'The agent has answered Failed.', type: 'final' },
+    cancelled: { description: 'The caller has cancelled the execution. The host tells the agent.', type: 'final' },
+    timedOut: { description: 'The execution took longer than its timeout. The host tells the agent.', type: 'final' },
+    undelivered: { description: 'The request was not sent and will never be sent: a retry is safe.', type: 'final' },
+    unknown: { description: 'No answer will arrive. The agent may have done all of the work, a part, or nothing.', type: 'final' },
   },
 });

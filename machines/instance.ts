@@ -1,6 +1,7 @@
-// One instance, as a chart: a program that is started, proves itself, works, is lost and found, restarted or ended.
-// `running` is one incarnation; leaving it disposes its listener, process and connections. Every effect is provided.
+// One instance, as a chart: it starts a program, accepts its connection, and restarts or ends it. One stay in `running`
+// is one incarnation of the program: leaving `running` disposes its listener, its process and its connections.
 import {
+  assertEvent,
   assign,
   type DoneActorEvent,
   type ErrorActorEvent,
@@ -15,7 +16,7 @@ import {
 } from 'xstate';
 import { type ConnectionReport, connectionMachine } from './connection.ts';
 
-/** Why an incarnation ends: the first cause counts. `final` causes are never retried. */
+/** Why an incarnation ends: the first cause counts. A `final` cause is never retried. */
 export interface Cause {
   readonly reason:
     | 'completed'
@@ -35,58 +36,53 @@ export interface Cause {
   readonly final: boolean;
 }
 
-export interface ProgramExit {
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-}
-
-/** The steps of the ladder on which a program is ended. */
-export type Rung = 'asked' | 'signalled' | 'killed';
+/** How far the ending of a program had to go: a request to its agent, SIGTERM, SIGKILL. */
+export type StopStage = 'asked' | 'signalled' | 'killed';
 
 export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
 
 export interface InstanceInput {
   readonly instanceId: string;
-  /** Its name among the supervisor's children; such names are used again (see ConnectionName). */
-  readonly place: string;
+  /** The id of this actor among the supervisor's children; such ids are used again (see ConnectionName). */
+  readonly actorId: string;
+  /** An external instance starts no program: an agent connects from outside. */
   readonly external: boolean;
   readonly restart: RestartPolicy;
-  /** What becomes of an agent that does not answer when it is told to cancel. */
+  /** What happens to an agent that does not answer a cancel. */
   readonly onUnresponsive: 'leave' | 'restart';
-  /** How many falls within the restart period are forgiven. */
+  /** An instance may fail so many times per restart period; one failure more stops it for good. */
   readonly intensity: number;
-  /** How many heartbeats may go unanswered. */
+  /** How many heartbeats may stay unanswered. */
   readonly misses: number;
-  /** How long a program that has failed is given to end by itself, in ms; a stop brings its own. */
-  readonly grace: number;
+  /** The grace period of a program that is ended because of a failure, in ms. A stop brings its own. */
+  readonly failureGrace: number;
 }
 
 export interface InstanceContext extends InstanceInput {
-  /** `temporary` until the first ready and after a stop, `permanent` once it does not listen, else what the spec says. */
+  /** `temporary` until the first session and after a stop, `permanent` once the agent is unresponsive, else `restart`. */
   readonly policy: RestartPolicy;
   readonly incarnation: number;
-  readonly address: string | null;
-  readonly pid: number | null;
-  /** The connection that holds, or is being given, the session. */
+  /** The connection that holds the session, or was granted the session. */
   readonly session: string | null;
-  /** Another connection that has shown the token, while the session is asked for a sign of life. */
+  /** Another connection with the right token, while the connection of the session is probed. */
   readonly claimant: string | null;
   readonly connections: readonly string[];
   readonly cause: Cause | null;
-  /** Why the session was lost last. */
-  readonly lost: string | null;
-  readonly exit: ProgramExit | null;
+  /** The code with which the last session was lost. */
+  readonly lossCode: string | null;
   readonly output: 'open' | 'closed';
-  /** What came of the program, wherever it went. */
+  /** The program's processes: the program and all its descendants. */
   readonly tree: 'alive' | 'ended';
-  /** The grace of the ending that is under way. */
-  readonly patience: number;
-  readonly falls: number;
+  /** How long the program may take to end before SIGKILL, in ms. */
+  readonly gracePeriod: number;
+  /** Failures within the restart period. */
+  readonly failures: number;
+  /** Restarts since the program was stable: the backoff grows with this number. */
   readonly attempts: number;
 }
 
 export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: string };
-export type ProcessCommand = { type: 'spawn' } | { type: 'look' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
+export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
 
 export type InstanceEvent =
   | ConnectionReport
@@ -96,20 +92,34 @@ export type InstanceEvent =
   | { type: 'listener.bound'; address: string }
   | { type: 'listener.failed'; code: string; message: string }
   | { type: 'socket.accepted'; connectionId: string }
-  | { type: 'process.spawned'; pid: number | null }
   | { type: 'process.failed'; code: string; message: string; final: boolean }
   | { type: 'process.exited'; exitCode: number | null; signal: string | null }
   | { type: 'process.closed' }
   | { type: 'process.ended'; left: number }
   | { type: 'memory.exceeded'; bytes: number; limit: number }
   | { type: 'agent.unresponsive' }
-  | { type: 'work.begun' }
-  | { type: 'work.finished' }
-  | { type: 'fall.forgotten' }
+  | { type: 'activity.started' }
+  | { type: 'activity.idle' }
+  | { type: 'failure.expired' }
   | { type: 'stop'; grace: number };
 
 /** What an instance reports to the supervisor. */
-export type InstanceReport = { type: 'instance.queued'; place: string } | { type: 'instance.settled'; place: string };
+export type InstanceReport = { type: 'instance.queued'; actorId: string } | { type: 'instance.settled'; actorId: string };
+
+/** The connection that an event is about. */
+function connectionOf(event: InstanceEvent): string {
+  assertEvent(event, ['socket.accepted', 'session.claimed', 'session.opened', 'connection.closed']);
+  return event.connectionId;
+}
+
+/** The context after a cause of the end: the first cause counts. */
+function ending({ cause }: InstanceContext, next: Cause) {
+  return { cause: cause ?? next };
+}
+
+function notProvided(what: string): never {
+  throw new Error(`instance: ${what} was not provided`);
+}
 
 export const instanceMachine = setup({
   types: {
@@ -120,169 +130,229 @@ export const instanceMachine = setup({
   },
   actors: {
     connection: connectionMachine,
-    listen: fromCallback<ListenerCommand, { instanceId: string; incarnation: number }, InstanceEvent>(() => {
-      throw new Error("instance: actor 'listen' was not provided");
-    }),
-    process: fromCallback<ProcessCommand, { instanceId: string; incarnation: number }, InstanceEvent>(() => {
-      throw new Error("instance: actor 'process' was not provided");
-    }),
+    listen: fromCallback<ListenerCommand, { instanceId: string; incarnation: number }, InstanceEvent>(() => notProvided("actor 'listen'")),
+    process: fromCallback<ProcessCommand, { instanceId: string; incarnation: number }, InstanceEvent>(() => notProvided("actor 'process'")),
   },
   actions: {
     beginIncarnation: assign(({ context }) => ({
       incarnation: context.incarnation + 1,
       policy: context.incarnation === 0 ? ('temporary' as const) : context.restart,
-      address: null,
-      pid: null,
       session: null,
       claimant: null,
       connections: [],
       cause: null,
-      lost: null,
-      exit: null,
+      lossCode: null,
       output: 'open' as const,
       tree: 'alive' as const,
-      patience: context.grace,
+      gracePeriod: context.failureGrace,
     })),
-    noteAddress: assign((_, params: { address: string }) => params),
-    notePid: assign((_, params: { pid: number | null }) => params),
-    noteExit: assign((_, params: ProgramExit) => ({ exit: { exitCode: params.exitCode, signal: params.signal } })),
-    noteLoss: assign((_, params: { code: string }) => ({ lost: params.code })),
-    noteOutputClosed: assign({ output: 'closed' }),
-    noteTreeEnded: assign({ tree: 'ended' }),
-    noteCause: assign(({ context }, params: Cause) => ({ cause: context.cause ?? params })),
-    noteStop: assign(({ context }, params: { grace: number }) => ({
-      patience: params.grace,
-      // Whatever its policy was: after a stop nothing restarts.
+    adoptPolicy: assign({ policy: ({ context }) => context.restart }),
+    forceRestart: assign({ policy: 'permanent' }),
+
+    // The causes of an end.
+    noteListenFailure: assign(({ context, event }) => {
+      assertEvent(event, 'listener.failed');
+      return ending(context, { reason: 'listen', code: event.code, message: event.message, final: false });
+    }),
+    noteSpawnFailure: assign(({ context, event }) => {
+      assertEvent(event, 'process.failed');
+      return ending(context, { reason: 'spawn', code: event.code, message: event.message, final: event.final });
+    }),
+    noteConnectTimeout: assign(({ context }) =>
+      ending(context, { reason: 'connect', code: 'CONNECT_TIMEOUT', message: 'did not connect and authenticate in time', final: false }),
+    ),
+    noteExitBeforeReady: assign(({ context }) =>
+      ending(context, { reason: 'crashed', code: 'EXITED_BEFORE_READY', message: 'the program ended before it was ready', final: false }),
+    ),
+    noteCompletion: assign(({ context }) =>
+      ending(context, { reason: 'completed', code: 'INSTANCE_STOPPED', message: 'the program ended by itself', final: false }),
+    ),
+    noteCrash: assign(({ context }) =>
+      ending(context, { reason: 'crashed', code: 'OUTCOME_UNKNOWN', message: 'the program crashed', final: false }),
+    ),
+    noteMemoryExceeded: assign(({ context, event }) => {
+      assertEvent(event, 'memory.exceeded');
+      const message = `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`;
+      return ending(context, { reason: 'memory', code: 'MEMORY_EXCEEDED', message, final: false });
+    }),
+    noteUnresponsive: assign(({ context }) =>
+      ending(context, {
+        reason: 'unresponsive',
+        code: 'UNRESPONSIVE',
+        message: 'the agent did not answer a cancelled execution within the grace period',
+        final: false,
+      }),
+    ),
+    noteHeartbeatLost: assign(({ context }) =>
+      ending(context, {
+        reason: 'heartbeat',
+        code: 'HEARTBEAT_LOST',
+        message: 'the agent answered no heartbeat and did not reconnect within the reconnect window',
+        final: false,
+      }),
+    ),
+    noteLinkLost: assign(({ context }) =>
+      ending(context, {
+        reason: 'link',
+        code: 'LINK_LOST',
+        message: 'the agent did not reconnect within the reconnect window',
+        final: false,
+      }),
+    ),
+    noteInternalError: assign(({ context, event }) => {
+      assertEvent(event, 'xstate.error.actor.*');
+      return ending(context, { reason: 'internal', code: 'INTERNAL', message: String(event.error), final: true });
+    }),
+    // After a stop nothing restarts, whatever the policy was.
+    noteStop: assign(({ context }) => ({
       policy: 'temporary' as const,
-      cause: context.cause ?? { reason: 'stopped' as const, code: 'INSTANCE_STOPPED', message: 'stopped by request', final: true },
+      ...ending(context, { reason: 'stopped', code: 'INSTANCE_STOPPED', message: 'stopped by request', final: true }),
     })),
+    noteGracePeriod: assign(({ event }) => {
+      assertEvent(event, 'stop');
+      return { gracePeriod: event.grace };
+    }),
     noteRestartLimit: assign(({ context }) => ({
       cause: {
         reason: 'restart' as const,
         code: 'RESTART_LIMIT',
-        message: `fell ${context.falls} times within the restart period; the last: ${context.cause?.message ?? 'unknown'}`,
+        message: `failed ${context.failures} times within the restart period; the last failure: ${context.cause?.message ?? 'unknown'}`,
         final: true,
       },
     })),
-    insistOnRestart: assign({ policy: 'permanent' }),
-    adoptPolicy: assign({ policy: ({ context }) => context.restart }),
-    noteConnection: assign(({ context }, params: { connectionId: string }) => ({
-      connections: [...context.connections, params.connectionId],
-    })),
-    noteSession: assign((_, params: { connectionId: string }) => ({ session: params.connectionId, lost: null })),
-    noteClaimant: assign((_, params: { connectionId: string }) => ({ claimant: params.connectionId })),
-    clearClaimant: assign({ claimant: null }),
-    promoteClaimant: assign(({ context }) => ({ session: context.claimant, claimant: null })),
-    forgetConnection: assign(({ context }, params: { connectionId: string }) => ({
-      connections: context.connections.filter(each => each !== params.connectionId),
-      session: context.session === params.connectionId ? null : context.session,
-      claimant: context.claimant === params.connectionId ? null : context.claimant,
-    })),
-    countFall: assign({ falls: ({ context }) => context.falls + 1 }),
-    forgetFallLater: raise({ type: 'fall.forgotten' }, { delay: 'restartPeriod' }),
-    forgetFall: assign({ falls: ({ context }) => Math.max(0, context.falls - 1) }),
+    countFailure: assign({ failures: ({ context }) => context.failures + 1 }),
+    expireFailureLater: raise({ type: 'failure.expired' }, { delay: 'restartPeriod' }),
+    expireFailure: assign({ failures: ({ context }) => Math.max(0, context.failures - 1) }),
     countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
     clearAttempts: assign({ attempts: 0 }),
+
+    // Listener and process.
+    requestStartSlot: sendParent(({ context }) => ({ type: 'instance.queued', actorId: context.actorId })),
+    announceSettled: sendParent(({ context }) => ({ type: 'instance.settled', actorId: context.actorId })),
     bind: sendTo('listener', { type: 'bind' }),
-    dropSocket: sendTo('listener', (_, params: { connectionId: string }) => ({ type: 'drop' as const, connectionId: params.connectionId })),
+    dropSocket: sendTo('listener', ({ event }) => ({ type: 'drop' as const, connectionId: connectionOf(event) })),
     spawnProcess: sendTo('process', { type: 'spawn' }),
-    // Who is seen while the program lives is known after it has cut all ties.
-    lookAtTree: sendTo('process', { type: 'look' }),
+    // A process that was seen while the program lives stays known after it has left the program's group and parent.
+    scanTree: sendTo('process', { type: 'scan' }),
     signal: sendTo('process', (_, params: { signal: 'SIGTERM' | 'SIGKILL' }) => ({ type: 'signal' as const, signal: params.signal })),
-    // The one that was noted last.
+    noteOutputClosed: assign({ output: 'closed' }),
+    noteTreeEnded: assign({ tree: 'ended' }),
+
+    // Connections and the session.
+    noteConnection: assign(({ context, event }) => ({ connections: [...context.connections, connectionOf(event)] })),
     spawnConnection: spawnChild('connection', {
-      id: ({ context }) => context.connections.at(-1) ?? '',
-      input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connections.at(-1) ?? '', misses: context.misses }),
+      id: ({ event }) => connectionOf(event),
+      input: ({ context, event }) => ({ instanceId: context.instanceId, connectionId: connectionOf(event), misses: context.misses }),
     }),
-    stopConnection: stopChild((_, params: { connectionId: string }) => params.connectionId),
-    // Leaving `running` disposes what it invoked; connections were spawned, and a spawned one under a taken id is orphaned.
+    forgetConnection: assign(({ context, event }) => {
+      const closed = connectionOf(event);
+      return {
+        connections: context.connections.filter(each => each !== closed),
+        session: context.session === closed ? null : context.session,
+        claimant: context.claimant === closed ? null : context.claimant,
+      };
+    }),
+    stopConnection: stopChild(({ event }) => connectionOf(event)),
+    // XState disposes the actors that `running` invoked. Connections were spawned, so they are stopped here.
     // (The cast: enqueueActions inside setup has open typing bugs, xstate#4743.)
     stopConnections: enqueueActions(({ context, enqueue }: { context: InstanceContext; enqueue: { stopChild(id: string): void } }) => {
       for (const connectionId of context.connections) enqueue.stopChild(connectionId);
     }) as never,
-    grant: sendTo((_, params: { connectionId: string }) => params.connectionId, { type: 'session.granted' }),
-    deny: sendTo((_, params: { connectionId: string }) => params.connectionId, { type: 'session.denied' }),
+    noteSession: assign(({ event }) => ({ session: connectionOf(event), lossCode: null })),
+    grantSession: sendTo(({ event }) => connectionOf(event), { type: 'session.granted' }),
+    denySession: sendTo(({ event }) => connectionOf(event), { type: 'session.denied' }),
+    noteSessionLoss: assign(({ event }) => {
+      assertEvent(event, 'connection.closed');
+      return { lossCode: event.code };
+    }),
+    noteClaimant: assign(({ event }) => ({ claimant: connectionOf(event) })),
+    grantClaimant: sendTo(({ context }) => context.claimant ?? '', { type: 'session.granted' }),
+    denyClaimant: sendTo(({ context }) => context.claimant ?? '', { type: 'session.denied' }),
+    promoteClaimant: assign(({ context }) => ({ session: context.claimant, claimant: null })),
+    clearClaimant: assign({ claimant: null }),
     probeSession: sendTo(({ context }) => context.session ?? '', { type: 'probe' }),
     drainSession: sendTo(
       ({ context }) => context.session ?? '',
-      ({ context }) => ({ type: 'drain', grace: context.patience }),
+      ({ context }) => ({ type: 'drain', grace: context.gracePeriod }),
     ),
-    askToStart: sendParent(({ context }) => ({ type: 'instance.queued', place: context.place })),
-    announceSettled: sendParent(({ context }) => ({ type: 'instance.settled', place: context.place })),
-    // What callers and their executions learn; provided by src/runtime/wiring.ts.
-    openSession: (_, _params: { connectionId: string }) => {},
-    closeSession: () => {},
-    beginLadder: () => {},
-    climb: (_, _params: { rung: Rung }) => {},
-    endIncarnation: () => {},
-    endInstance: () => {},
+
+    // What callers and their executions learn: provided by src/runtime/wiring.ts.
+    openSession: () => notProvided("action 'openSession'"),
+    closeSession: () => notProvided("action 'closeSession'"),
+    beginStopping: () => notProvided("action 'beginStopping'"),
+    noteStopStage: (_, _params: { stage: StopStage }) => notProvided("action 'noteStopStage'"),
+    endIncarnation: () => notProvided("action 'endIncarnation'"),
+    endInstance: () => notProvided("action 'endInstance'"),
   },
   guards: {
     isExternal: ({ context }) => context.external,
-    isIntolerant: ({ context }) => context.onUnresponsive === 'restart',
-    isSession: ({ context }, params: { connectionId: string }) => context.session === params.connectionId,
-    isReplaced: ({ context }, params: { connectionId: string }) => context.session === params.connectionId && context.claimant !== null,
-    isPromised: ({ context }) => context.session !== null,
+    restartsUnresponsive: ({ context }) => context.onUnresponsive === 'restart',
+    hasSession: ({ context }) => context.session !== null,
     hasClaimant: ({ context }) => context.claimant !== null,
-    isLastConnection: ({ context }, params: { connectionId: string }) => context.connections.every(each => each === params.connectionId),
-    wasSilent: ({ context }) => context.lost === 'HEARTBEAT_LOST',
-    isSooner: ({ context }, params: { grace: number }) => params.grace < context.patience,
-    hasNoTime: ({ context }) => context.patience <= 0,
-    isConnected: ({ context }) => context.session !== null,
+    isSession: ({ context, event }) => context.session === connectionOf(event),
+    isReplaced: ({ context, event }) => context.session === connectionOf(event) && context.claimant !== null,
+    isLastConnection: ({ context, event }) => context.connections.every(each => each === connectionOf(event)),
+    wasSilent: ({ context }) => context.lossCode === 'HEARTBEAT_LOST',
+    isClean: ({ event }) => {
+      assertEvent(event, 'process.exited');
+      return event.exitCode === 0;
+    },
+    isSooner: ({ context, event }) => {
+      assertEvent(event, 'stop');
+      return event.grace < context.gracePeriod;
+    },
+    hasNoGrace: ({ context }) => context.gracePeriod <= 0,
     isDrained: ({ context }) => context.session === null && context.output === 'closed',
-    isSwept: ({ context }) => context.tree === 'ended',
-    isOver: ({ context }) =>
+    isTreeEnded: ({ context }) => context.tree === 'ended',
+    isFinal: ({ context }) =>
       context.policy === 'temporary' ||
       context.cause?.final === true ||
       (context.policy === 'transient' && context.cause?.reason === 'completed'),
-    fellTooOften: ({ context }) => context.falls > context.intensity,
-    isClean: (_, params: ProgramExit) => params.exitCode === 0,
+    failedTooOften: ({ context }) => context.failures > context.intensity,
   },
+  // How long each takes is known to src/runtime/wiring.ts alone.
   delays: {
-    connectTimeout: 30_000,
-    reconnectWindow: 10_000,
-    terminateDelay: 1_000,
-    grace: 5_000,
-    giveUpDelay: 5_000,
-    drainDelay: 250,
-    sweepDelay: 3_000,
-    backoff: 200,
-    restartPeriod: 60_000,
-    stableUptime: 60_000,
+    connectTimeout: () => notProvided("delay 'connectTimeout'"),
+    reconnectWindow: () => notProvided("delay 'reconnectWindow'"),
+    terminateDelay: () => notProvided("delay 'terminateDelay'"),
+    gracePeriod: () => notProvided("delay 'gracePeriod'"),
+    giveUpDelay: () => notProvided("delay 'giveUpDelay'"),
+    drainDelay: () => notProvided("delay 'drainDelay'"),
+    cleanupTimeout: () => notProvided("delay 'cleanupTimeout'"),
+    backoff: () => notProvided("delay 'backoff'"),
+    restartPeriod: () => notProvided("delay 'restartPeriod'"),
+    stableUptime: () => notProvided("delay 'stableUptime'"),
   },
 }).createMachine({
   id: 'instance',
-  description: 'One instance: its id lives as long as this chart, its program for one stay in `running`.',
+  description: 'One instance. This chart lives as long as the instance id, a program as long as one stay in `running`.',
   context: ({ input }) => ({
     instanceId: input.instanceId,
-    place: input.place,
+    actorId: input.actorId,
     external: input.external,
     restart: input.restart,
     onUnresponsive: input.onUnresponsive,
     intensity: input.intensity,
     misses: input.misses,
+    failureGrace: input.failureGrace,
     policy: 'temporary',
     incarnation: 0,
-    address: null,
-    pid: null,
     session: null,
     claimant: null,
     connections: [],
     cause: null,
-    lost: null,
-    exit: null,
+    lossCode: null,
     output: 'open',
     tree: 'alive',
-    grace: input.grace,
-    patience: input.grace,
-    falls: 0,
+    gracePeriod: input.failureGrace,
+    failures: 0,
     attempts: 0,
   }),
   initial: 'running',
-  on: { 'fall.forgotten': { actions: 'forgetFall' } },
+  on: { 'failure.expired': { actions: 'expireFailure' } },
   states: {
     running: {
-      description: 'One incarnation of the program. Leaving it disposes listener, process and connections.',
+      description: 'One incarnation of the program. Leaving this state disposes its listener, its process and its connections.',
       entry: 'beginIncarnation',
       invoke: [
         { id: 'listener', src: 'listen', input: ({ context }) => ({ instanceId: context.instanceId, incarnation: context.incarnation }) },
@@ -290,410 +360,184 @@ export const instanceMachine = setup({
       ],
       initial: 'allocating',
       on: {
-        'socket.accepted': { actions: { type: 'dropSocket', params: ({ event }) => ({ connectionId: event.connectionId }) } },
-        'connection.closed': {
-          actions: [
-            { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-            { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-          ],
-        },
-        'session.claimed': { actions: { type: 'deny', params: ({ event }) => ({ connectionId: event.connectionId }) } },
-        // Inside a namespace the program's own pid is known a few ms later: its agent may be quicker.
-        'process.spawned': { actions: { type: 'notePid', params: ({ event }) => ({ pid: event.pid }) } },
+        'socket.accepted': { actions: 'dropSocket' },
+        'session.claimed': { actions: 'denySession' },
+        'connection.closed': { actions: ['forgetConnection', 'stopConnection'] },
         'process.closed': { actions: 'noteOutputClosed' },
         'process.ended': { actions: 'noteTreeEnded' },
-        'xstate.error.actor.*': {
-          target: '.ended',
-          actions: {
-            type: 'noteCause',
-            params: ({ event }) => ({ reason: 'internal', code: 'INTERNAL', message: String(event.error), final: true }),
-          },
-        },
+        'xstate.error.actor.*': { target: '.ended', actions: 'noteInternalError' },
       },
       states: {
         allocating: {
-          description: 'Waiting for its turn to start, then for a port.',
+          description: 'The instance waits for a start slot, then for a port.',
           initial: 'deciding',
           on: {
-            stop: { target: 'ended', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
-            'listener.failed': {
-              target: 'ended',
-              actions: {
-                type: 'noteCause',
-                params: ({ event }) => ({ reason: 'listen', code: event.code, message: event.message, final: false }),
-              },
-            },
+            stop: { target: 'ended', actions: 'noteStop' },
+            'listener.failed': { target: 'ended', actions: 'noteListenFailure' },
           },
           states: {
             deciding: {
-              description: "Nothing is started for an external one: it takes nobody's place.",
+              description: 'An external instance starts no program, so it needs no start slot.',
               always: [{ guard: 'isExternal', target: 'binding', actions: 'bind' }, { target: 'queued' }],
             },
             queued: {
-              description: 'So many instances start at once and no more. Waiting here costs no connect timeout.',
-              entry: 'askToStart',
+              description: 'At most maxConcurrentStarts instances start at once. The connect timeout does not run yet.',
+              entry: 'requestStartSlot',
               on: { 'start.granted': { target: 'binding', actions: 'bind' } },
             },
             binding: {
-              description: 'The listener is opened first; then the port is known.',
-              on: {
-                'listener.bound': {
-                  target: '#instance.running.connecting',
-                  actions: [{ type: 'noteAddress', params: ({ event }) => ({ address: event.address }) }, 'spawnProcess'],
-                },
-              },
+              description: 'The listener is opened before the program starts, because the port is known only then.',
+              on: { 'listener.bound': { target: '#instance.running.started', actions: 'spawnProcess' } },
             },
           },
         },
-        connecting: {
-          description: 'The program is started and has to connect and prove itself within the connect timeout.',
-          initial: 'listening',
+        started: {
+          description: 'The program was started and is meant to run: it connects, takes executions, and reconnects.',
+          initial: 'connecting',
           on: {
-            'socket.accepted': {
-              target: '.authenticating',
-              actions: [{ type: 'noteConnection', params: ({ event }) => ({ connectionId: event.connectionId }) }, 'spawnConnection'],
-            },
-            'process.failed': {
-              target: 'ended',
-              actions: {
-                type: 'noteCause',
-                params: ({ event }) => ({ reason: 'spawn', code: event.code, message: event.message, final: event.final }),
-              },
-            },
-            'process.exited': {
-              target: 'exiting',
-              actions: [
-                { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
-                {
-                  type: 'noteCause',
-                  params: {
-                    reason: 'crashed',
-                    code: 'EXITED_BEFORE_READY',
-                    message: 'the program ended before it was ready',
-                    final: false,
-                  },
-                },
-              ],
-            },
-            'memory.exceeded': {
-              target: '#instance.running.stopping.killed',
-              actions: [
-                {
-                  type: 'noteCause',
-                  params: ({ event }) => ({
-                    reason: 'memory',
-                    code: 'MEMORY_EXCEEDED',
-                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
-                    final: false,
-                  }),
-                },
-              ],
-            },
-            stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
-          },
-          after: {
-            connectTimeout: {
-              target: 'stopping',
-              actions: {
-                type: 'noteCause',
-                params: { reason: 'connect', code: 'CONNECT_TIMEOUT', message: 'did not connect and authenticate in time', final: false },
-              },
-            },
+            'socket.accepted': { actions: ['noteConnection', 'spawnConnection'] },
+            'session.claimed': [{ guard: 'hasSession', actions: 'denySession' }, { actions: ['noteSession', 'grantSession'] }],
+            'process.exited': [
+              { guard: 'isClean', target: 'exiting', actions: 'noteCompletion' },
+              { target: 'exiting', actions: 'noteCrash' },
+            ],
+            'memory.exceeded': { target: 'stopping.killed', actions: 'noteMemoryExceeded' },
+            stop: { target: 'stopping', actions: ['noteStop', 'noteGracePeriod'] },
           },
           states: {
-            listening: {
-              description: 'Nobody is connected.',
-            },
-            authenticating: {
-              description: 'At least one socket is open. Whether it is our program has to be shown.',
+            connecting: {
+              description: 'The program has to connect and authenticate within the connect timeout.',
+              initial: 'listening',
               on: {
-                'session.claimed': [
-                  { guard: 'isPromised', actions: { type: 'deny', params: ({ event }) => ({ connectionId: event.connectionId }) } },
-                  {
-                    actions: [
-                      { type: 'noteSession', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                      { type: 'grant', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                    ],
-                  },
-                ],
-                'session.opened': {
-                  target: '#instance.running.connected',
-                  actions: [
-                    'adoptPolicy',
-                    { type: 'openSession', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                    'announceSettled',
-                  ],
+                'socket.accepted': { target: '.authenticating', actions: ['noteConnection', 'spawnConnection'] },
+                'process.failed': { target: '#instance.running.ended', actions: 'noteSpawnFailure' },
+                'process.exited': { target: '#instance.running.exiting', actions: 'noteExitBeforeReady' },
+              },
+              after: { connectTimeout: { target: '#instance.running.stopping', actions: 'noteConnectTimeout' } },
+              states: {
+                listening: {
+                  description: 'No socket is connected.',
                 },
+                authenticating: {
+                  description: 'At least one socket is connected. None has opened the session yet.',
+                  on: {
+                    'session.opened': { target: '#instance.running.started.connected', actions: ['adoptPolicy', 'announceSettled'] },
+                    'connection.closed': {
+                      guard: 'isLastConnection',
+                      target: 'listening',
+                      actions: ['forgetConnection', 'stopConnection'],
+                    },
+                  },
+                },
+              },
+            },
+            connected: {
+              description: 'A session is open: the agent takes executions.',
+              entry: 'openSession',
+              initial: 'ready',
+              on: {
+                'session.claimed': [{ guard: 'hasClaimant', actions: 'denySession' }, { actions: ['noteClaimant', 'probeSession'] }],
+                'session.confirmed': { guard: 'hasClaimant', actions: ['denyClaimant', 'clearClaimant'] },
                 'connection.closed': [
                   {
-                    guard: { type: 'isLastConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                    target: 'listening',
-                    actions: [
-                      { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                      { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                    ],
+                    guard: 'isReplaced',
+                    target: 'reconnecting',
+                    actions: ['closeSession', 'noteSessionLoss', 'grantClaimant', 'promoteClaimant', 'forgetConnection', 'stopConnection'],
                   },
-                ],
-              },
-            },
-          },
-        },
-        connected: {
-          description: 'A session is open: the agent takes work.',
-          initial: 'ready',
-          on: {
-            'socket.accepted': {
-              actions: [{ type: 'noteConnection', params: ({ event }) => ({ connectionId: event.connectionId }) }, 'spawnConnection'],
-            },
-            'session.claimed': [
-              { guard: 'hasClaimant', actions: { type: 'deny', params: ({ event }) => ({ connectionId: event.connectionId }) } },
-              { actions: [{ type: 'noteClaimant', params: ({ event }) => ({ connectionId: event.connectionId }) }, 'probeSession'] },
-            ],
-            'session.confirmed': {
-              guard: 'hasClaimant',
-              actions: [{ type: 'deny', params: ({ context }) => ({ connectionId: context.claimant ?? '' }) }, 'clearClaimant'],
-            },
-            'connection.closed': [
-              {
-                guard: { type: 'isReplaced', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                target: 'reconnecting',
-                actions: [
-                  'closeSession',
-                  { type: 'noteLoss', params: ({ event }) => ({ code: event.code }) },
-                  { type: 'grant', params: ({ context }) => ({ connectionId: context.claimant ?? '' }) },
-                  'promoteClaimant',
-                  { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                  { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                ],
-              },
-              {
-                guard: { type: 'isSession', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                target: 'reconnecting',
-                actions: [
-                  'closeSession',
-                  { type: 'noteLoss', params: ({ event }) => ({ code: event.code }) },
-                  { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                  { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                ],
-              },
-            ],
-            'process.exited': [
-              {
-                guard: { type: 'isClean', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
-                target: 'exiting',
-                actions: [
-                  'closeSession',
-                  { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
                   {
-                    type: 'noteCause',
-                    params: { reason: 'completed', code: 'INSTANCE_STOPPED', message: 'the program ended by itself', final: false },
+                    guard: 'isSession',
+                    target: 'reconnecting',
+                    actions: ['closeSession', 'noteSessionLoss', 'forgetConnection', 'stopConnection'],
                   },
                 ],
+                'process.exited': [
+                  { guard: 'isClean', target: '#instance.running.exiting', actions: ['closeSession', 'noteCompletion'] },
+                  { target: '#instance.running.exiting', actions: ['closeSession', 'noteCrash'] },
+                ],
+                'agent.unresponsive': {
+                  guard: 'restartsUnresponsive',
+                  target: '#instance.running.stopping',
+                  actions: ['closeSession', 'forceRestart', 'noteUnresponsive'],
+                },
+                'memory.exceeded': { target: '#instance.running.stopping.killed', actions: ['closeSession', 'noteMemoryExceeded'] },
               },
-              {
-                target: 'exiting',
-                actions: [
-                  'closeSession',
-                  { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
-                  {
-                    type: 'noteCause',
-                    params: { reason: 'crashed', code: 'OUTCOME_UNKNOWN', message: 'the program crashed', final: false },
-                  },
+              after: { stableUptime: { actions: 'clearAttempts' } },
+              states: {
+                ready: {
+                  description: 'No execution is in flight.',
+                  on: { 'activity.started': 'executing' },
+                },
+                executing: {
+                  description: 'At least one execution is in flight.',
+                  on: { 'activity.idle': 'ready' },
+                },
+              },
+            },
+            reconnecting: {
+              description: 'The session is lost, the program still runs. Executions in flight wait until the agent reconnects.',
+              on: { 'session.opened': 'connected' },
+              after: {
+                reconnectWindow: [
+                  { guard: 'wasSilent', target: '#instance.running.stopping', actions: 'noteHeartbeatLost' },
+                  { target: '#instance.running.stopping', actions: 'noteLinkLost' },
                 ],
               },
-            ],
-            'agent.unresponsive': {
-              guard: 'isIntolerant',
-              target: 'stopping',
-              actions: [
-                'closeSession',
-                'insistOnRestart',
-                {
-                  type: 'noteCause',
-                  params: {
-                    reason: 'unresponsive',
-                    code: 'UNRESPONSIVE',
-                    message: 'was told to cancel an execution, and did not answer within the grace',
-                    final: false,
-                  },
-                },
-              ],
             },
-            'memory.exceeded': {
-              target: '#instance.running.stopping.killed',
-              actions: [
-                'closeSession',
-                {
-                  type: 'noteCause',
-                  params: ({ event }) => ({
-                    reason: 'memory',
-                    code: 'MEMORY_EXCEEDED',
-                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
-                    final: false,
-                  }),
-                },
-              ],
-            },
-            stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
-          },
-          after: { stableUptime: { actions: 'clearAttempts' } },
-          states: {
-            ready: {
-              description: 'Idle: no execution is in flight.',
-              on: { 'work.begun': 'executing' },
-            },
-            executing: {
-              description: 'At least one execution is in flight.',
-              on: { 'work.finished': 'ready' },
-            },
-          },
-        },
-        reconnecting: {
-          description: 'The session is lost, the program lives. Executions in flight wait for it to come back.',
-          on: {
-            'socket.accepted': {
-              actions: [{ type: 'noteConnection', params: ({ event }) => ({ connectionId: event.connectionId }) }, 'spawnConnection'],
-            },
-            'session.claimed': [
-              { guard: 'isPromised', actions: { type: 'deny', params: ({ event }) => ({ connectionId: event.connectionId }) } },
-              {
-                actions: [
-                  { type: 'noteSession', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                  { type: 'grant', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                ],
-              },
-            ],
-            'session.opened': {
-              target: 'connected',
-              actions: { type: 'openSession', params: ({ event }) => ({ connectionId: event.connectionId }) },
-            },
-            'process.exited': [
-              {
-                guard: { type: 'isClean', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
-                target: 'exiting',
-                actions: [
-                  { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
-                  {
-                    type: 'noteCause',
-                    params: { reason: 'completed', code: 'INSTANCE_STOPPED', message: 'the program ended by itself', final: false },
-                  },
-                ],
-              },
-              {
-                target: 'exiting',
-                actions: [
-                  { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
-                  {
-                    type: 'noteCause',
-                    params: { reason: 'crashed', code: 'OUTCOME_UNKNOWN', message: 'the program crashed', final: false },
-                  },
-                ],
-              },
-            ],
-            'memory.exceeded': {
-              target: '#instance.running.stopping.killed',
-              actions: [
-                {
-                  type: 'noteCause',
-                  params: ({ event }) => ({
-                    reason: 'memory',
-                    code: 'MEMORY_EXCEEDED',
-                    message: `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`,
-                    final: false,
-                  }),
-                },
-              ],
-            },
-            stop: { target: 'stopping', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
-          },
-          after: {
-            reconnectWindow: [
-              {
-                guard: 'wasSilent',
-                target: 'stopping',
-                actions: {
-                  type: 'noteCause',
-                  params: {
-                    reason: 'heartbeat',
-                    code: 'HEARTBEAT_LOST',
-                    message: 'frozen: it answered no heartbeat and did not come back',
-                    final: false,
-                  },
-                },
-              },
-              {
-                target: 'stopping',
-                actions: {
-                  type: 'noteCause',
-                  params: { reason: 'link', code: 'LINK_LOST', message: 'did not come back within the reconnect window', final: false },
-                },
-              },
-            ],
           },
         },
         stopping: {
-          description: 'The program has to end, by request or because it failed: first asked, then signalled, then killed.',
-          entry: 'beginLadder',
+          description: 'The program has to end, by request or after a failure: its agent is asked, then it gets SIGTERM, then SIGKILL.',
+          entry: 'beginStopping',
           initial: 'deciding',
           on: {
-            stop: { actions: { type: 'noteStop', params: ({ context }) => ({ grace: context.patience }) } },
-            'process.exited': {
-              target: 'exiting',
-              actions: { type: 'noteExit', params: ({ event }) => ({ exitCode: event.exitCode, signal: event.signal }) },
-            },
+            stop: { actions: 'noteStop' },
+            'process.exited': 'exiting',
             'process.failed': 'ended',
           },
           states: {
             deciding: {
-              description: 'Which rung comes first.',
+              description: 'Without a grace period SIGKILL comes first; without a session SIGTERM does.',
               always: [
-                { guard: 'hasNoTime', target: 'killed' },
-                { guard: 'isConnected', target: 'patient.asked', actions: 'drainSession' },
-                { target: 'patient.signalled' },
+                { guard: 'hasNoGrace', target: 'killed' },
+                { guard: 'hasSession', target: 'graceful.asked', actions: 'drainSession' },
+                { target: 'graceful.signalled' },
               ],
             },
-            patient: {
-              description: 'It is given its grace to end by itself.',
-              entry: 'lookAtTree',
+            graceful: {
+              description: 'The program has the grace period to end by itself.',
+              entry: 'scanTree',
               initial: 'signalled',
               on: {
                 'memory.exceeded': 'killed',
-                stop: {
-                  guard: { type: 'isSooner', params: ({ event }) => ({ grace: event.grace }) },
-                  target: 'deciding',
-                  actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) },
-                },
+                stop: { guard: 'isSooner', target: 'deciding', actions: ['noteStop', 'noteGracePeriod'] },
               },
-              after: { grace: 'killed' },
+              after: { gracePeriod: 'killed' },
               states: {
                 asked: {
-                  description: 'The agent was told over its connection to end.',
-                  entry: { type: 'climb', params: { rung: 'asked' } },
+                  description: 'The host has asked the agent over its connection to end.',
+                  entry: { type: 'noteStopStage', params: { stage: 'asked' } },
                   on: {
                     'connection.closed': {
                       guard: 'isExternal',
                       target: '#instance.running.ended',
-                      actions: [
-                        { type: 'forgetConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                        { type: 'stopConnection', params: ({ event }) => ({ connectionId: event.connectionId }) },
-                      ],
+                      actions: ['forgetConnection', 'stopConnection'],
                     },
                   },
                   after: { terminateDelay: 'signalled' },
                 },
                 signalled: {
-                  description: 'SIGTERM was sent to its process group.',
+                  description: "The host has sent SIGTERM to the program's process group.",
                   entry: [
-                    { type: 'climb', params: { rung: 'signalled' } },
+                    { type: 'noteStopStage', params: { stage: 'signalled' } },
                     { type: 'signal', params: { signal: 'SIGTERM' } },
                   ],
                 },
               },
             },
             killed: {
-              description: 'SIGKILL is sent to it and to all that came of it. Only the kernel can be slow now.',
+              description: 'The host has sent SIGKILL to the program and all its descendants. Only the kernel can delay the end now.',
               entry: [
-                { type: 'climb', params: { rung: 'killed' } },
+                { type: 'noteStopStage', params: { stage: 'killed' } },
                 { type: 'signal', params: { signal: 'SIGKILL' } },
               ],
               after: { giveUpDelay: '#instance.running.ended' },
@@ -701,47 +545,46 @@ export const instanceMachine = setup({
           },
         },
         exiting: {
-          description: 'The program is gone. What it has left is taken care of.',
+          description: 'The program has ended. Its output is read to the end, then its descendants are killed.',
           initial: 'draining',
-          on: {
-            stop: { actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } },
-          },
+          on: { stop: { actions: 'noteStop' } },
           states: {
             draining: {
-              description: 'What it wrote before its end is still being read.',
-              always: { guard: 'isDrained', target: 'sweeping' },
-              after: { drainDelay: 'sweeping' },
+              description: 'The host reads what the program wrote before it ended.',
+              always: { guard: 'isDrained', target: 'cleaningUp' },
+              after: { drainDelay: 'cleaningUp' },
             },
-            sweeping: {
-              description: 'Nothing that came of it may live on: all of it is looked for and killed.',
-              always: { guard: 'isSwept', target: '#instance.running.ended' },
-              after: { sweepDelay: '#instance.running.ended' },
+            cleaningUp: {
+              description: 'The host finds the descendants of the program and kills them. None may outlive this incarnation.',
+              always: { guard: 'isTreeEnded', target: '#instance.running.ended' },
+              after: { cleanupTimeout: '#instance.running.ended' },
             },
           },
         },
         ended: {
-          description: 'This incarnation is over. Its executions learn of it.',
+          description: 'This incarnation is over. Its executions get their last update.',
           type: 'final',
         },
       },
       onDone: [
-        { guard: 'isOver', target: 'stopped', actions: ['stopConnections', 'endIncarnation'] },
-        { target: 'fallen', actions: ['stopConnections', 'endIncarnation'] },
+        { guard: 'isFinal', target: 'stopped', actions: ['stopConnections', 'endIncarnation'] },
+        { target: 'failed', actions: ['stopConnections', 'endIncarnation'] },
       ],
     },
-    fallen: {
-      description: 'It fell although it should run. Falls within the restart period are counted.',
-      entry: ['announceSettled', 'countFall', 'forgetFallLater'],
-      always: [{ guard: 'fellTooOften', target: 'stopped', actions: 'noteRestartLimit' }, { target: 'backoff' }],
+    failed: {
+      description: 'The program ended although the policy wants it to run. Failures within the restart period are counted.',
+      entry: ['announceSettled', 'countFailure', 'expireFailureLater'],
+      always: [{ guard: 'failedTooOften', target: 'stopped', actions: 'noteRestartLimit' }, { target: 'backoff' }],
     },
     backoff: {
-      description: 'Waiting before the next incarnation, longer after each fall, by a random share of the bound.',
+      description:
+        'The instance waits before the next incarnation. The longest wait doubles with each failure; a random share of it is taken.',
       entry: 'countAttempt',
-      on: { stop: { target: 'stopped', actions: { type: 'noteStop', params: ({ event }) => ({ grace: event.grace }) } } },
+      on: { stop: { target: 'stopped', actions: 'noteStop' } },
       after: { backoff: 'running' },
     },
     stopped: {
-      description: 'Nothing of it is left, and nothing restarts.',
+      description: 'Nothing of the instance is left. It does not restart.',
       type: 'final',
       entry: 'endInstance',
     },

@@ -1,4 +1,5 @@
-// The parent of all instances, as a chart: it starts them, so many at once, forgets them when they end, and stops them all.
+// The parent of all instances, as a chart: it starts instances within a limit, forgets those that have ended, and stops
+// all of them. It also owns the connections of the shared listener until they are handed over.
 import {
   assertEvent,
   assign,
@@ -27,13 +28,30 @@ export type SupervisorEvent =
   | { type: 'start'; instance: InstanceInput }
   | { type: 'stop'; grace: number };
 
+/** Instances are listed by actor id. */
 export interface SupervisorContext extends SupervisorInput {
-  /** By their places, in the order of their start. */
+  /** All instances, in the order of their start. */
   readonly instances: readonly string[];
-  /** Those that hold one of the places for starting. */
+  /** Those that hold a start slot. There are `maxConcurrentStarts` slots. */
   readonly starting: readonly string[];
-  /** Those that wait for such a place, first come first served. */
+  /** Those that wait for a start slot, first come first served. */
   readonly waiting: readonly string[];
+}
+
+/** The instance that an event is about. */
+function instanceOf(event: SupervisorEvent): string {
+  assertEvent(event, ['start', 'instance.queued', 'instance.settled', 'xstate.done.actor.*', 'xstate.error.actor.*']);
+  return event.type === 'start' ? event.instance.actorId : event.actorId;
+}
+
+/** The connection that an event is about. */
+function connectionOf(event: SupervisorEvent): string {
+  assertEvent(event, 'socket.accepted');
+  return event.connectionId;
+}
+
+function notProvided(what: string): never {
+  throw new Error(`supervisor: ${what} was not provided`);
 }
 
 export const supervisorMachine = setup({
@@ -41,61 +59,57 @@ export const supervisorMachine = setup({
     input: {} as SupervisorInput,
     context: {} as SupervisorContext,
     events: {} as SupervisorEvent,
-    children: {} as { reception: 'reception'; [id: string]: 'instance' | 'connection' | 'reception' },
+    children: {} as { sharedListener: 'sharedListener'; [id: string]: 'instance' | 'connection' | 'sharedListener' },
   },
   actors: {
     instance: instanceMachine,
     connection: connectionMachine,
-    // The shared listener, where there is one. Who connects to it is led to its instance once it has shown its token.
-    reception: fromCallback<EventObject, unknown, SupervisorEvent>(() => {
-      throw new Error("supervisor: actor 'reception' was not provided");
-    }),
+    sharedListener: fromCallback<EventObject, unknown, SupervisorEvent>(() => notProvided("actor 'sharedListener'")),
   },
   actions: {
-    noteInstance: assign(({ context }, params: { place: string }) => ({ instances: [...context.instances, params.place] })),
-    takePlace: assign(({ context }, params: { place: string }) => ({ starting: [...context.starting, params.place] })),
-    queue: assign(({ context }, params: { place: string }) => ({ waiting: [...context.waiting, params.place] })),
-    freePlace: assign(({ context }, params: { place: string }) => ({
-      starting: context.starting.filter(each => each !== params.place),
-      waiting: context.waiting.filter(each => each !== params.place),
-    })),
-    passPlaceOn: assign(({ context }, params: { place: string }) => ({
-      starting: [...context.starting.filter(each => each !== params.place), context.waiting[0] ?? ''],
-      waiting: context.waiting.slice(1),
-    })),
-    forgetInstance: assign(({ context }, params: { place: string }) => ({
-      instances: context.instances.filter(each => each !== params.place),
-    })),
-    // The one that was noted last.
+    noteInstance: assign(({ context, event }) => ({ instances: [...context.instances, instanceOf(event)] })),
     spawnInstance: spawnChild('instance', {
-      id: ({ context }) => context.instances.at(-1) ?? '',
+      id: ({ event }) => instanceOf(event),
       input: ({ event }) => {
         assertEvent(event, 'start');
         return event.instance;
       },
     }),
-    spawnConnection: spawnChild('connection', {
-      id: ({ event }) => {
-        assertEvent(event, 'socket.accepted');
-        return event.connectionId;
-      },
-      input: ({ event }) => {
-        assertEvent(event, 'socket.accepted');
-        return { instanceId: null, connectionId: event.connectionId, misses: 1 };
-      },
+    queueForStart: assign(({ context, event }) => ({ waiting: [...context.waiting, instanceOf(event)] })),
+    acquireStartSlot: assign(({ context }) => ({
+      starting: [...context.starting, ...context.waiting.slice(0, 1)],
+      waiting: context.waiting.slice(1),
+    })),
+    // To the instance that has acquired its slot last.
+    grantStart: sendTo(({ context }) => context.starting.at(-1) ?? '', { type: 'start.granted' }),
+    releaseStartSlot: assign(({ context, event }) => {
+      const released = instanceOf(event);
+      return {
+        starting: context.starting.filter(each => each !== released),
+        waiting: context.waiting.filter(each => each !== released),
+      };
     }),
-    grantStart: sendTo((_, params: { place: string }) => params.place, { type: 'start.granted' }),
-    stopInstance: stopChild((_, params: { place: string }) => params.place),
-    // Provided: what XState does not do for us. Every instance is told to stop, the youngest first.
-    stopInstances: (_, _params: { grace: number }) => {},
-    // Provided: the place may be given to another.
-    releasePlace: (_, _params: { place: string }) => {},
-    // Provided: an instance that failed inside itself leaves its process and sockets to be cleared away.
-    abandonInstance: (_, _params: { place: string; error: unknown }) => {},
+    forgetInstance: assign(({ context, event }) => {
+      const forgotten = instanceOf(event);
+      return { instances: context.instances.filter(each => each !== forgotten) };
+    }),
+    // A child that has ended stays among the children until it is stopped.
+    stopActor: stopChild(({ event }) => instanceOf(event)),
+    spawnConnection: spawnChild('connection', {
+      id: ({ event }) => connectionOf(event),
+      // A connection without a session sends no heartbeats: `misses` has no effect.
+      input: ({ event }) => ({ instanceId: null, connectionId: connectionOf(event), misses: 1 }),
+    }),
+
+    // Provided by src/runtime/wiring.ts. XState stops no child gracefully: every instance is told to stop, the youngest first.
+    stopInstances: (_, _params: { grace: number }) => notProvided("action 'stopInstances'"),
+    // The actor id may be given to another instance.
+    releaseActorId: (_, _params: { actorId: string }) => notProvided("action 'releaseActorId'"),
+    // An instance whose chart failed cannot dispose its process and sockets itself.
+    abandonInstance: (_, _params: { actorId: string; error: unknown }) => notProvided("action 'abandonInstance'"),
   },
   guards: {
-    hasPlace: ({ context }) => context.starting.length < context.maxConcurrentStarts,
-    isAwaited: ({ context }, params: { place: string }) => context.starting.includes(params.place) && context.waiting.length > 0,
+    canStartNext: ({ context }) => context.waiting.length > 0 && context.starting.length < context.maxConcurrentStarts,
     isEmpty: ({ context }) => context.instances.length === 0,
   },
 }).createMachine({
@@ -103,76 +117,40 @@ export const supervisorMachine = setup({
   description: 'The parent of all instances of one spearlet.',
   context: ({ input }) => ({ maxConcurrentStarts: input.maxConcurrentStarts, instances: [], starting: [], waiting: [] }),
   initial: 'running',
-  invoke: { id: 'reception', src: 'reception' },
+  invoke: { id: 'sharedListener', src: 'sharedListener' },
+  always: { guard: 'canStartNext', actions: ['acquireStartSlot', 'grantStart'] },
   on: {
     'socket.accepted': { actions: 'spawnConnection' },
-    'instance.queued': [
-      {
-        guard: 'hasPlace',
-        actions: [
-          { type: 'takePlace', params: ({ event }) => ({ place: event.place }) },
-          { type: 'grantStart', params: ({ event }) => ({ place: event.place }) },
-        ],
-      },
-      { actions: { type: 'queue', params: ({ event }) => ({ place: event.place }) } },
-    ],
-    'instance.settled': [
-      {
-        guard: { type: 'isAwaited', params: ({ event }) => ({ place: event.place }) },
-        actions: [
-          { type: 'grantStart', params: ({ context }) => ({ place: context.waiting[0] ?? '' }) },
-          { type: 'passPlaceOn', params: ({ event }) => ({ place: event.place }) },
-        ],
-      },
-      { actions: { type: 'freePlace', params: ({ event }) => ({ place: event.place }) } },
-    ],
-    'xstate.done.actor.*': [
-      {
-        guard: { type: 'isAwaited', params: ({ event }) => ({ place: event.actorId }) },
-        actions: [
-          { type: 'grantStart', params: ({ context }) => ({ place: context.waiting[0] ?? '' }) },
-          { type: 'passPlaceOn', params: ({ event }) => ({ place: event.actorId }) },
-          { type: 'forgetInstance', params: ({ event }) => ({ place: event.actorId }) },
-          { type: 'stopInstance', params: ({ event }) => ({ place: event.actorId }) },
-          { type: 'releasePlace', params: ({ event }) => ({ place: event.actorId }) },
-        ],
-      },
-      {
-        actions: [
-          { type: 'freePlace', params: ({ event }) => ({ place: event.actorId }) },
-          { type: 'forgetInstance', params: ({ event }) => ({ place: event.actorId }) },
-          { type: 'stopInstance', params: ({ event }) => ({ place: event.actorId }) },
-          { type: 'releasePlace', params: ({ event }) => ({ place: event.actorId }) },
-        ],
-      },
-    ],
+    'instance.queued': { actions: 'queueForStart' },
+    'instance.settled': { actions: 'releaseStartSlot' },
+    'xstate.done.actor.*': {
+      actions: ['releaseStartSlot', 'forgetInstance', 'stopActor', { type: 'releaseActorId', params: ({ event }) => event }],
+    },
     'xstate.error.actor.*': {
       actions: [
-        { type: 'abandonInstance', params: ({ event }) => ({ place: event.actorId, error: event.error }) },
-        { type: 'freePlace', params: ({ event }) => ({ place: event.actorId }) },
-        { type: 'forgetInstance', params: ({ event }) => ({ place: event.actorId }) },
-        { type: 'stopInstance', params: ({ event }) => ({ place: event.actorId }) },
-        { type: 'releasePlace', params: ({ event }) => ({ place: event.actorId }) },
+        { type: 'abandonInstance', params: ({ event }) => event },
+        'releaseStartSlot',
+        'forgetInstance',
+        'stopActor',
+        { type: 'releaseActorId', params: ({ event }) => event },
       ],
     },
   },
   states: {
     running: {
-      description: 'Instances are started on request and forgotten when they end.',
+      description: 'Instances are started on request and forgotten when they have ended.',
       on: {
-        start: {
-          actions: [{ type: 'noteInstance', params: ({ event }) => ({ place: event.instance.place }) }, 'spawnInstance'],
-        },
-        stop: { target: 'stopping', actions: { type: 'stopInstances', params: ({ event }) => ({ grace: event.grace }) } },
+        start: { actions: ['noteInstance', 'spawnInstance'] },
+        stop: { target: 'stopping', actions: { type: 'stopInstances', params: ({ event }) => event } },
       },
     },
     stopping: {
-      description: 'Nothing new is started. Every instance climbs its own ladder.',
-      on: { stop: { actions: { type: 'stopInstances', params: ({ event }) => ({ grace: event.grace }) } } },
+      description: 'No instance is started any more. Every instance ends within its own grace period.',
+      on: { stop: { actions: { type: 'stopInstances', params: ({ event }) => event } } },
       always: { guard: 'isEmpty', target: 'stopped' },
     },
     stopped: {
-      description: 'No instance is left.',
+      description: 'All instances have ended.',
       type: 'final',
     },
   },

@@ -27,7 +27,7 @@ export const errorCodes = {
   LINK_LOST: 'The connection was lost and did not come back within `reconnectWindow`.',
   MEMORY_EXCEEDED: 'The process tree used more memory than `maxMemory`.',
   UNRESPONSIVE: 'The agent was told to cancel an execution, did not answer within `grace`, and was started anew (`onUnresponsive`).',
-  RESTART_LIMIT: 'The instance fell more often than the restart intensity allows, and was given up.',
+  RESTART_LIMIT: 'The instance failed more often than the restart intensity allows, and was given up.',
   INSTANCE_STOPPED: 'The instance is stopped or being stopped: it takes no more work.',
   STOPPED: 'The spearlet is stopped or being stopped: it starts nothing more.',
   STATE_UNWRITABLE: 'The folder `stateDir` could not be made, read or written to when the spearlet was created. See `cause`.',

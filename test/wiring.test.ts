@@ -1,16 +1,27 @@
 // Every name that a machine uses exists: actions, guards, actors, delays, targets. tsc does not see delays and targets,
-// and a misspelt delay fires at once.
+// and a misspelt delay fires at once. What a machine names and does not implement itself is provided by the wiring.
 
 import { describe, expect, test } from 'vitest';
-import { type AnyStateMachine, createActor, initialTransition } from 'xstate';
+import { type AnyActorLogic, type AnyStateMachine, createActor, initialTransition, StateMachine } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
 import { agentMachine, connectionMachine, executionMachine, instanceMachine, supervisorMachine } from '../machines/index.ts';
+import { createLogger } from '../src/observe/log.ts';
+import { spearletSchema } from '../src/options.ts';
+import { parse } from '../src/parse.ts';
+import { createEngine } from '../src/runtime/engine.ts';
+import { charts, wire } from '../src/runtime/wiring.ts';
+import { tcp } from '../src/transport/tcp.ts';
+import { realClock } from '../src/world.ts';
+import { alone } from './model/walk.ts';
 
 const machines: [AnyStateMachine, unknown][] = [
   [supervisorMachine, { maxConcurrentStarts: 4 }],
   [
     instanceMachine,
-    { instanceId: 'i', place: 'p', external: false, restart: 'temporary', onUnresponsive: 'leave', intensity: 3, misses: 3, grace: 500 },
+    {
+      ...{ instanceId: 'i', actorId: 'a', external: false, restart: 'temporary', onUnresponsive: 'leave' },
+      ...{ intensity: 3, misses: 3, failureGrace: 500 },
+    },
   ],
   [connectionMachine, { instanceId: 'i', connectionId: 'c', misses: 3 }],
   [executionMachine, undefined],
@@ -59,7 +70,7 @@ describe.each(machines)('$id', (machine, input) => {
   );
 
   test('every target exists and the initial state can be entered', () => {
-    expect(() => initialTransition(machine, input as never)).not.toThrow();
+    expect(() => initialTransition(alone(machine), input as never)).not.toThrow();
     for (const { target, source } of transitions)
       for (const node of target ?? []) expect({ from: source.id, to: nodes.includes(node) }).toEqual({ from: source.id, to: true });
   });
@@ -68,12 +79,67 @@ describe.each(machines)('$id', (machine, input) => {
     expect(nodes.filter(node => !node.description).map(node => node.id)).toEqual([]);
   });
 
-  test('an actor that was not provided says so', () => {
-    if (machine.root.invoke.length === 0 || machine.root.transitions.has('xstate.error.actor.*')) return;
-    const actor = createActor(machine, { input: input as never });
-    let failure: unknown;
-    actor.subscribe({ error: error => (failure = error) });
-    actor.start();
-    expect(String(failure)).toMatch(/was not provided/);
+  test('each action, actor and delay that was not provided says so', async () => {
+    for (const [kind, name] of providedOf(machine)) {
+      const implementation = machine.implementations[kind][name] as (() => void) & AnyActorLogic;
+      const failure =
+        kind === 'actors'
+          ? new Promise(failed => {
+              const actor = createActor(implementation);
+              actor.subscribe({ error: failed });
+              actor.start();
+            })
+          : Promise.resolve().then(implementation).catch(String);
+      expect(String(await failure)).toBe(`Error: ${machine.id}: ${kind.slice(0, -1)} '${name}' was not provided`);
+    }
+  });
+});
+
+type Kind = 'actions' | 'actors' | 'delays';
+
+/** What has to be provided: delays, actors that are no machines, and actions that XState does not carry out itself. */
+function providedOf({ implementations }: AnyStateMachine): [Kind, string][] {
+  const isEffect = (action: unknown): boolean => (action as { type?: string }).type === undefined;
+  return [
+    ...Object.entries(implementations.actions).flatMap(([name, action]): [Kind, string][] => (isEffect(action) ? [['actions', name]] : [])),
+    ...Object.entries(implementations.actors).flatMap(([name, actor]): [Kind, string][] =>
+      actor instanceof StateMachine ? [] : [['actors', name]],
+    ),
+    ...Object.keys(implementations.delays).map((name): [Kind, string] => ['delays', name]),
+  ];
+}
+
+describe('the wiring', () => {
+  const random = { fraction: () => 0, token: () => '', id: () => '' };
+  const supervisor = wire(
+    { clock: realClock, chance: random, programs: {} as never, network: tcp, environment: {}, workingDirectory: '/' },
+    parse(spearletSchema, {}, 'options'),
+    createEngine(realClock, createLogger(false), () => null as never),
+    charts,
+  ) as AnyStateMachine;
+  const instance = supervisor.implementations.actors.instance as AnyStateMachine;
+  const connection = instance.implementations.actors.connection as AnyStateMachine;
+  const wired = { supervisor, instance, connection };
+
+  const missing = (chart: AnyStateMachine, running: AnyStateMachine): string[] =>
+    providedOf(chart).flatMap(([kind, name]) => (running.implementations[kind][name] === chart.implementations[kind][name] ? name : []));
+
+  describe.each(Object.keys(wired) as (keyof typeof wired)[])('of the %s', id => {
+    const chart = charts[id] as AnyStateMachine;
+
+    test('provides every action, actor and delay', () => {
+      expect(missing(chart, wired[id])).toEqual([]);
+    });
+
+    test('is found out where it forgets any of them', () => {
+      for (const [kind, name] of providedOf(chart)) {
+        const forgetful = wired[id].provide({ [kind]: { [name]: chart.implementations[kind][name] } } as never);
+        expect(missing(chart, forgetful)).toEqual([name]);
+      }
+    });
+  });
+
+  test('runs the same connection at the shared listener', () => {
+    expect(supervisor.implementations.actors.connection).toBe(connection);
   });
 });

@@ -1,6 +1,7 @@
-// What a state's card and an edge's label say: name, description, invokes, actions, and the transitions that leave no state.
-// It knows nothing of where they will stand.
-import type { Kind, State, Transition } from './chart.ts';
+// What a state's card and an edge's label say: name, description, invokes, actions, transitions. A transition that leaves no
+// state stands in the card, and so does one by which a whole group of states is left: labels of these would need the width
+// of several pages. It knows nothing of where cards and labels will stand.
+import { isWithin, type Kind, type State, type Transition } from './chart.ts';
 import { type Line, sizes, wrap } from './text.ts';
 
 /** Transitions of one kind between the same two states: one line on the drawing. */
@@ -12,7 +13,12 @@ export interface Edge {
   readonly transitions: readonly Transition[];
 }
 
-export function cardLines(state: State, within: readonly Transition[], width: number): Line[] {
+/** Whether a transition is told in the card of its source, and not on a label of its own. */
+export function isInCard({ states }: State, { source, targets }: Transition, groupsInCard: boolean): boolean {
+  return targets.length === 0 || (groupsInCard && states.length > 0 && targets.every(target => !isWithin(target, source)));
+}
+
+export function cardLines(state: State, own: readonly Transition[], width: number): Line[] {
   const note = (text: string) => wrap(text, width, { role: 'note', size: sizes.text }, 10);
   return [
     { text: state.name, role: 'name', size: sizes.name, indent: 0 },
@@ -22,7 +28,7 @@ export function cardLines(state: State, within: readonly Transition[], width: nu
     ...(state.invokes.length > 0 ? note(`invokes ${state.invokes.join(', ')}`) : []),
     ...(state.entry.length > 0 ? note(`entry / ${state.entry.join(', ')}`) : []),
     ...(state.exit.length > 0 ? note(`exit / ${state.exit.join(', ')}`) : []),
-    ...within.flatMap(each => transitionLines(each, width, true)),
+    ...own.flatMap(each => transitionLines(each, width, true)),
   ];
 }
 
@@ -37,7 +43,8 @@ export function textOf({ event, guard, actions }: Transition): string {
 function transitionLines(transition: Transition, width: number, inOne: boolean): Line[] {
   const { id, kind, event, guard, actions } = transition;
   const style = { role: kind, size: sizes.text, edge: id };
-  if (inOne) return wrap(textOf(transition), width, style, 10);
+  const to = transition.targets.map(target => ` → ${target.split('.').at(-1)}`).join('');
+  if (inOne) return wrap(`${textOf(transition)}${to}`, width, style, 10);
   return [
     ...wrap(`${event}${guard === null ? '' : ` [${guard}]`}`, width, style, 10),
     ...(actions.length === 0 ? [] : wrap(`/ ${actions.join(', ')}`, width, { ...style, role: 'actions' }, 10)),

@@ -7,20 +7,21 @@ import { heightOf, type Line, widthOf } from './text.ts';
 /** GitHub shows a README 830 to 1000 px wide; at this width and its margins 12 px letters are shown no smaller than 10 px. */
 const widest = 940;
 
-const widths: Omit<Form, 'seed'>[] = [
+const widths: Omit<Form, 'seed' | 'compact'>[] = [
   { cardWidth: 240, labelWidth: 170 },
   { cardWidth: 200, labelWidth: 170 },
   { cardWidth: 170, labelWidth: 150 },
+  { cardWidth: 140, labelWidth: 130 },
 ];
 
 /** So many seeds are tried in any case, and so many as long as nothing is narrow enough. */
-const seeds = { least: 4, most: 16 } as const;
+const seeds = { least: 2, most: 16 } as const;
 
-export async function choose(chart: Chart): Promise<Layout> {
+export async function choose(chart: Chart, compact = false): Promise<Layout> {
   let best: { layout: Layout; cost: number } | null = null;
   for (let seed = 1; seed <= seeds.least || (seed <= seeds.most && best!.layout.width > widest); seed += 1)
     for (const width of widths) {
-      const layout = await layOut(chart, { ...width, seed });
+      const layout = await layOut(chart, { ...width, compact, seed });
       const cost = layout.height + 100 * Math.max(0, layout.width - widest) + 120 * crossings(layout);
       if (best === null || cost < best.cost) best = { layout, cost };
     }

@@ -1,6 +1,6 @@
 // Where everything stands: a chart's cards, edges and labels are given to ELK, which answers with places in whole pixels.
 import ElkConstructor, { type ElkExtendedEdge, type ElkNode, type LayoutOptions } from 'elkjs/lib/elk.bundled.js';
-import { cardLines, type Edge, edgesOf, labelLines } from './card.ts';
+import { cardLines, type Edge, edgesOf, isInCard, labelLines } from './card.ts';
 import { type Chart, isWithin, type State, statesOf } from './chart.ts';
 import { blockSize, type Line } from './text.ts';
 
@@ -39,6 +39,8 @@ export interface Layout {
 export interface Form {
   readonly cardWidth: number;
   readonly labelWidth: number;
+  /** Little space between things; transitions by which a whole group is left have labels like all others. */
+  readonly compact: boolean;
   /** ELK starts from chance; the same seed gives the same layout. */
   readonly seed: number;
 }
@@ -57,15 +59,16 @@ export async function layOut(chart: Chart, form: Form): Promise<Layout> {
 
 async function place(chart: Chart, form: Form, widths: ReadonlyMap<string, number>): Promise<Layout> {
   // ELK hands no option down: every parent gets them all.
-  const options = { ...layoutOptions, 'elk.randomSeed': String(form.seed) };
+  const options = { ...layoutOptions, ...(form.compact ? compactOptions : {}), 'elk.randomSeed': String(form.seed) };
   const lines = new Map<string, Line[]>();
   const labels = new Map<string, Line[]>();
   const edges = edgesOf(chart.transitions);
+  const sources = new Map(statesOf(chart.root).map(state => [state.id, state]));
   const nodeOf = (state: State): ElkNode => {
-    const within = chart.transitions.filter(each => each.source === state.id && each.targets.length === 0);
+    const told = chart.transitions.filter(each => each.source === state.id && isInCard(state, each, !form.compact));
     const own = cardLines(
       state,
-      within,
+      told,
       Math.max(state === chart.root ? rootWidth : form.cardWidth, (widths.get(state.id) ?? 0) - 2 * padding.x),
     );
     lines.set(state.id, own);
@@ -84,7 +87,9 @@ async function place(chart: Chart, form: Form, widths: ReadonlyMap<string, numbe
       children: [...start, ...state.states.map(nodeOf)],
       layoutOptions: {
         ...options,
-        'elk.padding': `[top=${size.height + 8},left=14,bottom=14,right=14]`,
+        'elk.padding': form.compact
+          ? `[top=${size.height},left=10,bottom=8,right=10]`
+          : `[top=${size.height + 8},left=14,bottom=14,right=14]`,
         'elk.nodeSize.constraints': 'MINIMUM_SIZE',
         // Width and height change places here: ELK lays out downwards by turning everything, and forgets to turn this.
         'elk.nodeSize.minimum': `(${size.height},${size.width})`,
@@ -93,14 +98,15 @@ async function place(chart: Chart, form: Form, widths: ReadonlyMap<string, numbe
   };
   const root = nodeOf(chart.root);
   const elkEdges: ElkExtendedEdge[] = edges.map(edge => {
-    const own = labelLines(edge, form.labelWidth);
+    const own = isInCard(sources.get(edge.source)!, edge.transitions[0]!, !form.compact) ? [] : labelLines(edge, form.labelWidth);
     labels.set(edge.id, own);
     const { width, height } = blockSize(own);
+    const text = { text: edge.id, width: width + 12, height: height + 6, layoutOptions: { 'elk.edgeLabels.inline': 'true' } };
     return {
       id: edge.id,
       sources: [isWithin(edge.target, edge.source) ? `ring ${edge.source}` : edge.source],
       targets: [`${edge.kind} ${edge.target}`],
-      labels: [{ text: edge.id, width: width + 12, height: height + 6, layoutOptions: { 'elk.edgeLabels.inline': 'true' } }],
+      labels: own.length === 0 ? [] : [text],
     };
   });
   // Regions that run at once have no edges between them: these, which are not drawn, make them stand one below another.
@@ -119,6 +125,13 @@ async function place(chart: Chart, form: Form, widths: ReadonlyMap<string, numbe
   });
   return read(placed, statesOf(chart.root), edges, lines, labels);
 }
+
+const compactOptions: LayoutOptions = {
+  'elk.spacing.edgeEdge': '7',
+  'elk.layered.spacing.nodeNodeBetweenLayers': '7',
+  'elk.layered.spacing.edgeNodeBetweenLayers': '6',
+  'elk.layered.spacing.edgeEdgeBetweenLayers': '6',
+};
 
 const layoutOptions: LayoutOptions = {
   'elk.algorithm': 'layered',

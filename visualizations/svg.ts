@@ -1,4 +1,5 @@
-// A layout as one SVG for light and dark: cards, edges that differ by colour and dash, a legend. It decides colours, not places.
+// A layout as one SVG: cards, edges that differ by colour and dash, a legend. It decides colours, not places. Colours are plain
+// attributes, light ones, so that every viewer shows them; a style sheet overrides them in the dark where a viewer knows CSS.
 import { textOf } from './card.ts';
 import type { Kind, State } from './chart.ts';
 import { type Box, type Card, type Layout, type Point, padding, type Route } from './layout.ts';
@@ -24,28 +25,47 @@ const shades = {
 
 const margin = 12;
 
-export function svgOf(layout: Layout): string {
-  const legend = legendOf(layout.width + 2 * margin);
+const light = (shade: keyof typeof shades): string => shades[shade][0];
+const edgePaint = (kind: Kind): string =>
+  `fill="none" stroke="${kinds[kind].light}" stroke-width="1.6"${kinds[kind].dash === 'none' ? '' : ` stroke-dasharray="${kinds[kind].dash}"`}`;
+/** The attributes of every kind of shape; its class names the rule for the dark. */
+const paint = {
+  canvas: `fill="${light('canvas')}"`,
+  card: `fill="${light('card')}" stroke="${light('border')}"`,
+  leaf: `fill="${light('leaf')}" stroke="${light('border')}"`,
+  inner: `fill="none" stroke="${light('border')}"`,
+  dot: `fill="${light('text')}"`,
+  start: `fill="none" stroke="${light('text')}"`,
+  ring: `fill="${light('canvas')}" stroke="${light('text')}" stroke-width="1.6"`,
+} as const;
+const inkOf = (role: Line['role']): string =>
+  role in kinds ? kinds[role as Kind].light : light(role === 'description' || role === 'actions' ? 'muted' : 'text');
+const fonts = '-apple-system, Segoe UI, Helvetica, Arial, Liberation Sans, sans-serif';
+
+export function svgOf(layout: Layout, name = layout.cards[0]!.state.name): string {
+  const legend = legendOf(layout, layout.width + 2 * margin);
   const width = layout.width + 2 * margin;
   const height = layout.height + 2 * margin + legend.height;
   const root = layout.cards[0]!.state;
   const body = [
     ...layout.cards.map(cardShape),
-    ...layout.initials.map(points => `<path class="start" d="${pathOf(points)}" marker-end="url(#to-start)"/>`),
-    ...layout.dots.map(box => `<circle class="dot" cx="${box.x + box.width / 2}" cy="${box.y + box.height / 2}" r="${box.width / 2}"/>`),
+    ...layout.initials.map(points => `<path class="start" d="${pathOf(points)}" marker-end="url(#to-start)" ${paint.start}/>`),
+    ...layout.dots.map(
+      box => `<circle class="dot" cx="${box.x + box.width / 2}" cy="${box.y + box.height / 2}" r="${box.width / 2}" ${paint.dot}/>`,
+    ),
     ...layout.routes.map(routeShape),
     ...layout.rings.map(
-      box => `<circle class="ring" cx="${box.x + box.width / 2}" cy="${box.y + box.height / 2}" r="${box.width / 2 - 1}"/>`,
+      box => `<circle class="ring" cx="${box.x + box.width / 2}" cy="${box.y + box.height / 2}" r="${box.width / 2 - 1}" ${paint.ring}/>`,
     ),
     ...layout.cards.map(cardText),
     ...layout.routes.map(labelShape),
   ];
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" class="statechart" role="img" aria-labelledby="${root.name}-title">`,
-    `<title id="${root.name}-title">${escaped(`Statechart ${root.name}. ${root.description}`)}</title>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" class="statechart" role="img" aria-labelledby="${name}-title" font-family="${fonts}">`,
+    `<title id="${name}-title">${escaped(`Statechart ${root.name}. ${root.description}`)}</title>`,
     `<style>${style()}</style>`,
     `<defs>${[...Object.keys(kinds), 'start'].map(markerOf).join('')}</defs>`,
-    `<rect class="canvas" width="${width}" height="${height}"/>`,
+    `<rect class="canvas" width="${width}" height="${height}" ${paint.canvas}/>`,
     `<g class="legend">${legend.shapes.join('')}</g>`,
     `<g transform="translate(${margin} ${legend.height + margin})">`,
     ...body,
@@ -54,37 +74,35 @@ export function svgOf(layout: Layout): string {
     '',
   ]
     .join('\n')
-    .replaceAll(/(id="|url\(#)to-/g, `$1${root.name}-to-`); // Several drawings may stand on one page.
+    .replaceAll(/(id="|url\(#)to-/g, `$1${name}-to-`); // Several drawings may stand on one page.
 }
 
+/** What is enhanced where a viewer knows CSS: dark colours, and text that interrupts an edge which runs behind a parent's text. */
 function style(): string {
-  const variables = (shade: 0 | 1) =>
-    [
-      ...Object.entries(shades).map(([name, pair]) => `--${name}:${pair[shade]}`),
-      ...Object.entries(kinds).map(([name, { light, dark }]) => `--${name}:${shade === 0 ? light : dark}`),
-    ].join(';');
-  const each = Object.entries(kinds).map(
-    ([name, { dash }]) =>
-      `.edge.${name} path{stroke:var(--${name});stroke-dasharray:${dash}}.edge.${name} rect{stroke:var(--${name})}text.${name},marker.${name}{fill:var(--${name})}`,
-  );
+  const dark = (shade: keyof typeof shades): string => shades[shade][1];
+  const rules = [
+    `.canvas{fill:${dark('canvas')}}.card{fill:${dark('card')};stroke:${dark('border')}}.leaf{fill:${dark('leaf')}}.inner{stroke:${dark('border')}}`,
+    `.dot{fill:${dark('text')}}.start{stroke:${dark('text')}}.ring{fill:${dark('canvas')};stroke:${dark('text')}}`,
+    `.arrow.start{fill:${dark('text')};stroke:none}.edge rect{fill:${dark('canvas')}}`,
+    `text{fill:${dark('text')}}text.description,text.actions{fill:${dark('muted')}}.over text{stroke:${dark('card')}}`,
+    ...Object.entries(kinds).map(
+      ([name, { dark: ink }]) => `.edge.${name} path,.edge.${name} rect{stroke:${ink}}text.${name},.arrow.${name}{fill:${ink}}`,
+    ),
+  ];
+  const scoped = rules.map(rule => rule.replaceAll(/(^|[},])(?=[.a-z])/g, '$1.statechart '));
   return [
-    `.statechart{color-scheme:light dark;${variables(0)}}`,
-    `@media (prefers-color-scheme:dark){.statechart{${variables(1)}}}`,
-    '.statechart{font-family:-apple-system,"Segoe UI",Helvetica,Arial,"Liberation Sans",sans-serif;fill:var(--text)}',
-    '.name{font-weight:600}.description{fill:var(--muted);font-style:italic}.actions{fill:var(--muted)}',
-    // An edge that has to run behind a parent's text is interrupted there.
-    '.over text{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}',
-    '.canvas{fill:var(--canvas)}.card{fill:var(--card);stroke:var(--border)}.card.leaf,.inner{fill:var(--leaf);stroke:var(--border)}',
-    '.card.region{stroke-dasharray:6 4}.inner{fill:none}.dot,marker.start{fill:var(--text)}.start{fill:none;stroke:var(--text)}',
-    '.ring{fill:var(--canvas);stroke:var(--text);stroke-width:1.6}',
-    '.edge path{fill:none;stroke-width:1.6}.edge rect{fill:var(--canvas)}',
-    ...each,
+    '.statechart{color-scheme:light dark}',
+    `@supports (paint-order:stroke){.statechart .over text{paint-order:stroke;stroke:${light('card')};stroke-width:4px;stroke-linejoin:round}}`,
+    `@media (prefers-color-scheme:dark){\n${scoped.join('\n')}\n}`,
   ].join('\n');
 }
 
 function markerOf(name: string): string {
-  return `<marker id="to-${name}" class="${name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>`;
+  return `<marker id="to-${name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path class="arrow ${name}" d="M0 0L8 4L0 8z" fill="${name === 'start' ? light('text') : kinds[name as Kind].light}"/></marker>`;
 }
+
+/** The border of a region that runs beside others. */
+const dashed = ' stroke-dasharray="6 4"';
 
 function cardShape({ state, x, y, width, height }: Card, _index: number, cards: readonly Card[]): string {
   const region = cards.some(({ state: other }) => other.type === 'parallel' && other.states.includes(state));
@@ -92,7 +110,8 @@ function cardShape({ state, x, y, width, height }: Card, _index: number, cards: 
   const rect = (inset: number, attributes: string) =>
     `<rect ${attributes} x="${x + inset}" y="${y + inset}" width="${width - 2 * inset}" height="${height - 2 * inset}" rx="${8 - inset}"/>`;
   const title = `<title>${escaped(titleOf(state))}</title>`;
-  return `<g>${title}${rect(0, `data-state="${escaped(state.id)}" class="${classes}"`)}${state.type === 'final' ? rect(3, 'class="inner"') : ''}</g>`;
+  const look = `${state.states.length === 0 ? paint.leaf : paint.card}${region ? dashed : ''}`;
+  return `<g>${title}${rect(0, `data-state="${escaped(state.id)}" class="${classes}" ${look}`)}${state.type === 'final' ? rect(3, `class="inner" ${paint.inner}`) : ''}</g>`;
 }
 
 function titleOf(state: State): string {
@@ -106,12 +125,12 @@ function cardText({ state, x, y, lines }: Card): string {
 
 function routeShape({ edge, points }: Route): string {
   const title = edge.transitions.map(each => `${edge.source} → ${edge.target}: ${textOf(each)}`).join('\n');
-  return `<g class="edge ${edge.kind}" data-edge="${escaped(idsOf(edge.transitions))}"><title>${escaped(title)}</title><path d="${pathOf(points)}" marker-end="url(#to-${edge.kind})"/></g>`;
+  return `<g class="edge ${edge.kind}" data-edge="${escaped(idsOf(edge.transitions))}"><title>${escaped(title)}</title><path d="${pathOf(points)}" marker-end="url(#to-${edge.kind})" ${edgePaint(edge.kind)}/></g>`;
 }
 
 function labelShape({ edge, label }: Route): string {
   if (!label) return '';
-  const rect = `<rect x="${label.x}" y="${label.y}" width="${label.width}" height="${label.height}" rx="4"/>`;
+  const rect = `<rect x="${label.x}" y="${label.y}" width="${label.width}" height="${label.height}" rx="4" fill="${light('canvas')}" stroke="${kinds[edge.kind].light}"/>`;
   return `<g class="edge ${edge.kind}" data-edge="${escaped(idsOf(edge.transitions))}">${rect}${linesShape(label.lines, label.x + 6, label.y + 3)}</g>`;
 }
 
@@ -119,18 +138,22 @@ function idsOf(transitions: readonly { id: string }[]): string {
   return transitions.map(({ id }) => id).join(' ');
 }
 
+const fontOf = (role: Line['role']): string =>
+  role === 'name' ? ' font-weight="600"' : role === 'description' ? ' font-style="italic"' : '';
+
 function linesShape(lines: readonly Line[], x: number, top: number): string {
   let y = top;
   return lines
     .map(line => {
       y += heightOf(line);
       const edge = line.edge === undefined ? '' : ` data-edge="${escaped(line.edge)}"`;
-      return `<text class="${line.role}"${edge} x="${x + line.indent}" y="${y - 4}" font-size="${line.size}">${escaped(line.text)}</text>`;
+      return `<text class="${line.role}"${edge} x="${x + line.indent}" y="${y - 4}" font-size="${line.size}" fill="${inkOf(line.role)}"${fontOf(line.role)}>${escaped(line.text)}</text>`;
     })
     .join('');
 }
 
-function legendOf(width: number): { height: number; shapes: string[] } {
+/** Explains what the drawing holds, and nothing else. */
+function legendOf({ cards, rings, routes }: Layout, width: number): { height: number; shapes: string[] } {
   const shapes: string[] = [];
   let x = margin;
   let y = margin;
@@ -140,20 +163,34 @@ function legendOf(width: number): { height: number; shapes: string[] } {
       x = margin;
       y += 20;
     }
-    shapes.push(sample({ x, y, width: 28, height: 16 }), `<text x="${x + 34}" y="${y + 12}" font-size="${sizes.text}">${text}</text>`);
+    shapes.push(
+      sample({ x, y, width: 28, height: 16 }),
+      `<text x="${x + 34}" y="${y + 12}" font-size="${sizes.text}" fill="${light('text')}">${text}</text>`,
+    );
     x += needed;
   };
-  add(box => `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5"/>`, 'state');
-  for (const [kind, { legend }] of Object.entries(kinds))
-    add(box => `<g class="edge ${kind}"><path d="M${box.x} ${box.y + 8}h${box.width}" marker-end="url(#to-${kind})"/></g>`, legend);
-  add(box => `<circle class="dot" cx="${box.x + 14}" cy="${box.y + 8}" r="5"/>`, 'starts here');
-  add(box => `<circle class="ring" cx="${box.x + 14}" cy="${box.y + 8}" r="4"/>`, 'from any state within');
-  add(
-    box =>
-      `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5"/><rect class="inner" x="${box.x + 3}" y="${box.y + 3}" width="22" height="10" rx="3"/>`,
-    'final',
-  );
-  add(box => `<rect class="card region" x="${box.x}" y="${box.y}" width="28" height="16" rx="5"/>`, 'one of several regions at once');
+  add(box => `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5" ${paint.leaf}/>`, 'state');
+  const used = new Set([...routes.map(({ edge }) => edge.kind), ...cards.flatMap(({ lines }) => lines.map(({ role }) => role))]);
+  for (const [kind, { legend }] of Object.entries(kinds).filter(([name]) => used.has(name as Kind)))
+    add(
+      box =>
+        `<g class="edge ${kind}"><path d="M${box.x} ${box.y + 8}h${box.width}" marker-end="url(#to-${kind})" ${edgePaint(kind as Kind)}/></g>`,
+      legend,
+    );
+  add(box => `<circle class="dot" cx="${box.x + 14}" cy="${box.y + 8}" r="5" ${paint.dot}/>`, 'starts here');
+  if (rings.length > 0)
+    add(box => `<circle class="ring" cx="${box.x + 14}" cy="${box.y + 8}" r="4" ${paint.ring}/>`, 'from any state within');
+  if (cards.some(({ state }) => state.type === 'final'))
+    add(
+      box =>
+        `<rect class="card leaf" x="${box.x}" y="${box.y}" width="28" height="16" rx="5" ${paint.leaf}/><rect class="inner" x="${box.x + 3}" y="${box.y + 3}" width="22" height="10" rx="3" ${paint.inner}/>`,
+      'final',
+    );
+  if (cards.some(({ state }) => state.type === 'parallel'))
+    add(
+      box => `<rect class="card region" x="${box.x}" y="${box.y}" width="28" height="16" rx="5" ${paint.card}${dashed}/>`,
+      'one of several regions at once',
+    );
   return { height: y + 20, shapes };
 }
 

@@ -4,8 +4,8 @@ import { fromPromise } from 'xstate';
 import type { ConnectionName, Verdict } from '../../machines/connection.ts';
 
 export interface AuthenticateDeps {
-  /** What the connection claimed, and what is true; `elsewhere`: of an instance that the shared listener only leads to. */
-  facts(name: ConnectionName): { claimed: { instanceId: string; token: string }; instanceId: string; token: string; elsewhere: boolean };
+  /** What the connection claimed, and what is true; `routed`: the shared listener accepted it and only routes it to its instance. */
+  facts(name: ConnectionName): { claimed: { instanceId: string; token: string }; instanceId: string; token: string; routed: boolean };
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -15,9 +15,9 @@ const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), dig
 
 export const authenticate = (deps: AuthenticateDeps) =>
   fromPromise<{ verdict: Verdict }, ConnectionName>(({ input }) => {
-    const { claimed, instanceId, token, elsewhere } = deps.facts(input);
+    const { claimed, instanceId, token, routed } = deps.facts(input);
     const sameInstance = isSame(claimed.instanceId, instanceId);
     const sameToken = isSame(claimed.token, token);
-    const right = elsewhere ? 'elsewhere' : 'genuine';
+    const right = routed ? 'routed' : 'genuine';
     return Promise.resolve({ verdict: sameInstance && sameToken ? right : 'foreign' });
   });

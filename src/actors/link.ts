@@ -93,7 +93,7 @@ export const link = (deps: LinkDeps) =>
 
     receive(command => {
       switch (command.type) {
-        case 'look': {
+        case 'check': {
           // While we do not read, only writing shows whether the other end is still there.
           if (link.paused) link.send('Heartbeat', (nextBeat += 1), '');
           const heard = beat === null ? deps.clock.now() - link.heardAt < deps.heartbeatInterval : link.heardAt >= beat.at;
@@ -101,7 +101,7 @@ export const link = (deps: LinkDeps) =>
           sendBack({ type: heard ? 'link.heard' : 'link.silent' });
           break;
         }
-        case 'beat':
+        case 'heartbeat':
           nextBeat += 1;
           beat = { id: nextBeat, at: deps.clock.now() };
           link.send('Heartbeat', nextBeat, '');
@@ -133,6 +133,6 @@ export function refuse({ link, authId }: Peer, because: 'refused' | 'claimed'): 
 }
 
 /** Tells the other end what was wrong with what it sent. */
-export function complain({ link }: Peer, code: string, message: string): void {
+export function sendError({ link }: Peer, code: string, message: string): void {
   if (code !== 'LINK_LOST') link.send('Error', 1, JSON.stringify({ code, message }));
 }

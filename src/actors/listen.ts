@@ -1,4 +1,4 @@
-// The effects `listen` and `reception`: open the listener of one incarnation, or attend the shared one, and hand over who
+// The effects `listen` and `sharedListener`: open the listener of one incarnation, or attend the shared one, and hand over who
 // connects. They know nothing of tokens.
 import { type EventObject, fromCallback } from 'xstate';
 import type { InstanceEvent, ListenerCommand } from '../../machines/instance.ts';
@@ -56,13 +56,13 @@ export const listen = (deps: ListenDeps) =>
     });
   });
 
-export interface ReceptionDeps {
+export interface SharedListenerDeps {
   attend(accepted: (wire: Wire) => void): () => void;
   accept: AcceptDeps;
   release(peer: Peer): void;
 }
 
-export const reception = (deps: ReceptionDeps) =>
+export const sharedListener = (deps: SharedListenerDeps) =>
   fromCallback<EventObject, unknown, SupervisorEvent>(({ sendBack }) => {
     const leave = deps.attend(wire => {
       const peer = accept(deps.accept, wire);

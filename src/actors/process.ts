@@ -3,6 +3,7 @@
 import { fromCallback } from 'xstate';
 import type { InstanceEvent, ProcessCommand } from '../../machines/instance.ts';
 import { reasonOf } from '../errors.ts';
+import type { Exit } from '../exit.ts';
 import type { Memory, MemoryWatch } from '../process/memory.ts';
 import type { Output } from '../process/output.ts';
 import type { Program, RunningProgram, Spawn } from '../process/spawn.ts';
@@ -15,7 +16,7 @@ export interface ProcessDeps {
   program(instanceId: string): { program: Program; output: Output; maxMemory: number | undefined } | null;
   started(instanceId: string, running: RunningProgram): void;
   spawned(instanceId: string, pid: number): void;
-  exited(instanceId: string): void;
+  exited(instanceId: string, exit: Exit): void;
   ended(instanceId: string, ending: Ending): void;
   /** So many bytes were in use. */
   measured(instanceId: string, bytes: number): void;
@@ -52,19 +53,15 @@ export const runProgram = (deps: ProcessDeps) =>
         const found = deps.program(instanceId);
         if (found === null) {
           external = true;
-          sendBack({ type: 'process.spawned', pid: null });
           return;
         }
         const { program, output, maxMemory: limit } = found;
         running = deps.spawn(program, output, {
-          spawned(pid) {
-            deps.spawned(instanceId, pid);
-            sendBack({ type: 'process.spawned', pid });
-          },
+          spawned: pid => deps.spawned(instanceId, pid),
           failed,
           exited(exit) {
             unwatch();
-            deps.exited(instanceId);
+            deps.exited(instanceId, exit);
             sendBack({ type: 'process.exited', ...exit });
             // Where trees are not looked after, nothing else will be told.
             if (running?.tree === null) sendBack({ type: 'process.ended', left: 0 });
@@ -100,7 +97,7 @@ export const runProgram = (deps: ProcessDeps) =>
 
     receive(command => {
       if (command.type === 'spawn') start();
-      else if (command.type === 'look') {
+      else if (command.type === 'scan') {
         measure();
         void running?.tree?.look();
       } else if (external) {

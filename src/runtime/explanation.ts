@@ -18,7 +18,7 @@ export interface Wait {
 }
 
 export interface ExplainedState {
-  /** The path of the state in its chart, like `running.connected.ready`. */
+  /** The path of the state in its chart, like `running.started.connected.ready`. */
   readonly state: string;
   readonly since: number;
   /** What the chart says of it. */

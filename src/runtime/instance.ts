@@ -1,6 +1,6 @@
 // The handle of one instance that a caller holds, and the words for what becomes of it.
 import { distinctUntilChanged, Observable } from 'rxjs';
-import type { Cause, Rung } from '../../machines/instance.ts';
+import type { Cause, StopStage } from '../../machines/instance.ts';
 import { isolated, logged } from '../observe/isolated.ts';
 import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
 import { stopOptionsSchema } from '../options.ts';
@@ -36,10 +36,10 @@ export interface ExitReport {
   readonly message: string;
   /** From spawn to exit, in ms. */
   readonly uptime: number;
-  /** The step of the ladder that ended it; null where it ended by itself, or had no program. */
-  readonly rung: Rung | null;
-  /** When each step was reached, in ms since it had to end. */
-  readonly rungs: Readonly<Partial<Record<Rung, number>>>;
+  /** The last stop stage that was reached; null where the program ended by itself, or where there was no program. */
+  readonly stopStage: StopStage | null;
+  /** When each stop stage was reached, in ms since the program had to end. */
+  readonly stopStages: Readonly<Partial<Record<StopStage, number>>>;
   /**
    * The most memory its processes were seen to use, in bytes: sampled where there is a `maxMemory`, else measured once, when
    * it had to end. Null where that was too late.
@@ -89,7 +89,7 @@ export function stateOf(value: unknown): InstanceState {
     const key = typeof at === 'string' ? at : Object.keys(at as object)[0]!;
     if ((instanceStates as readonly string[]).includes(key)) state = key as InstanceState;
     else if (key === 'exiting' || key === 'ended') state = 'stopping';
-    else if (key === 'fallen') state = 'backoff';
+    else if (key === 'failed') state = 'backoff';
     at = typeof at === 'string' ? undefined : (at as Record<string, unknown>)[key];
   }
   return state;

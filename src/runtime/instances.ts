@@ -20,7 +20,7 @@ import { newRun } from './run.ts';
 /** Random hexadecimal digits of an id. It is also the mark by which a host knows its processes: hosts must not share one. */
 const ID_DIGITS = 16;
 /** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
-const FAULT_GRACE = 400;
+const FAILURE_GRACE = 400;
 
 export interface InstancesDeps {
   readonly options: ParsedOptions;
@@ -92,7 +92,7 @@ export function createInstances({
         options,
         deadlines,
         reconnectWindow: options.reconnectWindow,
-        work: happened => actor?.send({ type: `work.${happened}` }),
+        work: happened => actor?.send({ type: happened === 'begun' ? 'activity.started' : 'activity.idle' }),
         unanswered(taskId) {
           engine.unresponsive(record, taskId);
           actor?.send({ type: 'agent.unresponsive' });
@@ -142,13 +142,13 @@ export function createInstances({
       type: 'start',
       instance: {
         instanceId: id,
-        place,
+        actorId: place,
         external: spec === null,
         restart: spec?.restart ?? 'temporary',
         onUnresponsive: spec?.onUnresponsive ?? 'leave',
         intensity: options.restart.intensity,
         misses: options.heartbeat.misses,
-        grace: Math.min(options.grace, FAULT_GRACE),
+        failureGrace: Math.min(options.grace, FAILURE_GRACE),
       },
     });
     actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];

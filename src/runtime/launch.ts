@@ -42,8 +42,9 @@ export function createLaunch({ world, options, engine, hold, hinting }: LaunchDe
       record.run.spawnedAt = clock.now();
       engine.spawned(record);
     },
-    exited(instanceId) {
+    exited(instanceId, exit) {
       runOf(instanceId).exitedAt = clock.now();
+      runOf(instanceId).exit = exit;
     },
     ended(instanceId, ending) {
       runOf(instanceId).ending = ending;

@@ -1,5 +1,5 @@
 // The end of an incarnation in words: the report a caller gets, and the error of a start that came to nothing.
-import type { Cause, InstanceContext, Rung } from '../../machines/instance.ts';
+import type { Cause, InstanceContext, StopStage } from '../../machines/instance.ts';
 import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
 import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
@@ -27,14 +27,14 @@ export const stderrLines = (stderr: string): string[] =>
 
 /** What every report says, whatever has become of the chart. */
 export const factsOf = (record: InstanceRecord, clock: Clock) => {
-  const { spawnedAt, exitedAt, rungs, peakMemory, ending, program } = record.run;
+  const { spawnedAt, exitedAt, stopStages, peakMemory, ending, program } = record.run;
   const left = ending?.left ?? program?.tree?.leftovers() ?? [];
   return {
     ...idsOf(record),
     pid: record.pid,
     uptime: spawnedAt === null ? 0 : Math.round((exitedAt ?? clock.now()) - spawnedAt),
-    rung: (Object.keys(rungs) as Rung[]).at(-1) ?? null,
-    rungs,
+    stopStage: (Object.keys(stopStages) as StopStage[]).at(-1) ?? null,
+    stopStages,
     peakMemory,
     // A process names itself as it likes.
     left: left.map(({ pid, command }) => ({ pid, command: printable(command, COMMAND) })),
@@ -44,11 +44,11 @@ export const factsOf = (record: InstanceRecord, clock: Clock) => {
   };
 };
 
-export const reportOf = (record: InstanceRecord, { exit, cause, incarnation }: InstanceContext, clock: Clock): ExitReport => ({
+export const reportOf = (record: InstanceRecord, { cause, incarnation }: InstanceContext, clock: Clock): ExitReport => ({
   ...factsOf(record, clock),
   incarnation,
-  code: exit?.exitCode ?? null,
-  signal: exit?.signal ?? null,
+  code: record.run.exit?.exitCode ?? null,
+  signal: record.run.exit?.signal ?? null,
   reason: cause?.reason ?? 'internal',
   message: cause?.message ?? 'ended for no known cause',
 });

@@ -1,6 +1,6 @@
 // What is known of one incarnation of a program while it lasts, for its report.
-import type { Rung } from '../../machines/instance.ts';
-import type { RunningProgram } from '../process/spawn.ts';
+import type { StopStage } from '../../machines/instance.ts';
+import type { Exit, RunningProgram } from '../process/spawn.ts';
 import type { Ending } from '../process/tree.ts';
 
 /** Times are the clock's. */
@@ -10,9 +10,10 @@ export interface Run {
   hadSession: boolean;
   spawnedAt: number | null;
   exitedAt: number | null;
-  /** When it first had to end, and each rung of that, in ms from then. */
+  exit: Exit | null;
+  /** When the program first had to end, and when each stop stage was reached, in ms from then. */
   endingSince: number | null;
-  readonly rungs: Partial<Record<Rung, number>>;
+  readonly stopStages: Partial<Record<StopStage, number>>;
   /** The most that was measured, in bytes. */
   peakMemory: number | null;
   /** What was left of its tree; null until that is known. */
@@ -24,8 +25,9 @@ export const newRun = (): Run => ({
   hadSession: false,
   spawnedAt: null,
   exitedAt: null,
+  exit: null,
   endingSince: null,
-  rungs: {},
+  stopStages: {},
   peakMemory: null,
   ending: null,
 });

@@ -4,8 +4,8 @@ import { type ConnectionName, connectionMachine } from '../../machines/connectio
 import { type InstanceContext, instanceMachine } from '../../machines/instance.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { authenticate } from '../actors/authenticate.ts';
-import { complain, link, refuse } from '../actors/link.ts';
-import { listen, reception } from '../actors/listen.ts';
+import { link, refuse, sendError } from '../actors/link.ts';
+import { listen, sharedListener } from '../actors/listen.ts';
 import type { Peer } from '../actors/peer.ts';
 import { runProgram } from '../actors/process.ts';
 import { createLink } from '../link/link.ts';
@@ -28,9 +28,9 @@ const GIVE_UP = 5_000;
 /** How long what a program wrote before its end is still read, in ms. */
 const DRAIN = 250;
 /** What came of it is looked for and killed within 2 s; beyond this it is told as left, in ms. */
-const SWEEP = 3_000;
+const CLEANUP = 3_000;
 /** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
-const LAST_LOOK = 50;
+const FINAL_CHECK = 50;
 /** How long a session has to answer when somebody else shows its token, in ms. */
 const PROBE = 1_000;
 /** SIGTERM comes at half the grace, and no later than this, in ms. */
@@ -121,13 +121,13 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
           // At the shared listener an unknown instance is compared with nothing, and takes as long.
           const meant = instanceId ?? (engine.leads.has(claimed.instanceId) ? claimed.instanceId : null);
           const token = meant === null ? chance.token() : record(meant).token;
-          return { claimed, instanceId: meant ?? '', token, elsewhere: instanceId === null };
+          return { claimed, instanceId: meant ?? '', token, routed: instanceId === null };
         },
       }),
     },
     actions: {
       refuse: ({ context }, { because }) => refuse(peerOf(context), because),
-      complain: ({ context }, { code, message }) => complain(peerOf(context), code, message),
+      sendError: ({ context }) => sendError(peerOf(context), context.code, context.message),
       handOver: ({ context }) => engine.handOver(peerOf(context)),
       reportEnd: ({ context }) => engine.connectionClosed(peerOf(context), context.code, context.message),
     },
@@ -135,7 +135,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       authTimeout: options.authTimeout,
       heartbeat: options.heartbeat.interval,
       silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - peerOf(context).link.heardAt)),
-      lastLook: LAST_LOOK,
+      finalCheck: FINAL_CHECK,
       probe: Math.min(PROBE, options.authTimeout / 2),
     },
   });
@@ -182,17 +182,17 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       process: runProgram(createLaunch({ world, options, engine, hold, hinting })),
     },
     actions: {
-      openSession(args, { connectionId }) {
+      openSession(args) {
         // It may be gone by now: what it said behind its AuthRequest is read with the welcome, and can end it.
-        const peer = recordOf(args).peers.get(connectionId);
+        const peer = recordOf(args).peers.get(args.context.session ?? '');
         if (peer !== undefined) engine.sessionOpened(recordOf(args), peer);
       },
-      beginLadder: args => {
+      beginStopping: args => {
         recordOf(args).run.endingSince = clock.now();
       },
-      climb(args, { rung }) {
-        const { endingSince, rungs } = recordOf(args).run;
-        rungs[rung] ??= Math.round(clock.now() - (endingSince ?? clock.now()));
+      noteStopStage(args, { stage }) {
+        const { endingSince, stopStages } = recordOf(args).run;
+        stopStages[stage] ??= Math.round(clock.now() - (endingSince ?? clock.now()));
       },
       closeSession: args => recordOf(args).calls.detach(recordOf(args).loss),
       endIncarnation: args => engine.incarnationEnded(recordOf(args), args.context),
@@ -201,12 +201,12 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
     delays: {
       connectTimeout: options.connectTimeout,
       reconnectWindow: options.reconnectWindow,
-      terminateDelay: ({ context }) => Math.min(context.patience / 2, TERMINATE),
-      grace: ({ context }) => context.patience,
+      terminateDelay: ({ context }) => Math.min(context.gracePeriod / 2, TERMINATE),
+      gracePeriod: ({ context }) => context.gracePeriod,
       giveUpDelay: GIVE_UP,
       drainDelay: DRAIN,
-      sweepDelay: SWEEP,
-      // Full jitter: a random share of a bound that is `min` at first and doubles with every fall.
+      cleanupTimeout: CLEANUP,
+      // Full jitter: a random share of a bound that is `min` at first and doubles with every failure.
       backoff: ({ context }) => {
         const { min, max } = options.restart.backoff;
         return Math.max(1, Math.floor(chance.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
@@ -220,7 +220,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
     actors: {
       instance: wiredInstance,
       connection: wiredConnection,
-      reception: reception({
+      sharedListener: sharedListener({
         attend: door.attend,
         accept: {
           peers: () => engine.lobby.values(),
@@ -233,10 +233,10 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
     },
     actions: {
       stopInstances: ({ context }, { grace }) => {
-        for (const place of [...context.instances].reverse()) engine.at(place)?.stop(grace);
+        for (const actorId of [...context.instances].reverse()) engine.at(actorId)?.stop(grace);
       },
-      abandonInstance: (_, { place, error }) => engine.abandoned(engine.at(place), error),
-      releasePlace: (_, { place }) => engine.places.release(place),
+      abandonInstance: (_, { actorId, error }) => engine.abandoned(engine.at(actorId), error),
+      releaseActorId: (_, { actorId }) => engine.places.release(actorId),
     },
   });
 }

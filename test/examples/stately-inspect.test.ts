@@ -62,8 +62,8 @@ test('charts and states go over the WebSocket, and no token, address or id does'
   await until(() => viewer.states('instance-1').includes('stopped'));
   inspector.stop();
 
-  expect(viewer.states('instance-1')).toEqual(expect.arrayContaining([{ running: { connected: 'ready' } }, 'stopped']));
-  expect(viewer.states('connection-1')).toContainEqual({ ready: { heartbeat: 'resting', reading: 'flowing' } });
+  expect(viewer.states('instance-1')).toEqual(expect.arrayContaining([{ running: { started: { connected: 'ready' } } }, 'stopped']));
+  expect(viewer.states('connection-1')).toContainEqual({ ready: { heartbeat: 'idle', reading: 'flowing' } });
   const charts = viewer
     .messages()
     .flatMap(({ type, definition = '' }) => (type === '@xstate.actor' ? (JSON.parse(definition) as { id: string; states?: object }) : []));
@@ -90,7 +90,7 @@ test('the example runs, shows a fall and a restart, and ends with Ctrl-C', async
   const lines = createInterface({ input: program.stdout });
   const [first] = (await once(lines, 'line')) as [string];
   const viewer = await view(/open (http.*)/.exec(first)![1]!.replace('http', 'ws'));
-  const works = { running: { connected: 'executing' } };
+  const works = { running: { started: { connected: 'executing' } } };
   await until(() => viewer.states('instance-1').some(state => JSON.stringify(state) === JSON.stringify(works)));
   await until(() => viewer.states('instance-1').includes('backoff'));
   program.kill('SIGINT');

@@ -17,7 +17,7 @@ export const doors = ['own', 'stranger'] as const;
 export type Door = (typeof doors)[number];
 
 const INSTANCE = `subject-${idOf(1)}`;
-const inputOf = (door: Door) => ({
+export const connectionInput = (door: Door) => ({
   instanceId: door === 'own' ? INSTANCE : null,
   connectionId: 'connection-1',
   misses: door === 'own' ? 3 : 1,
@@ -28,7 +28,7 @@ const cases =
   (type: string): Happening[] => {
     switch (type) {
       case 'xstate.done.actor.authenticator':
-        return (door === 'own' ? ['genuine', 'foreign'] : ['elsewhere', 'foreign']).map(verdict => ({ type, output: { verdict } }));
+        return (door === 'own' ? ['genuine', 'foreign'] : ['routed', 'foreign']).map(verdict => ({ type, output: { verdict } }));
       case 'xstate.error.actor.authenticator':
         // It looks up nothing that can fail where it knows the instance.
         return door === 'own' ? [] : [{ type, error: 'broken' }];
@@ -62,7 +62,7 @@ function feasible(steps: readonly Step[]): number {
   for (const [i, { event }] of steps.entries()) {
     const before = steps[i - 1]?.state;
     const { type } = event;
-    if (/^(silence|heartbeat|lastLook)$/.test(delayOf(type) ?? '')) {
+    if (/^(silence|heartbeat|finalCheck)$/.test(delayOf(type) ?? '')) {
       if (looked) return i;
       looked = true;
     }
@@ -80,7 +80,7 @@ function feasible(steps: readonly Step[]): number {
 export const connectionPaths = (door: Door): Step[][] =>
   pathsOf({
     machine: connectionMachine,
-    input: inputOf(door),
+    input: connectionInput(door),
     cases: cases(door),
     bits: bits as never,
     feasible,
@@ -89,7 +89,7 @@ export const connectionPaths = (door: Door): Step[][] =>
 
 /** Plays one path against the engine. */
 export async function playConnection(door: Door, steps: readonly Step[], charts?: Charts): Promise<Played> {
-  const input = inputOf(door);
+  const input = connectionInput(door);
   const stage = openStage({
     charts,
     options: {
@@ -141,8 +141,8 @@ export async function playConnection(door: Door, steps: readonly Step[], charts?
   /** The timer of the state runs out, and the link is looked at; something is heard before that or not. */
   const look = async (heard: boolean): Promise<Happening> => {
     const state = heartbeat();
-    const name = { resting: 'silence', awaiting: 'heartbeat', suspect: 'lastLook' }[state] ?? '';
-    const ms = { silence: Math.max(1, INTERVAL - (restedAt - heardAt)), heartbeat: INTERVAL, lastLook: 50 }[name] ?? Number.NaN;
+    const name = { idle: 'silence', awaiting: 'heartbeat', suspect: 'finalCheck' }[state] ?? '';
+    const ms = { silence: Math.max(1, INTERVAL - (restedAt - heardAt)), heartbeat: INTERVAL, finalCheck: 50 }[name] ?? Number.NaN;
     if (heard) {
       clock.pass(Math.floor(ms / 2));
       await speak();
@@ -197,7 +197,7 @@ export async function playConnection(door: Door, steps: readonly Step[], charts?
         const timer = looked ? [] : [await look(type === 'link.heard')];
         looked = false;
         const happened = await arrived(type);
-        if (heartbeat() === 'resting') restedAt = clock.now();
+        if (heartbeat() === 'idle') restedAt = clock.now();
         if (paused) heardAt = clock.now();
         return [...timer, happened];
       }

@@ -1,7 +1,7 @@
 // Between one actor and all who tell it something: what they say is held until the test lets it through. The world is
 // real; only the order in which its happenings reach the actor is the test's, and that keeps the order of each sender.
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
-import { keyOf } from './walk.ts';
+import { effectOf, keyOf } from './walk.ts';
 
 export interface Held {
   readonly source: unknown;
@@ -19,6 +19,8 @@ export interface Gate {
   readonly taken: Set<string>;
   /** Every state that any actor was in, those it only passed through included. */
   readonly visited: Set<string>;
+  /** The effects of the subject in order: every action that XState does not carry out itself. */
+  readonly effects: string[];
   /** Resolves when such an event has come. */
   wait(fits: (event: Held['event']) => boolean): Promise<Held>;
   /** Lets one through. Nothing that its sender said before may still be held. */
@@ -36,6 +38,7 @@ interface Inspected {
   readonly actorRef: AnyActorRef & { logic: { id?: string } };
   readonly _transitions?: readonly never[];
   readonly snapshot?: AnyMachineSnapshot;
+  readonly action?: { readonly type: string; readonly params?: unknown };
 }
 
 /** `holds`: whether an event is the test's to deliver. `isSubject`: the first such actor is the one. */
@@ -50,6 +53,7 @@ export function createGate(
   const taken = new Set<string>();
   const visited = new Set<string>();
   const timers: string[] = [];
+  const effects: string[] = [];
 
   const tap = (system: { _relay: (source: unknown, target: unknown, event: never) => void }): void => {
     const relay = system._relay.bind(system);
@@ -81,6 +85,7 @@ export function createGate(
       return subject !== null;
     },
     timers,
+    effects,
     held,
     taken,
     visited,
@@ -109,7 +114,8 @@ export function createGate(
       for (const each of held.splice(0)) each.deliver();
     },
     inspect(inspected) {
-      const { type, actorRef, _transitions, snapshot } = inspected as Inspected;
+      const { type, actorRef, _transitions, snapshot, action } = inspected as Inspected;
+      if (type === '@xstate.action' && actorRef === subject && !action!.type.startsWith('xstate.')) effects.push(effectOf(action!));
       if (type === '@xstate.microstep') {
         for (const t of _transitions ?? []) taken.add(keyOf(t));
         for (const node of snapshot?._nodes ?? []) visited.add(node.id);

@@ -47,37 +47,53 @@ export const kinds: readonly Kind[] = [
   { name: 'without grace', grace: 0 },
 ];
 
-const inputOf = ({ restart = 'temporary', intensity = 3, external = false, onUnresponsive, grace = 100 }: Kind): InstanceInput => ({
+export const instanceInput = ({
+  restart = 'temporary',
+  intensity = 3,
+  external = false,
+  onUnresponsive,
+  grace = 100,
+}: Kind): InstanceInput => ({
   instanceId: `subject-${idOf(1)}`,
-  place: 'instance-1',
+  actorId: 'instance-1',
   external,
   restart,
   onUnresponsive: onUnresponsive ?? 'leave',
   intensity,
   misses: 3,
-  grace,
+  failureGrace: grace,
 });
+
+function stateOf(snapshot: AnyMachineSnapshot) {
+  const isConnected = snapshot.matches({ running: { started: 'connected' } });
+  const isStopping = snapshot.matches({ running: 'stopping' });
+  const hasExited = snapshot.matches({ running: 'exiting' });
+  return {
+    isConnected,
+    isStopping,
+    isSignalled:
+      snapshot.matches({ running: { stopping: { graceful: 'signalled' } } }) || snapshot.matches({ running: { stopping: 'killed' } }),
+    hasExited,
+    hasStarted: snapshot.matches({ running: 'started' }) || isStopping || hasExited,
+  };
+}
 
 /** What can happen in a state. */
 function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
-  const { connections, session, claimant, falls, external, restart, pid, exit, output, tree, address } =
-    snapshot.context as InstanceContext;
-  const connected = snapshot.matches({ running: 'connected' });
-  const stopping = snapshot.matches({ running: 'stopping' });
-  const signalled =
-    snapshot.matches({ running: { stopping: { patient: 'signalled' } } }) || snapshot.matches({ running: { stopping: 'killed' } });
+  const { connections, session, claimant, failures, external, restart, output, tree } = snapshot.context as InstanceContext;
+  const { hasStarted, hasExited, isConnected, isStopping, isSignalled } = stateOf(snapshot);
   switch (type) {
     case 'listener.bound':
     case 'listener.failed':
       return snapshot.matches({ running: { allocating: 'binding' } }) ? [{ type }] : [];
     case 'socket.accepted': {
-      const free = (connected && claimant !== null ? [1, 2, 3] : [1, 2]).find(n => !connections.includes(`connection-${n}`));
-      return free === undefined || address === null ? [] : [{ type, connectionId: `connection-${free}` }];
+      const free = (isConnected && claimant !== null ? [1, 2, 3] : [1, 2]).find(n => !connections.includes(`connection-${n}`));
+      return free === undefined || !hasStarted ? [] : [{ type, connectionId: `connection-${free}` }];
     }
     case 'connection.closed':
       return connections.flatMap(connectionId => [
         { type, connectionId, code: 'LINK_LOST' },
-        ...(connected && connectionId === session && claimant === null ? [{ type, connectionId, code: 'HEARTBEAT_LOST' }] : []),
+        ...(isConnected && connectionId === session && claimant === null ? [{ type, connectionId, code: 'HEARTBEAT_LOST' }] : []),
       ]);
     case 'session.claimed':
       return connections.filter(each => each !== session && each !== claimant).map(connectionId => ({ type, connectionId }));
@@ -85,38 +101,38 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
       return session === null ? [] : [{ type, connectionId: session }];
     case 'session.confirmed':
       return session === null ? [] : [{ type, connectionId: session }];
-    case 'process.spawned':
-      return pid === null && address !== null ? [{ type, pid: external ? null : 4_711 }] : [];
     case 'process.failed':
-      return external || pid !== null ? [] : [true, false].map(final => ({ type, final }));
+      return external ? [] : [true, false].map(final => ({ type, final }));
     case 'process.exited':
-      if (external) return signalled && tree === 'ended' ? [{ type, exitCode: null, signal: null }] : [];
-      return pid === null ? [] : [0, 1].map(exitCode => ({ type, exitCode, signal: null }));
+      if (external) return isSignalled && tree === 'ended' ? [{ type, exitCode: null, signal: null }] : [];
+      return [0, 1].map(exitCode => ({ type, exitCode, signal: null }));
     case 'process.closed':
-      return (external ? signalled : exit !== null) && output === 'open' ? [{ type }] : [];
+      return (external ? isSignalled : hasExited) && output === 'open' ? [{ type }] : [];
     case 'process.ended':
-      return (external ? output === 'closed' : exit !== null) && tree === 'alive' ? [{ type, left: 0 }] : [];
+      return (external ? output === 'closed' : hasExited) && tree === 'alive' ? [{ type, left: 0 }] : [];
     case 'memory.exceeded':
-      // Once it is signalled it may be gone already.
-      return pid === null || signalled ? [] : [{ type, bytes: MAX_MEMORY + 1, limit: MAX_MEMORY }];
+      // A program that was signalled may have exited already.
+      return external || isSignalled ? [] : [{ type, bytes: MAX_MEMORY + 1, limit: MAX_MEMORY }];
     case 'agent.unresponsive':
-      // Where it has fallen before, its falls would be forgotten while it is waited for.
-      return !external && restart === 'temporary' && snapshot.matches({ running: { connected: 'executing' } }) ? [{ type }] : [];
+      // Where it has failed before, its failures would expire while it is waited for.
+      return !external && restart === 'temporary' && snapshot.matches({ running: { started: { connected: 'executing' } } })
+        ? [{ type }]
+        : [];
     case 'stop':
-      return (stopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
+      return (isStopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
     case 'xstate.error.actor.*': {
       // The listener fails as an incarnation begins; a connection as it is born.
       const last = connections.at(-1);
       if (snapshot.matches({ running: { allocating: 'queued' } })) return [{ type: 'xstate.error.actor.listener' }];
       return last === undefined || last === session ? [] : [{ type: `xstate.error.actor.${last}` }];
     }
-    case 'fall.forgotten':
-      return connected && falls > 0 ? [{ type }] : [];
+    case 'failure.expired':
+      return isConnected && failures > 0 ? [{ type }] : [];
     default: {
       const delay = delayOf(type);
-      // Its falls would be forgotten on the way; and a rung that is shorter always comes before its grace is over.
-      if (delay === 'stableUptime' && falls > 0) return [];
-      if (delay === 'grace' && snapshot.matches({ running: { stopping: { patient: 'asked' } } })) return [];
+      // Its failures would expire on the way; and SIGTERM always comes before the grace period is over.
+      if (delay === 'stableUptime' && failures > 0) return [];
+      if (delay === 'gracePeriod' && snapshot.matches({ running: { stopping: { graceful: 'asked' } } })) return [];
       return [{ type }];
     }
   }
@@ -131,18 +147,16 @@ const bits = (c: InstanceContext) => [
   c.cause?.reason === 'completed',
   c.output,
   c.tree,
-  c.lost === 'HEARTBEAT_LOST',
-  c.falls > c.intensity,
-  c.falls > 0,
+  c.lossCode === 'HEARTBEAT_LOST',
+  c.failures > c.intensity,
+  c.failures > 0,
   c.attempts > 0,
-  c.patience > 0,
-  c.pid !== null,
-  c.exit !== null,
+  c.gracePeriod > 0,
 ];
 
 /** The model knows less than the world: what a connection has said before, whether a program was started at all. */
 function feasible(steps: readonly Step[]): number {
-  let spawned = false;
+  let seen = false;
   let failed = false;
   let probed = false;
   let quick = false;
@@ -153,26 +167,28 @@ function feasible(steps: readonly Step[]): number {
     const { type, connectionId, code } = event;
     const before = steps[i - 1]?.event;
     if (type === 'listener.bound') {
-      spawned = false;
+      seen = false;
       failed = false;
       claimed.clear();
     }
     if (type === 'socket.accepted') claimed.delete(connectionId);
     // What was cancelled is missed once.
     if (type === 'agent.unresponsive' && !owes) return i;
-    if (type === 'work.begun') owes = true;
-    if (type === 'agent.unresponsive' || type === 'work.finished') owes = false;
-    if (type === 'process.spawned' || type === 'process.failed') {
-      if (spawned || failed) return i;
-      if (type === 'process.failed') failed = true;
-      else spawned = true;
+    if (type === 'activity.started') owes = true;
+    if (type === 'agent.unresponsive' || type === 'activity.idle') owes = false;
+    // A program that was never spawned neither exits nor takes memory, and the other way round.
+    if (type === 'process.failed') {
+      if (seen || failed) return i;
+      failed = true;
     }
-    // An external one has no program, and what is said of it comes at once and in order.
-    if (/^process\.(exited|closed|ended)$/.test(type) && !spawned) return i;
+    if (/^(process\.exited|memory\.exceeded)$/.test(type)) {
+      if (failed) return i;
+      seen = true;
+    }
     if (type === 'session.claimed') {
       if (claimed.has(connectionId)) return i;
       claimed.add(connectionId);
-      probed = steps[i]!.state.matches({ running: 'connected' } as never);
+      probed = steps[i]!.state.matches({ running: { started: 'connected' } } as never);
     }
     // Only who was asked for a sign of life gives one.
     if (type === 'session.confirmed' && !probed) return i;
@@ -188,7 +204,7 @@ function feasible(steps: readonly Step[]): number {
       quick = true;
     }
     // Heartbeats would be lost on the way, and probes go unanswered.
-    if ((quick || probed) && (type === 'fall.forgotten' || delayOf(type) === 'stableUptime')) return i;
+    if ((quick || probed) && (type === 'failure.expired' || delayOf(type) === 'stableUptime')) return i;
     if (
       type.startsWith('xstate.error.actor.connection') &&
       !(before?.type === 'socket.accepted' && type.endsWith(String(before.connectionId)))
@@ -213,18 +229,26 @@ const tooLate: Happening[] = [
 ];
 
 export const instancePaths = (kind: Kind): Step[][] =>
-  pathsOf({ machine: instanceMachine, input: inputOf(kind), cases, bits, limit: 200_000, feasible, also: kind.external ? [] : [tooLate] });
+  pathsOf({
+    machine: instanceMachine,
+    input: instanceInput(kind),
+    cases,
+    bits,
+    limit: 200_000,
+    feasible,
+    also: kind.external ? [] : [tooLate],
+  });
 
 /** The delays as the contract has them. */
-function delay(name: string, { patience, attempts }: InstanceContext): number {
+function delay(name: string, { gracePeriod, attempts }: InstanceContext): number {
   const delays: Record<string, number> = {
     connectTimeout: 20_000,
     reconnectWindow: 10_000,
-    terminateDelay: Math.min(patience / 2, 1_000),
-    grace: patience,
+    terminateDelay: Math.min(gracePeriod / 2, 1_000),
+    gracePeriod,
     giveUpDelay: 5_000,
     drainDelay: 250,
-    sweepDelay: 3_000,
+    cleanupTimeout: 3_000,
     backoff: Math.floor(0.5 * Math.min(10_000, 100 * 2 ** (attempts - 1))),
     stableUptime: 1_000_000,
   };
@@ -254,7 +278,7 @@ function limitDescriptors(): void {
 /** Plays one path against the engine. `finding`: what was not as it must be. */
 export async function playInstance(kind: Kind, steps: readonly Step[], charts?: Charts): Promise<Played> {
   limitDescriptors();
-  const input = inputOf(kind);
+  const input = instanceInput(kind);
   const events = steps.map(step => step.event);
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-model-'));
   const program = join(folder, 'program');
@@ -266,7 +290,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       connectTimeout: 20_000,
       reconnectWindow: 10_000,
       authTimeout: FOREVER,
-      grace: input.grace,
+      grace: input.failureGrace,
       heartbeat: { interval: events.some(({ code }) => code === 'HEARTBEAT_LOST') ? HEARTBEAT : FOREVER, misses: input.misses },
       restart: { intensity: input.intensity, period: 1_000_000, backoff: { min: 100, max: 10_000 } },
     },
@@ -274,15 +298,13 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     // Work that the chart takes no notice of in its state is not held back.
     holds: (event, subject) =>
       !event.type.startsWith('xstate.done.') &&
-      (!event.type.startsWith('work.') || (subject.getSnapshot() as AnyMachineSnapshot).can(event)),
+      (!event.type.startsWith('activity.') || (subject.getSnapshot() as AnyMachineSnapshot).can(event)),
   });
   const { spearlet, gate, chance, far } = stage;
-  const pids: number[] = [];
-
   /** Sees to it that the listener, or the program, that is asked for next fails if the path wants that. */
   const prepare = (ahead: readonly Happening[], what: 'listener' | 'process'): (() => Promise<void> | void) => {
     const outcome = ahead.find(({ type }) => (what === 'listener' ? /^(listener\.|stop$)/ : /^(process\.|listener\.)/).test(type));
-    if (outcome?.type === 'listener.failed') {
+    if (what === 'listener' && outcome?.type === 'listener.failed') {
       const occupant = tcp.listen({ host: '127.0.0.1', port: PORT }, wire => wire.close());
       return () => occupant.close();
     }
@@ -320,7 +342,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       return [elapse(stage, type, delay(delayed, context()))];
     }
     switch (type) {
-      case 'fall.forgotten':
+      case 'failure.expired':
         return [elapse(stage, type, 1_000_000)];
       case 'start.granted':
       case 'listener.bound': {
@@ -361,17 +383,11 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         return [await arrived(type, connectionId)];
       case 'process.exited':
         if (!isHeld(type) && !kind.external) {
-          const { pid } = context();
           // Before it is up it takes no orders, but a SIGTERM ends it.
           await Promise.race([seen(subject().output$, chunk => chunk.text.includes('up')), gate.wait(each => each.type === type)]);
-          if (!isHeld(type)) process.kill(pid!, event.exitCode === 0 ? 'SIGUSR1' : 'SIGUSR2');
+          if (!isHeld(type)) process.kill(subject().pid!, event.exitCode === 0 ? 'SIGUSR1' : 'SIGUSR2');
         }
         return [await arrived(type)];
-      case 'process.spawned': {
-        const happened = await arrived(type);
-        if (typeof happened.pid === 'number') pids.push(happened.pid);
-        return [happened];
-      }
       case 'memory.exceeded':
         stage.exceedMemory();
         return [await arrived(type)];
@@ -382,10 +398,10 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
         return [await arrived(type)];
       }
-      case 'work.begun':
+      case 'activity.started':
         if (!isHeld(type)) stage.execute(subject());
         return [await arrived(type)];
-      case 'work.finished': {
+      case 'activity.idle': {
         const { session } = context();
         const peer = far.get(session!)!;
         const request =
@@ -437,7 +453,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     }
     finding = await play({ stage, machine: instanceMachine, input, steps, perform, check });
     if (finding === null)
-      finding = await afterwards(stage, pids).catch((thrown: Error) => `${events.map(({ type }) => type).join(' > ')}: ${thrown.message}`);
+      finding = await afterwards(stage).catch((thrown: Error) => `${events.map(({ type }) => type).join(' > ')}: ${thrown.message}`);
   } catch (thrown) {
     finding = (thrown as Error).message;
   } finally {
@@ -448,7 +464,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
 }
 
 /** From wherever a path has led, stop() ends it all: once, for good, with nothing left. */
-async function afterwards(stage: Stage, pids: readonly number[]): Promise<string | null> {
+async function afterwards(stage: Stage): Promise<string | null> {
   await stage.stop();
   const ends = stage.ends().map(({ updates, results }) => [updates, results]);
   if (ends.some(([updates, results]) => updates !== 1 || results !== 1)) return `executions ended so many times: ${JSON.stringify(ends)}`;
@@ -458,6 +474,7 @@ async function afterwards(stage: Stage, pids: readonly number[]): Promise<string
   const after = stage.events.slice(last + 1).filter(event => event.type !== 'connection.closed');
   if (after.length > 0) return `after its end: ${after.map(event => event.type).join()}`;
   if (stage.spearlet.instances.length > 0) return 'an instance is left';
+  const pids = stage.events.flatMap(event => (event.type === 'instance.spawned' ? event.pid : []));
   const alive = pids.filter(pid => {
     try {
       return process.kill(pid, 0);

@@ -60,6 +60,8 @@ export function mutantsOf(machine: AnyStateMachine): Mutant[] {
     for (const [at, place] of places(original, id).entries()) {
       const add = (what: string, change: (place: { holder: Config; key: string }, list: Config[]) => void): void => {
         const config = copy(machine.config as never as Config);
+        // A transition without event and guard would be taken for ever.
+        config.options = { maxIterations: 1_000 };
         const mine = places(within(config), id)[at]!;
         const list = listOf(mine.holder[mine.key]);
         mine.holder[mine.key] = list;

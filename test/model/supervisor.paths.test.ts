@@ -2,16 +2,16 @@
 
 import { expect, test } from 'vitest';
 import { supervisorMachine } from '../../machines/index.ts';
-import { playSupervisor, receptions, supervisorPaths } from './supervisor.ts';
+import { listeners, playSupervisor, supervisorPaths } from './supervisor.ts';
 import { createCoverage } from './walk.ts';
 
 const coverage = createCoverage(supervisorMachine);
 
-test.each(receptions)(
+test.each(listeners)(
   'every path of a supervisor, the listener %s, goes as the chart says',
-  async reception => {
-    for (const steps of supervisorPaths(reception)) {
-      const played = await playSupervisor(reception, steps);
+  async listener => {
+    for (const steps of supervisorPaths(listener)) {
+      const played = await playSupervisor(listener, steps);
       expect(played.finding).toBeNull();
       coverage.add(played);
     }

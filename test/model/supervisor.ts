@@ -8,34 +8,34 @@ import { type Far, obedient, openStage } from './stage.ts';
 import { type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
 
 const FOREVER = 2 ** 31 - 1;
-const PLACES = ['instance-1', 'instance-2', 'instance-3'];
+const ACTOR_IDS = ['instance-1', 'instance-2', 'instance-3'];
 
 /** `own`: every instance has a listener; `shared`: strangers come in by the supervisor's. */
-export const receptions = ['own', 'shared'] as const;
-export type Reception = (typeof receptions)[number];
+export const listeners = ['own', 'shared'] as const;
+export type ListenerKind = (typeof listeners)[number];
 
-const input = { maxConcurrentStarts: 1 };
+export const supervisorInput = { maxConcurrentStarts: 1 };
 
 const cases =
-  (reception: Reception) =>
+  (listener: ListenerKind) =>
   (type: string, snapshot: AnyMachineSnapshot): Happening[] => {
     const { instances, starting, waiting } = snapshot.context as SupervisorContext;
     switch (type) {
       case 'start':
-        return PLACES.filter(place => !instances.includes(place))
+        return ACTOR_IDS.filter(actorId => !instances.includes(actorId))
           .slice(0, 1)
-          .map(place => ({ type, instance: { place } }));
+          .map(actorId => ({ type, instance: { actorId } }));
       case 'instance.queued':
-        return instances.filter(place => !starting.includes(place) && !waiting.includes(place)).map(place => ({ type, place }));
+        return instances.filter(actorId => !starting.includes(actorId) && !waiting.includes(actorId)).map(actorId => ({ type, actorId }));
       case 'instance.settled':
         // With a shared listener the agent itself would come in as a stranger first.
-        return reception === 'own' ? starting.map(place => ({ type, place })) : [];
+        return listener === 'own' ? starting.map(actorId => ({ type, actorId })) : [];
       case 'xstate.done.actor.*':
-        return instances.map(place => ({ type: `xstate.done.actor.${place}`, actorId: place }));
+        return instances.map(actorId => ({ type: `xstate.done.actor.${actorId}`, actorId }));
       case 'xstate.error.actor.*':
-        return reception === 'own' ? instances.map(place => ({ type: `xstate.error.actor.${place}`, actorId: place })) : [];
+        return listener === 'own' ? instances.map(actorId => ({ type: `xstate.error.actor.${actorId}`, actorId })) : [];
       case 'socket.accepted':
-        return reception === 'shared' && starting.length > 0 ? [{ type, connectionId: 'connection-1' }] : [];
+        return listener === 'shared' && starting.length > 0 ? [{ type, connectionId: 'connection-1' }] : [];
       case 'stop':
         return [{ type, grace: snapshot.matches('stopping') ? 0 : 100 }];
       default:
@@ -43,16 +43,16 @@ const cases =
     }
   };
 
-const [one, two] = PLACES as [string, string];
-const start = (place: string): Happening => ({ type: 'start', instance: { place } });
-const failed = (place: string): Happening => ({ type: `xstate.error.actor.${place}`, actorId: place });
+const [one, two] = ACTOR_IDS as [string, string];
+const start = (actorId: string): Happening => ({ type: 'start', instance: { actorId } });
+const failed = (actorId: string): Happening => ({ type: `xstate.error.actor.${actorId}`, actorId });
 /** Only an instance that was ready can fail inside itself; and a second stop shows only where a program still runs. */
 const longer: Happening[][] = [
-  [start(one), { type: 'instance.queued', place: one }, { type: 'stop', grace: 100 }, { type: 'stop', grace: 0 }],
-  [start(one), { type: 'instance.queued', place: one }, { type: 'instance.settled', place: one }, failed(one), start(one)],
+  [start(one), { type: 'instance.queued', actorId: one }, { type: 'stop', grace: 100 }, { type: 'stop', grace: 0 }],
+  [start(one), { type: 'instance.queued', actorId: one }, { type: 'instance.settled', actorId: one }, failed(one), start(one)],
   [
-    ...[start(one), start(two), { type: 'instance.queued', place: one }, { type: 'instance.queued', place: two }],
-    ...[{ type: 'instance.settled', place: one }, failed(one), { type: 'instance.settled', place: two }, { type: 'stop', grace: 100 }],
+    ...[start(one), start(two), { type: 'instance.queued', actorId: one }, { type: 'instance.queued', actorId: two }],
+    ...[{ type: 'instance.settled', actorId: one }, failed(one), { type: 'instance.settled', actorId: two }, { type: 'stop', grace: 100 }],
   ],
 ];
 
@@ -64,21 +64,21 @@ function feasible(steps: readonly Step[]): number {
   let stopping = false;
   for (const [i, { event }] of steps.entries()) {
     const { type } = event;
-    const place = (event.place as string | undefined) ?? /\.actor\.(.+)$/.exec(type)?.[1];
+    const actorId = (event.actorId as string | undefined) ?? /\.actor\.(.+)$/.exec(type)?.[1];
     if (type === 'instance.queued') {
-      if (queued.has(place)) return i;
-      queued.add(place);
+      if (queued.has(actorId)) return i;
+      queued.add(actorId);
     }
     if (type === 'stop') stopping = true;
     if (type === 'instance.settled') {
       // A stop ends a start: it is never ready then.
-      if (settled.has(place) || stopping) return i;
-      settled.add(place);
+      if (settled.has(actorId) || stopping) return i;
+      settled.add(actorId);
     }
-    if (type.startsWith('xstate.error.actor.') && (!settled.has(place) || stopping)) return i;
+    if (type.startsWith('xstate.error.actor.') && (!settled.has(actorId) || stopping)) return i;
     // What it said first comes first.
-    if (type.startsWith('xstate.done.actor.') && !queued.has(place)) return i;
-    if (/^xstate\.(done|error)\.actor\./.test(type)) for (const each of [queued, settled]) each.delete(place);
+    if (type.startsWith('xstate.done.actor.') && !queued.has(actorId)) return i;
+    if (/^xstate\.(done|error)\.actor\./.test(type)) for (const each of [queued, settled]) each.delete(actorId);
     if (type === 'socket.accepted') {
       if (accepted || stopping) return i;
       accepted = true;
@@ -87,26 +87,26 @@ function feasible(steps: readonly Step[]): number {
   return steps.length;
 }
 
-export const supervisorPaths = (reception: Reception): Step[][] =>
+export const supervisorPaths = (listener: ListenerKind): Step[][] =>
   pathsOf({
     machine: supervisorMachine,
-    input,
-    cases: cases(reception),
+    input: supervisorInput,
+    cases: cases(listener),
     bits: ((c: SupervisorContext) => [c.instances.length, c.starting.length, c.waiting.length]) as never,
     feasible,
     byContext: true,
-    also: reception === 'own' ? longer : [],
+    also: listener === 'own' ? longer : [],
   });
 
 /** Plays one path against the engine. */
-export async function playSupervisor(reception: Reception, steps: readonly Step[], charts?: Charts): Promise<Played> {
+export async function playSupervisor(listener: ListenerKind, steps: readonly Step[], charts?: Charts): Promise<Played> {
   const told: Happening[] = [];
   const stage = openStage({
     charts,
     options: {
       ports: 0,
-      listener: reception === 'own' ? 'perInstance' : 'shared',
-      maxConcurrentStarts: input.maxConcurrentStarts,
+      listener: listener === 'own' ? 'perInstance' : 'shared',
+      maxConcurrentStarts: supervisorInput.maxConcurrentStarts,
       connectTimeout: FOREVER,
       reconnectWindow: FOREVER,
       authTimeout: FOREVER,
@@ -124,22 +124,22 @@ export async function playSupervisor(reception: Reception, steps: readonly Step[
   interface Started {
     readonly instance: Instance;
     readonly token: string;
-    readonly place: string;
+    readonly actorId: string;
     far: Far | null;
   }
-  /** By the place that the model gives them: in the engine they can have another. */
+  /** By the actor id that the model gives them: in the engine they can have another. */
   const started = new Map<string, Started>();
   const every: Started[] = [];
   const pids: number[] = [];
 
-  const arrived = (type: string, place: string): Promise<Happening> =>
-    receive(stage, event => event.type === type && (event.place ?? place) === place);
+  const arrived = (type: string, actorId: string): Promise<Happening> =>
+    receive(stage, event => event.type === type && (event.actorId ?? actorId) === actorId);
   const last = (): Happening => told.at(-1)!;
 
   const perform = async (event: Happening): Promise<readonly Happening[]> => {
     const { type } = event;
     const [, kind, named] = /^xstate\.(done|error)\.actor\.(.+)$/.exec(type) ?? [];
-    const model = named ?? (event.place as string | undefined) ?? '';
+    const model = named ?? (event.actorId as string | undefined) ?? '';
     const mine = started.get(model);
     switch (kind ?? type) {
       case 'start': {
@@ -147,9 +147,9 @@ export async function playSupervisor(reception: Reception, steps: readonly Step[
         spearlet.start({ artifactId: 'subject', command: obedient, restart: 'permanent' }).catch(() => {});
         await null;
         const instance = spearlet.instances.find(each => !before.has(each))!;
-        const { place } = last().instance as { place: string };
-        const one = { instance, token: chance.tokens.at(-1)!, place, far: null };
-        started.set((event.instance as { place: string }).place, one);
+        const { actorId } = last().instance as { actorId: string };
+        const one = { instance, token: chance.tokens.at(-1)!, actorId, far: null };
+        started.set((event.instance as { actorId: string }).actorId, one);
         every.push(one);
         return [last()];
       }
@@ -160,34 +160,34 @@ export async function playSupervisor(reception: Reception, steps: readonly Step[
         void spearlet.stop({ grace: event.grace as number });
         // The second time there is no grace any more: all of them end.
         if (event.grace === 0)
-          for (const { place, far } of started.values()) {
+          for (const { actorId, far } of started.values()) {
             far?.close();
-            await gate.wait(each => each.type === `xstate.done.actor.${place}`);
+            await gate.wait(each => each.type === `xstate.done.actor.${actorId}`);
           }
         return [last()];
       case 'instance.queued':
-        return [await arrived(type, mine!.place)];
+        return [await arrived(type, mine!.actorId)];
       case 'instance.settled': {
         const { instance, token } = mine!;
         mine!.far = await stage.connect(instance.address!);
         mine!.far.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: instance.id, SPEARLET_TOKEN: token }));
-        return [await arrived(type, mine!.place)];
+        return [await arrived(type, mine!.actorId)];
       }
       case 'done':
         mine!.far?.close();
         if (mine!.instance.pid !== null) pids.push(mine!.instance.pid);
         void mine!.instance.stop({ grace: 0 });
         started.delete(model);
-        return [await arrived(`xstate.done.actor.${mine!.place}`, mine!.place)];
+        return [await arrived(`xstate.done.actor.${mine!.actorId}`, mine!.actorId)];
       case 'error': {
-        // The delay of its backoff is drawn by lot, and the lot is broken: it falls, and its chart with it.
-        const { instance, far, place } = mine!;
+        // The delay of its backoff is drawn by lot, and the lot is broken: it fails, and its chart with it.
+        const { instance, far, actorId } = mine!;
         await seen(instance.output$, chunk => chunk.text.includes('up'));
         pids.push(instance.pid!);
         chance.broken = 'fraction';
         process.kill(instance.pid!, 'SIGUSR2');
         far!.close();
-        const happened = await arrived(`xstate.error.actor.${place}`, place);
+        const happened = await arrived(`xstate.error.actor.${actorId}`, actorId);
         chance.broken = null;
         started.delete(model);
         return [happened];
@@ -198,19 +198,21 @@ export async function playSupervisor(reception: Reception, steps: readonly Step[
         // Somebody is there to answer it.
         far.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: 'nobody', SPEARLET_TOKEN: 'nothing' }));
         await far.next('AuthResponse');
-        return [happened];
+        // It is refused, and its connection has ended by now.
+        const actorId = happened.connectionId as string;
+        return [happened, { type: `xstate.done.actor.${actorId}`, actorId }];
       }
     }
   };
 
   const check = (): void => {
     const starting = spearlet.instances.filter(each => each.state === 'listening' || each.state === 'authenticating');
-    if (starting.length > input.maxConcurrentStarts) throw new Error(`${starting.length} start at once`);
+    if (starting.length > supervisorInput.maxConcurrentStarts) throw new Error(`${starting.length} start at once`);
   };
 
   let finding: string | null = null;
   try {
-    finding = await play({ stage, machine: supervisorMachine, input, steps, perform, check });
+    finding = await play({ stage, machine: supervisorMachine, input: supervisorInput, steps, perform, check });
     if (finding === null) {
       await stage.stop();
       if (spearlet.instances.length > 0) finding = 'an instance is left';

@@ -5,7 +5,7 @@ import { getShortestPaths, getStateNodes } from 'xstate/graph';
 import { agentMachine, executionMachine } from '../../machines/index.ts';
 import { table as agentTable, initialState } from '../../src/agent/table.ts';
 import { table as executionTable } from '../../src/runtime/phases.ts';
-import { delayOf, keyOf, type Played } from './walk.ts';
+import { alone, delayOf, keyOf, type Played } from './walk.ts';
 
 export type Table = Readonly<Record<string, Readonly<Partial<Record<string, string>>>>>;
 
@@ -40,7 +40,7 @@ export function strangers({ machine, table }: Tabled): string[] {
 
 /** The events of one path from the start to each transition. */
 export function pathsOf({ machine }: Tabled): string[][] {
-  const paths = getShortestPaths(machine, {
+  const paths = getShortestPaths(alone(machine), {
     events: allEvents(machine).map(type => ({ type })) as never,
     serializeState: ((s: AnyMachineSnapshot, e: { type: string } | undefined, before: AnyMachineSnapshot | undefined) =>
       JSON.stringify([s.value, e?.type, before?.value])) as never,
@@ -54,7 +54,7 @@ export function playTable({ table, initial }: Tabled, running: AnyStateMachine, 
   const taken = new Set<string>();
   const visited = new Set<string>();
   const clock = new SimulatedClock();
-  const actor = createActor(running, {
+  const actor = createActor(alone(running), {
     clock,
     inspect: event => {
       if (event.type !== '@xstate.microstep') return;

@@ -1,7 +1,7 @@
 // Walks every path of a machine: the pure machine is the model; the system is the same machine at work in the engine, with
 // its real effects. What is counted are the transitions that actors really took, read from their microsteps.
 import { isDeepStrictEqual } from 'node:util';
-import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot, getNextTransitions } from 'xstate';
+import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot, getNextTransitions, transition } from 'xstate';
 import { getShortestPaths, getStateNodes } from 'xstate/graph';
 import type { Stage } from './stage.ts';
 
@@ -23,6 +23,10 @@ export interface Walk {
   readonly also?: readonly (readonly Happening[])[];
 }
 
+/** An action with its parameters, as a text that can be compared. */
+export const effectOf = ({ type, params }: { type: string; params?: unknown }): string =>
+  params === undefined ? type : `${type} ${JSON.stringify(params)}`;
+
 /** One transition, told apart from all others of its machine by this text. */
 export const keyOf = (t: {
   source: { id: string };
@@ -43,12 +47,18 @@ export function everyTransition(machine: AnyStateMachine): string[] {
 
 export const everyState = (machine: AnyStateMachine): string[] => [machine.root, ...getStateNodes(machine)].map(node => node.id);
 
-/** The machine without messages to others: as a model it has nobody to send to. */
+/**
+ * The machine as a model: it sends no messages, because there is no receiver, and its effects do nothing. A timeout is an
+ * event like any other, so the length of a delay has no meaning.
+ */
 export function alone(machine: AnyStateMachine): AnyStateMachine {
-  const sends = Object.entries(machine.implementations.actions).filter(
-    ([, action]) => (action as { type?: string }).type === 'xstate.sendTo',
+  const effects = Object.entries(machine.implementations.actions).filter(([, action]) =>
+    [undefined, 'xstate.sendTo'].includes((action as { type?: string }).type),
   );
-  return machine.provide({ actions: Object.fromEntries(sends.map(([name]) => [name, () => {}])) });
+  return machine.provide({
+    actions: Object.fromEntries(effects.map(([name]) => [name, () => {}])),
+    delays: Object.fromEntries(Object.keys(machine.implementations.delays).map(name => [name, 1])),
+  });
 }
 
 export function pathsOf({
@@ -162,14 +172,21 @@ async function inTime<T>(happening: Promise<T>): Promise<T> {
 /** Plays one path; what it says is where the system is not as the model, or what could not be made to happen. */
 export async function play({ stage, machine, input, steps, perform, check }: Play): Promise<string | null> {
   const model = alone(machine);
+  const isEffect = ({ type }: { type: string }): boolean =>
+    !type.startsWith('xstate.') && (machine.implementations.actions[type] as { type?: string }).type === undefined;
   let expected = getInitialSnapshot(model, input as never) as AnyMachineSnapshot;
   const done: string[] = [];
   for (const [i, { event, state }] of steps.entries()) {
     done.push(event.type);
+    const effects: string[] = [];
+    stage.gate.effects.length = 0;
     try {
       const ahead = steps.slice(i + 1).map(step => step.event);
-      for (const happened of await inTime(perform(event, ahead)))
-        expected = getNextSnapshot(model, expected, happened as never) as AnyMachineSnapshot;
+      for (const happened of await inTime(perform(event, ahead))) {
+        const [next, actions] = transition(model, expected, happened as never);
+        expected = next as AnyMachineSnapshot;
+        effects.push(...actions.filter(isEffect).map(effectOf));
+      }
       check();
     } catch (thrown) {
       return `${done.join(' > ')}: ${(thrown as Error).message}`;
@@ -180,6 +197,7 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
     if (actual.status !== expected.status) return told('it is', actual.status, expected.status);
     if (!isDeepStrictEqual(actual.value, expected.value)) return told('state', actual.value, expected.value);
     if (!isDeepStrictEqual(actual.value, state.value)) return told('the path leads to', actual.value, state.value);
+    if (!isDeepStrictEqual(stage.gate.effects, effects)) return told('its effects are', stage.gate.effects, effects);
     if (!isDeepStrictEqual(actual.context, expected.context)) return told('context', actual.context, expected.context);
   }
   return null;

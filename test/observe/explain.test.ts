@@ -60,7 +60,7 @@ describe('what an instance waits for', () => {
     start('a');
     clock.increment(100);
     const explanation = explain('a')!;
-    expect(explanation).toMatchObject({ at: WALL + 100, state: 'listening', chart: { since: WALL, meaning: 'Nobody is connected.' } });
+    expect(explanation).toMatchObject({ at: WALL + 100, state: 'listening', chart: { since: WALL, meaning: 'No socket is connected.' } });
     expect(explanation.waits).toEqual([{ timeout: 'connectTimeout', until: WALL + 30_000, meaning: timeouts.connectTimeout }]);
   });
 
@@ -101,7 +101,7 @@ test('a connection is explained as well: its heartbeat, since when and until whe
         { state: 'ready.reading.flowing', since: WALL },
       ],
       waits: [{ timeout: 'heartbeat', until: WALL + 14_000, meaning: 'its heartbeat has to be answered, or counts as missed' }],
-      transitions: [{}, {}, {}, {}, { event: 'link.silent', from: 'ready.heartbeat.resting', to: 'ready.heartbeat.awaiting' }],
+      transitions: [{}, {}, {}, {}, { event: 'link.silent', from: 'ready.heartbeat.idle', to: 'ready.heartbeat.awaiting' }],
     },
   ]);
 });
@@ -112,9 +112,9 @@ test('reads as a text that says it all', async () => {
   clock.increment(120);
   await connect(record);
   for (let i = 0; i < 3; i += 1) {
-    tell(record.id, { type: 'work.begun' });
+    tell(record.id, { type: 'activity.started' });
     clock.increment(10);
-    tell(record.id, { type: 'work.finished' });
+    tell(record.id, { type: 'activity.idle' });
   }
   hear('connection-1', { type: 'link.closed', code: 'LINK_LOST', message: 'closed by the other end' });
   record.peers.clear();
@@ -125,22 +125,22 @@ test('reads as a text that says it all', async () => {
   expect(time.wall()).toBe(WALL + 2_650);
   expect(String(explain(record.id))).toBe(`summarizer-1f2e3d4c (summarizer) is reconnecting at 2026-01-01T00:00:02.650Z
   incarnation 1, pid 42, 127.0.0.1:9100, 0 in flight
-  running.reconnecting since 2026-01-01T00:00:00.150Z (2.5 s)
-    The session is lost, the program lives. Executions in flight wait for it to come back.
+  running.started.reconnecting since 2026-01-01T00:00:00.150Z (2.5 s)
+    The session is lost, the program still runs. Executions in flight wait until the agent reconnects.
     until 2026-01-01T00:00:10.150Z (in 7.5 s, reconnectWindow): its agent has to come back, or its program is ended
-    left by: session.opened, process.exited, memory.exceeded, stop
+    left by: process.exited, memory.exceeded, stop, session.opened
 last exit: incarnation 1, crashed: the program crashed (exit code 9), after 1 min 1 s
   | a
   | b
 transitions of the instance:
   2026-01-01T00:00:00.000Z  running.allocating.queued: begun
   2026-01-01T00:00:00.000Z  running.allocating.queued → running.allocating.binding: start.granted
-  2026-01-01T00:00:00.000Z  running.allocating.binding → running.connecting.listening: listener.bound address=127.0.0.1:9100
-  2026-01-01T00:00:00.120Z  running.connecting.listening → running.connecting.authenticating: socket.accepted connectionId=summarizer-1f2e3d4c/connection-1
-  2026-01-01T00:00:00.120Z  running.connecting.authenticating → running.connected.ready: session.opened connectionId=summarizer-1f2e3d4c/connection-1
-  2026-01-01T00:00:00.140Z  running.connected.ready → running.connected.executing: work.begun (3 times since 2026-01-01T00:00:00.120Z)
-  2026-01-01T00:00:00.150Z  running.connected.executing → running.connected.ready: work.finished (3 times since 2026-01-01T00:00:00.130Z)
-  2026-01-01T00:00:00.150Z  running.connected.ready → running.reconnecting: connection.closed [isSession] connectionId=summarizer-1f2e3d4c/connection-1 code=LINK_LOST message=closed by the other end`);
+  2026-01-01T00:00:00.000Z  running.allocating.binding → running.started.connecting.listening: listener.bound address=127.0.0.1:9100
+  2026-01-01T00:00:00.120Z  running.started.connecting.listening → running.started.connecting.authenticating: socket.accepted connectionId=summarizer-1f2e3d4c/connection-1
+  2026-01-01T00:00:00.120Z  running.started.connecting.authenticating → running.started.connected.ready: session.opened connectionId=summarizer-1f2e3d4c/connection-1
+  2026-01-01T00:00:00.140Z  running.started.connected.ready → running.started.connected.executing: activity.started (3 times since 2026-01-01T00:00:00.120Z)
+  2026-01-01T00:00:00.150Z  running.started.connected.executing → running.started.connected.ready: activity.idle (3 times since 2026-01-01T00:00:00.130Z)
+  2026-01-01T00:00:00.150Z  running.started.connected.ready → running.started.reconnecting: connection.closed [isSession] connectionId=summarizer-1f2e3d4c/connection-1 code=LINK_LOST message=closed by the other end`);
 });
 
 test('of the stopped the last so many are kept, and of 1,000 nothing else', () => {

@@ -22,7 +22,8 @@ export function openStage(maxConcurrentStarts = 4) {
       link: fromCallback(({ input, sendBack }) => void links.set((input as { connectionId: string }).connectionId, sendBack)) as never,
       authenticate: fromPromise(async () => ({ verdict: 'genuine' as const })) as never,
     },
-    actions: { refuse: silent, complain: silent, handOver: silent, reportEnd: silent },
+    actions: { refuse: silent, sendError: silent, handOver: silent, reportEnd: silent },
+    delays: { authTimeout: 5_000, silence: 10_000, heartbeat: 10_000, finalCheck: 50, probe: 1_000 },
   });
   const instance = instanceMachine.provide({
     actors: {
@@ -31,12 +32,21 @@ export function openStage(maxConcurrentStarts = 4) {
         listeners.set((input as { instanceId: string }).instanceId, sendBack as never);
         receive(({ type }) => type === 'bind' && sendBack({ type: 'listener.bound', address: '127.0.0.1:9100' } as never));
       }) as never,
-      process: fromCallback(({ sendBack, receive }) => {
-        receive(({ type }) => type === 'spawn' && sendBack({ type: 'process.spawned', pid: 42 } as never));
-      }) as never,
+      process: fromCallback(silent) as never,
+    },
+    actions: {
+      ...{ openSession: silent, closeSession: silent, beginStopping: silent },
+      ...{ noteStopStage: silent, endIncarnation: silent, endInstance: silent },
+    },
+    delays: {
+      ...{ connectTimeout: 30_000, reconnectWindow: 10_000, terminateDelay: 1_000, gracePeriod: 5_000, giveUpDelay: 5_000 },
+      ...{ drainDelay: 250, cleanupTimeout: 3_000, backoff: 200, restartPeriod: 60_000, stableUptime: 60_000 },
     },
   });
-  const machine = supervisorMachine.provide({ actors: { instance, connection, reception: fromCallback(silent) as never } });
+  const machine = supervisorMachine.provide({
+    actors: { instance, connection, sharedListener: fromCallback(silent) as never },
+    actions: { stopInstances: silent, releaseActorId: silent, abandonInstance: silent },
+  });
   const supervisor = createActor(machine, {
     id: 'supervisor',
     clock,
@@ -52,10 +62,10 @@ export function openStage(maxConcurrentStarts = 4) {
     supervisor,
     /** Keeps every record from now on. */
     follow: () => trace.follow(record => records.push(record)),
-    start: (instanceId: string, place = 'instance-1', restart: 'permanent' | 'temporary' = 'temporary') =>
+    start: (instanceId: string, actorId = 'instance-1', restart: 'permanent' | 'temporary' = 'temporary') =>
       supervisor.send({
         type: 'start',
-        instance: { instanceId, place, external: false, restart, onUnresponsive: 'leave', intensity: 3, misses: 3, grace: 400 },
+        instance: { instanceId, actorId, external: false, restart, onUnresponsive: 'leave', intensity: 3, misses: 3, failureGrace: 400 },
       }),
     /** Something happens to an instance, told by its listener. Programs here have no trees: nothing is left of one that exited. */
     tell(instanceId: string, event: InstanceEvent) {

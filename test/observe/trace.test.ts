@@ -23,11 +23,11 @@ describe('records', () => {
     expect(mine.flatMap(({ kind, to }) => (kind === 'moved' ? to : []))).toEqual([
       'running.allocating.queued',
       'running.allocating.binding',
-      'running.connecting.listening',
-      'running.connecting.authenticating',
-      'running.connected.ready',
+      'running.started.connecting.listening',
+      'running.started.connecting.authenticating',
+      'running.started.connected.ready',
       'running.exiting.draining',
-      'running.exiting.sweeping',
+      'running.exiting.cleaningUp',
       'running.ended',
       'stopped',
     ]);
@@ -42,11 +42,11 @@ describe('records', () => {
       event: 'process.exited',
       facts: { exitCode: 9, signal: null },
       source: null,
-      from: 'running.connected.ready',
+      from: 'running.started.connected.ready',
       to: 'running.exiting.draining',
       guard: null,
-      edge: 'instance.running.connected --process.exited--> instance.running.exiting',
-      actions: ['closeSession', 'noteExit', 'noteCause'],
+      edge: 'instance.running.started.connected --process.exited--> instance.running.exiting',
+      actions: ['closeSession', 'noteCrash'],
     });
     expect(mine.at(-1)).toMatchObject({ kind: 'ended', event: 'done' });
 
@@ -56,7 +56,7 @@ describe('records', () => {
       'xstate.init → accepted',
       'auth.received → authenticating.verifying',
       'xstate.done.actor.authenticator → authenticating.claiming',
-      'session.granted → ready.heartbeat.resting, ready.reading.flowing',
+      'session.granted → ready.heartbeat.idle, ready.reading.flowing',
     ]);
     expect(theirs.at(-1)).toMatchObject({ kind: 'ended', event: 'stopped' });
     expect(stage.records.find(({ kind, event }) => kind === 'event' && event === 'session.opened')).toMatchObject({
@@ -118,14 +118,14 @@ describe('the story of an actor', () => {
     stage.start('a');
     await stage.connect('a');
     for (let i = 0; i < 5_000; i += 1) {
-      stage.tell('a', { type: 'work.begun' });
+      stage.tell('a', { type: 'activity.started' });
       stage.clock.increment(1);
-      stage.tell('a', { type: 'work.finished' });
+      stage.tell('a', { type: 'activity.idle' });
     }
     const { moves } = stage.trace.of('a')!;
     expect(moves.filter(isRepeated).map(({ record, count, first }) => [record.event, record.at, count, first])).toEqual([
-      ['work.begun', WALL + 4_999, 5_000, WALL],
-      ['work.finished', WALL + 5_000, 5_000, WALL + 1],
+      ['activity.started', WALL + 4_999, 5_000, WALL],
+      ['activity.idle', WALL + 5_000, 5_000, WALL + 1],
     ]);
     expect(moves[0]!.record.to).toBe('running.allocating.queued');
 
@@ -143,9 +143,9 @@ describe('the story of an actor', () => {
         .moves.slice(known)
         .map(({ record, count }) => [record.from, record.to, count]),
     ).toEqual([
-      ['ready.heartbeat.resting', 'ready.heartbeat.resting', 300],
-      ['ready.heartbeat.resting', 'ready.heartbeat.awaiting', 300],
-      ['ready.heartbeat.awaiting', 'ready.heartbeat.resting', 300],
+      ['ready.heartbeat.idle', 'ready.heartbeat.idle', 300],
+      ['ready.heartbeat.idle', 'ready.heartbeat.awaiting', 300],
+      ['ready.heartbeat.awaiting', 'ready.heartbeat.idle', 300],
     ]);
   });
 
@@ -157,7 +157,7 @@ describe('the story of an actor', () => {
       stage.hear('connection-1', { type: 'link.closed', code, message: 'm' });
       await stage.connect('a');
     }
-    const losses = stage.trace.of('a')!.moves.filter(({ record }) => record.to === 'running.reconnecting');
+    const losses = stage.trace.of('a')!.moves.filter(({ record }) => record.to === 'running.started.reconnecting');
     expect(losses.map(({ record, count }) => [record.facts.code, count])).toEqual([
       ['LINK_LOST', 2],
       ['PROTOCOL_ERROR', 1],
@@ -200,23 +200,23 @@ describe('timeouts', () => {
     const stage = openStage();
     const due = () => Object.fromEntries(stage.trace.of('a')!.timers);
     stage.start('a');
-    expect(due()).toEqual({ 'xstate.after.connectTimeout.instance.running.connecting': 30_000 });
+    expect(due()).toEqual({ 'xstate.after.connectTimeout.instance.running.started.connecting': 30_000 });
     stage.clock.increment(1_000);
     await stage.connect('a');
-    expect(due()).toEqual({ 'xstate.after.stableUptime.instance.running.connected': 61_000 });
+    expect(due()).toEqual({ 'xstate.after.stableUptime.instance.running.started.connected': 61_000 });
     const connection = () => Object.fromEntries(stage.trace.of('a')!.connection('connection-1')!.timers);
-    expect(connection()).toEqual({ 'xstate.after.silence.connection.ready.heartbeat.resting': 11_000 });
+    expect(connection()).toEqual({ 'xstate.after.silence.connection.ready.heartbeat.idle': 11_000 });
     stage.clock.increment(5_000);
     stage.hear('connection-1', { type: 'link.heard' });
-    expect(connection()).toEqual({ 'xstate.after.silence.connection.ready.heartbeat.resting': 16_000 });
+    expect(connection()).toEqual({ 'xstate.after.silence.connection.ready.heartbeat.idle': 16_000 });
     stage.clock.increment(10_000);
     expect(connection()).toEqual({});
     stage.clock.increment(45_000);
     expect(due()).toEqual({});
     stage.tell('a', { type: 'stop', grace: 500 });
     expect(due()).toEqual({
-      'xstate.after.grace.instance.running.stopping.patient': 66_000,
-      'xstate.after.terminateDelay.instance.running.stopping.patient.asked': 62_000,
+      'xstate.after.gracePeriod.instance.running.stopping.graceful': 66_000,
+      'xstate.after.terminateDelay.instance.running.stopping.graceful.asked': 62_000,
     });
   });
 });

@@ -161,7 +161,7 @@ describe('handlers that do what they should not', () => {
     const execution = instance.execute({ command: 'huge', args: ['6000000'] });
     const stopping = instance.stop({ grace: 20_000 });
     expect((await execution.result).output?.length).toBe(6_000_000);
-    // Whether it then ends by itself or by the next rung is a question of how busy the machine is.
+    // Whether it then ends by itself or at the next stop stage is a question of how busy the machine is.
     expect(await stopping).toMatchObject({ reason: 'stopped' });
   });
 });

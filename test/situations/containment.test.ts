@@ -85,25 +85,25 @@ test('a start that fails leaves nothing either', async () => {
 describe('a report', () => {
   const stubborn = { artifactId: 'stubborn', command: process.execPath, args: [agentFile('stubborn.js'), 'connects'] };
 
-  test('says on which rung it ended, and when each was reached', async () => {
+  test('says at which stop stage it ended, and when each was reached', async () => {
     const spearlet = openSpearlet();
     const [asked, killed, urgent] = await Promise.all([everyday, stubborn, stubborn].map(spec => spearlet.start(spec)));
     const willing = await asked!.stop();
-    expect(willing).toMatchObject({ reason: 'stopped', rung: 'asked', rungs: { asked: expect.any(Number) }, left: [] });
-    expect(Object.keys(willing.rungs)).toEqual(['asked']);
-    const { rung, rungs } = await killed!.stop({ grace: 300 });
-    expect(rung).toBe('killed');
-    expect(Object.keys(rungs)).toEqual(['asked', 'signalled', 'killed']);
-    expect(rungs.signalled).toBeGreaterThanOrEqual(150);
-    expect(rungs.killed).toBeGreaterThanOrEqual(rungs.signalled!);
-    expect(Object.keys((await urgent!.stop({ grace: 0 })).rungs)).toEqual(['killed']);
+    expect(willing).toMatchObject({ reason: 'stopped', stopStage: 'asked', stopStages: { asked: expect.any(Number) }, left: [] });
+    expect(Object.keys(willing.stopStages)).toEqual(['asked']);
+    const { stopStage, stopStages } = await killed!.stop({ grace: 300 });
+    expect(stopStage).toBe('killed');
+    expect(Object.keys(stopStages)).toEqual(['asked', 'signalled', 'killed']);
+    expect(stopStages.signalled).toBeGreaterThanOrEqual(150);
+    expect(stopStages.killed).toBeGreaterThanOrEqual(stopStages.signalled!);
+    expect(Object.keys((await urgent!.stop({ grace: 0 })).stopStages)).toEqual(['killed']);
   });
 
-  test('of a program that ended by itself names no rung', async () => {
+  test('of a program that ended by itself names no stop stage', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(treeOf('child'));
     instance.execute({ command: 'crash' });
-    expect(await instance.exited).toMatchObject({ reason: 'crashed', signal: 'SIGABRT', rung: null, rungs: {}, left: [] });
+    expect(await instance.exited).toMatchObject({ reason: 'crashed', signal: 'SIGABRT', stopStage: null, stopStages: {}, left: [] });
   });
 
   test('says how much memory it had when it had to end', async () => {
@@ -144,7 +144,7 @@ describe('in a namespace', () => {
     const { output } = await instance.execute({ command: 'sh', args: ['-c', 'echo $PPID; exit 0'] }, { collect: true }).result;
     // It sees itself by another number.
     expect(Number(output)).not.toBe(instance.pid);
-    expect(await instance.stop()).toMatchObject({ reason: 'stopped', code: 0, rung: 'asked', left: [] });
+    expect(await instance.stop()).toMatchObject({ reason: 'stopped', code: 0, stopStage: 'asked', left: [] });
   });
 });
 

@@ -23,7 +23,7 @@ describe('an instance that waits', () => {
       artifactId: 'hollow',
       pid: instance.pid,
       state: 'listening',
-      chart: { state: 'running.connecting.listening', meaning: 'Nobody is connected.' },
+      chart: { state: 'running.started.connecting.listening', meaning: 'No socket is connected.' },
       waits: [{ timeout: 'connectTimeout', until: expect.any(Number) }],
       endedBy: expect.arrayContaining(['socket.accepted', 'process.exited', 'stop']),
       connections: [],
@@ -53,7 +53,13 @@ describe('an instance that waits', () => {
     });
     expect(explanation.waits[0]!.until).toBeGreaterThan(explanation.chart.since);
     expect(explanation.transitions.map(({ to }) => to)).toEqual(
-      expect.arrayContaining(['running.connected.ready', 'running.connected.executing', 'running.exiting.sweeping', 'fallen', 'backoff']),
+      expect.arrayContaining([
+        'running.started.connected.ready',
+        'running.started.connected.executing',
+        'running.exiting.cleaningUp',
+        'failed',
+        'backoff',
+      ]),
     );
     expect(String(explanation)).toMatch(/is backoff at .*\n(.*\n)*.*until .* backoff\): then its next program is started/);
   });

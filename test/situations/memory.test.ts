@@ -11,8 +11,8 @@ test('an agent beyond its maxMemory is killed, and whoever waits for it learns w
   const failure = await failureOf(agent!.execute({ command: 'hoard' }).result);
   expect(failure).toMatchObject({ code: 'OUTCOME_UNKNOWN', cause: { code: 'MEMORY_EXCEEDED' } });
   const report = await agent!.exited;
-  expect(report).toMatchObject({ reason: 'memory', signal: 'SIGKILL', rung: 'killed', left: [] });
-  expect(Object.keys(report.rungs)).toEqual(['killed']);
+  expect(report).toMatchObject({ reason: 'memory', signal: 'SIGKILL', stopStage: 'killed', left: [] });
+  expect(Object.keys(report.stopStages)).toEqual(['killed']);
   expect(report.peakMemory).toBeGreaterThan(300e6);
   expect(report.message).toBe(`its processes used ${report.peakMemory} bytes, more than maxMemory (300000000)`);
   const refused = await failureOf(agent!.execute({ command: 'echo' }).result);
@@ -35,7 +35,7 @@ test('it counts as a fall: the restart policy applies', async () => {
   await again;
   expect((await agent.execute({ command: 'echo', args: ['anew'] }).result).output).toBe('anew');
   agent.execute({ command: 'hoard' });
-  expect(await agent.exited).toMatchObject({ reason: 'restart', rung: 'killed', left: [] });
+  expect(await agent.exited).toMatchObject({ reason: 'restart', stopStage: 'killed', left: [] });
   const exits = spearlet.events.flatMap(event => (event.type === 'instance.exited' ? [event.report.reason] : []));
   expect(exits).toEqual(['memory', 'memory']);
 });

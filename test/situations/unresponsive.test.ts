@@ -51,7 +51,7 @@ test('by policy it is ended and started anew, even one that is temporary, and wi
   expect(await failureOf(first.result)).toMatchObject({ code: 'EXECUTION_TIMEOUT' });
   await again;
   expect(await failureOf(inFlight.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN', cause: { code: 'UNRESPONSIVE' } });
-  expect(exitsOf(spearlet)).toMatchObject([{ reason: 'unresponsive', rung: 'killed', signal: 'SIGKILL', left: [] }]);
+  expect(exitsOf(spearlet)).toMatchObject([{ reason: 'unresponsive', stopStage: 'killed', signal: 'SIGKILL', left: [] }]);
   await failureOf(instance.execute({ command: 'anything' }, { timeout: 20 }).result);
   expect(await instance.exited).toMatchObject({ reason: 'restart', incarnation: 2, left: [] });
 });

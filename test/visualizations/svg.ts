@@ -43,7 +43,7 @@ export function readDrawing(svg: string): Drawing {
     texts: [...textsOf(legend, 0, 0), ...textsOf(chart, dx, dy)],
     routes: [
       ...chart.matchAll(
-        /<g class="edge (\w+)" data-edge="([^"]+)"><title>([^<]+)<\/title><path d="M([^"]+)" marker-end="url\(#\w+-to-(\w+)\)"/g,
+        /<g class="edge (\w+)" data-edge="([^"]+)"><title>([^<]+)<\/title><path d="M([^"]+)" marker-end="url\(#[\w-]+?-to-(\w+)\)"/g,
       ),
     ].map(([, kind, edges, title, path, arrow]) => ({
       title: title!,

@@ -1,0 +1,150 @@
+// The walks can fail: one mutant at a time takes the place of a machine, and a walk has to notice. Those paths are walked
+// first on which the pure mutant goes another way than the pure machine: one of them is usually enough.
+import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot } from 'xstate';
+import { charts } from '../../src/runtime/wiring.ts';
+import { connectionInput, connectionPaths, doors, playConnection } from './connection.ts';
+import { instanceInput, instancePaths, kinds, playInstance } from './instance.ts';
+import { type Mutant, mutantsOf } from './mutants.ts';
+import { listeners, playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
+import { agent, execution, pathsOf, playTable, type Tabled } from './tables.ts';
+import { alone, patience, type Step } from './walk.ts';
+
+export interface Trial {
+  readonly id: string;
+  readonly mutants: readonly Mutant[];
+  /** Walks such paths as can meet the change until one notices; null where none does. */
+  hunt(mutant: Mutant): Promise<string | null>;
+}
+
+/** What a change has made impossible is waited for in vain, again and again. */
+const IMPATIENCE = 2_000;
+
+/** Can this path meet the change? */
+function meets(steps: readonly Step[], { state, event }: Mutant): boolean {
+  if (event === null) return true;
+  const fits = (type: string): boolean => (event.endsWith('*') ? type.startsWith(event.slice(0, -1)) : type === event);
+  const inside = (value: unknown, at: string): boolean => {
+    if (at === state || at.startsWith(`${state}.`)) return true;
+    if (typeof value === 'string') return `${at}.${value}` === state || `${at}.${value}`.startsWith(`${state}.`);
+    return Object.entries(value as object).some(([key, inner]) => inside(inner, `${at}.${key}`));
+  };
+  return steps.some((step, i) => fits(step.event.type) && (i === 0 || inside(steps[i - 1]!.state.value, state.split('.')[0]!)));
+}
+
+const lookOf = ({ status, value, context }: AnyMachineSnapshot): string => JSON.stringify([status, value, context]);
+
+/** Does the pure mutant go another way than the pure machine, or fail? */
+function parts(machine: AnyStateMachine, input: unknown, steps: readonly Step[]): boolean {
+  try {
+    let at = getInitialSnapshot(machine, input as never) as AnyMachineSnapshot;
+    return steps.some(({ event, state }) => {
+      at = getNextSnapshot(machine, at, event as never) as AnyMachineSnapshot;
+      return lookOf(at) !== lookOf(state);
+    });
+  } catch {
+    return true;
+  }
+}
+
+interface Walked<K> {
+  readonly name: keyof typeof charts;
+  readonly variants: readonly K[];
+  input(variant: K): unknown;
+  paths(variant: K): Step[][];
+  play(variant: K, steps: readonly Step[], running: typeof charts): Promise<{ finding: string | null }>;
+}
+
+function walked<K>({ name, variants, input, paths, play }: Walked<K>): Trial {
+  let every: { variant: K; steps: Step[] }[] | null = null;
+  const impatiently = async (variant: K, steps: readonly Step[], running: typeof charts): Promise<string | null> => {
+    patience.ms = IMPATIENCE;
+    return (await play(variant, steps, running)).finding;
+  };
+  return {
+    id: name,
+    mutants: mutantsOf(charts[name]),
+    async hunt(mutant) {
+      every ??= variants
+        .flatMap(variant => paths(variant).map(steps => ({ variant, steps })))
+        .sort((a, b) => a.steps.length - b.steps.length);
+      const model = alone(mutant.machine);
+      const others: typeof every = [];
+      // The few paths of the others are all walked: their timers run between the events.
+      const meeting = every.filter(({ steps }) => name !== 'instance' || meets(steps, mutant));
+      const notices = async ({ variant, steps }: { variant: K; steps: Step[] }): Promise<string | null> => {
+        const finding = await impatiently(variant, steps, { ...charts, [name]: mutant.machine as never });
+        if (finding === null) return null;
+        // A machine that is slow can be the cause as well: then the chart as it is does no better.
+        return (await impatiently(variant, steps, charts)) === null ? finding : null;
+      };
+      for (const path of meeting) {
+        if (!parts(model, input(path.variant), path.steps)) others.push(path);
+        else {
+          const finding = await notices(path);
+          if (finding !== null) return finding;
+        }
+      }
+      for (const path of others) {
+        const finding = await notices(path);
+        if (finding !== null) return finding;
+      }
+      return null;
+    },
+  };
+}
+
+const tabled = (which: Tabled): Trial => {
+  const paths = pathsOf(which);
+  return {
+    id: which.machine.id,
+    mutants: mutantsOf(which.machine),
+    hunt: mutant => {
+      for (const path of paths) {
+        const { finding } = playTable(which, mutant.machine, path);
+        if (finding !== null) return Promise.resolve(finding);
+      }
+      return Promise.resolve(null);
+    },
+  };
+};
+
+export const instanceTrial: Trial = walked({
+  name: 'instance',
+  variants: kinds,
+  input: instanceInput,
+  paths: instancePaths,
+  play: playInstance,
+});
+export const smallTrials: readonly Trial[] = [
+  tabled(execution),
+  tabled(agent),
+  walked({ name: 'connection', variants: doors, input: connectionInput, paths: connectionPaths, play: playConnection }),
+  walked({ name: 'supervisor', variants: listeners, input: () => supervisorInput, paths: supervisorPaths, play: playSupervisor }),
+];
+
+/** Of so many mutants one is in the sample that `npm test` takes; MUTANTS=all takes all of them. */
+const SAMPLE = 9;
+export const all = process.env.MUTANTS === 'all';
+/** Only those whose name holds this. */
+const only = process.env.ONLY ?? '';
+
+/** Survivors that are no fault of the walks: changed like this, the machine does the same. */
+const equivalent: Readonly<Record<string, string>> = {
+  'execution.started running: removed': 'it leads back to where it is, and nothing is done on the way',
+  'agent.draining terminate: removed': 'it leads back to where it is, and nothing is done on the way',
+};
+
+/** Tries the mutants `share` of `shares`; returns those that no walk noticed although they change something. */
+export async function survivorsOf({ id, mutants, hunt }: Trial, share = 0, shares = 1): Promise<string[]> {
+  const sample = mutants.filter(({ name }, n) => (all || n % SAMPLE === 0) && name.includes(only)).filter((_, n) => n % shares === share);
+  const survivors: string[] = [];
+  for (const mutant of sample) {
+    const finding = await hunt(mutant);
+    if (finding === null) survivors.push(mutant.name);
+    if (process.env.LOUD) console.info(`  ${mutant.name}: ${finding ?? 'SURVIVED'}`);
+  }
+  const which = shares === 1 ? '' : `, share ${share + 1} of ${shares}`;
+  console.info(`${id}: ${sample.length} of ${mutants.length} mutants tried${which}, ${sample.length - survivors.length} noticed`);
+  for (const name of survivors.filter(each => each in equivalent)) console.info(`  ${name}: ${equivalent[name]}`);
+  return survivors.filter(name => !(name in equivalent));
+}

@@ -1,6 +1,7 @@
 // What is known of one incarnation of a program while it lasts, for its report.
 import type { StopStage } from '../../machines/instance.ts';
-import type { Exit, RunningProgram } from '../process/spawn.ts';
+import type { Exit } from '../exit.ts';
+import type { RunningProgram } from '../process/spawn.ts';
 import type { Ending } from '../process/tree.ts';
 
 /** Times are the clock's. */

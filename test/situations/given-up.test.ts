@@ -20,7 +20,7 @@ test('an instance that is given up is told on events$ and in the log, with RESTA
       instanceId: instance.id,
       artifactId: 'fleeting',
       code: 'RESTART_LIMIT',
-      message: expect.stringContaining('fell 2 times'),
+      message: expect.stringContaining('failed 2 times'),
       report,
     },
   ]);
@@ -39,7 +39,7 @@ test('one that ends otherwise is not: a crash of a temporary one, a stop', async
 test('`run` says that it was given up, as text and as JSON', async () => {
   const file = configFile({ instances: [{ ...program('fleeting.js', 'crash'), name: 'worker', restart: 'permanent' }] });
   const [text, json] = await Promise.all([spearlet('run', file), spearlet('run', '--json', file)]);
-  expect(text).toMatchObject({ code: 1, stdout: expect.stringMatching(/worker +given up: RESTART_LIMIT \(fell 4 times/) });
+  expect(text).toMatchObject({ code: 1, stdout: expect.stringMatching(/worker +given up: RESTART_LIMIT \(failed 4 times/) });
   expect(json.code).toBe(1);
   const events = json.stdout
     .trim()

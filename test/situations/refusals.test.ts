@@ -20,7 +20,7 @@ const faults: [string, string, string, (peer: HandPeer, environment: Record<stri
     'token',
     (peer, environment) => peer.send('AuthRequest', 1, authRequest(environment, { token: 'x' })),
   ],
-  ['says nothing', 'AUTH_TIMEOUT', 'no AuthRequest within authTimeout', () => {}],
+  ['says nothing', 'AUTH_TIMEOUT', 'did not authenticate within authTimeout', () => {}],
 ];
 
 describe.each(['perInstance', 'shared'] as const)('at a listener that is %s', listener => {

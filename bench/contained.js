@@ -3,12 +3,12 @@
 import { spawn as start } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { probeNamespace } from '../dist/src/process/namespace.js';
-import { createOutput } from '../dist/src/process/output.js';
+import { probeNamespace } from '../dist/src/process/containment/namespace.js';
+import { createOutput } from '../dist/src/process/output/output.js';
 import { createSpawn, spawnProgram } from '../dist/src/process/spawn.js';
-import { processTable } from '../dist/src/process/table.js';
-import { createTrees } from '../dist/src/process/tree.js';
-import { realClock } from '../dist/src/world.js';
+import { processTable } from '../dist/src/process/tree/proc-table.js';
+import { createTrees } from '../dist/src/process/tree/tree.js';
+import { realClock } from '../dist/src/world/clock.js';
 import { hidden, shapes } from '../test/agents/tree.js';
 
 const runs = Number(process.argv[2] ?? 30);

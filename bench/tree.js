@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { processTable } from '../dist/src/process/table.js';
-import { createTrees } from '../dist/src/process/tree.js';
-import { realClock } from '../dist/src/world.js';
+import { processTable } from '../dist/src/process/tree/proc-table.js';
+import { createTrees } from '../dist/src/process/tree/tree.js';
+import { realClock } from '../dist/src/world/clock.js';
 
 const instances = Number(process.argv[2] ?? 1000);
 const trees = createTrees(processTable, realClock);

@@ -10,12 +10,12 @@ export type {
   StartOptions,
   StopOptions,
 } from './options.ts';
-export type { Containment } from './runtime/containment.ts';
-export type { SpearletEvent } from './runtime/engine.ts';
-export type { Execution, ExecutionResult } from './runtime/execution.ts';
-export type { ExplainedConnection, ExplainedState, ExplainedTransition, Explanation, Wait } from './runtime/explanation.ts';
-export type { ExitReport, Instance, InstanceState } from './runtime/instance.ts';
-export type { Refusal, Refusals } from './runtime/refusals.ts';
-export type { ConnectionStats, InstanceStats, Stats } from './runtime/stats.ts';
-export type { ExecutionUpdate } from './runtime/updates.ts';
+export type { Containment } from './process/containment/containment.ts';
+export type { SpearletEvent } from './supervisor/registry.ts';
+export type { Execution, ExecutionResult } from './execution/execution.ts';
+export type { ExplainedConnection, ExplainedState, ExplainedTransition, Explanation, Wait } from './observe/explanation.ts';
+export type { ExitReport, Instance, InstanceState } from './instance/handle.ts';
+export type { Refusal, Refusals } from './connection/refusals.ts';
+export type { ConnectionStats, InstanceStats, Stats } from './observe/stats.ts';
+export type { ExecutionUpdate } from './execution/updates.ts';
 export { createSpearlet, type Expected, type Spearlet } from './spearlet.ts';

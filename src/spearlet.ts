@@ -19,24 +19,24 @@ import {
   stopOptionsSchema,
 } from './options.ts';
 import { parse } from './parse.ts';
-import { realDisk } from './process/disk.ts';
+import { realDisk } from './world/disk.ts';
 import { outerIds } from './process/environment.ts';
-import { recordedSpawn } from './process/ledger.ts';
+import { recordedSpawn } from './journal/ledger.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
-import { processTable } from './process/table.ts';
-import { contain, uncontained } from './runtime/containment.ts';
-import { createDeadlines } from './runtime/deadlines.ts';
-import { createEngine, type SpearletEvent } from './runtime/engine.ts';
-import { createExplain } from './runtime/explain.ts';
-import type { Explanation } from './runtime/explanation.ts';
-import type { ExitReport, Instance } from './runtime/instance.ts';
-import { createInstances } from './runtime/instances.ts';
-import { createLeftovers, type Leftovers } from './runtime/leftovers.ts';
-import { waiting } from './runtime/record.ts';
-import { type Stats, statsOf } from './runtime/stats.ts';
-import { charts, type World, wire } from './runtime/wiring.ts';
+import { processTable } from './process/tree/proc-table.ts';
+import { contain, uncontained } from './process/containment/containment.ts';
+import { createDeadlines } from './execution/deadlines.ts';
+import { createEngine, type SpearletEvent } from './supervisor/registry.ts';
+import { createExplain } from './observe/explain.ts';
+import type { Explanation } from './observe/explanation.ts';
+import type { ExitReport, Instance } from './instance/handle.ts';
+import { createInstances } from './supervisor/create-instance.ts';
+import { createLeftovers, type Leftovers } from './journal/stale-state.ts';
+import { waiting } from './instance/record.ts';
+import { type Stats, statsOf } from './observe/stats.ts';
+import { charts, type World, wire } from './supervisor/wiring.ts';
 import { tcp } from './transport/tcp.ts';
-import { realChance, realClock } from './world.ts';
+import { realChance, realClock } from './world/clock.ts';
 
 /** How long stop() waits for the system to let go of ports and programs that are closed already, in ms. */
 const LET_GO = 1_000;

@@ -8,10 +8,10 @@ import { agentMachine, connectionMachine, executionMachine, instanceMachine, sup
 import { createLogger } from '../src/observe/log.ts';
 import { spearletSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
-import { createEngine } from '../src/runtime/engine.ts';
-import { charts, wire } from '../src/runtime/wiring.ts';
+import { createEngine } from '../src/supervisor/registry.ts';
+import { charts, wire } from '../src/supervisor/wiring.ts';
 import { tcp } from '../src/transport/tcp.ts';
-import { realClock } from '../src/world.ts';
+import { realClock } from '../src/world/clock.ts';
 import { alone } from './model/walk.ts';
 
 const machines: [AnyStateMachine, unknown][] = [

@@ -1,5 +1,5 @@
 // The agent's time and chance: the only file of src/agent that sets a timer.
-import { realChance, realClock, type Timer } from '../world.ts';
+import { realChance, realClock, type Timer } from '../world/clock.ts';
 
 export const clock = realClock;
 export const { fraction, id } = realChance;

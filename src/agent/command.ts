@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { reasonOf, SpearletError } from '../errors.ts';
-import { type Death, watchDeath } from '../exit.ts';
+import { type Death, watchDeath } from '../world/exit.ts';
 import { alarm, id } from './clock.ts';
 import { environmentOfChild } from './environment.ts';
 import { type ExecutionTree, plantTree } from './execution-tree.ts';

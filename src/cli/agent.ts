@@ -2,7 +2,7 @@
 import { runCommand } from '../agent/command.ts';
 import { SpearletError, serve } from '../agent/index.ts';
 import { printable } from '../printable.ts';
-import { stderr } from '../stdio.ts';
+import { stderr } from '../world/stdio.ts';
 
 const USAGE = 2;
 const REFUSED = 1;

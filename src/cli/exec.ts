@@ -1,7 +1,7 @@
 // `spearlet exec`: one agent, one execution. Its output to stdout, everything else to stderr, its exit code passed through.
 
 import { createSpearlet, type InstanceSpec, SpearletError } from '../index.ts';
-import { stdout } from '../stdio.ts';
+import { stdout } from '../world/stdio.ts';
 import { readSpecs } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
 import { errorJson, json, milliseconds, say, sayError } from './print.ts';

@@ -3,7 +3,7 @@
 import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
-import { stderr, stdout } from '../stdio.ts';
+import { stderr, stdout } from '../world/stdio.ts';
 
 /** Usage or configuration. */
 const USAGE = 2;

@@ -2,7 +2,7 @@
 // agents, programs and files have said is escaped and cut where people read it.
 import { SpearletError } from '../index.ts';
 import { printable, printableJson } from '../printable.ts';
-import { stderr } from '../stdio.ts';
+import { stderr } from '../world/stdio.ts';
 
 /** Characters of one line of a message that is shown. */
 const LINE = 1_000;

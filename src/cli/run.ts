@@ -1,7 +1,7 @@
 // `spearlet run`: starts what a file names and supervises it in the foreground.
 import { isatty } from 'node:tty';
 import { createSpearlet, type InstanceSpec, SpearletError } from '../index.ts';
-import { stdout } from '../stdio.ts';
+import { stdout } from '../world/stdio.ts';
 import { readSpecs } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
 import { errorJson, json, milliseconds, sayError } from './print.ts';

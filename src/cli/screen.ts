@@ -5,7 +5,7 @@ import { styleText } from 'node:util';
 import type { ExitReport, InstanceState, SpearletEvent } from '../index.ts';
 import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
-import { type Kept, stdout } from '../stdio.ts';
+import { type Kept, stdout } from '../world/stdio.ts';
 import { json } from './print.ts';
 
 const colours: Partial<Record<InstanceState, 'green' | 'yellow' | 'red' | 'cyan' | 'gray'>> = {

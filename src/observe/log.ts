@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { bounds, type Inspect, type Logger } from '../options.ts';
 import { printableJson } from '../printable.ts';
-import { type Kept, stderr } from '../stdio.ts';
+import { type Kept, stderr } from '../world/stdio.ts';
 
 /** Names under which a secret could reach a log line by mistake. No code of ours logs one; this is the second lock. */
 const SECRET = ['token', '*.token', 'SPEARLET_TOKEN', '*.SPEARLET_TOKEN', 'environment', '*.environment', 'auth', '*.auth'];

@@ -2,8 +2,8 @@
 // as long as that actor, and nothing of a snapshot or a context. It knows no instance and no socket.
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import { bounds } from '../options.ts';
-import type { Clock } from '../world.ts';
-import { describe, type Facts, harmlessOf, innermost, inOrder, type TraceRecord, wayOf } from './happening.ts';
+import type { Clock } from '../world/clock.ts';
+import { describe, type Facts, harmlessOf, innermost, inOrder, type TraceRecord, wayOf } from './trace-record.ts';
 
 /** A transition in an actor's story. Where it is taken again and again, alone or in turn with one or two others, it is kept once. */
 export interface Move {

@@ -1,11 +1,11 @@
 // The programs of a host and all that came of them: one table, one scanner and one sampler for every spearlet of the
 // process, so that they share their looks. Knows no instance.
-import type { Clock } from '../world.ts';
+import type { Clock } from '../world/clock.ts';
 import { createMemory, type Memory } from './memory.ts';
-import { type Namespace, probeNamespace } from './namespace.ts';
+import { type Namespace, probeNamespace } from './containment/namespace.ts';
 import { createSpawn, type Spawn, spawnProgram } from './spawn.ts';
-import type { ProcessTable } from './table.ts';
-import { createTrees, type Trees } from './tree.ts';
+import type { ProcessTable } from './tree/proc-table.ts';
+import { createTrees, type Trees } from './tree/tree.ts';
 
 export interface Programs {
   readonly spawn: Spawn;

@@ -2,13 +2,13 @@
 // with all that came of them. It knows nothing of instances. The only file that touches node:child_process.
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { type Exit, watchDeath } from '../exit.ts';
-import type { Clock } from '../world.ts';
-import { exitInside, findInside, type Namespace } from './namespace.ts';
-import type { Channel, Output } from './output.ts';
-import { release } from './release.ts';
-import { processTable } from './table.ts';
-import type { Ending, Tree, Trees } from './tree.ts';
+import { type Exit, watchDeath } from '../world/exit.ts';
+import type { Clock } from '../world/clock.ts';
+import { exitInside, findInside, type Namespace } from './containment/namespace.ts';
+import type { Channel, Output } from './output/output.ts';
+import { release } from './output/release.ts';
+import { processTable } from './tree/proc-table.ts';
+import type { Ending, Tree, Trees } from './tree/tree.ts';
 
 export interface Program {
   readonly command: string;

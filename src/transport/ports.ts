@@ -1,6 +1,6 @@
 // Which port comes next. It opens listeners in order to own their ports, and knows nothing of who uses them.
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { Listening, Network, Wire } from './wire.ts';
+import type { Listening, Network, Wire } from './stream.ts';
 
 export interface PortRange {
   readonly from: number;

@@ -2,7 +2,7 @@
 import net, { createServer, connect as dial, isIPv6, type Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { reasonOf } from '../errors.ts';
-import type { Network, Wire, WireEvents } from './wire.ts';
+import type { Network, Wire, WireEvents } from './stream.ts';
 
 /** Up to here a turn's frames are joined, which is cheaper than handing many small buffers to writev. */
 const JOIN_BYTES = 64 * 1024;

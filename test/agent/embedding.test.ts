@@ -2,7 +2,7 @@
 // somebody else does not.
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import * as v1 from '../../src/protocol/v1.ts';
+import * as v1 from '../../src/protocol/v1/codec.ts';
 import type { HandPeer } from '../situations/world.ts';
 import { answer, execute, openHost } from './host.ts';
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { plantTree } from '../../src/agent/execution-tree.ts';
-import { processTable } from '../../src/process/table.ts';
+import { processTable } from '../../src/process/tree/proc-table.ts';
 import { atEnd } from '../census/census.ts';
 
 const lives = (pid: number): boolean => processTable.entry(pid)?.living ?? false;

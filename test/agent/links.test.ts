@@ -1,6 +1,6 @@
 // What an agent on serve() says on a link, on the next one, and to a cancel: a host spoken by hand reads every byte.
 import { expect, test } from 'vitest';
-import * as v1 from '../../src/protocol/v1.ts';
+import * as v1 from '../../src/protocol/v1/codec.ts';
 import { until } from '../situations/world.ts';
 import { answer, execute, openHost } from './host.ts';
 

@@ -1,11 +1,11 @@
 // A host that is about to be killed: `contained-host.js <namespace | plain> <id prefix> <shape>...` starts a program of
 // each shape and says so when all of their trees stand.
-import { probeNamespace } from '../../dist/src/process/namespace.js';
-import { createOutput } from '../../dist/src/process/output.js';
+import { probeNamespace } from '../../dist/src/process/containment/namespace.js';
+import { createOutput } from '../../dist/src/process/output/output.js';
 import { createSpawn, spawnProgram } from '../../dist/src/process/spawn.js';
-import { processTable } from '../../dist/src/process/table.js';
-import { createTrees } from '../../dist/src/process/tree.js';
-import { realClock } from '../../dist/src/world.js';
+import { processTable } from '../../dist/src/process/tree/proc-table.js';
+import { createTrees } from '../../dist/src/process/tree/tree.js';
+import { realClock } from '../../dist/src/world/clock.js';
 
 const [how, prefix, ...shapes] = process.argv.slice(2);
 const environment = { PATH: process.env.PATH };

@@ -1,5 +1,5 @@
 // A host whose programs write so many MB without a newline; says by how much its memory grew after 200 MB of warm-up.
-import { createOutput } from '../../dist/src/process/output.js';
+import { createOutput } from '../../dist/src/process/output/output.js';
 import { spawnProgram } from '../../dist/src/process/spawn.js';
 
 const flood = megabytes =>

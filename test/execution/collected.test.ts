@@ -1,7 +1,7 @@
 // What `collect` keeps has no hole, and what it does not keep is counted.
 import { expect, test } from 'vitest';
-import { createCollected } from '../../src/runtime/collected.ts';
-import { ActiveExecution } from '../../src/runtime/execution.ts';
+import { createCollected } from '../../src/execution/collected.ts';
+import { ActiveExecution } from '../../src/execution/execution.ts';
 
 test('a piece that does not fit is cut between two code points, and nothing is kept after it', () => {
   const collected = createCollected(10);

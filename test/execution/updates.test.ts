@@ -1,7 +1,7 @@
 // The updates of one execution without any socket: each reader gets them in order, and what it has missed is told to that
 // reader, to the byte.
 import { describe, expect, test } from 'vitest';
-import { createUpdates, type ExecutionUpdate } from '../../src/runtime/updates.ts';
+import { createUpdates, type ExecutionUpdate } from '../../src/execution/updates.ts';
 
 const BOUNDS = { kept: 1_000, slow: 4_000 };
 

@@ -1,5 +1,5 @@
 // A clock that stands still until a test lets the next timer fire.
-import type { Clock, Timer } from '../../src/world.ts';
+import type { Clock, Timer } from '../../src/world/clock.ts';
 
 export interface TestClock extends Clock {
   /** Fires the earliest timer and returns how long it ran, in ms; null where none is set. */

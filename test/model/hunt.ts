@@ -1,7 +1,7 @@
 // The walks can fail: one mutant at a time takes the place of a machine, and a walk has to notice. Those paths are walked
 // first on which the pure mutant goes another way than the pure machine: one of them is usually enough.
 import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot } from 'xstate';
-import { charts } from '../../src/runtime/wiring.ts';
+import { charts } from '../../src/supervisor/wiring.ts';
 import { connectionInput, connectionPaths, doors, playConnection } from './connection.ts';
 import { instanceInput, instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';

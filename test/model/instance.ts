@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { AnyMachineSnapshot } from 'xstate';
 import { type InstanceContext, type InstanceInput, instanceMachine } from '../../machines/index.ts';
 import type { Instance } from '../../src/index.ts';
-import type { Charts } from '../../src/runtime/wiring.ts';
+import type { Charts } from '../../src/supervisor/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { nodeKeeps } from '../census/census.ts';
 import { authRequest, seen } from '../situations/world.ts';

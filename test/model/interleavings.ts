@@ -2,8 +2,8 @@
 // the test plays by hand. What each must lead to is for the reference to say; this file only does and watches.
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import type { Expected, Instance, SpearletError } from '../../src/index.ts';
-import * as v1 from '../../src/protocol/v1.ts';
-import type { Execution } from '../../src/runtime/execution.ts';
+import * as v1 from '../../src/protocol/v1/codec.ts';
+import type { Execution } from '../../src/execution/execution.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { remember } from '../census/census.ts';
 import { agentFile } from '../situations/world.ts';

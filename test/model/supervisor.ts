@@ -2,7 +2,7 @@
 import type { AnyMachineSnapshot } from 'xstate';
 import { type SupervisorContext, supervisorMachine } from '../../machines/index.ts';
 import type { Instance } from '../../src/index.ts';
-import type { Charts } from '../../src/runtime/wiring.ts';
+import type { Charts } from '../../src/supervisor/wiring.ts';
 import { authRequest, seen } from '../situations/world.ts';
 import { type Far, obedient, openStage } from './stage.ts';
 import { type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';

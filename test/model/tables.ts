@@ -4,7 +4,7 @@ import { type AnyMachineSnapshot, type AnyStateMachine, createActor, SimulatedCl
 import { getShortestPaths, getStateNodes } from 'xstate/graph';
 import { agentMachine, executionMachine } from '../../machines/index.ts';
 import { table as agentTable, initialState } from '../../src/agent/table.ts';
-import { table as executionTable } from '../../src/runtime/phases.ts';
+import { table as executionTable } from '../../src/execution/phases.ts';
 import { alone, delayOf, keyOf, type Played } from './walk.ts';
 
 export type Table = Readonly<Record<string, Readonly<Partial<Record<string, string>>>>>;

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { connectionMachine, instanceMachine } from '../../machines/index.ts';
 import { bounds } from '../../src/options.ts';
-import { createExplain, timeouts } from '../../src/runtime/explain.ts';
-import { stateOf } from '../../src/runtime/instance.ts';
-import type { InstanceRecord } from '../../src/runtime/record.ts';
-import { createRefusals } from '../../src/runtime/refusals.ts';
+import { createExplain, timeouts } from '../../src/observe/explain.ts';
+import { stateOf } from '../../src/instance/handle.ts';
+import type { InstanceRecord } from '../../src/instance/record.ts';
+import { createRefusals } from '../../src/connection/refusals.ts';
 import { openStage, WALL } from './stage.ts';
 
 function openExplained(maxConcurrentStarts?: number) {

@@ -2,7 +2,7 @@
 import { createActor, fromCallback, fromPromise, SimulatedClock } from 'xstate';
 import type { LinkEvent } from '../../machines/connection.ts';
 import { connectionMachine, type InstanceEvent, instanceMachine, supervisorMachine } from '../../machines/index.ts';
-import type { TraceRecord } from '../../src/observe/happening.ts';
+import type { TraceRecord } from '../../src/observe/trace-record.ts';
 import { guardedInspect } from '../../src/observe/log.ts';
 import { createTrace } from '../../src/observe/trace.ts';
 

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createMemory, memoryOf, nextSample } from '../../src/process/memory.ts';
-import { processTable } from '../../src/process/table.ts';
-import { createTrees, type Tree } from '../../src/process/tree.ts';
-import { realClock } from '../../src/world.ts';
+import { processTable } from '../../src/process/tree/proc-table.ts';
+import { createTrees, type Tree } from '../../src/process/tree/tree.ts';
+import { realClock } from '../../src/world/clock.ts';
 import { atEnd, remember } from '../census/census.ts';
 
 const MB = 1e6;

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Channel, createOutput, type Follower, type OutputChunk } from '../../src/process/output.ts';
+import { type Channel, createOutput, type Follower, type OutputChunk } from '../../src/process/output/output.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const nobody: ReadonlySet<Follower> = new Set();

@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Identity, processTable } from '../../src/process/table.ts';
-import { createTrees, type Tree } from '../../src/process/tree.ts';
-import { realClock } from '../../src/world.ts';
+import { type Identity, processTable } from '../../src/process/tree/proc-table.ts';
+import { createTrees, type Tree } from '../../src/process/tree/tree.ts';
+import { realClock } from '../../src/world/clock.ts';
 import { hidden, shapes } from '../agents/tree.js';
 import { atEnd, remember } from '../census/census.ts';
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Instance } from '../../src/index.ts';
-import { processTable } from '../../src/process/table.ts';
+import { processTable } from '../../src/process/tree/proc-table.ts';
 import { atEnd } from '../census/census.ts';
 import { cli, commandAgent, failureOf, openSpearlet, seen, until } from './world.ts';
 

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Instance, InstanceSpec } from '../../src/index.ts';
 import { createPrograms } from '../../src/process/programs.ts';
-import { processTable } from '../../src/process/table.ts';
+import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { tcp } from '../../src/transport/tcp.ts';
-import { realChance, realClock } from '../../src/world.ts';
+import { realChance, realClock } from '../../src/world/clock.ts';
 import { hidden, shapes } from '../agents/tree.js';
 import { atEnd } from '../census/census.ts';
 import { agentFile, commandAgent, everyday, failureOf, openSpearlet, seen, type World } from './world.ts';

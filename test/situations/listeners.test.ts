@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import * as v1 from '../../src/protocol/v1.ts';
+import * as v1 from '../../src/protocol/v1/codec.ts';
 import { createPorts } from '../../src/transport/ports.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { atEnd } from '../census/census.ts';

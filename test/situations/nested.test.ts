@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { environmentOfChild } from '../../src/agent/environment.ts';
-import { processTable } from '../../src/process/table.ts';
+import { processTable } from '../../src/process/tree/proc-table.ts';
 import { atEnd } from '../census/census.ts';
 import { agentFile, commandAgent, openSpearlet, until } from './world.ts';
 

@@ -2,7 +2,7 @@
 // each. Nothing of them may live afterwards, and no zombie may be ours.
 import { fileURLToPath } from 'node:url';
 import { createSpearlet } from 'spearlet';
-import { processTable as table } from '../../dist/src/process/table.js';
+import { processTable as table } from '../../dist/src/process/tree/proc-table.js';
 import { shapes } from '../agents/tree.js';
 import { chanceOf, quantile, sleep, survivors, zombies } from './measure.js';
 

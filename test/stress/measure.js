@@ -1,6 +1,6 @@
 // What the proofs share: chance from a seed, quantiles, and who is left.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { processTable as table } from '../../dist/src/process/table.js';
+import { processTable as table } from '../../dist/src/process/tree/proc-table.js';
 
 /** 0 ≤ x < 1, the same for the same seed. */
 export function chanceOf(seed) {

@@ -1,12 +1,12 @@
 // Twelve shapes of trees, three ways to end, thirty times, plain and contained: nothing may live afterwards, and no
 // zombie may be ours.
 import { fileURLToPath } from 'node:url';
-import { probeNamespace } from '../../dist/src/process/namespace.js';
-import { createOutput } from '../../dist/src/process/output.js';
+import { probeNamespace } from '../../dist/src/process/containment/namespace.js';
+import { createOutput } from '../../dist/src/process/output/output.js';
 import { createSpawn, spawnProgram } from '../../dist/src/process/spawn.js';
-import { processTable as table } from '../../dist/src/process/table.js';
-import { createTrees } from '../../dist/src/process/tree.js';
-import { realClock } from '../../dist/src/world.js';
+import { processTable as table } from '../../dist/src/process/tree/proc-table.js';
+import { createTrees } from '../../dist/src/process/tree/tree.js';
+import { realClock } from '../../dist/src/world/clock.js';
 import { shapes } from '../agents/tree.js';
 
 const ROUNDS = 30;

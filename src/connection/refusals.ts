@@ -1,0 +1,67 @@
+// Connections that were ended before they had shown whose they are: counted, and the last ones kept, for whoever asks why
+// an agent does not get in. Anybody on this machine can make them: nothing here grows with their number.
+import { bounds } from '../options.ts';
+import { iso } from '../world/clock.ts';
+
+export interface Refusal {
+  /** In ms since 1970. */
+  readonly at: number;
+  readonly peer: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Refusals {
+  readonly count: number;
+  /** The last few, oldest first. */
+  readonly last: readonly Refusal[];
+}
+
+export interface RefusalList extends Refusals {
+  /** Counts one more. True: it may be told in the log, too. */
+  add(refusal: Refusal): boolean;
+  /** Something is started: a few more may be told in the log. */
+  begin(): void;
+}
+
+/** `shared`: those of the shared listener, whose instance nobody knows. They count for each instance that lives meanwhile. */
+export function createRefusals(shared?: Refusals): RefusalList {
+  const before = shared?.count ?? 0;
+  let own: Refusal[] = [];
+  let count = 0;
+  let lines = bounds.loggedRefusals;
+  return {
+    get count() {
+      return count + (shared?.count ?? 0) - before;
+    },
+    get last() {
+      const others = shared === undefined || shared.count === before ? [] : shared.last.slice(before - shared.count);
+      return [...own, ...others].sort((a, b) => a.at - b.at).slice(-bounds.keptRefusals);
+    },
+    add(refusal) {
+      count += 1;
+      own = [...own.slice(1 - bounds.keptRefusals), refusal];
+      lines -= 1;
+      return lines >= 0;
+    },
+    begin() {
+      lines = bounds.loggedRefusals;
+    },
+  };
+}
+
+const wereRefused = (count: number): string => (count === 1 ? '1 connection was refused' : `${count} connections were refused`);
+const why = ({ code, message }: Refusal): string => `${code} ${message}`;
+
+/** In a sentence; empty where there was none. */
+export function refusalsInWords({ count, last }: Refusals): string {
+  const latest = last.at(-1);
+  if (latest === undefined) return '';
+  return `${wereRefused(count)}${count === 1 ? '' : ', the last'}: ${why(latest)}`;
+}
+
+/** As lines of an explanation. */
+export function refusalLines({ count, last }: Refusals): string[] {
+  if (count === 0) return [];
+  return [`${wereRefused(count)}, the last of them:`, ...last.map(each => `  ${iso(each.at)}  from ${each.peer}: ${why(each)}`)];
+}

@@ -1,0 +1,60 @@
+// Cancels: each execution is cancelled once on a connection, and the agent owes a terminal response for it within `grace`.
+// An agent that gives none is unresponsive.
+import { SpearletError } from '../errors.ts';
+import type { Link } from '../connection/framed-channel.ts';
+import { bounds } from '../options.ts';
+import { printable } from '../printable.ts';
+import type { U64 } from '../protocol/message.ts';
+import { encodeSignal } from '../protocol/v1/codec.ts';
+import type { CallCounts } from './counts.ts';
+import type { Deadlines } from './deadlines.ts';
+import { createPendingResponses } from './pending-responses.ts';
+import { UNREAD_FACTOR } from './encode.ts';
+
+export interface CancelWatch {
+  /** The request's own id says which execution is meant: its task id may be in use again. */
+  send(link: Link, requestId: U64, taskId: string): void;
+  /** The agent has started what is over for its caller: it was cancelled while the agent could not be told. Throws PROTOCOL_ERROR. */
+  started(link: Link, requestId: U64, taskId: string): void;
+  /** The agent has given its terminal response. */
+  responded(requestId: U64): void;
+  /** Whoever was told is gone. */
+  clear(): void;
+}
+
+export interface CancelWatchDeps {
+  readonly deadlines: Deadlines;
+  readonly options: { readonly grace: number; readonly maxInFlight: number; readonly maxQueuedBytes: number };
+  readonly counts: CallCounts;
+  isPaused(): boolean;
+  unanswered(taskId: string): void;
+}
+
+export function createCancelWatch({ deadlines, options, counts, isPaused, unanswered }: CancelWatchDeps): CancelWatch {
+  const cancelled = createPendingResponses<U64, string>({
+    deadlines,
+    within: options.grace,
+    isPaused,
+    overdue(_, taskId) {
+      counts.unanswered += 1;
+      unanswered(taskId);
+    },
+  });
+  /** `shown`: the task id for people. */
+  const send = (link: Link, requestId: U64, taskId: string, shown: string): void => {
+    // Beyond so many, those that are waited for decide whether the agent listens.
+    if (cancelled.size >= options.maxInFlight || cancelled.expect(requestId, shown))
+      link.send('Signal', requestId, encodeSignal({ signal: 'cancel', task_id: taskId }));
+  };
+  return {
+    send: (link, requestId, taskId) => send(link, requestId, taskId, taskId),
+    started(link, requestId, taskId) {
+      if (link.pending > UNREAD_FACTOR * options.maxQueuedBytes)
+        throw new SpearletError('PROTOCOL_ERROR', 'the agent asks for more than it reads');
+      // Its task id is the agent's word.
+      send(link, requestId, taskId, printable(taskId, bounds.quoted));
+    },
+    responded: cancelled.settle,
+    clear: cancelled.clear,
+  };
+}

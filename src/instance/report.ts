@@ -1,0 +1,104 @@
+// The end of an incarnation in words: the report a caller gets, and the error of a start that came to nothing.
+import type { Cause, InstanceContext, StopStage } from '../../machines/instance.ts';
+import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
+import { bounds } from '../options.ts';
+import { printable } from '../printable.ts';
+import type { Clock } from '../world/clock.ts';
+import type { ExitReport } from './handle.ts';
+import type { InstanceRecord } from './record.ts';
+import { refusalsInWords } from '../connection/refusals.ts';
+
+export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
+
+/** Characters of the command of a process that is left. */
+const COMMAND = 200;
+/** Characters of the end of stderr in a text for people. */
+const STDERR = 2_000;
+
+/** The end of what a program wrote to stderr, as marked lines that cannot be taken for lines of ours. */
+export const stderrLines = (stderr: string): string[] =>
+  stderr === ''
+    ? []
+    : stderr
+        .slice(-STDERR)
+        .trimEnd()
+        .split('\n')
+        .map(line => `  | ${printable(line, STDERR)}`);
+
+/** What every report says, whatever has become of the chart. */
+export const factsOf = (record: InstanceRecord, clock: Clock) => {
+  const { spawnedAt, exitedAt, stopStages, peakMemory, ending, program } = record.run;
+  const left = ending?.left ?? program?.tree?.leftovers() ?? [];
+  return {
+    ...idsOf(record),
+    pid: record.pid,
+    uptime: spawnedAt === null ? 0 : Math.round((exitedAt ?? clock.now()) - spawnedAt),
+    stopStage: (Object.keys(stopStages) as StopStage[]).at(-1) ?? null,
+    stopStages,
+    peakMemory,
+    // A process names itself as it likes.
+    left: left.map(({ pid, command }) => ({ pid, command: printable(command, COMMAND) })),
+    stderr: record.output.stderrTail(bounds.reportedLines),
+    outputBytes: record.output.totalBytes,
+    droppedBytes: record.output.droppedBytes,
+  };
+};
+
+export const reportOf = (record: InstanceRecord, { cause, incarnation }: InstanceContext, clock: Clock): ExitReport => ({
+  ...factsOf(record, clock),
+  incarnation,
+  code: record.run.exit?.exitCode ?? null,
+  signal: record.run.exit?.signal ?? null,
+  reason: cause?.reason ?? 'internal',
+  message: cause?.message ?? 'ended for no known cause',
+});
+
+/** How it ended, in words. */
+export const endingOf = ({ code, signal, message }: ExitReport): string =>
+  code === null && signal === null ? message : `${message} (${signal === null ? `exit code ${code}` : `signal ${signal}`})`;
+
+export const asErrorCode = (code: string): ErrorCode => (code in errorCodes ? (code as ErrorCode) : 'INTERNAL');
+export const codeOf = ({ code }: Cause): ErrorCode => asErrorCode(code);
+
+const hints: Partial<Record<ErrorCode, string>> = {
+  CONNECT_TIMEOUT:
+    'An agent connects to SPEARLET_ADDR and sends an AuthRequest with SPEARLET_TOKEN; serve() of spearlet/agent does both. Is `connectTimeout` long enough?',
+  EXITED_BEFORE_READY: 'Run the program by hand: it has to stay, connect to SPEARLET_ADDR, and authenticate.',
+};
+
+/** How a start that came to nothing is told. */
+export function startFailure(record: InstanceRecord, cause: Cause): SpearletError {
+  const { report, refused, refusals } = record;
+  const parts = [`${printable(record.artifactId, COMMAND)}: ${cause.message}`];
+  if (report?.code != null) parts.push(`exit code ${report.code}`);
+  if (report?.signal != null) parts.push(`signal ${report.signal}`);
+  if (refusals.count > 0) parts.push(refusalsInWords(refusals));
+  if (report?.stderr) parts.push(['its stderr ends:', ...stderrLines(report.stderr)].join('\n'));
+  return new SpearletError(codeOf(cause), parts.join('; '), {
+    ...idsOf(record),
+    exitCode: report?.code,
+    signal: report?.signal,
+    stderr: report?.stderr,
+    refused,
+    hint: record.hint ?? hints[codeOf(cause)],
+  });
+}
+
+/** Ends one whose chart cannot: it failed, or was never begun. */
+export function endWithoutChart(record: InstanceRecord, clock: Clock, reason: Cause['reason'], why: string, error: SpearletError): void {
+  record.calls.close(why, error);
+  record.calls.end();
+  record.failure = error;
+  record.ready.reject(error);
+  const { incarnation } = record;
+  record.report = { ...factsOf(record, clock), incarnation, code: null, signal: null, reason, message: error.message };
+  record.exited.resolve(record.report);
+  record.forget();
+}
+
+/** What the executions of an incarnation are told as the cause of their end. */
+export function causeOf(record: InstanceRecord, { cause }: InstanceContext): SpearletError | undefined {
+  // A crash or an end by itself has no more to say than the message says.
+  if (cause === null || cause.code === 'OUTCOME_UNKNOWN' || cause.code === 'INSTANCE_STOPPED') return undefined;
+  return new SpearletError(codeOf(cause), cause.message, idsOf(record));
+}

@@ -1,0 +1,148 @@
+// What an explanation holds, and how it reads: as data, and with String(…) as text that can stand in an issue.
+import type { Fact } from './trace-record.ts';
+import { bounds } from '../options.ts';
+import { printable } from '../printable.ts';
+import { iso } from '../world/clock.ts';
+import type { ExitReport, InstanceState } from '../instance/handle.ts';
+import { type Refusals, refusalLines } from '../connection/refusals.ts';
+import { endingOf, stderrLines } from '../instance/report.ts';
+
+/** Times are in ms since 1970. */
+export interface Wait {
+  /** The timeout by its name in the chart; null where only an event ends the wait. */
+  readonly timeout: string | null;
+  /** When it is due. */
+  readonly until: number | null;
+  /** What is waited for, and what happens then. */
+  readonly meaning: string;
+}
+
+export interface ExplainedState {
+  /** The path of the state in its chart, like `running.started.connected.ready`. */
+  readonly state: string;
+  readonly since: number;
+  /** What the chart says of it. */
+  readonly meaning: string;
+}
+
+/** A change of state and its cause. One that is repeated, alone or in turn with one or two others, is listed once. */
+export interface ExplainedTransition {
+  /** The last time, how often in all, and the first time. */
+  readonly at: number;
+  readonly count: number;
+  readonly first: number;
+  /** The type of the event in the chart; `always` where it follows at once from the one before. */
+  readonly event: string;
+  /** What is harmless of the event: never a payload. */
+  readonly facts: Readonly<Record<string, Fact>>;
+  readonly guard: string | null;
+  readonly from: string | null;
+  readonly to: string;
+}
+
+interface Explained {
+  readonly waits: readonly Wait[];
+  /** The events that end the state before that. */
+  readonly endedBy: readonly string[];
+  /** The last 20, oldest first. */
+  readonly transitions: readonly ExplainedTransition[];
+}
+
+export interface ExplainedConnection extends Explained {
+  readonly connectionId: string;
+  readonly peer: string;
+  /** Does it hold the session? */
+  readonly session: boolean;
+  /** One for each region: the heartbeat, and the reading. */
+  readonly states: readonly ExplainedState[];
+}
+
+/** What an instance is doing and how it came to that. String(explanation) is a text for people. Holds no token. */
+export interface Explanation extends Explained {
+  /** When this was so. */
+  readonly at: number;
+  readonly instanceId: string;
+  readonly artifactId: string;
+  readonly incarnation: number;
+  readonly pid: number | null;
+  readonly address: string | null;
+  readonly state: InstanceState;
+  /** The state in its chart, which knows more of them. */
+  readonly chart: ExplainedState;
+  /** Executions in flight, those that wait for a session included. */
+  readonly inFlight: number;
+  /** Every open socket. */
+  readonly connections: readonly ExplainedConnection[];
+  /**
+   * Connections that were ended before they had shown that they are its agent's: how many, and the last 5. At a shared
+   * listener also those that did not say whom they wanted.
+   */
+  readonly refusals: Refusals;
+  /** Of the incarnation that ended last; null while the first one runs. */
+  readonly lastExit: ExitReport | null;
+}
+
+/** A duration in ms for people. */
+function span(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1_000)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** The chart's name of an event, without what XState adds. */
+function cause(event: string): string {
+  if (event === 'xstate.init') return 'begun';
+  const [, kind, name] = /^xstate\.(after|done\.actor|error\.actor|done\.state)\.(.+)$/.exec(event) ?? [];
+  if (kind === 'after') return `after ${name!.split('.')[0]}`;
+  if (kind === undefined) return event;
+  return `${name!.split('.').at(-1)} ${kind === 'error.actor' ? 'failed' : 'is done'}`;
+}
+
+function transitionLine({ at, count, first, event, facts, guard, from, to }: ExplainedTransition): string {
+  const why = [
+    cause(event),
+    guard === null ? '' : `[${guard}]`,
+    ...Object.entries(facts).flatMap(([name, fact]) => (fact === null ? [] : `${name}=${fact}`)),
+  ];
+  const often = count === 1 ? '' : ` (${count} times since ${iso(first)})`;
+  return `${iso(at)}  ${from === null ? '' : `${from} → `}${to}: ${why.filter(each => each !== '').join(' ')}${often}`;
+}
+
+function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Explained, at: number): string[] {
+  return [
+    ...states.flatMap(({ state, since, meaning }) => [`${state} since ${iso(since)} (${span(at - since)})`, `  ${meaning}`]),
+    ...waits.map(({ timeout, until, meaning }) =>
+      until === null ? `  waits for ${meaning}` : `  until ${iso(until)} (in ${span(until - at)}, ${timeout}): ${meaning}`,
+    ),
+    ...(endedBy.length === 0 ? [] : [`  left by: ${endedBy.join(', ')}`]),
+  ];
+}
+
+const indented = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`);
+
+export function textOf(explanation: Explanation): string {
+  const { at, instanceId, artifactId, incarnation, pid, address, state, chart, inFlight, connections, transitions, refusals, lastExit } =
+    explanation;
+  const where = [
+    `incarnation ${incarnation}`,
+    pid === null ? 'no pid' : `pid ${pid}${state === 'backoff' || state === 'stopped' ? ' (ended)' : ''}`,
+    address ?? 'no listener',
+    `${inFlight} in flight`,
+  ];
+  const lines = [`${instanceId} (${printable(artifactId, bounds.tracedText)}) is ${state} at ${iso(at)}`, `  ${where.join(', ')}`];
+  lines.push(...indented(stateLines([chart], explanation, at)));
+  for (const connection of connections) {
+    lines.push(`connection ${connection.connectionId} from ${connection.peer}${connection.session ? ', which holds the session' : ''}`);
+    lines.push(...indented(stateLines(connection.states, connection, at)));
+    lines.push(...indented(connection.transitions.map(transitionLine)));
+  }
+  lines.push(...refusalLines(refusals));
+  if (lastExit !== null) {
+    lines.push(`last exit: incarnation ${lastExit.incarnation}, ${lastExit.reason}: ${endingOf(lastExit)}, after ${span(lastExit.uptime)}`);
+    lines.push(...stderrLines(lastExit.stderr));
+  }
+  lines.push('transitions of the instance:', ...indented(transitions.map(transitionLine)));
+  return lines.join('\n');
+}

@@ -1,0 +1,78 @@
+// What has gone through a spearlet, in numbers, read off when asked. Nothing is counted for it on the way.
+import type { Clock } from '../world/clock.ts';
+import type { CallCounts } from '../execution/counts.ts';
+import type { Engine } from '../supervisor/registry.ts';
+import type { InstanceState } from '../instance/handle.ts';
+
+export interface ConnectionStats {
+  readonly connectionId: string;
+  readonly peer: string;
+  /** Times in ms since 1970. */
+  readonly connectedAt: number;
+  readonly lastActivity: number;
+  readonly messagesSent: number;
+  readonly messagesReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Frames that could not be read, and messages that nothing waited for. */
+  readonly errorCount: number;
+  /** Of the last heartbeat that was answered, in ms; null before the first. */
+  readonly roundTrip: number | null;
+  /** Not sent yet, in bytes. */
+  readonly queuedBytes: number;
+  /** A slow reader of ours holds the socket back. */
+  readonly paused: boolean;
+}
+
+export interface InstanceStats extends Readonly<CallCounts> {
+  readonly instanceId: string;
+  readonly artifactId: string;
+  readonly state: InstanceState;
+  readonly incarnation: number;
+  readonly pid: number | null;
+  readonly inFlight: number;
+  /** Sessions opened after the first of their incarnation. */
+  readonly reconnects: number;
+  /** Attempts with a wrong token or instance id. */
+  readonly refused: number;
+  /** What its program wrote to stdout and stderr, and how much of that was not kept. */
+  readonly outputBytes: number;
+  readonly droppedBytes: number;
+  /** Every open connection; the one that holds the session is marked. */
+  readonly connections: readonly (ConnectionStats & { readonly session: boolean })[];
+}
+
+export interface Stats {
+  readonly instances: readonly InstanceStats[];
+  /** Connections at the shared listener that have not said who they are. */
+  readonly strangers: number;
+}
+
+export function statsOf(engine: Engine, clock: Clock): Stats {
+  const past = clock.wall() - clock.now();
+  const instances = [...engine.records.values()].map(record => ({
+    instanceId: record.id,
+    artifactId: record.artifactId,
+    state: record.state,
+    incarnation: record.incarnation,
+    pid: record.pid,
+    inFlight: record.calls.inFlight,
+    reconnects: record.reconnects,
+    refused: record.refused,
+    ...record.calls.counts,
+    outputBytes: record.output.totalBytes,
+    droppedBytes: record.output.droppedBytes,
+    connections: [...record.peers.values()].map(({ label, link, roundTrip, stage }) => ({
+      ...link.counts,
+      connectionId: label,
+      peer: link.peer,
+      connectedAt: Math.round(past + link.counts.connectedAt),
+      lastActivity: Math.round(past + link.counts.lastActivity),
+      roundTrip,
+      queuedBytes: link.pending,
+      paused: link.paused,
+      session: stage === 'admitted',
+    })),
+  }));
+  return { instances, strangers: engine.lobby.size };
+}

@@ -1,0 +1,65 @@
+// What holds the processes of an instance together: what its spec asks for, what can be had here, and what is refused.
+import { SpearletError } from '../../errors.ts';
+import type { ParsedSpec } from '../../options.ts';
+import { cleanEnvironment } from '../environment.ts';
+import type { Namespace } from './namespace.ts';
+import type { Programs } from '../programs.ts';
+
+export interface Containment {
+  /**
+   * `namespace`: the kernel ends all of it with its first process. `cookie`: all that can be found by parent, group, session
+   * or environment is ended. `group`: the process group alone. `none`: the program is somebody else's.
+   */
+  readonly tree: 'namespace' | 'cookie' | 'group' | 'none';
+  /** Whatever the program is, nothing of it outlives this process, not even when that is killed. */
+  readonly diesWithHost: boolean;
+  /** Whether `maxMemory` is watched, by looks at most 250 ms apart. */
+  readonly memory: 'sampled' | 'unlimited';
+}
+
+export interface Contained {
+  readonly containment: Containment;
+  readonly namespace: Namespace | null;
+  /** Why there is no namespace although one was asked for. */
+  readonly lacking: string | null;
+}
+
+export const uncontained: Contained = {
+  containment: { tree: 'none', diesWithHost: false, memory: 'unlimited' },
+  namespace: null,
+  lacking: null,
+};
+
+const STRENGTH = { none: 0, group: 1, cookie: 2, namespace: 3 };
+
+/** What of the requirements does not hold, in words. */
+function missing({ requireContainment: required = {}, maxMemory }: ParsedSpec, { tree, diesWithHost, memory }: Containment): string[] {
+  const lacks: string[] = [];
+  if (required.tree !== undefined && STRENGTH[tree] < STRENGTH[required.tree])
+    lacks.push(`the tree is held by '${tree}', not by '${required.tree}'`);
+  if (required.diesWithHost && !diesWithHost) lacks.push('it would outlive a host that is killed');
+  if (required.memory !== undefined && memory !== required.memory)
+    lacks.push(`its memory is ${memory}${maxMemory === undefined ? ', since there is no maxMemory' : ''}`);
+  return lacks;
+}
+
+/** Never waits where no namespace is asked for. Rejects with CONTAINMENT_UNAVAILABLE. */
+export async function contain(spec: ParsedSpec, programs: Programs, environment: NodeJS.ProcessEnv): Promise<Contained> {
+  const { artifactId, containment: asked, requireContainment: required = {}, maxMemory } = spec;
+  const wanted = asked === 'namespace' || required.tree === 'namespace' || required.diesWithHost === true;
+  const found = wanted ? await programs.namespace(cleanEnvironment(environment, new Map(), {})) : null;
+  const namespace = found?.works ? found : null;
+  const containment: Containment = {
+    tree: namespace === null ? programs.tree : 'namespace',
+    diesWithHost: namespace !== null,
+    memory: maxMemory !== undefined && programs.tree !== 'group' ? 'sampled' : 'unlimited',
+  };
+  const lacking = namespace === null ? (found?.why ?? null) : null;
+  const lacks = missing(spec, containment);
+  if (lacks.length === 0) return { containment, namespace, lacking };
+  const because = lacking === null ? '' : ` (no namespace can be had here: ${lacking})`;
+  throw new SpearletError('CONTAINMENT_UNAVAILABLE', `${artifactId} is not started: ${lacks.join('; ')}${because}`, {
+    artifactId,
+    hint: 'A namespace needs Linux with setpriv and unshare of util-linux, and the right to make one. Or require less.',
+  });
+}

@@ -1,0 +1,203 @@
+// Wire format v1: the seed's JSON, byte for byte as serde writes it, as strict as serde reads it. It knows no connection.
+import { SpearletError } from '../../errors.ts';
+import { HEADER_BYTES } from './frame.ts';
+import { optional, readBoolean, readByteArray, readInteger, readName, readString, readStringMap, readStrings, readWhole } from './json.ts';
+import {
+  type AuthRequest,
+  type AuthResponse,
+  type ExecuteRequest,
+  type ExecuteResponse,
+  type MessageType,
+  messageTypes,
+  type Signal,
+  type SpearMessage,
+  type Status,
+  statuses,
+  type Timestamp,
+  type U64,
+} from '../message.ts';
+import { field, readStruct, type Struct } from './struct.ts';
+
+const U64_MAX = 2n ** 64n - 1n;
+const I64_MAX = 2n ** 63n - 1n;
+
+const TIMESTAMP: Struct = {
+  name: 'SystemTime',
+  denyUnknown: true,
+  fields: [field('secs_since_epoch', readInteger(0n, I64_MAX)), field('nanos_since_epoch', readInteger(0n, 2n ** 32n - 1n))],
+};
+
+const readTimestamp = (cursor: Parameters<typeof readStruct>[0]): Timestamp => {
+  const [secs, nanos] = readStruct(cursor, TIMESTAMP) as [U64, number];
+  if (nanos < 1e9) return { secs, nanos };
+  // serde builds a Duration first: whole seconds in the nanoseconds carry over.
+  const carried = BigInt(secs) + BigInt(Math.floor(nanos / 1e9));
+  if (carried > I64_MAX) throw new SpearletError('PROTOCOL_ERROR', 'timestamp overflows');
+  return { secs: carried <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(carried) : carried, nanos: nanos % 1e9 };
+};
+
+const MESSAGE: Struct = {
+  name: 'SpearMessage',
+  denyUnknown: false,
+  fields: [
+    field('message_type', readName(messageTypes)),
+    field('request_id', readInteger(0n, U64_MAX)),
+    field('timestamp', readTimestamp),
+    field('payload', readByteArray),
+  ],
+};
+
+const AUTH_REQUEST: Struct = {
+  name: 'AuthRequest',
+  denyUnknown: false,
+  fields: [field('instance_id', readString), field('token', readString), field('client_version', readString)],
+};
+
+const AUTH_RESPONSE: Struct = {
+  name: 'AuthResponse',
+  denyUnknown: false,
+  fields: [
+    field('success', readBoolean),
+    field('error_message', optional(readString), true),
+    field('session_id', optional(readString), true),
+  ],
+};
+
+const EXECUTE_REQUEST: Struct = {
+  name: 'ExecuteRequest',
+  denyUnknown: false,
+  fields: [field('task_id', readString), field('command', readString), field('args', readStrings), field('env', readStringMap)],
+};
+
+const EXECUTE_RESPONSE: Struct = {
+  name: 'ExecuteResponse',
+  denyUnknown: false,
+  fields: [
+    field('task_id', readString),
+    field('status', readName(statuses)),
+    field('output', optional(readString), true),
+    field('error', optional(readString), true),
+    field('exit_code', optional(readInteger(-(2n ** 31n), 2n ** 31n - 1n)), true),
+  ],
+  extra: 'output_offset',
+};
+
+/** Reads the body of a frame, consuming it: `payload` lies where its text was. Throws PROTOCOL_ERROR. */
+export function decodeMessage(body: Buffer): SpearMessage {
+  const [type, requestId, timestamp, payload] = readWhole(body, cursor => readStruct(cursor, MESSAGE)) as [
+    MessageType,
+    U64,
+    Timestamp,
+    Buffer,
+  ];
+  return { type, requestId, timestamp, payload };
+}
+
+const decodeStruct = (payload: Buffer, struct: Struct): unknown[] => readWhole(payload, cursor => readStruct(cursor, struct));
+
+export function decodeAuthRequest(payload: Buffer): AuthRequest {
+  const [instanceId, token, clientVersion] = decodeStruct(payload, AUTH_REQUEST) as [string, string, string];
+  return { instanceId, token, clientVersion };
+}
+
+export function decodeAuthResponse(payload: Buffer): AuthResponse {
+  const [success, errorMessage, sessionId] = decodeStruct(payload, AUTH_RESPONSE) as [boolean, string | null, string | null];
+  return { success, errorMessage, sessionId };
+}
+
+export function decodeExecuteRequest(payload: Buffer): ExecuteRequest {
+  const [taskId, command, args, env] = decodeStruct(payload, EXECUTE_REQUEST) as [string, string, string[], Map<string, string>];
+  return { taskId, command, args, env };
+}
+
+export function decodeExecuteResponse(payload: Buffer): ExecuteResponse {
+  const [taskId, status, output, error, exitCode, offset] = decodeStruct(payload, EXECUTE_RESPONSE) as [
+    string,
+    Status,
+    string | null,
+    string | null,
+    number | null,
+    string | null | undefined,
+  ];
+  const response = { taskId, status, output, error, exitCode };
+  // What is no such number is an unknown field like any other: ignored.
+  return offset != null && /^\d{1,15}$/.test(offset) ? { ...response, outputOffset: Number(offset) } : response;
+}
+
+/** What a Signal says, as far as we know it: an unknown one may still contain the word `terminate`. Null for all else. */
+export function decodeSignal(payload: Buffer): Signal | null {
+  try {
+    const value: unknown = JSON.parse(payload.toString('utf8'));
+    if (typeof value === 'object' && value !== null && 'signal' in value) {
+      const known = value as Record<string, unknown>;
+      if (known.signal === 'cancel' && typeof known.task_id === 'string') return { signal: 'cancel', task_id: known.task_id };
+      if (known.signal === 'user' && typeof known.data === 'string') return { signal: 'user', data: known.data };
+      if (known.signal === 'terminate') {
+        const grace = known.grace_ms;
+        return { signal: 'terminate', grace_ms: typeof grace === 'number' && grace >= 0 ? grace : 0 };
+      }
+      return null;
+    }
+  } catch {
+    // Any bytes are allowed here; what is not our JSON may still be meant for us.
+  }
+  return payload.includes('terminate') ? { signal: 'terminate', grace_ms: 0 } : null;
+}
+
+/** JSON text of a string as serde writes it. Throws PROTOCOL_ERROR for a lone surrogate: serde would refuse the whole frame. */
+function text(value: string): string {
+  if (!value.isWellFormed()) throw new SpearletError('PROTOCOL_ERROR', 'a lone surrogate cannot be sent: it is not text');
+  return JSON.stringify(value);
+}
+
+const textOrNull = (value: string | null): string => (value === null ? 'null' : text(value));
+
+export const encodeAuthRequest = ({ instanceId, token, clientVersion }: AuthRequest): string =>
+  `{"instance_id":${text(instanceId)},"token":${text(token)},"client_version":${text(clientVersion)}}`;
+
+export const encodeAuthResponse = ({ success, errorMessage, sessionId }: AuthResponse): string =>
+  `{"success":${success},"error_message":${textOrNull(errorMessage)},"session_id":${textOrNull(sessionId)}}`;
+
+export function encodeExecuteRequest({ taskId, command, args, env }: ExecuteRequest): string {
+  const pairs = Array.from(env, ([key, value]) => `${text(key)}:${text(value)}`).join(',');
+  return `{"task_id":${text(taskId)},"command":${text(command)},"args":[${args.map(text).join(',')}],"env":{${pairs}}}`;
+}
+
+/** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */
+export function encodeExecuteResponse(response: ExecuteResponse & { readonly outputOffset?: number }): string {
+  const { taskId, status, output, error, exitCode, outputOffset } = response;
+  const known = `"task_id":${text(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;
+  return outputOffset === undefined ? `{${known}}` : `{${known},"output_offset":${outputOffset}}`;
+}
+
+export const encodeSignal = (signal: Signal): string => JSON.stringify(signal);
+
+// A payload byte as decimal digits and a comma, and how long that is: 4 bytes a value.
+const DIGITS = new Uint8Array(256 * 4);
+const WIDTH = new Uint8Array(256);
+for (let value = 0; value < 256; value += 1) WIDTH[value] = Buffer.from(`${value},`).copy(DIGITS, value * 4);
+
+/** A whole frame, header included. `payload` is a text or any bytes. */
+export function encodeFrame(type: MessageType, requestId: U64, timestamp: Timestamp, payload: string | Uint8Array): Buffer {
+  const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload;
+  const head = `{"message_type":"${type}","request_id":${requestId},"timestamp":{"secs_since_epoch":${timestamp.secs},"nanos_since_epoch":${timestamp.nanos}},"payload":[`;
+  let width = 0;
+  for (let i = 0; i < bytes.length; i += 1) width += WIDTH[bytes[i]!]!;
+  // The last value has no comma; the closing bracket takes its place. Without values it stands alone.
+  const length = head.length + Math.max(width, 1) + 1;
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+  frame.writeUInt32LE(length % 2 ** 32, 0);
+  frame.writeUInt32LE(Math.floor(length / 2 ** 32), 4);
+  let at = HEADER_BYTES + frame.write(head, HEADER_BYTES, 'latin1');
+  for (let i = 0; i < bytes.length; i += 1) {
+    const from = bytes[i]! * 4;
+    frame[at] = DIGITS[from]!;
+    frame[at + 1] = DIGITS[from + 1]!;
+    frame[at + 2] = DIGITS[from + 2]!;
+    frame[at + 3] = DIGITS[from + 3]!;
+    at += WIDTH[bytes[i]!]!;
+  }
+  frame[HEADER_BYTES + length - 2] = 0x5d;
+  frame[HEADER_BYTES + length - 1] = 0x7d;
+  return frame;
+}

@@ -1,0 +1,108 @@
+// Bytes ⇄ frames: an 8-byte little-endian length, then that many bytes. It does not know what is inside a frame.
+import { SpearletError } from '../../errors.ts';
+
+export const HEADER_BYTES = 8;
+/** Eight characters read as a length are beyond this. */
+const TEXT = 2 ** 48;
+
+/** Cuts a byte stream, however split or coalesced, into frame bodies, one at a time and in order. */
+export interface FrameReader {
+  /**
+   * Takes the next bytes of the stream. `onFrame` gets each whole body; it may keep no reference to it past the call.
+   * Throws SpearletError FRAME_TOO_LARGE or PROTOCOL_ERROR (length 0); after a throw the stream cannot be read on.
+   */
+  push(chunk: Buffer): void;
+  /** Stops handing out frames, also in the middle of a chunk; what is left of that chunk is kept. */
+  pause(): void;
+  /** Goes on with what was kept. */
+  resume(): void;
+  /** The largest body accepted from now on, in bytes. */
+  limit: number;
+  /** How many bytes of an unfinished frame have arrived: 0 where the stream may end in order. */
+  readonly unfinished: number;
+}
+
+export function createFrameReader(limit: number, onFrame: (body: Buffer) => void): FrameReader {
+  const header = Buffer.alloc(HEADER_BYTES);
+  let headerFilled = 0;
+  let body: Buffer | null = null;
+  let bodyFilled = 0;
+  let paused = false;
+  let kept: Buffer[] = [];
+
+  const announced = (bytes: Buffer, at: number): number => {
+    const low = bytes.readUInt32LE(at);
+    const high = bytes.readUInt32LE(at + 4);
+    const length = high * 2 ** 32 + low;
+    // Bounded before anything is allocated: the length is a full u64 and comes from a stranger.
+    if (length > reader.limit) {
+      // A length that no frame has is a text: another protocol, or a token without its frame. It is not repeated.
+      const stated = length < TEXT ? `${length} bytes` : 'more bytes than any frame has (is it another protocol?)';
+      throw new SpearletError('FRAME_TOO_LARGE', `a frame announces ${stated}, the bound is ${reader.limit}`);
+    }
+    if (length === 0) throw new SpearletError('PROTOCOL_ERROR', 'a frame of length 0');
+    return length;
+  };
+
+  const read = (chunk: Buffer): void => {
+    let at = 0;
+    while (at < chunk.length) {
+      if (paused) {
+        kept.push(chunk.subarray(at));
+        return;
+      }
+      if (body !== null) {
+        const taken = Math.min(body.length - bodyFilled, chunk.length - at);
+        chunk.copy(body, bodyFilled, at, at + taken);
+        bodyFilled += taken;
+        at += taken;
+        if (bodyFilled < body.length) return;
+        const whole = body;
+        body = null;
+        onFrame(whole);
+        continue;
+      }
+      let length: number;
+      if (headerFilled === 0 && chunk.length - at >= HEADER_BYTES) {
+        length = announced(chunk, at);
+        at += HEADER_BYTES;
+      } else {
+        const taken = Math.min(HEADER_BYTES - headerFilled, chunk.length - at);
+        chunk.copy(header, headerFilled, at, at + taken);
+        headerFilled += taken;
+        at += taken;
+        if (headerFilled < HEADER_BYTES) return;
+        headerFilled = 0;
+        length = announced(header, 0);
+      }
+      if (chunk.length - at >= length) {
+        at += length;
+        onFrame(chunk.subarray(at - length, at));
+      } else {
+        body = Buffer.allocUnsafeSlow(length);
+        bodyFilled = 0;
+      }
+    }
+  };
+
+  const reader: FrameReader = {
+    limit,
+    push(chunk) {
+      if (paused) kept.push(chunk);
+      else read(chunk);
+    },
+    pause() {
+      paused = true;
+    },
+    resume() {
+      paused = false;
+      const waiting = kept;
+      kept = [];
+      for (const chunk of waiting) this.push(chunk);
+    },
+    get unfinished() {
+      return body === null ? headerFilled : HEADER_BYTES + bodyFilled;
+    },
+  };
+  return reader;
+}

@@ -1,0 +1,72 @@
+// What is told of connections beside their charts: an event and a line of the log for each end, a count of those that were
+// refused, and messages that nothing waits for. It ends none.
+import type { Peer } from '../connection/connection.ts';
+import { SpearletError } from '../errors.ts';
+import { bounds, type Logger } from '../options.ts';
+import { printable } from '../printable.ts';
+import type { SpearMessage } from '../protocol/message.ts';
+import type { Clock } from '../world/clock.ts';
+import type { SpearletEvent } from './registry.ts';
+import type { InstanceRecord } from '../instance/record.ts';
+import type { RefusalList } from '../connection/refusals.ts';
+import { asErrorCode, idsOf } from '../instance/report.ts';
+
+export interface ToldOfConnections {
+  connectionClosed(peer: Peer, code: string, message: string): void;
+  /** We let go of it. Where its chart has not told of its end, it ends with what it belonged to. */
+  connectionReleased(peer: Peer): void;
+  oddMessage(peer: Peer, message: SpearMessage): void;
+}
+
+export interface ConnectionsDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly records: ReadonlyMap<string, InstanceRecord>;
+  readonly unrouted: RefusalList;
+  emit(event: SpearletEvent): void;
+}
+
+/** What could be a token, or a piece of one: no word that tells anything. */
+const TOKEN_PIECE = /[\w-]{16,}/g;
+
+export function createToldOfConnections({ clock, logger, records, unrouted, emit }: ConnectionsDeps): ToldOfConnections {
+  const logOf = ({ instanceId }: Peer): Logger => records.get(instanceId ?? '')?.log ?? logger;
+
+  const tell = (peer: Peer, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {
+    peer.told = true;
+    logOf(peer)[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
+    emit({ type: 'connection.closed', instanceId: peer.instanceId, connectionId: peer.label, code, message });
+  };
+
+  return {
+    connectionClosed(peer, code, reason) {
+      peer.told = true;
+      if (code === 'HANDED_OVER') return;
+      const message = printable(reason, bounds.tracedText);
+      const meant = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
+      if (code === 'AUTH_REFUSED' && meant !== undefined) meant.refused += 1;
+      if (peer.stage === 'admitted') {
+        if (meant !== undefined) meant.loss = new SpearletError(asErrorCode(code), message, idsOf(meant));
+        return tell(peer, code === 'LINK_LOST' ? 'info' : 'warn', code, message);
+      }
+      if (code === 'LINK_LOST') return tell(peer, 'debug', code, message);
+      // Strangers must not be able to fill the log: a few lines for each start, and the rest is counted.
+      const refusals = meant?.refusals ?? unrouted;
+      const loud = refusals.add({ at: clock.wall(), peer: peer.link.peer, code, message });
+      tell(peer, loud ? 'warn' : 'debug', code, message);
+    },
+
+    connectionReleased(peer) {
+      if (peer.told || peer.stage === 'led') return;
+      if (peer.instanceId === null) tell(peer, 'debug', 'STOPPED', 'the shared listener is closed');
+      else tell(peer, 'debug', 'INCARNATION_ENDED', 'the host ended it with its incarnation');
+    },
+
+    oddMessage(peer, message) {
+      peer.link.counts.errorCount += 1;
+      const said = message.payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
+      const text = message.type === 'Error' ? printable(said, bounds.quoted) : undefined;
+      logOf(peer).debug({ connectionId: peer.label, messageType: message.type, text }, 'unexpected message from the agent');
+    },
+  };
+}

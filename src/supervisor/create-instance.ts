@@ -1,0 +1,177 @@
+// How an instance comes into being: its record, its chart under the supervisor, its handle, and what is shown of it.
+import { ReplaySubject } from 'rxjs';
+import type { AnyActorRef } from 'xstate';
+import type { SupervisorEvent } from '../../machines/supervisor.ts';
+import { SpearletError } from '../errors.ts';
+import { logged } from '../observe/isolated.ts';
+import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
+import { createOutput } from '../process/output/output.ts';
+import type { Chance, Clock } from '../world/clock.ts';
+import { createCalls } from '../execution/request-table.ts';
+import type { Contained } from '../process/containment/containment.ts';
+import type { Deadlines } from '../execution/deadlines.ts';
+import type { Engine } from './registry.ts';
+import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from '../instance/handle.ts';
+import { type InstanceRecord, waiting } from '../instance/record.ts';
+import { createRefusals } from '../connection/refusals.ts';
+import { endWithoutChart } from '../instance/report.ts';
+import { newRun } from '../instance/run.ts';
+
+/** Random hexadecimal digits of an id. It is also the mark by which a host knows its processes: hosts must not share one. */
+const ID_DIGITS = 16;
+/** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
+const FAILURE_GRACE = 400;
+
+export interface InstancesDeps {
+  readonly options: ParsedOptions;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly engine: Engine;
+  readonly deadlines: Deadlines;
+  readonly logger: Logger;
+  readonly supervisor: { send(event: SupervisorEvent): void; getSnapshot(): { readonly children: object; readonly status: string } };
+  readonly handles: Map<string, Instance>;
+  /** Keeps what can be said of one that is stopped. */
+  remember(record: InstanceRecord): void;
+}
+
+/** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
+export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined, contained: Contained) => InstanceRecord;
+
+export function createInstances({
+  options,
+  clock,
+  chance,
+  engine,
+  deadlines,
+  logger,
+  supervisor,
+  handles,
+  remember,
+}: InstancesDeps): Begin {
+  /** One that is taken is never given out, whatever chance says: who had it could not be reached any more. */
+  const newId = (artifactId: string): string => {
+    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
+    let free = id;
+    for (let n = 2; engine.records.has(free); n += 1) free = `${id}-${n}`;
+    return free;
+  };
+
+  return (artifactId, spec, timeout, contained) => {
+    const id = newId(artifactId);
+    const place = engine.places.take();
+    const followers: InstanceRecord['followers'] = new Set();
+    // A BehaviorSubject that has completed says nothing any more.
+    const shown$ = new ReplaySubject<InstanceState>(1);
+    shown$.next('allocating');
+    let actor: AnyActorRef | undefined;
+    /** A stop from a logger or an inspector, in the turn in which the actor is made. */
+    let early: number | null = null;
+
+    const show = (state: InstanceState): void => {
+      if (state === record.state) return;
+      record.state = state;
+      const { incarnation } = record;
+      record.log.debug({ state }, 'state');
+      engine.tell(() => {
+        shown$.next(state);
+        engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state, incarnation });
+      });
+    };
+
+    const record: InstanceRecord = {
+      id,
+      artifactId,
+      place,
+      spec,
+      contained,
+      calls: createCalls({
+        instanceId: id,
+        artifactId,
+        timeout,
+        options,
+        deadlines,
+        reconnectWindow: options.reconnectWindow,
+        work: happened => actor?.send({ type: happened === 'begun' ? 'activity.started' : 'activity.idle' }),
+        unanswered(taskId) {
+          engine.unresponsive(record, taskId);
+          actor?.send({ type: 'agent.unresponsive' });
+        },
+        subscriberThrew: error => logged(record.log, 'updates$')(error),
+      }),
+      log: logger.child({ instanceId: id, artifactId }),
+      state: 'allocating',
+      state$: shown$,
+      ready: waiting<Instance>(),
+      exited: waiting<ExitReport>(),
+      peers: new Map(),
+      followers,
+      token: '',
+      output: createOutput(bounds.keptOutput, followers),
+      address: null,
+      pid: null,
+      incarnation: 0,
+      run: newRun(),
+      wasReady: false,
+      reconnects: 0,
+      refused: 0,
+      loss: undefined,
+      refusals: createRefusals(engine.unrouted),
+      report: null,
+      failure: null,
+      hint: undefined,
+      held: new Set(),
+      stop(grace) {
+        record.calls.close('it was stopped', undefined);
+        if (actor === undefined) early = Math.min(grace, early ?? grace);
+        else actor.send({ type: 'stop', grace });
+      },
+      forget() {
+        remember(record);
+        engine.records.delete(id);
+        handles.delete(id);
+        show('stopped');
+        engine.tell(() => shown$.complete());
+      },
+    };
+
+    engine.records.set(id, record);
+    handles.set(id, createInstance(record, options.grace));
+    engine.tell(() => engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }));
+    supervisor.send({
+      type: 'start',
+      instance: {
+        instanceId: id,
+        actorId: place,
+        external: spec === null,
+        restart: spec?.restart ?? 'temporary',
+        onUnresponsive: spec?.onUnresponsive ?? 'leave',
+        intensity: options.restart.intensity,
+        misses: options.heartbeat.misses,
+        failureGrace: Math.min(options.grace, FAILURE_GRACE),
+      },
+    });
+    actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];
+    if (actor === undefined) {
+      // It has failed already; or the supervisor takes nothing more, and nobody else would settle it.
+      if (record.failure !== null) record.forget();
+      else if (supervisor.getSnapshot().status === 'error') engine.abandoned(record, new Error('the supervisor takes no more instances'));
+      else
+        endWithoutChart(
+          record,
+          clock,
+          'stopped',
+          'the spearlet was stopped',
+          new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { instanceId: id, artifactId }),
+        );
+    } else {
+      show(stateOf(actor.getSnapshot().value));
+      // An error is the supervisor's to handle: it still needs the record.
+      actor.subscribe({ next: snapshot => show(stateOf(snapshot.value)), complete: record.forget, error() {} });
+      if (early !== null) actor.send({ type: 'stop', grace: early });
+    }
+    if (contained.lacking !== null)
+      record.log.warn({ ...contained.containment, because: contained.lacking }, 'no namespace can be had here: it is contained without');
+    return record;
+  };
+}

@@ -1,0 +1,87 @@
+// Frames on their way out: in order, one write a turn, and taken back in no time as long as they were not written.
+import { expect, test } from 'vitest';
+import { createOutbox, type Sender } from '../../src/connection/send-queue.ts';
+import type { Wire } from '../../src/transport/stream.ts';
+
+function open() {
+  const writes: string[][] = [];
+  const wire = {
+    free: true,
+    write(frames: readonly Buffer[]) {
+      writes.push(frames.map(String));
+      return wire.free;
+    },
+    pending: 0,
+  };
+  const sent = { frames: 0, bytes: 0 };
+  const outbox = createOutbox(wire as never as Wire, (frames, bytes) => {
+    sent.frames += frames;
+    sent.bytes += bytes;
+  });
+  return { ...outbox, outbox, wire, writes, sent };
+}
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+const sender = (): Sender & { told: number } => {
+  const mine = { told: 0, written: () => void (mine.told += 1) };
+  return mine;
+};
+
+test('frames of one turn are one write, in order, and their senders are told', async () => {
+  const { add, writes, sent } = open();
+  const mine = sender();
+  add(Buffer.from('a'), mine);
+  await Promise.resolve();
+  add(Buffer.from('b'), null);
+  await turn();
+  add(Buffer.from('c'), mine);
+  await turn();
+  expect(writes).toEqual([['a', 'b'], ['c']]);
+  expect(mine.told).toBe(2);
+  expect(sent).toEqual({ frames: 3, bytes: 3 });
+});
+
+test('a frame is taken back until it is written, and neither told nor counted', async () => {
+  const { outbox, writes, sent } = open();
+  const senders = [sender(), sender(), sender()];
+  for (const [index, each] of senders.entries()) outbox.add(Buffer.from(String(index)), each);
+  expect(outbox.remove(senders[1]!)).toBe(true);
+  expect(outbox.remove(senders[1]!)).toBe(false);
+  expect(outbox.pending).toBe(2);
+  await turn();
+  expect(writes).toEqual([['0', '2']]);
+  expect(senders.map(each => each.told)).toEqual([1, 0, 1]);
+  expect(outbox.remove(senders[0]!)).toBe(false);
+  expect(sent).toEqual({ frames: 2, bytes: 2 });
+});
+
+test('where all of a turn was taken back nothing is written', async () => {
+  const { outbox, writes } = open();
+  const mine = sender();
+  outbox.add(Buffer.from('a'), mine);
+  outbox.remove(mine);
+  await turn();
+  expect(writes).toEqual([]);
+  outbox.add(Buffer.from('b'), mine);
+  await turn();
+  expect(writes).toEqual([['b']]);
+});
+
+test('while the system is full frames wait, and those of a hundred thousand that were taken back take no room', async () => {
+  const { outbox, wire, writes } = open();
+  wire.free = false;
+  outbox.add(Buffer.from('first'), null);
+  await turn();
+  const kept: Sender[] = [];
+  // With the square of them it would take minutes.
+  const all = Array.from({ length: 100_000 }, (_, n) => {
+    const mine = sender();
+    outbox.add(Buffer.from(String(n)), mine);
+    if (n % 10_000 === 0) kept.push(mine);
+    return mine;
+  });
+  for (const each of all) if (!kept.includes(each)) expect(outbox.remove(each)).toBe(true);
+  expect(writes.length).toBe(1);
+  wire.free = true;
+  outbox.drained();
+  expect(writes[1]).toEqual(['0', '10000', '20000', '30000', '40000', '50000', '60000', '70000', '80000', '90000']);
+});

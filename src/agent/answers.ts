@@ -1,7 +1,8 @@
 // The answers of an agent on their way to its host, over links that come and go: in order, and held back while the link
 // is full or there is none. It knows nothing of handlers.
+
+import type { FramedChannel } from '../connection/framed-channel.ts';
 import { reasonOf } from '../errors.ts';
-import type { Link } from '../connection/framed-channel.ts';
 import type { U64 } from '../protocol/message.ts';
 import { encodeExecuteResponse } from '../protocol/v1/codec.ts';
 import { type Answer, failed } from './result.ts';
@@ -44,7 +45,7 @@ export interface Answers {
   /** The last answer of an execution. One that cannot be sent becomes a Failed that says why. */
   result(delivery: Delivery, answer: Answer): void;
   /** A session is open: the host learns what still runs, then what it may have missed, then what waits. */
-  attach(link: Link, running: Iterable<Delivery>): void;
+  attach(link: FramedChannel, running: Iterable<Delivery>): void;
   detach(): void;
   /** Hands out what waits, as far as there is room. */
   relieve(): void;
@@ -54,7 +55,7 @@ export interface Answers {
 
 /** `idle` is called when the last answer that waited was handed out. */
 export function createAnswers(maxFrameBytes: number, idle: () => void): Answers {
-  let link: Link | null = null;
+  let link: FramedChannel | null = null;
   let session = 0;
   let queue: Waiting[] = [];
   const kept: { readonly delivery: Delivery; readonly answer: Answer; readonly size: number }[] = [];

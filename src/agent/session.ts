@@ -1,9 +1,10 @@
 // The agent's way to its host and back: connects, authenticates, answers heartbeats, tries again. What it does is decided
 // by the table; it knows nothing of handlers.
+
+import { createFramedChannel, type FramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';
-import { createLink, type Link } from '../connection/framed-channel.ts';
 import type { ExecuteRequest, SpearMessage, U64 } from '../protocol/message.ts';
-import { decodeAuthResponse, decodeExecuteRequest, decodeSignal, encodeAuthRequest } from '../protocol/v1/codec.ts';
+import { decodeAuthResponse, decodeExecuteRequest, decodeSignal, encodeAuthRequest, v1 } from '../protocol/v1/codec.ts';
 import { tcp } from '../transport/tcp.ts';
 import { alarm, clock, fraction } from './clock.ts';
 import type { Invitation } from './environment.ts';
@@ -19,7 +20,7 @@ const MAX_ANSWERED = 1_024;
 
 export interface SessionEvents {
   /** A session is open, anew after a loss. */
-  opened(link: Link): void;
+  opened(link: FramedChannel): void;
   /** The link is gone; what is not sent waits. */
   closed(): void;
   /** What was sent has been taken by the system: there is room again. */
@@ -40,7 +41,7 @@ export interface Session {
 
 export function openSession({ host, port, token, instanceId, maxFrameBytes }: Invitation, events: SessionEvents): Session {
   let state: State | null = null;
-  let link: Link | null = null;
+  let link: FramedChannel | null = null;
   let tries = 0;
   let trouble = 'no connection';
   const stepAlarm = alarm();
@@ -120,7 +121,7 @@ export function openSession({ host, port, token, instanceId, maxFrameBytes }: In
     const wire = tcp.connect({ host, port }, () => {
       if (link === mine) happened('connected');
     });
-    const mine = createLink(wire, clock, maxFrameBytes);
+    const mine = createFramedChannel(wire, clock, v1, maxFrameBytes);
     link = mine;
     mine.open({
       message: message => {
@@ -137,7 +138,7 @@ export function openSession({ host, port, token, instanceId, maxFrameBytes }: In
     });
   };
 
-  const read = (from: Link, message: SpearMessage): void => {
+  const read = (from: FramedChannel, message: SpearMessage): void => {
     switch (message.type) {
       case 'AuthResponse': {
         const { success, errorMessage } = decodeAuthResponse(message.payload);

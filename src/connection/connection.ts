@@ -1,6 +1,7 @@
 // An accepted socket and what it has shown of itself so far. It knows no chart.
-import type { Link } from './framed-channel.ts';
+
 import type { AuthRequest, U64 } from '../protocol/message.ts';
+import type { FramedChannel } from './framed-channel.ts';
 
 export interface Peer {
   /** Its name among its parent's children: `connection-1` and so on, used again. */
@@ -9,7 +10,7 @@ export interface Peer {
   readonly label: string;
   /** Whose listener it came in by; null: the shared one. */
   readonly instanceId: string | null;
-  readonly link: Link;
+  readonly link: FramedChannel;
   /**
    * `stranger`: no whole AuthRequest yet; `asking`: it has sent one; `admitted`: it holds the session; `led`: its link is
    * another peer's now; `gone`: it was turned out.

@@ -1,23 +1,22 @@
-// A wire that carries messages: bytes in, messages out, frames bounded, writes ordered. Both sides use it; it knows
-// nothing of sessions, and leaves the meaning of a message to whoever opens it.
+// A byte stream that carries messages: bytes in, messages out, frames bounded, writes ordered. Both sides use it. It knows
+// nothing of sessions, and leaves the meaning of a message to its owner.
 import { reasonOf, SpearletError } from '../errors.ts';
-import { createFrameReader } from '../protocol/v1/frame.ts';
+import type { Codec } from '../protocol/codec.ts';
 import type { MessageType, SpearMessage, Timestamp, U64 } from '../protocol/message.ts';
-import { decodeMessage, encodeFrame } from '../protocol/v1/codec.ts';
 import type { Wire } from '../transport/stream.ts';
 import type { Clock } from '../world/clock.ts';
-import { createOutbox, type Sender } from './send-queue.ts';
+import { createSendQueue, type Sender } from './send-queue.ts';
 
-export interface LinkEnd {
+export interface ChannelEnd {
   readonly code: 'LINK_LOST' | 'PROTOCOL_ERROR' | 'FRAME_TOO_LARGE';
   readonly message: string;
 }
 
-export interface LinkEvents {
+export interface ChannelEvents {
   /** Throws SpearletError PROTOCOL_ERROR for a message that cannot be understood: the link then ends. */
   message(message: SpearMessage): void;
   /** Called once, last. After a fault of the other end the link can still send until it is closed. */
-  ended(end: LinkEnd): void;
+  ended(end: ChannelEnd): void;
   /** Reading was paused or goes on. */
   held?(on: boolean): void;
   /** All that was sent has been taken by the system. */
@@ -25,7 +24,7 @@ export interface LinkEvents {
 }
 
 /** What has gone through a link, kept for its owner. Times in ms of the clock's `now`. */
-export interface LinkCounts {
+export interface ChannelCounts {
   readonly connectedAt: number;
   lastActivity: number;
   messagesSent: number;
@@ -35,24 +34,29 @@ export interface LinkCounts {
   errorCount: number;
 }
 
-export interface Link {
+export interface FramedChannel {
   readonly peer: string;
-  readonly counts: LinkCounts;
+  readonly counts: ChannelCounts;
   /** When anything last arrived, or could not arrive because we did not read. */
   readonly heardAt: number;
   readonly pending: number;
   readonly paused: boolean;
   /** Tells what arrives from now on; a second call takes over from the first. */
-  open(events: LinkEvents): void;
+  open(events: ChannelEvents): void;
   send(type: MessageType, requestId: U64, payload: string | Uint8Array, sender?: Sender): void;
   remove(sender: Sender): boolean;
+  /**
+   * Speaks another version from the next frame on, in both directions. Called while a message is handled, or between two: in the
+   * midst of a frame it throws PROTOCOL_ERROR.
+   */
+  use(codec: Codec): void;
   /** Reads on, and accepts frames up to so many bytes. */
   admit(maxFrameBytes: number): void;
   /** Hands out no more messages until `release`, in the middle of a chunk too. */
   hold(): void;
   release(): void;
   /** Ends it for a reason of ours: `ended` is called. */
-  end(reason: LinkEnd): void;
+  end(reason: ChannelEnd): void;
   /** Ends it for a fault of the other end: `ended` is called, and last words can be sent until `close`. */
   fail(thrown: unknown): void;
   /** Ends the wire once all that was sent has gone out, and tells when it is closed. Nothing is read any more. */
@@ -68,9 +72,9 @@ function timestamp(clock: Clock): Timestamp {
   return { secs, nanos: Math.floor((wall - secs * 1000) * 1e6) };
 }
 
-export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Link {
+export function createFramedChannel(wire: Wire, clock: Clock, codec: Codec, maxFrameBytes: number): FramedChannel {
   const now = clock.now();
-  const counts: LinkCounts = {
+  const counts: ChannelCounts = {
     connectedAt: now,
     lastActivity: now,
     messagesSent: 0,
@@ -80,7 +84,7 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
     errorCount: 0,
   };
   // Counted when it is written: a frame may be taken back before.
-  const outbox = createOutbox(wire, (frames, bytes) => {
+  const queue = createSendQueue(wire, (frames, bytes) => {
     counts.messagesSent += frames;
     counts.bytesSent += bytes;
   });
@@ -88,18 +92,32 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
   let paused = false;
   let over = false;
   let finishing: (() => void) | null = null;
-  let events: LinkEvents | null = null;
+  let events: ChannelEvents | null = null;
 
-  const end = (reason: LinkEnd): void => {
+  const end = (reason: ChannelEnd): void => {
     if (over) return;
     over = true;
     events?.ended(reason);
   };
-  const reader = createFrameReader(maxFrameBytes, body => {
+  const receive = (message: SpearMessage): void => {
     if (over) return;
     counts.messagesReceived += 1;
-    events?.message(decodeMessage(body));
-  });
+    events?.message(message);
+  };
+  let speaking = codec;
+  let decoder = codec.createDecoder(maxFrameBytes, receive);
+  let reading = false;
+  /** A codec that takes over behind the message that is being handled. */
+  let next: Codec | null = null;
+  const takeOver = (): void => {
+    while (next !== null) {
+      const rest = decoder.rest();
+      decoder = next.createDecoder(decoder.limit, receive);
+      next = null;
+      if (paused) decoder.pause();
+      for (const chunk of rest) decoder.push(chunk);
+    }
+  };
   const fail = (thrown: unknown): void => {
     counts.errorCount += 1;
     wire.pause();
@@ -121,7 +139,7 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
       return paused ? clock.now() : heardAt;
     },
     get pending() {
-      return outbox.pending;
+      return queue.pending;
     },
     get paused() {
       return paused;
@@ -136,35 +154,46 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
           heardAt = clock.now();
           counts.lastActivity = heardAt;
           counts.bytesReceived += chunk.length;
-          guarded(() => reader.push(chunk));
+          guarded(() => {
+            reading = true;
+            decoder.push(chunk);
+            reading = false;
+            takeOver();
+          });
         },
         drained() {
-          outbox.drained();
-          if (finishing !== null && outbox.pending === 0) wire.end();
+          queue.drained();
+          if (finishing !== null && queue.pending === 0) wire.end();
           events?.drained?.();
         },
         closed({ orderly, message }) {
-          outbox.close();
+          queue.close();
           finishing?.();
-          if (orderly && reader.unfinished > 0) {
+          if (orderly && decoder.unfinished > 0) {
             counts.errorCount += 1;
-            end({ code: 'PROTOCOL_ERROR', message: `closed in the middle of a frame, after ${reader.unfinished} bytes of it` });
+            end({ code: 'PROTOCOL_ERROR', message: `closed in the middle of a frame, after ${decoder.unfinished} bytes of it` });
           } else end({ code: 'LINK_LOST', message });
         },
       });
     },
     send(type, requestId, payload, sender) {
-      outbox.add(encodeFrame(type, requestId, timestamp(clock), payload), sender ?? null);
+      queue.add(speaking.encode(type, requestId, timestamp(clock), payload), sender ?? null);
     },
-    remove: sender => outbox.remove(sender),
+    remove: sender => queue.remove(sender),
+    use(codec) {
+      if (decoder.unfinished > 0) throw new SpearletError('PROTOCOL_ERROR', 'another version cannot begin in the midst of a frame');
+      speaking = codec;
+      next = codec;
+      decoder.pause();
+    },
     admit(limit) {
-      reader.limit = limit;
+      decoder.limit = limit;
       this.release();
     },
     hold() {
       if (paused) return;
       paused = true;
-      reader.pause();
+      decoder.pause();
       wire.pause();
       events?.held?.(true);
     },
@@ -174,20 +203,23 @@ export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Lin
       heardAt = clock.now();
       wire.resume();
       events?.held?.(false);
-      guarded(() => reader.resume());
+      guarded(() => {
+        if (next === null) decoder.resume();
+        else if (!reading) takeOver();
+      });
     },
     end,
     fail,
     finish(closed) {
       over = true;
       finishing = closed;
-      outbox.flush();
-      if (outbox.pending === 0) wire.end();
+      queue.flush();
+      if (queue.pending === 0) wire.end();
     },
     close() {
       over = true;
-      outbox.flush();
-      outbox.close();
+      queue.flush();
+      queue.close();
       wire.close();
     },
   };

@@ -1,10 +1,8 @@
 // The effect `link`: reads what one socket says and answers what needs no thought. Answers to executions go to whoever
 // waits for them; the chart learns only what changes the life of the connection.
-import { Observable } from 'rxjs';
 import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';
-import type { LinkEnd } from './framed-channel.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeAuthRequest, encodeAuthResponse, encodeSignal } from '../protocol/v1/codec.ts';
 import type { Chance, Clock } from '../world/clock.ts';
@@ -19,26 +17,11 @@ export interface LinkDeps {
   readonly maxUnreadBytes: number;
   peer(name: ConnectionName): Peer;
   release(peer: Peer): void;
-  /** An ExecuteResponse of an admitted peer. Throws PROTOCOL_ERROR where it cannot be read. */
-  answer(peer: Peer, message: SpearMessage): void;
+  /** What takes the ExecuteResponses of an admitted peer. It throws PROTOCOL_ERROR where one cannot be read. */
+  answer(peer: Peer): (message: SpearMessage) => void;
   /** A message that nothing waits for: an Error, a Signal, a request. */
   odd(peer: Peer, message: SpearMessage): void;
 }
-
-type Incoming = { message: SpearMessage } | { end: LinkEnd } | { held: boolean };
-
-/** What arrives on a peer's link, in order. A later subscription takes the link over; it is closed by its owner. */
-const incoming = (peer: Peer): Observable<Incoming> =>
-  new Observable(subscriber => {
-    peer.link.open({
-      message: message => subscriber.next({ message }),
-      held: held => subscriber.next({ held }),
-      ended: end => {
-        subscriber.next({ end });
-        subscriber.complete();
-      },
-    });
-  });
 
 export const link = (deps: LinkDeps) =>
   fromCallback<LinkCommand, ConnectionName, ConnectionEvent>(({ input, sendBack, receive }) => {
@@ -47,6 +30,8 @@ export const link = (deps: LinkDeps) =>
     const answered = new Set<U64>();
     // Random, so that they do not meet the other end's own ids.
     let nextBeat = Math.floor(deps.chance.fraction() * 2 ** 52);
+    let isOver = false;
+    let answer: ((message: SpearMessage) => void) | null = null;
     let beat: { id: U64; at: number } | null = null;
 
     const heartbeat = ({ requestId, payload }: SpearMessage): void => {
@@ -65,7 +50,7 @@ export const link = (deps: LinkDeps) =>
 
     const receiveMessage = (message: SpearMessage): void => {
       if (peer.stage === 'admitted') {
-        if (message.type === 'ExecuteResponse') deps.answer(peer, message);
+        if (message.type === 'ExecuteResponse') answer?.(message);
         else if (message.type === 'Heartbeat') heartbeat(message);
         else deps.odd(peer, message);
         return;
@@ -79,16 +64,17 @@ export const link = (deps: LinkDeps) =>
       sendBack({ type: 'auth.received' });
     };
 
-    const subscription = incoming(peer).subscribe(arrived => {
-      // An observer must not throw: RxJS would make it an uncaught exception of the host.
-      if ('message' in arrived) {
-        try {
-          receiveMessage(arrived.message);
-        } catch (thrown) {
-          link.fail(thrown);
-        }
-      } else if ('held' in arrived) sendBack({ type: arrived.held ? 'reading.paused' : 'reading.resumed' });
-      else sendBack({ type: 'link.closed', ...arrived.end });
+    // A connection that was routed here by the shared listener has been opened before: this takes it over.
+    link.open({
+      message(message) {
+        if (!isOver) receiveMessage(message);
+      },
+      held(held) {
+        if (!isOver) sendBack({ type: held ? 'reading.paused' : 'reading.resumed' });
+      },
+      ended(end) {
+        if (!isOver) sendBack({ type: 'link.closed', ...end });
+      },
     });
 
     receive(command => {
@@ -108,6 +94,7 @@ export const link = (deps: LinkDeps) =>
           break;
         case 'welcome':
           peer.stage = 'admitted';
+          answer = deps.answer(peer);
           link.send('AuthResponse', peer.authId, encodeAuthResponse({ success: true, errorMessage: null, sessionId: peer.label }));
           link.admit(deps.maxFrameBytes);
           break;
@@ -121,7 +108,7 @@ export const link = (deps: LinkDeps) =>
     if (peer.auth !== null) sendBack({ type: 'auth.received' });
 
     return () => {
-      subscription.unsubscribe();
+      isOver = true;
       deps.release(peer);
     };
   });

@@ -8,7 +8,7 @@ export interface Sender {
   queuedAt?: number;
 }
 
-export interface Outbox {
+export interface SendQueue {
   /** Bytes waiting here or in the wire. */
   readonly pending: number;
   add(frame: Buffer, sender: Sender | null): void;
@@ -26,7 +26,7 @@ const NOTHING = Buffer.alloc(0);
 const COMPACT = 1_024;
 
 /** `sent` is told what was handed to the wire: how many frames, and their bytes. */
-export function createOutbox(wire: Wire, sent: (frames: number, bytes: number) => void): Outbox {
+export function createSendQueue(wire: Wire, sent: (frames: number, bytes: number) => void): SendQueue {
   let frames: Buffer[] = [];
   let senders: (Sender | null)[] = [];
   let bytes = 0;

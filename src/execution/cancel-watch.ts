@@ -1,21 +1,22 @@
 // Cancels: each execution is cancelled once on a connection, and the agent owes a terminal response for it within `grace`.
 // An agent that gives none is unresponsive.
+
+import type { FramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';
-import type { Link } from '../connection/framed-channel.ts';
 import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
 import { encodeSignal } from '../protocol/v1/codec.ts';
 import type { CallCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
-import { createPendingResponses } from './pending-responses.ts';
 import { UNREAD_FACTOR } from './encode.ts';
+import { createPendingResponses } from './pending-responses.ts';
 
 export interface CancelWatch {
   /** The request's own id says which execution is meant: its task id may be in use again. */
-  send(link: Link, requestId: U64, taskId: string): void;
+  send(link: FramedChannel, requestId: U64, taskId: string): void;
   /** The agent has started what is over for its caller: it was cancelled while the agent could not be told. Throws PROTOCOL_ERROR. */
-  started(link: Link, requestId: U64, taskId: string): void;
+  started(link: FramedChannel, requestId: U64, taskId: string): void;
   /** The agent has given its terminal response. */
   responded(requestId: U64): void;
   /** Whoever was told is gone. */
@@ -41,7 +42,7 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unansw
     },
   });
   /** `shown`: the task id for people. */
-  const send = (link: Link, requestId: U64, taskId: string, shown: string): void => {
+  const send = (link: FramedChannel, requestId: U64, taskId: string, shown: string): void => {
     // Beyond so many, those that are waited for decide whether the agent listens.
     if (cancelled.size >= options.maxInFlight || cancelled.expect(requestId, shown))
       link.send('Signal', requestId, encodeSignal({ signal: 'cancel', task_id: taskId }));

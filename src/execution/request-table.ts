@@ -1,7 +1,8 @@
 // The executions of one instance by their request ids, and the connection that they go out by. Requests and responses pass
 // here without touching a chart; the chart learns only that the instance has become active or idle.
+
+import type { FramedChannel } from '../connection/framed-channel.ts';
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
-import type { Link } from '../connection/framed-channel.ts';
 import {
   defaultExecuteOptions,
   type ExecuteOptions,
@@ -20,10 +21,10 @@ import { createActivity } from './activity.ts';
 import { createCancelWatch } from './cancel-watch.ts';
 import { type CallCounts, newCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
+import { checkSize, encodeRequest, WIRE_FACTOR } from './encode.ts';
 import { ActiveExecution, type Execution, type ExecutionOwner } from './execution.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusedExecution } from './refused.ts';
-import { checkSize, encodeRequest, WIRE_FACTOR } from './encode.ts';
 
 export interface Calls {
   readonly inFlight: number;
@@ -33,7 +34,7 @@ export interface Calls {
   signal(data: string): void;
   answer(message: SpearMessage): void;
   /** A session is open: what waited goes out. */
-  attach(link: Link): void;
+  attach(link: FramedChannel): void;
   /** The session is lost, for this cause: what was sent waits for an answer on the next one. */
   detach(cause: SpearletError | undefined): void;
   /** The program is gone: what it was given has an unknown outcome. */
@@ -67,7 +68,7 @@ export function createCalls(owner: CallsOwner): Calls {
   const throttling = new Set<ActiveExecution>();
   const counts = newCounts();
   let nextId = 1;
-  let link: Link | null = null;
+  let link: FramedChannel | null = null;
   /** Why the last connection was lost. */
   let loss: SpearletError | undefined;
   /** Payloads that wait for a session, in UTF-16 units. */

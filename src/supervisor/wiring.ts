@@ -4,24 +4,25 @@ import { type ConnectionName, connectionMachine } from '../../machines/connectio
 import { type InstanceContext, instanceMachine } from '../../machines/instance.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { authenticate } from '../connection/authenticate.ts';
-import { link, refuse, sendError } from '../connection/io.ts';
-import { listen, sharedListener } from '../instance/listen.ts';
 import type { Peer } from '../connection/connection.ts';
+import { createFramedChannel } from '../connection/framed-channel.ts';
+import { link, refuse, sendError } from '../connection/io.ts';
+import { UNREAD_FACTOR } from '../execution/encode.ts';
+import { createLaunch } from '../instance/launch.ts';
+import { listen, sharedListener } from '../instance/listen.ts';
 import { runProgram } from '../instance/process.ts';
-import { createLink } from '../connection/framed-channel.ts';
+import type { InstanceRecord } from '../instance/record.ts';
+import { newRun } from '../instance/run.ts';
+import type { LeftoversWorld } from '../journal/stale-state.ts';
 import { bounds, type ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Programs } from '../process/programs.ts';
-import { createDoor } from '../transport/shared-listener.ts';
+import { v1 } from '../protocol/v1/codec.ts';
 import { createPorts } from '../transport/ports.ts';
+import { createDoor } from '../transport/shared-listener.ts';
 import type { Network, Wire } from '../transport/stream.ts';
 import type { Chance, Clock } from '../world/clock.ts';
 import type { Engine } from './registry.ts';
-import { createLaunch } from '../instance/launch.ts';
-import type { LeftoversWorld } from '../journal/stale-state.ts';
-import type { InstanceRecord } from '../instance/record.ts';
-import { UNREAD_FACTOR } from '../execution/encode.ts';
-import { newRun } from '../instance/run.ts';
 
 /** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
 const GIVE_UP = 5_000;
@@ -66,7 +67,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
   const admit = (instanceId: string | null, socket: Wire): Peer =>
     engine.admit({
       instanceId,
-      link: createLink(socket, clock, options.maxPreAuthFrameBytes),
+      link: createFramedChannel(socket, clock, v1, options.maxPreAuthFrameBytes),
       stage: 'stranger',
       told: false,
       auth: null,
@@ -111,7 +112,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
         maxUnreadBytes: UNREAD_FACTOR * options.maxQueuedBytes,
         peer: peerOf,
         release,
-        answer: (peer, message) => record(peer.instanceId!).calls.answer(message),
+        answer: peer => record(peer.instanceId!).calls.answer,
         odd: engine.oddMessage,
       }),
       authenticate: authenticate({

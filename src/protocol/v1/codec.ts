@@ -1,7 +1,6 @@
 // Wire format v1: the seed's JSON, byte for byte as serde writes it, as strict as serde reads it. It knows no connection.
 import { SpearletError } from '../../errors.ts';
-import { HEADER_BYTES } from './frame.ts';
-import { optional, readBoolean, readByteArray, readInteger, readName, readString, readStringMap, readStrings, readWhole } from './json.ts';
+import type { Codec } from '../codec.ts';
 import {
   type AuthRequest,
   type AuthResponse,
@@ -16,6 +15,8 @@ import {
   type Timestamp,
   type U64,
 } from '../message.ts';
+import { createFrameReader, HEADER_BYTES } from './frame.ts';
+import { optional, readBoolean, readByteArray, readInteger, readName, readString, readStringMap, readStrings, readWhole } from './json.ts';
 import { field, readStruct, type Struct } from './struct.ts';
 
 const U64_MAX = 2n ** 64n - 1n;
@@ -201,3 +202,9 @@ export function encodeFrame(type: MessageType, requestId: U64, timestamp: Timest
   frame[HEADER_BYTES + length - 1] = 0x7d;
   return frame;
 }
+
+export const v1: Codec = {
+  version: 1,
+  createDecoder: (maxFrameBytes, receive) => createFrameReader(maxFrameBytes, body => receive(decodeMessage(body))),
+  encode: encodeFrame,
+};

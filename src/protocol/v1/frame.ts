@@ -1,28 +1,13 @@
 // Bytes ⇄ frames: an 8-byte little-endian length, then that many bytes. It does not know what is inside a frame.
 import { SpearletError } from '../../errors.ts';
+import type { Decoder } from '../codec.ts';
 
 export const HEADER_BYTES = 8;
 /** Eight characters read as a length are beyond this. */
 const TEXT = 2 ** 48;
 
-/** Cuts a byte stream, however split or coalesced, into frame bodies, one at a time and in order. */
-export interface FrameReader {
-  /**
-   * Takes the next bytes of the stream. `onFrame` gets each whole body; it may keep no reference to it past the call.
-   * Throws SpearletError FRAME_TOO_LARGE or PROTOCOL_ERROR (length 0); after a throw the stream cannot be read on.
-   */
-  push(chunk: Buffer): void;
-  /** Stops handing out frames, also in the middle of a chunk; what is left of that chunk is kept. */
-  pause(): void;
-  /** Goes on with what was kept. */
-  resume(): void;
-  /** The largest body accepted from now on, in bytes. */
-  limit: number;
-  /** How many bytes of an unfinished frame have arrived: 0 where the stream may end in order. */
-  readonly unfinished: number;
-}
-
-export function createFrameReader(limit: number, onFrame: (body: Buffer) => void): FrameReader {
+/** `onFrame` gets each whole body, and may keep no reference to it after it returns. */
+export function createFrameReader(limit: number, onFrame: (body: Buffer) => void): Decoder {
   const header = Buffer.alloc(HEADER_BYTES);
   let headerFilled = 0;
   let body: Buffer | null = null;
@@ -85,7 +70,7 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
     }
   };
 
-  const reader: FrameReader = {
+  const reader: Decoder = {
     limit,
     push(chunk) {
       if (paused) kept.push(chunk);
@@ -96,9 +81,12 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
     },
     resume() {
       paused = false;
+      for (const chunk of this.rest()) this.push(chunk);
+    },
+    rest() {
       const waiting = kept;
       kept = [];
-      for (const chunk of waiting) this.push(chunk);
+      return waiting;
     },
     get unfinished() {
       return body === null ? headerFilled : HEADER_BYTES + bodyFilled;

@@ -5,7 +5,8 @@ import { createActor } from 'xstate';
 import { reasonOf, SpearletError } from './errors.ts';
 import { createDeadlines } from './execution/deadlines.ts';
 import type { ExitReport, Instance } from './instance/handle.ts';
-import { waiting } from './instance/record.ts';
+import { deferred } from './instance/record.ts';
+import type { World } from './instance/world.ts';
 import { recordedSpawn } from './journal/ledger.ts';
 import { createLeftovers, type Leftovers } from './journal/stale-state.ts';
 import { createExplain } from './observe/explain.ts';
@@ -32,8 +33,8 @@ import { outerIds } from './process/environment.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
 import { processTable } from './process/tree/proc-table.ts';
 import { createInstances } from './supervisor/create-instance.ts';
-import { createEngine, type SpearletEvent } from './supervisor/registry.ts';
-import { charts, type World, wire } from './supervisor/wiring.ts';
+import { createRegistry, type SpearletEvent } from './supervisor/registry.ts';
+import { charts, wire } from './supervisor/wiring.ts';
 import { tcp } from './transport/tcp.ts';
 import { realChance, realClock } from './world/clock.ts';
 import { realDisk } from './world/disk.ts';
@@ -94,7 +95,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   const logger = guarded(createLogger(options.logger));
   const deadlines = createDeadlines(clock);
   const handles = new Map<string, Instance>();
-  const engine = createEngine(clock, logger, record => handles.get(record.id)!);
+  const registry = createRegistry(clock, logger, record => handles.get(record.id)!);
   const { stateDir } = options;
   const leftovers: Leftovers | null =
     stateDir === undefined || given.state === undefined
@@ -104,39 +105,39 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
           logger,
           folder: resolve(given.workingDirectory, stateDir),
           id: chance.id(),
-          tell: event => engine.tell(() => engine.events$.next(event)),
+          tell: event => registry.notify(() => registry.events$.next(event)),
         });
   const ledger = leftovers?.ledger ?? null;
   const world = ledger === null ? given : { ...given, programs: { ...given.programs, spawn: recordedSpawn(given.programs.spawn, ledger) } };
   const trace = createTrace(clock, (instanceId, connectionId) => {
-    const peers = instanceId === null ? engine.lobby : engine.records.get(instanceId)?.peers;
+    const peers = instanceId === null ? registry.unroutedConnections : registry.records.get(instanceId)?.connections;
     return peers?.get(connectionId)?.label;
   });
-  const supervisor = createActor(wire(world, options, engine, running), {
+  const supervisor = createActor(wire(world, options, registry, running), {
     id: 'supervisor',
     input: { maxConcurrentStarts: options.maxConcurrentStarts },
     clock: clock as never,
     inspect: guardedInspect(trace as never, ...(options.inspect === undefined ? [] : [options.inspect])),
   });
-  const stopped = waiting<void>();
+  const stopped = deferred<void>();
   let stopping = false;
   supervisor.subscribe({
     complete() {
       deadlines.close();
-      engine.tell(() => engine.events$.complete());
+      registry.notify(() => registry.events$.complete());
       stopped.resolve();
     },
     error(error) {
       logger.error({ error: reasonOf(error) }, 'the supervisor failed: this is a defect of spearlet, please report it');
-      for (const record of engine.records.values()) engine.abandoned(record, error);
+      for (const record of registry.records.values()) registry.abandoned(record, error);
       deadlines.close();
       stopped.resolve();
     },
   });
   supervisor.start();
 
-  const explained = createExplain({ engine, trace, clock, queue: () => supervisor.getSnapshot().context });
-  const begin = createInstances({ options, clock, chance, engine, deadlines, logger, supervisor, handles, remember: explained.remember });
+  const explained = createExplain({ registry, trace, clock, queue: () => supervisor.getSnapshot().context });
+  const begin = createInstances({ options, clock, chance, registry, deadlines, logger, supervisor, handles, remember: explained.remember });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
@@ -146,9 +147,9 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace });
     await stopped.promise;
     // A program that even SIGKILL does not end must not keep us for ever.
-    const late = waiting<void>();
+    const late = deferred<void>();
     const timer = clock.setTimeout(late.resolve, LET_GO);
-    await Promise.race([Promise.allSettled(engine.closing), late.promise]);
+    await Promise.race([Promise.allSettled(registry.closing), late.promise]);
     clock.clearTimeout(timer);
     ledger?.close();
   };
@@ -158,15 +159,15 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       return [...handles.values()];
     },
     get: instanceId => handles.get(instanceId),
-    events$: isolated(engine.events$, logged(logger, 'events$')),
+    events$: isolated(registry.events$, logged(logger, 'events$')),
     async start(specInput, startOptions = {}) {
       const spec = parse(specSchema, specInput, 'spec');
       const { signal } = parse(startOptionsSchema, startOptions, 'start() options');
       // Never in the turn of the call: whoever subscribes to events$ in it sees all of it.
       const finding = contain(spec, world.programs, world.environment);
       const settled = finding.then(() => {}).catch(() => {});
-      engine.closing.add(settled);
-      void settled.finally(() => engine.closing.delete(settled));
+      registry.closing.add(settled);
+      void settled.finally(() => registry.closing.delete(settled));
       const contained = await finding;
       // What dead hosts have left may hold what this one needs.
       if (leftovers?.ended) await leftovers.ended;
@@ -213,7 +214,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
         stop: stopOptions => handles.get(id)?.stop(stopOptions) ?? record.exited.promise,
       };
     },
-    stats: () => statsOf(engine, clock),
+    stats: () => statsOf(registry, clock),
     explain: explained.explain,
     stop,
     [Symbol.asyncDispose]: () => stop(),

@@ -8,7 +8,7 @@ import { agentMachine, connectionMachine, executionMachine, instanceMachine, sup
 import { createLogger } from '../src/observe/log.ts';
 import { spearletSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
-import { createEngine } from '../src/supervisor/registry.ts';
+import { createRegistry } from '../src/supervisor/registry.ts';
 import { charts, wire } from '../src/supervisor/wiring.ts';
 import { tcp } from '../src/transport/tcp.ts';
 import { realClock } from '../src/world/clock.ts';
@@ -114,7 +114,7 @@ describe('the wiring', () => {
   const supervisor = wire(
     { clock: realClock, chance: random, programs: {} as never, network: tcp, environment: {}, workingDirectory: '/' },
     parse(spearletSchema, {}, 'options'),
-    createEngine(realClock, createLogger(false), () => null as never),
+    createRegistry(realClock, createLogger(false), () => null as never),
     charts,
   ) as AnyStateMachine;
   const instance = supervisor.implementations.actors.instance as AnyStateMachine;

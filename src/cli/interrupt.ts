@@ -20,7 +20,7 @@ const ENDING = [
   'SIGXCPU',
 ] as const;
 
-/** Calls back for each of them: `again` for all after the first. Returns how to stop that. */
+/** RequestTable back for each of them: `again` for all after the first. Returns how to stop that. */
 export function onInterrupt(interrupted: (again: boolean) => void): () => void {
   let again = false;
   const handler = (): void => {

@@ -3,7 +3,7 @@
 import type { AuthRequest, U64 } from '../protocol/message.ts';
 import type { FramedChannel } from './framed-channel.ts';
 
-export interface Peer {
+export interface Connection {
   /** Its name among its parent's children: `connection-1` and so on, used again. */
   readonly id: string;
   /** Its name in events and logs, never used again; the session id, too. */
@@ -15,7 +15,7 @@ export interface Peer {
    * `stranger`: no whole AuthRequest yet; `asking`: it has sent one; `admitted`: it holds the session; `led`: its link is
    * another peer's now; `gone`: it was turned out.
    */
-  stage: 'stranger' | 'asking' | 'admitted' | 'led' | 'gone';
+  stage: 'unauthenticated' | 'asking' | 'admitted' | 'routed' | 'gone';
   /** Its end was told. */
   told: boolean;
   auth: AuthRequest | null;

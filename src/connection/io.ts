@@ -6,7 +6,7 @@ import { SpearletError } from '../errors.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeAuthRequest, encodeAuthResponse, encodeSignal } from '../protocol/v1/codec.ts';
 import type { Chance, Clock } from '../world/clock.ts';
-import type { Peer } from './connection.ts';
+import type { Connection } from './connection.ts';
 
 export interface LinkDeps {
   readonly clock: Clock;
@@ -15,12 +15,12 @@ export interface LinkDeps {
   readonly maxFrameBytes: number;
   readonly maxAnswered: number;
   readonly maxUnreadBytes: number;
-  peer(name: ConnectionName): Peer;
-  release(peer: Peer): void;
+  peer(name: ConnectionName): Connection;
+  release(peer: Connection): void;
   /** What takes the ExecuteResponses of an admitted peer. It throws PROTOCOL_ERROR where one cannot be read. */
-  answer(peer: Peer): (message: SpearMessage) => void;
+  answer(peer: Connection): (message: SpearMessage) => void;
   /** A message that nothing waits for: an Error, a Signal, a request. */
-  odd(peer: Peer, message: SpearMessage): void;
+  unexpected(peer: Connection, message: SpearMessage): void;
 }
 
 export const link = (deps: LinkDeps) =>
@@ -52,7 +52,7 @@ export const link = (deps: LinkDeps) =>
       if (peer.stage === 'admitted') {
         if (message.type === 'ExecuteResponse') answer?.(message);
         else if (message.type === 'Heartbeat') heartbeat(message);
-        else deps.odd(peer, message);
+        else deps.unexpected(peer, message);
         return;
       }
       if (message.type !== 'AuthRequest') throw new SpearletError('PROTOCOL_ERROR', `expected an AuthRequest, found ${message.type}`);
@@ -114,12 +114,12 @@ export const link = (deps: LinkDeps) =>
   });
 
 /** The one answer to every cause of refusal; only who has shown the right token learns that it is taken. */
-export function refuse({ link, authId }: Peer, because: 'refused' | 'claimed'): void {
+export function refuse({ link, authId }: Connection, because: 'refused' | 'claimed'): void {
   const errorMessage = because === 'claimed' ? 'already claimed' : 'authentication refused';
   link.send('AuthResponse', authId, encodeAuthResponse({ success: false, errorMessage, sessionId: null }));
 }
 
 /** Tells the other end what was wrong with what it sent. */
-export function sendError({ link }: Peer, code: string, message: string): void {
+export function sendError({ link }: Connection, code: string, message: string): void {
   if (code !== 'LINK_LOST') link.send('Error', 1, JSON.stringify({ code, message }));
 }

@@ -1,21 +1,22 @@
-// Who is let in to say who he is: so many strangers at once, and no more.
+// Caps the unauthenticated connections of one listener. Beyond the bound the oldest that has sent no AuthRequest is evicted;
+// where all have sent one, the new connection is turned away.
 import type { Wire } from '../transport/stream.ts';
-import type { Peer } from './connection.ts';
+import type { Connection } from './connection.ts';
 
 export interface AcceptDeps {
-  /** Everybody who has come in by this listener and is still there, the oldest first. */
-  peers(): Iterable<Peer>;
+  /** The open connections of this listener, the oldest first. */
+  connections(): Iterable<Connection>;
   /** Keeps the socket and gives it an id. */
-  admit(wire: Wire): Peer;
+  admit(wire: Wire): Connection;
   maxPending(): number;
 }
 
-/** The peer of a new wire; null where it was turned away. */
-export function accept({ peers, admit, maxPending }: AcceptDeps, wire: Wire): Peer | null {
-  const pending = [...peers()].filter(peer => peer.stage === 'stranger' || peer.stage === 'asking');
+/** The connection of a new socket; null where it was turned away. */
+export function accept({ connections, admit, maxPending }: AcceptDeps, wire: Wire): Connection | null {
+  const pending = [...connections()].filter(({ stage }) => stage === 'unauthenticated' || stage === 'asking');
   if (pending.length >= maxPending()) {
-    // The oldest that has not even said who it is makes room: whoever has, is about to be judged.
-    const oldest = pending.find(peer => peer.stage === 'stranger');
+    // Those that have sent an AuthRequest are about to be judged.
+    const oldest = pending.find(({ stage }) => stage === 'unauthenticated');
     if (oldest === undefined) {
       wire.close();
       return null;

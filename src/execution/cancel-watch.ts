@@ -7,7 +7,7 @@ import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
 import { encodeSignal } from '../protocol/v1/codec.ts';
-import type { CallCounts } from './counts.ts';
+import type { ExecutionCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
 import { UNREAD_FACTOR } from './encode.ts';
 import { createPendingResponses } from './pending-responses.ts';
@@ -26,7 +26,7 @@ export interface CancelWatch {
 export interface CancelWatchDeps {
   readonly deadlines: Deadlines;
   readonly options: { readonly grace: number; readonly maxInFlight: number; readonly maxQueuedBytes: number };
-  readonly counts: CallCounts;
+  readonly counts: ExecutionCounts;
   isPaused(): boolean;
   unanswered(taskId: string): void;
 }

@@ -1,5 +1,5 @@
 // What is counted of the executions of one instance.
-export interface CallCounts {
+export interface ExecutionCounts {
   executions: number;
   /** Answers for an execution that had ended already: late ones and duplicates. */
   lateAnswers: number;
@@ -9,4 +9,4 @@ export interface CallCounts {
   unanswered: number;
 }
 
-export const newCounts = (): CallCounts => ({ executions: 0, lateAnswers: 0, foreignAnswers: 0, unanswered: 0 });
+export const newCounts = (): ExecutionCounts => ({ executions: 0, lateAnswers: 0, foreignAnswers: 0, unanswered: 0 });

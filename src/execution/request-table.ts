@@ -19,16 +19,16 @@ import { decodeExecuteResponse, encodeSignal } from '../protocol/v1/codec.ts';
 import { onAbort } from './abort.ts';
 import { createActivity } from './activity.ts';
 import { createCancelWatch } from './cancel-watch.ts';
-import { type CallCounts, newCounts } from './counts.ts';
+import { type ExecutionCounts, newCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
 import { checkSize, encodeRequest, WIRE_FACTOR } from './encode.ts';
 import { ActiveExecution, type Execution, type ExecutionOwner } from './execution.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusedExecution } from './refused.ts';
 
-export interface Calls {
+export interface RequestTable {
   readonly inFlight: number;
-  readonly counts: CallCounts;
+  readonly counts: ExecutionCounts;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
   /** Tells the agent something that is not an execution. Throws NOT_DELIVERED without a session. */
   signal(data: string): void;
@@ -45,7 +45,7 @@ export interface Calls {
   end(): void;
 }
 
-export interface CallsOwner {
+export interface RequestTableOwner {
   readonly instanceId: string;
   readonly artifactId: string;
   readonly timeout: number | undefined;
@@ -60,7 +60,7 @@ export interface CallsOwner {
   subscriberThrew(error: unknown): void;
 }
 
-export function createCalls(owner: CallsOwner): Calls {
+export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const { instanceId, artifactId, options, deadlines } = owner;
   const ids = { instanceId, artifactId };
   const executions = new Map<U64, ActiveExecution>();

@@ -124,8 +124,8 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
     },
     state$: isolated(record.state$.pipe(distinctUntilChanged()), logged(record.log, 'state$')),
     output$: isolated(outputOf(record), logged(record.log, 'output$')),
-    execute: (request, options) => record.calls.execute(request, options),
-    send: data => record.calls.signal(data),
+    execute: (request, options) => record.requests.execute(request, options),
+    send: data => record.requests.signal(data),
     async stop(options = {}) {
       const { grace = defaultGrace } = parse(stopOptionsSchema, options, 'stop()');
       if (record.state !== 'stopped') record.stop(grace);

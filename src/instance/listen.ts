@@ -1,40 +1,66 @@
-// The effects `listen` and `sharedListener`: open the listener of one incarnation, or attend the shared one, and hand over who
-// connects. They know nothing of tokens.
-import { type EventObject, fromCallback } from 'xstate';
+// The effect `listen`: opens the listener of one incarnation and takes in the connections that arrive there, or that the
+// shared listener routes to this instance. It knows nothing of tokens.
+import { fromCallback } from 'xstate';
 import type { InstanceEvent, ListenerCommand } from '../../machines/instance.ts';
-import type { SupervisorEvent } from '../../machines/supervisor.ts';
-import type { Peer } from '../connection/connection.ts';
-import { type AcceptDeps, accept } from '../connection/pre-auth-limit.ts';
+import type { Connection } from '../connection/connection.ts';
+import { accept } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
+import { bounds } from '../options.ts';
 import type { Listening, Wire } from '../transport/stream.ts';
+import { hold, type InstanceHost, withHint } from './host.ts';
+import type { InstanceRecord } from './record.ts';
 
 export interface ListenDeps {
+  readonly host: InstanceHost;
   /** A new incarnation: the old token is worthless from here on. */
-  begin(instanceId: string, incarnation: number): void;
-  /** `wire`: somebody has connected; `peer`: somebody is led here by the shared listener. Throws SpearletError. */
-  open(instanceId: string, on: { wire(wire: Wire): void; peer(peer: Peer): void }): Listening;
-  bound(instanceId: string, address: string): void;
-  accept(instanceId: string): AcceptDeps;
-  peers(instanceId: string): Iterable<Peer>;
-  release(peer: Peer): void;
-  /** Keeps `dispose` in case the chart cannot call it; returns it, to be called once. */
-  hold(instanceId: string, dispose: () => Promise<void> | undefined): () => void;
+  begin(record: InstanceRecord, incarnation: number): void;
+  /** A listener of the instance's own, or its share of the shared one. Throws SpearletError. */
+  readonly open: { own(accepted: (wire: Wire) => void): Listening } | { share(): Listening };
+  /** Keeps a socket that was accepted, and gives it an id. */
+  admit(instanceId: string, wire: Wire): Connection;
+  release(connection: Connection): void;
 }
 
-export const listen = (deps: ListenDeps) =>
+export const listen = ({ host, begin, open, admit, release }: ListenDeps) =>
   fromCallback<ListenerCommand, { instanceId: string; incarnation: number }, InstanceEvent>(({ input, sendBack, receive }) => {
     const { instanceId, incarnation } = input;
-    let listening: Listening | null = null;
-    deps.begin(instanceId, incarnation);
+    const record = host.record(instanceId);
+    const { connections } = record;
+    let close: (() => Promise<void>) | null = null;
+    begin(record, incarnation);
 
-    const announce = (peer: Peer | null): void => {
-      if (peer !== null) sendBack({ type: 'socket.accepted', connectionId: peer.id });
+    const announce = (connection: Connection | null): void => {
+      if (connection !== null) sendBack({ type: 'socket.accepted', connectionId: connection.id });
+    };
+    const limit = {
+      connections: () => connections.values(),
+      admit: (wire: Wire) => admit(instanceId, wire),
+      maxPending: () => bounds.pendingConnections,
     };
 
-    const bind = (): void => {
+    const bind = (): Listening => {
+      if ('own' in open) return open.own(wire => announce(accept(limit, wire)));
+      const listening = open.share();
+      host.routes.set(instanceId, announce);
+      return {
+        ...listening,
+        close() {
+          host.routes.delete(instanceId);
+          return listening.close();
+        },
+      };
+    };
+
+    receive(command => {
+      if (command.type === 'drop') {
+        const dropped = connections.get(command.connectionId);
+        if (dropped !== undefined) release(dropped);
+        return;
+      }
       try {
-        listening = deps.open(instanceId, { wire: wire => announce(accept(deps.accept(instanceId), wire)), peer: announce });
-        deps.bound(instanceId, listening.address);
+        const listening = withHint(record, bind);
+        close = listening.close;
+        record.address = listening.address;
         sendBack({ type: 'listener.bound', address: listening.address });
       } catch (thrown) {
         sendBack({
@@ -43,33 +69,10 @@ export const listen = (deps: ListenDeps) =>
           message: reasonOf(thrown),
         });
       }
-    };
-
-    receive(command => {
-      if (command.type === 'bind') bind();
-      else for (const peer of deps.peers(instanceId)) if (peer.id === command.connectionId) deps.release(peer);
     });
 
-    return deps.hold(instanceId, () => {
-      for (const peer of deps.peers(instanceId)) deps.release(peer);
-      return listening?.close();
+    return hold(record, host, () => {
+      for (const connection of connections.values()) release(connection);
+      return close?.();
     });
-  });
-
-export interface SharedListenerDeps {
-  attend(accepted: (wire: Wire) => void): () => void;
-  accept: AcceptDeps;
-  release(peer: Peer): void;
-}
-
-export const sharedListener = (deps: SharedListenerDeps) =>
-  fromCallback<EventObject, unknown, SupervisorEvent>(({ sendBack }) => {
-    const leave = deps.attend(wire => {
-      const peer = accept(deps.accept, wire);
-      if (peer !== null) sendBack({ type: 'socket.accepted', connectionId: peer.id });
-    });
-    return () => {
-      leave();
-      for (const peer of deps.accept.peers()) deps.release(peer);
-    };
   });

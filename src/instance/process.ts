@@ -6,22 +6,18 @@ import { reasonOf } from '../errors.ts';
 import type { Memory, MemoryWatch } from '../process/memory.ts';
 import type { Output } from '../process/output/output.ts';
 import type { Program, RunningProgram, Spawn } from '../process/spawn.ts';
-import type { Ending } from '../process/tree/tree.ts';
 import type { Exit } from '../world/exit.ts';
+import { hold, type InstanceHost } from './host.ts';
+import type { InstanceRecord } from './record.ts';
 
 export interface ProcessDeps {
+  readonly host: InstanceHost;
   spawn: Spawn;
   memory: Memory;
   /** What is to be started, found and checked; null for an external instance. Throws SPAWN_FAILED. */
-  program(instanceId: string): { program: Program; output: Output; maxMemory: number | undefined } | null;
-  started(instanceId: string, running: RunningProgram): void;
-  spawned(instanceId: string, pid: number): void;
-  exited(instanceId: string, exit: Exit): void;
-  ended(instanceId: string, ending: Ending): void;
-  /** So many bytes were in use. */
-  measured(instanceId: string, bytes: number): void;
-  /** Keeps `dispose` in case the chart cannot call it; returns it, to be called once. */
-  hold(instanceId: string, dispose: () => Promise<void> | undefined): () => void;
+  program(record: InstanceRecord): { program: Program; output: Output; maxMemory: number | undefined } | null;
+  spawned(record: InstanceRecord, pid: number): void;
+  exited(record: InstanceRecord, exit: Exit): void;
 }
 
 /** Trouble of the moment, which another try may not meet: everything else is a fault of configuration. */
@@ -29,7 +25,8 @@ const PASSING = ['ENOMEM', 'EAGAIN', 'EMFILE', 'ENFILE'];
 
 export const runProgram = (deps: ProcessDeps) =>
   fromCallback<ProcessCommand, { instanceId: string; incarnation: number }, InstanceEvent>(({ input, sendBack, receive }) => {
-    const { instanceId } = input;
+    const record = deps.host.record(input.instanceId);
+    const { run } = record;
     let running: RunningProgram | null = null;
     let watch: MemoryWatch | null = null;
     let external = false;
@@ -42,40 +39,44 @@ export const runProgram = (deps: ProcessDeps) =>
         final: !PASSING.includes((thrown as NodeJS.ErrnoException).code ?? ''),
       });
 
+    const measured = (bytes: number): void => {
+      run.peakMemory = Math.max(run.peakMemory ?? 0, bytes);
+    };
+
     const unwatch = (): void => {
       watch?.stop();
-      if (watch !== null && watch.peak > 0) deps.measured(instanceId, watch.peak);
+      if (watch !== null && watch.peak > 0) measured(watch.peak);
       watch = null;
     };
 
     const start = (): void => {
       try {
-        const found = deps.program(instanceId);
+        const found = deps.program(record);
         if (found === null) {
           external = true;
           return;
         }
         const { program, output, maxMemory: limit } = found;
         running = deps.spawn(program, output, {
-          spawned: pid => deps.spawned(instanceId, pid),
+          spawned: pid => deps.spawned(record, pid),
           failed,
           exited(exit) {
             unwatch();
-            deps.exited(instanceId, exit);
+            deps.exited(record, exit);
             sendBack({ type: 'process.exited', ...exit });
             // Where trees are not looked after, nothing else will be told.
             if (running?.tree === null) sendBack({ type: 'process.ended', left: 0 });
           },
           closed: () => sendBack({ type: 'process.closed' }),
           ended(ending) {
-            deps.ended(instanceId, ending);
+            run.ending = ending;
             sendBack({ type: 'process.ended', left: ending.left.length });
           },
         });
-        deps.started(instanceId, running);
+        run.program = running;
         if (limit === undefined || running.tree === null) return;
         watch = deps.memory.watch(running.tree, limit, bytes => {
-          deps.measured(instanceId, bytes);
+          measured(bytes);
           sendBack({ type: 'memory.exceeded', bytes, limit });
         });
       } catch (thrown) {
@@ -89,7 +90,7 @@ export const runProgram = (deps: ProcessDeps) =>
       if (tree == null || watch !== null) return;
       try {
         const bytes = deps.memory.measure(tree);
-        if (bytes > 0) deps.measured(instanceId, bytes);
+        if (bytes > 0) measured(bytes);
       } catch {
         // No file descriptors: then it is not known.
       }
@@ -107,7 +108,7 @@ export const runProgram = (deps: ProcessDeps) =>
       } else running?.signal(command.signal);
     });
 
-    return deps.hold(instanceId, () => {
+    return hold(record, deps.host, () => {
       unwatch();
       return running?.dispose();
     });

@@ -1,17 +1,17 @@
-// What the engine knows of one instance beside its chart: the spec, its peers, its output, its calls, and who waits for it.
+// What the registry knows of one instance beside its chart: the spec, its peers, its output, its calls, and who waits for it.
 // Effects find it by the instance's id; no socket, token or promise is ever in a chart's context.
 import type { Observable, Subscriber } from 'rxjs';
-import type { Peer } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
-import type { Calls } from '../execution/request-table.ts';
+import type { RequestTable } from '../execution/request-table.ts';
 import type { Logger, ParsedSpec } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
 import type { ExitReport, Instance, InstanceState } from './handle.ts';
 import type { Run } from './run.ts';
 
-export interface Waiting<T> {
+export interface Deferred<T> {
   readonly promise: Promise<T>;
   resolve(value: T): void;
   reject(error: SpearletError): void;
@@ -21,20 +21,20 @@ export interface InstanceRecord {
   readonly id: string;
   readonly artifactId: string;
   /** Its name among the supervisor's children. */
-  readonly place: string;
+  readonly actorId: string;
   /** Null for an external one: nothing is spawned. */
   readonly spec: ParsedSpec | null;
   readonly contained: Contained;
-  readonly calls: Calls;
+  readonly requests: RequestTable;
   /** Says whose line it is on every line. */
   readonly log: Logger;
   state: InstanceState;
   /** The same, told to callers in a turn of its own; the last one also to who comes after it. */
   readonly state$: Observable<InstanceState>;
-  readonly ready: Waiting<Instance>;
-  readonly exited: Waiting<ExitReport>;
+  readonly ready: Deferred<Instance>;
+  readonly exited: Deferred<ExitReport>;
   /** Every open socket of the instance, by connection id. */
-  readonly peers: Map<string, Peer>;
+  readonly connections: Map<string, Connection>;
   /** Of this incarnation. */
   token: string;
   output: Output;
@@ -64,8 +64,8 @@ export interface InstanceRecord {
   forget(): void;
 }
 
-export function waiting<T>(): Waiting<T> {
-  let settle: Pick<Waiting<T>, 'resolve' | 'reject'> | undefined;
+export function deferred<T>(): Deferred<T> {
+  let settle: Pick<Deferred<T>, 'resolve' | 'reject'> | undefined;
   const promise = new Promise<T>((resolve, reject) => {
     settle = { resolve, reject };
   });

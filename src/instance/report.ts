@@ -86,8 +86,8 @@ export function startFailure(record: InstanceRecord, cause: Cause): SpearletErro
 
 /** Ends one whose chart cannot: it failed, or was never begun. */
 export function endWithoutChart(record: InstanceRecord, clock: Clock, reason: Cause['reason'], why: string, error: SpearletError): void {
-  record.calls.close(why, error);
-  record.calls.end();
+  record.requests.close(why, error);
+  record.requests.end();
   record.failure = error;
   record.ready.reject(error);
   const { incarnation } = record;

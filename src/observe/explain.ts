@@ -3,7 +3,7 @@
 import type { SupervisorContext } from '../../machines/supervisor.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import { bounds } from '../options.ts';
-import type { Engine } from '../supervisor/registry.ts';
+import type { Registry } from '../supervisor/registry.ts';
 import type { Clock } from '../world/clock.ts';
 import {
   type ExplainedConnection,
@@ -42,7 +42,7 @@ export interface Explain {
 }
 
 export interface ExplainDeps {
-  readonly engine: Engine;
+  readonly registry: Registry;
   readonly trace: Trace;
   readonly clock: Clock;
   queue(): Pick<SupervisorContext, 'maxConcurrentStarts' | 'waiting'>;
@@ -59,7 +59,7 @@ const transitionOf = ({ record, count, first }: Move): ExplainedTransition => ({
   to: record.to ?? '',
 });
 
-export function createExplain({ engine, trace, clock, queue }: ExplainDeps): Explain {
+export function createExplain({ registry, trace, clock, queue }: ExplainDeps): Explain {
   const stopped = new Map<string, Explanation>();
 
   const statesOf = ({ innermost }: ActorTrace): ExplainedState[] =>
@@ -90,17 +90,17 @@ export function createExplain({ engine, trace, clock, queue }: ExplainDeps): Exp
   });
 
   const connectionsOf = (record: InstanceRecord, instance: ActorTrace): ExplainedConnection[] =>
-    [...record.peers.values()].flatMap(({ id, label, link, stage }) => {
+    [...record.connections.values()].flatMap(({ id, label, link, stage }) => {
       const actor = instance.connection(id);
       if (actor === undefined) return [];
       return { connectionId: label, peer: link.peer, session: stage === 'admitted', states: statesOf(actor), ...partsOf(actor) };
     });
 
-  const place = ({ place }: InstanceRecord): Wait[] => {
+  const startSlot = ({ actorId }: InstanceRecord): Wait[] => {
     const { maxConcurrentStarts, waiting } = queue();
-    const before = waiting.indexOf(place);
+    const before = waiting.indexOf(actorId);
     if (before === -1) return [];
-    const meaning = `a place to start: ${maxConcurrentStarts} start at once (maxConcurrentStarts), ${before} wait before it`;
+    const meaning = `a start slot: ${maxConcurrentStarts} start at once (maxConcurrentStarts), ${before} wait before it`;
     return [{ timeout: null, until: null, meaning }];
   };
 
@@ -119,8 +119,8 @@ export function createExplain({ engine, trace, clock, queue }: ExplainDeps): Exp
       state: record.state,
       chart,
       ...parts,
-      waits: [...place(record), ...parts.waits],
-      inFlight: record.calls.inFlight,
+      waits: [...startSlot(record), ...parts.waits],
+      inFlight: record.requests.inFlight,
       connections: connectionsOf(record, actor),
       refusals: { count: record.refusals.count, last: record.refusals.last },
       lastExit: record.report,
@@ -129,7 +129,7 @@ export function createExplain({ engine, trace, clock, queue }: ExplainDeps): Exp
 
   return {
     explain(instanceId) {
-      const record = engine.records.get(instanceId);
+      const record = registry.records.get(instanceId);
       const facts = record === undefined ? stopped.get(instanceId) : explain(record);
       if (facts === undefined) return undefined;
       const explanation = { ...facts, at: clock.wall() };

@@ -40,7 +40,7 @@ export function guarded(logger: Logger): Logger {
       try {
         logger[level](facts, message);
       } catch {
-        // The embedder's logger is broken; the engine is not.
+        // The embedder's logger is broken; the registry is not.
       }
     };
   }

@@ -1,8 +1,8 @@
 // What has gone through a spearlet, in numbers, read off when asked. Nothing is counted for it on the way.
 
-import type { CallCounts } from '../execution/counts.ts';
+import type { ExecutionCounts } from '../execution/counts.ts';
 import type { InstanceState } from '../instance/handle.ts';
-import type { Engine } from '../supervisor/registry.ts';
+import type { Registry } from '../supervisor/registry.ts';
 import type { Clock } from '../world/clock.ts';
 
 export interface ConnectionStats {
@@ -25,7 +25,7 @@ export interface ConnectionStats {
   readonly paused: boolean;
 }
 
-export interface InstanceStats extends Readonly<CallCounts> {
+export interface InstanceStats extends Readonly<ExecutionCounts> {
   readonly instanceId: string;
   readonly artifactId: string;
   readonly state: InstanceState;
@@ -46,24 +46,24 @@ export interface InstanceStats extends Readonly<CallCounts> {
 export interface Stats {
   readonly instances: readonly InstanceStats[];
   /** Connections at the shared listener that have not said who they are. */
-  readonly strangers: number;
+  readonly unauthenticatedConnections: number;
 }
 
-export function statsOf(engine: Engine, clock: Clock): Stats {
+export function statsOf(registry: Registry, clock: Clock): Stats {
   const past = clock.wall() - clock.now();
-  const instances = [...engine.records.values()].map(record => ({
+  const instances = [...registry.records.values()].map(record => ({
     instanceId: record.id,
     artifactId: record.artifactId,
     state: record.state,
     incarnation: record.incarnation,
     pid: record.pid,
-    inFlight: record.calls.inFlight,
+    inFlight: record.requests.inFlight,
     reconnects: record.reconnects,
     refused: record.refused,
-    ...record.calls.counts,
+    ...record.requests.counts,
     outputBytes: record.output.totalBytes,
     droppedBytes: record.output.droppedBytes,
-    connections: [...record.peers.values()].map(({ label, link, roundTrip, stage }) => ({
+    connections: [...record.connections.values()].map(({ label, link, roundTrip, stage }) => ({
       ...link.counts,
       connectionId: label,
       peer: link.peer,
@@ -75,5 +75,5 @@ export function statsOf(engine: Engine, clock: Clock): Stats {
       session: stage === 'admitted',
     })),
   }));
-  return { instances, strangers: engine.lobby.size };
+  return { instances, unauthenticatedConnections: registry.unroutedConnections.size };
 }

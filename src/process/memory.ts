@@ -17,7 +17,7 @@ export interface MemoryWatch {
 export interface Memory {
   /** Looks at once, for a report. */
   measure(tree: Tree): number;
-  /** Calls `exceeded` once, with what was measured. A limit of Infinity is for the peak alone. */
+  /** RequestTable `exceeded` once, with what was measured. A limit of Infinity is for the peak alone. */
   watch(tree: Tree, limit: number, exceeded: (bytes: number) => void): MemoryWatch;
   /** Stops all. */
   close(): void;

@@ -1,6 +1,6 @@
 // What is told of connections beside their charts: an event and a line of the log for each end, a count of those that were
 // refused, and messages that nothing waits for. It ends none.
-import type { Peer } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import { SpearletError } from '../errors.ts';
 import type { InstanceRecord } from '../instance/record.ts';
@@ -11,11 +11,11 @@ import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
 import type { SpearletEvent } from './registry.ts';
 
-export interface ToldOfConnections {
-  connectionClosed(peer: Peer, code: string, message: string): void;
+export interface ConnectionEvents {
+  connectionClosed(peer: Connection, code: string, message: string): void;
   /** We let go of it. Where its chart has not told of its end, it ends with what it belonged to. */
-  connectionReleased(peer: Peer): void;
-  oddMessage(peer: Peer, message: SpearMessage): void;
+  connectionReleased(peer: Connection): void;
+  unexpectedMessage(peer: Connection, message: SpearMessage): void;
 }
 
 export interface ConnectionsDeps {
@@ -29,10 +29,10 @@ export interface ConnectionsDeps {
 /** What could be a token, or a piece of one: no word that tells anything. */
 const TOKEN_PIECE = /[\w-]{16,}/g;
 
-export function createToldOfConnections({ clock, logger, records, unrouted, emit }: ConnectionsDeps): ToldOfConnections {
-  const logOf = ({ instanceId }: Peer): Logger => records.get(instanceId ?? '')?.log ?? logger;
+export function createConnectionEvents({ clock, logger, records, unrouted, emit }: ConnectionsDeps): ConnectionEvents {
+  const logOf = ({ instanceId }: Connection): Logger => records.get(instanceId ?? '')?.log ?? logger;
 
-  const tell = (peer: Peer, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {
+  const tell = (peer: Connection, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {
     peer.told = true;
     logOf(peer)[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
     emit({ type: 'connection.closed', instanceId: peer.instanceId, connectionId: peer.label, code, message });
@@ -57,12 +57,12 @@ export function createToldOfConnections({ clock, logger, records, unrouted, emit
     },
 
     connectionReleased(peer) {
-      if (peer.told || peer.stage === 'led') return;
+      if (peer.told || peer.stage === 'routed') return;
       if (peer.instanceId === null) tell(peer, 'debug', 'STOPPED', 'the shared listener is closed');
       else tell(peer, 'debug', 'INCARNATION_ENDED', 'the host ended it with its incarnation');
     },
 
-    oddMessage(peer, message) {
+    unexpectedMessage(peer, message) {
       peer.link.counts.errorCount += 1;
       const said = message.payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
       const text = message.type === 'Error' ? printable(said, bounds.quoted) : undefined;

@@ -5,9 +5,9 @@ import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import { createRefusals } from '../connection/refusals.ts';
 import { SpearletError } from '../errors.ts';
 import type { Deadlines } from '../execution/deadlines.ts';
-import { createCalls } from '../execution/request-table.ts';
+import { createRequestTable } from '../execution/request-table.ts';
 import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from '../instance/handle.ts';
-import { type InstanceRecord, waiting } from '../instance/record.ts';
+import { deferred, type InstanceRecord } from '../instance/record.ts';
 import { endWithoutChart } from '../instance/report.ts';
 import { newRun } from '../instance/run.ts';
 import { logged } from '../observe/isolated.ts';
@@ -15,7 +15,7 @@ import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../opt
 import type { Contained } from '../process/containment/containment.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Chance, Clock } from '../world/clock.ts';
-import type { Engine } from './registry.ts';
+import type { Registry } from './registry.ts';
 
 /** Random hexadecimal digits of an id. It is also the mark by which a host knows its processes: hosts must not share one. */
 const ID_DIGITS = 16;
@@ -26,7 +26,7 @@ export interface InstancesDeps {
   readonly options: ParsedOptions;
   readonly clock: Clock;
   readonly chance: Chance;
-  readonly engine: Engine;
+  readonly registry: Registry;
   readonly deadlines: Deadlines;
   readonly logger: Logger;
   readonly supervisor: { send(event: SupervisorEvent): void; getSnapshot(): { readonly children: object; readonly status: string } };
@@ -42,7 +42,7 @@ export function createInstances({
   options,
   clock,
   chance,
-  engine,
+  registry,
   deadlines,
   logger,
   supervisor,
@@ -53,13 +53,13 @@ export function createInstances({
   const newId = (artifactId: string): string => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
     let free = id;
-    for (let n = 2; engine.records.has(free); n += 1) free = `${id}-${n}`;
+    for (let n = 2; registry.records.has(free); n += 1) free = `${id}-${n}`;
     return free;
   };
 
   return (artifactId, spec, timeout, contained) => {
     const id = newId(artifactId);
-    const place = engine.places.take();
+    const actorId = registry.actorIds.acquire();
     const followers: InstanceRecord['followers'] = new Set();
     // A BehaviorSubject that has completed says nothing any more.
     const shown$ = new ReplaySubject<InstanceState>(1);
@@ -73,19 +73,19 @@ export function createInstances({
       record.state = state;
       const { incarnation } = record;
       record.log.debug({ state }, 'state');
-      engine.tell(() => {
+      registry.notify(() => {
         shown$.next(state);
-        engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state, incarnation });
+        registry.events$.next({ type: 'instance.state', instanceId: id, artifactId, state, incarnation });
       });
     };
 
     const record: InstanceRecord = {
       id,
       artifactId,
-      place,
+      actorId,
       spec,
       contained,
-      calls: createCalls({
+      requests: createRequestTable({
         instanceId: id,
         artifactId,
         timeout,
@@ -94,7 +94,7 @@ export function createInstances({
         reconnectWindow: options.reconnectWindow,
         work: happened => actor?.send({ type: happened === 'begun' ? 'activity.started' : 'activity.idle' }),
         unanswered(taskId) {
-          engine.unresponsive(record, taskId);
+          registry.unresponsive(record, taskId);
           actor?.send({ type: 'agent.unresponsive' });
         },
         subscriberThrew: error => logged(record.log, 'updates$')(error),
@@ -102,9 +102,9 @@ export function createInstances({
       log: logger.child({ instanceId: id, artifactId }),
       state: 'allocating',
       state$: shown$,
-      ready: waiting<Instance>(),
-      exited: waiting<ExitReport>(),
-      peers: new Map(),
+      ready: deferred<Instance>(),
+      exited: deferred<ExitReport>(),
+      connections: new Map(),
       followers,
       token: '',
       output: createOutput(bounds.keptOutput, followers),
@@ -116,33 +116,35 @@ export function createInstances({
       reconnects: 0,
       refused: 0,
       loss: undefined,
-      refusals: createRefusals(engine.unrouted),
+      refusals: createRefusals(registry.unrouted),
       report: null,
       failure: null,
       hint: undefined,
       held: new Set(),
       stop(grace) {
-        record.calls.close('it was stopped', undefined);
+        record.requests.close('it was stopped', undefined);
         if (actor === undefined) early = Math.min(grace, early ?? grace);
         else actor.send({ type: 'stop', grace });
       },
       forget() {
         remember(record);
-        engine.records.delete(id);
+        registry.remove(record);
         handles.delete(id);
         show('stopped');
-        engine.tell(() => shown$.complete());
+        registry.notify(() => shown$.complete());
       },
     };
 
-    engine.records.set(id, record);
+    registry.add(record);
     handles.set(id, createInstance(record, options.grace));
-    engine.tell(() => engine.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }));
+    registry.notify(() =>
+      registry.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }),
+    );
     supervisor.send({
       type: 'start',
       instance: {
         instanceId: id,
-        actorId: place,
+        actorId,
         external: spec === null,
         restart: spec?.restart ?? 'temporary',
         onUnresponsive: spec?.onUnresponsive ?? 'leave',
@@ -151,11 +153,11 @@ export function createInstances({
         failureGrace: Math.min(options.grace, FAILURE_GRACE),
       },
     });
-    actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[place];
+    actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[actorId];
     if (actor === undefined) {
       // It has failed already; or the supervisor takes nothing more, and nobody else would settle it.
       if (record.failure !== null) record.forget();
-      else if (supervisor.getSnapshot().status === 'error') engine.abandoned(record, new Error('the supervisor takes no more instances'));
+      else if (supervisor.getSnapshot().status === 'error') registry.abandoned(record, new Error('the supervisor takes no more instances'));
       else
         endWithoutChart(
           record,

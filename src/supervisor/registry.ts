@@ -1,19 +1,19 @@
 // What happens around the charts: records of instances, what callers learn when a session opens or a program ends, and
 // the events and log lines for it. It starts nothing and decides nothing: the charts do.
 import { Subject } from 'rxjs';
-import type { InstanceContext } from '../../machines/instance.ts';
-import type { Peer } from '../connection/connection.ts';
-import { createRefusals, type RefusalList } from '../connection/refusals.ts';
+import type { Connection } from '../connection/connection.ts';
+import { createRefusals } from '../connection/refusals.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { ExitReport, Instance, InstanceState } from '../instance/handle.ts';
+import type { InstanceHost } from '../instance/host.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure } from '../instance/report.ts';
 import type { LeftoversEnded } from '../journal/stale-state.ts';
 import { bounds, type Logger } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
-import { createPlaces, type Places } from './actor-ids.ts';
-import { createToldOfConnections, type ToldOfConnections } from './connection-events.ts';
+import { type ActorIds, createActorIds } from './actor-ids.ts';
+import { type ConnectionEvents, createConnectionEvents } from './connection-events.ts';
 
 export type SpearletEvent =
   | {
@@ -51,69 +51,67 @@ export type SpearletEvent =
     }
   | LeftoversEnded;
 
-export interface Engine extends ToldOfConnections {
+export interface Registry extends ConnectionEvents, InstanceHost {
   readonly events$: Subject<SpearletEvent>;
   /**
    * Tells callers something, in a turn of its own and in order: what they do then must not run in the middle of a
    * chart's step.
    */
-  tell(event: () => void): void;
-  readonly records: Map<string, InstanceRecord>;
-  /** Listeners and programs that the system is still letting go of. */
-  readonly closing: Set<Promise<void>>;
-  record(instanceId: string): InstanceRecord;
+  notify(event: () => void): void;
+  /** By instance id: every instance that is not yet stopped. */
+  readonly records: ReadonlyMap<string, InstanceRecord>;
+  add(record: InstanceRecord): void;
+  remove(record: InstanceRecord): void;
   /** The names of instances among the supervisor's children. */
-  readonly places: Places;
-  at(place: string): InstanceRecord | undefined;
-  /** Peers of the shared listener that are not led to their instance yet. */
-  readonly lobby: Map<string, Peer>;
-  /** Connections of the shared listener that were refused, where nobody knows which instance they wanted. */
-  readonly unrouted: RefusalList;
-  /** Who takes in the peers that the shared listener leads to an instance. */
-  readonly leads: Map<string, (peer: Peer) => void>;
-  /** Keeps a peer under an id of its own. */
-  admit(peer: Omit<Peer, 'id' | 'label'>): Peer;
-  /** A peer of the shared listener has shown whose it is. */
-  handOver(peer: Peer): void;
-  spawned(record: InstanceRecord): void;
+  readonly actorIds: ActorIds;
+  byActorId(actorId: string): InstanceRecord | undefined;
+  /** Connections of the shared listener of which the instance is not known yet. */
+  readonly unroutedConnections: Map<string, Connection>;
+  /** Keeps a connection under an id of its own. */
+  admit(connection: Omit<Connection, 'id' | 'label'>): Connection;
+  /** A connection of the shared listener has shown which instance it belongs to. */
+  handOver(connection: Connection): void;
   /** Its agent was told to cancel an execution, and has not answered. */
   unresponsive(record: InstanceRecord, taskId: string): void;
-  sessionOpened(record: InstanceRecord, peer: Peer): void;
-  incarnationEnded(record: InstanceRecord, context: InstanceContext): void;
-  instanceEnded(record: InstanceRecord, context: InstanceContext): void;
   abandoned(record: InstanceRecord | undefined, error: unknown): void;
 }
 
-export function createEngine(clock: Clock, logger: Logger, handle: (record: InstanceRecord) => Instance): Engine {
+export function createRegistry(clock: Clock, logger: Logger, handle: (record: InstanceRecord) => Instance): Registry {
   const events$ = new Subject<SpearletEvent>();
   const records = new Map<string, InstanceRecord>();
+  const byActorId = new Map<string, InstanceRecord>();
   const unrouted = createRefusals();
   let connections = 0;
 
-  let untold: (() => void)[] = [];
-  const emit = (event: SpearletEvent): void => engine.tell(() => events$.next(event));
+  let queued: (() => void)[] = [];
+  const emit = (event: SpearletEvent): void => registry.notify(() => events$.next(event));
 
-  const engine: Engine = {
-    ...createToldOfConnections({ clock, logger, records, unrouted, emit }),
+  const registry: Registry = {
+    ...createConnectionEvents({ clock, logger, records, unrouted, emit }),
     events$,
-    tell(event) {
-      if (untold.push(event) > 1) return;
+    notify(event) {
+      if (queued.push(event) > 1) return;
       queueMicrotask(() => {
-        const told = untold;
-        untold = [];
+        const told = queued;
+        queued = [];
         for (const each of told) each();
       });
     },
     records,
-    places: createPlaces(),
+    actorIds: createActorIds(),
     closing: new Set(),
-    lobby: new Map(),
+    unroutedConnections: new Map(),
     unrouted,
-    leads: new Map(),
+    routes: new Map(),
 
-    at(place) {
-      for (const record of records.values()) if (record.place === place) return record;
-      return undefined;
+    byActorId: actorId => byActorId.get(actorId),
+    add(record) {
+      records.set(record.id, record);
+      byActorId.set(record.actorId, record);
+    },
+    remove(record) {
+      records.delete(record.id);
+      if (byActorId.get(record.actorId) === record) byActorId.delete(record.actorId);
     },
 
     record(instanceId) {
@@ -125,10 +123,10 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     admit(fields) {
       connections += 1;
       const { instanceId } = fields;
-      const mine = instanceId === null ? engine.lobby : engine.record(instanceId).peers;
+      const mine = instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
       let free = 1;
       while (mine.has(`connection-${free}`)) free += 1;
-      const peer: Peer = { ...fields, id: `connection-${free}`, label: `${instanceId ?? 'shared'}/${connections}` };
+      const peer: Connection = { ...fields, id: `connection-${free}`, label: `${instanceId ?? 'shared'}/${connections}` };
       mine.set(peer.id, peer);
       return peer;
     },
@@ -136,11 +134,11 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     handOver(peer) {
       const instanceId = peer.auth?.instanceId ?? '';
       if (!records.has(instanceId)) return;
-      const led = engine.admit({ ...peer, instanceId, stage: 'asking' });
-      peer.stage = 'led';
+      const led = registry.admit({ ...peer, instanceId, stage: 'asking' });
+      peer.stage = 'routed';
       // In a turn of its own: the two connections belong to different parents.
       queueMicrotask(() => {
-        const lead = engine.leads.get(instanceId);
+        const lead = registry.routes.get(instanceId);
         if (lead === undefined) led.link.close();
         else lead(led);
       });
@@ -162,7 +160,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
     },
 
     sessionOpened(record, peer) {
-      record.calls.attach(peer.link);
+      record.requests.attach(peer.link);
       record.log.info({ connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
       emit({ type: 'connection.opened', instanceId: record.id, connectionId: peer.label, peer: peer.link.peer });
       if (record.run.hadSession) record.reconnects += 1;
@@ -179,7 +177,7 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       const level = orderly && report.left.length === 0 ? 'info' : 'warn';
       const { instanceId: _id, artifactId: _artifact, stderr: _stderr, pid: programPid, ...told } = report;
       record.log[level]({ programPid, ...told }, 'program ended');
-      record.calls.incarnationEnded(endingOf(report), causeOf(record, context));
+      record.requests.incarnationEnded(endingOf(report), causeOf(record, context));
       emit({ type: 'instance.exited', ...idsOf(record), report });
     },
 
@@ -199,12 +197,12 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
         signal: last.signal,
         stderr: last.stderr,
       });
-      record.calls.close(endingOf(last), error);
-      record.calls.end();
+      record.requests.close(endingOf(last), error);
+      record.requests.end();
       record.failure = startFailure(record, cause);
       record.ready.reject(record.failure);
       record.exited.resolve(last);
-      engine.tell(() => {
+      registry.notify(() => {
         for (const follower of [...record.followers]) follower.complete();
         record.followers.clear();
       });
@@ -225,5 +223,5 @@ export function createEngine(clock: Clock, logger: Logger, handle: (record: Inst
       endWithoutChart(record, clock, 'internal', 'it failed inside spearlet', error);
     },
   };
-  return engine;
+  return registry;
 }

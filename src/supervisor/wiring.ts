@@ -1,220 +1,75 @@
-// Every effect that the charts name, tied to what does it. The only place where .provide() is called.
-
+// The charts of supervisor, instance and connection with every effect that they name, as one tree.
 import { type ConnectionName, connectionMachine } from '../../machines/connection.ts';
-import { type InstanceContext, instanceMachine } from '../../machines/instance.ts';
+import { instanceMachine } from '../../machines/instance.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
-import { authenticate } from '../connection/authenticate.ts';
-import type { Peer } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
-import { link, refuse, sendError } from '../connection/io.ts';
+import { type ConnectionHost, wireConnection } from '../connection/wiring.ts';
 import { UNREAD_FACTOR } from '../execution/encode.ts';
-import { createLaunch } from '../instance/launch.ts';
-import { listen, sharedListener } from '../instance/listen.ts';
-import { runProgram } from '../instance/process.ts';
-import type { InstanceRecord } from '../instance/record.ts';
-import { newRun } from '../instance/run.ts';
-import type { LeftoversWorld } from '../journal/stale-state.ts';
+import { wireInstance } from '../instance/wiring.ts';
+import type { World } from '../instance/world.ts';
 import { bounds, type ParsedOptions } from '../options.ts';
-import { createOutput } from '../process/output/output.ts';
-import type { Programs } from '../process/programs.ts';
 import { v1 } from '../protocol/v1/codec.ts';
 import { createPorts } from '../transport/ports.ts';
 import { createDoor } from '../transport/shared-listener.ts';
-import type { Network, Wire } from '../transport/stream.ts';
-import type { Chance, Clock } from '../world/clock.ts';
-import type { Engine } from './registry.ts';
-
-/** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
-const GIVE_UP = 5_000;
-/** How long what a program wrote before its end is still read, in ms. */
-const DRAIN = 250;
-/** What came of it is looked for and killed within 2 s; beyond this it is told as left, in ms. */
-const CLEANUP = 3_000;
-/** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
-const FINAL_CHECK = 50;
-/** How long a session has to answer when somebody else shows its token, in ms. */
-const PROBE = 1_000;
-/** SIGTERM comes at half the grace, and no later than this, in ms. */
-const TERMINATE = 1_000;
-
-/** What the engine is in: a simulated one can take the place of the real one. */
-export interface World {
-  readonly clock: Clock;
-  readonly chance: Chance;
-  readonly programs: Programs;
-  readonly network: Network;
-  /** For `stateDir`; a world without them cannot have one. */
-  readonly state?: LeftoversWorld;
-  readonly environment: NodeJS.ProcessEnv;
-  readonly workingDirectory: string;
-}
+import type { Wire } from '../transport/stream.ts';
+import type { Registry } from './registry.ts';
+import { sharedListener } from './shared-listener.ts';
 
 /** The charts that run; tests put changed ones in their place. */
 export const charts = { supervisor: supervisorMachine, instance: instanceMachine, connection: connectionMachine };
 export type Charts = typeof charts;
 
-export function wire(world: World, options: ParsedOptions, engine: Engine, { supervisor, instance, connection }: Charts) {
+export function wire(world: World, options: ParsedOptions, registry: Registry, { supervisor, instance, connection }: Charts) {
   const { clock, chance } = world;
   const ports = createPorts(world.network, options.host, options.ports);
-  const record = (instanceId: string): InstanceRecord => engine.record(instanceId);
-  const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => engine.record(context.instanceId);
-  const peersOf = (instanceId: string | null): Map<string, Peer> => (instanceId === null ? engine.lobby : record(instanceId).peers);
-  const release = (peer: Peer): void => {
-    peersOf(peer.instanceId).delete(peer.id);
-    engine.connectionReleased(peer);
-    if (peer.stage !== 'led') peer.link.close();
+  const door = createDoor(ports);
+
+  const connectionsOf = (instanceId: string | null): Map<string, Connection> =>
+    instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
+  const release = (released: Connection): void => {
+    connectionsOf(released.instanceId).delete(released.id);
+    registry.connectionReleased(released);
+    if (released.stage !== 'routed') released.link.close();
   };
-  const admit = (instanceId: string | null, socket: Wire): Peer =>
-    engine.admit({
+  const admit = (instanceId: string | null, socket: Wire): Connection =>
+    registry.admit({
       instanceId,
       link: createFramedChannel(socket, clock, v1, options.maxPreAuthFrameBytes),
-      stage: 'stranger',
+      stage: 'unauthenticated',
       told: false,
       auth: null,
       authId: 0,
       roundTrip: null,
     });
-  const door = createDoor(ports);
-  /** Events carry a code and a message; the hint of what failed goes to the record. */
-  const hinting = <T>(instanceId: string, effect: () => T): T => {
-    try {
-      return effect();
-    } catch (thrown) {
-      record(instanceId).hint = (thrown as { hint?: string }).hint;
-      throw thrown;
-    }
-  };
-  const peerOf = ({ instanceId, connectionId }: ConnectionName): Peer => {
-    const peer = peersOf(instanceId).get(connectionId);
-    if (peer === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);
-    return peer;
-  };
-  const hold = (instanceId: string, dispose: () => Promise<void> | undefined): (() => void) => {
-    const { held } = record(instanceId);
-    const once = (): void => {
-      const closing = held.delete(once) ? dispose() : undefined;
-      if (closing === undefined) return;
-      engine.closing.add(closing);
-      void closing.finally(() => engine.closing.delete(closing));
-    };
-    held.add(once);
-    return once;
-  };
 
-  const wiredConnection = connection.provide({
-    actors: {
-      link: link({
-        clock,
-        chance,
-        heartbeatInterval: options.heartbeat.interval,
-        maxFrameBytes: options.maxFrameBytes,
-        maxAnswered: bounds.answeredHeartbeats,
-        maxUnreadBytes: UNREAD_FACTOR * options.maxQueuedBytes,
-        peer: peerOf,
-        release,
-        answer: peer => record(peer.instanceId!).calls.answer,
-        odd: engine.oddMessage,
-      }),
-      authenticate: authenticate({
-        facts(name) {
-          const { auth, instanceId } = peerOf(name);
-          const claimed = auth ?? { instanceId: '', token: '' };
-          // At the shared listener an unknown instance is compared with nothing, and takes as long.
-          const meant = instanceId ?? (engine.leads.has(claimed.instanceId) ? claimed.instanceId : null);
-          const token = meant === null ? chance.token() : record(meant).token;
-          return { claimed, instanceId: meant ?? '', token, routed: instanceId === null };
-        },
-      }),
+  const host: ConnectionHost = {
+    clock,
+    chance,
+    connection({ instanceId, connectionId }: ConnectionName) {
+      const found = connectionsOf(instanceId).get(connectionId);
+      if (found === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);
+      return found;
     },
-    actions: {
-      refuse: ({ context }, { because }) => refuse(peerOf(context), because),
-      sendError: ({ context }) => sendError(peerOf(context), context.code, context.message),
-      handOver: ({ context }) => engine.handOver(peerOf(context)),
-      reportEnd: ({ context }) => engine.connectionClosed(peerOf(context), context.code, context.message),
+    release,
+    expected({ instanceId, auth }) {
+      if (instanceId !== null) return { instanceId, token: registry.record(instanceId).token };
+      const claimed = auth?.instanceId ?? '';
+      return registry.routes.has(claimed) ? { instanceId: claimed, token: registry.record(claimed).token } : null;
     },
-    delays: {
-      authTimeout: options.authTimeout,
-      heartbeat: options.heartbeat.interval,
-      silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - peerOf(context).link.heardAt)),
-      finalCheck: FINAL_CHECK,
-      probe: Math.min(PROBE, options.authTimeout / 2),
-    },
-  });
-
-  const wiredInstance = instance.provide({
-    actors: {
-      connection: wiredConnection,
-      listen: listen({
-        begin(instanceId, incarnation) {
-          const mine = record(instanceId);
-          mine.token = chance.token();
-          mine.output = createOutput(bounds.keptOutput, mine.followers);
-          mine.incarnation = incarnation;
-          mine.address = null;
-          mine.pid = null;
-          mine.run = newRun();
-          mine.refusals.begin();
-          engine.unrouted.begin();
-        },
-        open(instanceId, on) {
-          if (options.listener === 'perInstance') return hinting(instanceId, () => ports.listen(on.wire));
-          const listening = hinting(instanceId, () => door.share());
-          engine.leads.set(instanceId, on.peer);
-          return {
-            ...listening,
-            close() {
-              engine.leads.delete(instanceId);
-              return listening.close();
-            },
-          };
-        },
-        bound(instanceId, address) {
-          record(instanceId).address = address;
-        },
-        accept: instanceId => ({
-          peers: () => record(instanceId).peers.values(),
-          admit: socket => admit(instanceId, socket),
-          maxPending: () => bounds.pendingConnections,
-        }),
-        peers: instanceId => record(instanceId).peers.values(),
-        release,
-        hold,
-      }),
-      process: runProgram(createLaunch({ world, options, engine, hold, hinting })),
-    },
-    actions: {
-      openSession(args) {
-        // It may be gone by now: what it said behind its AuthRequest is read with the welcome, and can end it.
-        const peer = recordOf(args).peers.get(args.context.session ?? '');
-        if (peer !== undefined) engine.sessionOpened(recordOf(args), peer);
-      },
-      beginStopping: args => {
-        recordOf(args).run.endingSince = clock.now();
-      },
-      noteStopStage(args, { stage }) {
-        const { endingSince, stopStages } = recordOf(args).run;
-        stopStages[stage] ??= Math.round(clock.now() - (endingSince ?? clock.now()));
-      },
-      closeSession: args => recordOf(args).calls.detach(recordOf(args).loss),
-      endIncarnation: args => engine.incarnationEnded(recordOf(args), args.context),
-      endInstance: args => engine.instanceEnded(recordOf(args), args.context),
-    },
-    delays: {
-      connectTimeout: options.connectTimeout,
-      reconnectWindow: options.reconnectWindow,
-      terminateDelay: ({ context }) => Math.min(context.gracePeriod / 2, TERMINATE),
-      gracePeriod: ({ context }) => context.gracePeriod,
-      giveUpDelay: GIVE_UP,
-      drainDelay: DRAIN,
-      cleanupTimeout: CLEANUP,
-      // Full jitter: a random share of a bound that is `min` at first and doubles with every failure.
-      backoff: ({ context }) => {
-        const { min, max } = options.restart.backoff;
-        return Math.max(1, Math.floor(chance.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
-      },
-      restartPeriod: options.restart.period,
-      stableUptime: options.restart.period,
-    },
+    responses: ({ instanceId }) => registry.record(instanceId!).requests.answer,
+    unexpectedMessage: registry.unexpectedMessage,
+    handOver: registry.handOver,
+    connectionClosed: registry.connectionClosed,
+  };
+  const wiredConnection = wireConnection(connection, host, options, UNREAD_FACTOR * options.maxQueuedBytes);
+  const wiredInstance = wireInstance(instance, wiredConnection as never, {
+    world,
+    options,
+    host: registry,
+    open: options.listener === 'perInstance' ? { own: ports.listen } : { share: door.share },
+    admit,
+    release,
   });
 
   return supervisor.provide({
@@ -223,21 +78,21 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       connection: wiredConnection,
       sharedListener: sharedListener({
         attend: door.attend,
-        accept: {
-          peers: () => engine.lobby.values(),
+        limit: {
+          connections: () => registry.unroutedConnections.values(),
           admit: socket => admit(null, socket),
-          // As many as all the instances it leads to could have had for themselves.
-          maxPending: () => bounds.pendingConnections * Math.max(1, engine.leads.size),
+          // As many as all the instances it routes to could have had for themselves.
+          maxPending: () => bounds.pendingConnections * Math.max(1, registry.routes.size),
         },
         release,
       }),
     },
     actions: {
       stopInstances: ({ context }, { grace }) => {
-        for (const actorId of [...context.instances].reverse()) engine.at(actorId)?.stop(grace);
+        for (const actorId of [...context.instances].reverse()) registry.byActorId(actorId)?.stop(grace);
       },
-      abandonInstance: (_, { actorId, error }) => engine.abandoned(engine.at(actorId), error),
-      releaseActorId: (_, { actorId }) => engine.places.release(actorId),
+      abandonInstance: (_, { actorId, error }) => registry.abandoned(registry.byActorId(actorId), error),
+      releaseActorId: (_, { actorId }) => registry.actorIds.release(actorId),
     },
   });
 }

@@ -36,6 +36,6 @@ export interface Listening {
 export interface Network {
   /** Binds first: when it returns, the port is ours. Throws an error with the system's `code` (`EADDRINUSE` and so on). */
   listen(at: { host: string; port: number }, accepted: (wire: Wire) => void): Listening;
-  /** Calls an address; `closed` tells of a failure too. */
+  /** RequestTable an address; `closed` tells of a failure too. */
   connect(at: { host: string; port: number }, connected: () => void): Wire;
 }

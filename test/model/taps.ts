@@ -1,13 +1,13 @@
 // A world with real sockets and real programs whose every byte and exit is counted on both sides, so that a test can wait
 // until all that was set in motion has come to rest. Time is the test's; agents are far ends of sockets in its hands.
 import { connect, type Socket } from 'node:net';
+import type { World } from '../../src/instance/world.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import type { Spawn } from '../../src/process/spawn.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
 import * as v1 from '../../src/protocol/v1/codec.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
-import type { World } from '../../src/supervisor/wiring.ts';
 import type { Listening, Wire } from '../../src/transport/stream.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { realClock } from '../../src/world/clock.ts';

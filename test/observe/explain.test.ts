@@ -12,7 +12,7 @@ function openExplained(maxConcurrentStarts?: number) {
   const stage = openStage(maxConcurrentStarts);
   const records = new Map<string, InstanceRecord>();
   const explained = createExplain({
-    engine: { records } as never,
+    registry: { records } as never,
     trace: stage.trace,
     clock: stage.time as never,
     queue: () => stage.supervisor.getSnapshot().context,
@@ -21,10 +21,10 @@ function openExplained(maxConcurrentStarts?: number) {
     stage.start(id, place, restart);
     const actor = stage.supervisor.getSnapshot().children[place]!;
     const record = {
-      ...{ id, artifactId: 'summarizer', place, incarnation: 1, pid: 42, address: '127.0.0.1:9100', report: null },
+      ...{ id, artifactId: 'summarizer', actorId: place, incarnation: 1, pid: 42, address: '127.0.0.1:9100', report: null },
       calls: { inFlight: 0 },
       refusals: createRefusals(),
-      peers: new Map(),
+      connections: new Map(),
       get state() {
         return stateOf((actor.getSnapshot() as { value?: unknown }).value);
       },
@@ -34,7 +34,7 @@ function openExplained(maxConcurrentStarts?: number) {
   };
   const connect = async (record: ReturnType<typeof start>, connectionId = 'connection-1') => {
     const peer = { id: connectionId, label: `${record.id}/${connectionId}`, link: { peer: '127.0.0.1:50000' }, stage: 'admitted' };
-    record.peers.set(connectionId, peer);
+    record.connections.set(connectionId, peer);
     await stage.connect(record.id, connectionId);
   };
   return { ...stage, explained, explain: explained.explain, records, start, connect };
@@ -52,7 +52,7 @@ describe('what an instance waits for', () => {
       waits: [{ timeout: null, until: null, meaning: expect.stringContaining('1 start at once (maxConcurrentStarts), 1 wait before it') }],
       endedBy: ['stop', 'listener.failed', 'start.granted'],
     });
-    expect(String(explain('c'))).toContain('waits for a place to start');
+    expect(String(explain('c'))).toContain('waits for a start slot');
   });
 
   test('a connection, until the connect timeout', () => {
@@ -117,7 +117,7 @@ test('reads as a text that says it all', async () => {
     tell(record.id, { type: 'activity.idle' });
   }
   hear('connection-1', { type: 'link.closed', code: 'LINK_LOST', message: 'closed by the other end' });
-  record.peers.clear();
+  record.connections.clear();
   clock.increment(2_500);
   Object.assign(record, {
     report: { incarnation: 1, reason: 'crashed', message: 'the program crashed', code: 9, signal: null, uptime: 61_000, stderr: 'a\nb\n' },

@@ -1,4 +1,4 @@
-// Ports, the shared listener, programs that somebody else starts, and strangers at the door.
+// Ports, the shared listener, programs that somebody else starts, and unauthenticatedConnections at the door.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -131,12 +131,12 @@ describe('the shared listener', () => {
     }
     expect(new Set(answers).size).toBe(1);
     expect(v1.decodeAuthResponse(Buffer.from(answers[0]!)).success).toBe(false);
-    await until(() => spearlet.stats().strangers === 0);
+    await until(() => spearlet.stats().unauthenticatedConnections === 0);
     await Promise.all([mine.stop(), other.stop()]);
   });
 });
 
-describe('strangers', () => {
+describe('unauthenticatedConnections', () => {
   test.each(['perInstance', 'shared'] as const)(
     '%s: idle ones, slow ones, liars and guessers neither delay an agent nor disturb its work',
     async listener => {
@@ -144,8 +144,8 @@ describe('strangers', () => {
       const { ready, environment, instance } = await startHollow(spearlet);
       const address = environment.SPEARLET_ADDR!;
       const before = process.memoryUsage().rss;
-      const strangers: HandPeer[] = [];
-      for (let i = 0; i < 50; i += 1) strangers.push(await dial(address));
+      const unauthenticatedConnections: HandPeer[] = [];
+      for (let i = 0; i < 50; i += 1) unauthenticatedConnections.push(await dial(address));
       const slow = await dial(address);
       const dripping = setInterval(() => slow.socket.write(Buffer.from([16])), 100);
       atEnd(() => clearInterval(dripping));
@@ -162,11 +162,13 @@ describe('strangers', () => {
       const agent = await joinAs(environment);
       await ready;
       // Admitted at its first try (joinAs would have thrown); how fast is said, not asserted: clocks of busy machines lie.
-      console.info(`${listener}: ready ${Math.round(performance.now() - began)} ms after its first connection, among strangers`);
+      console.info(
+        `${listener}: ready ${Math.round(performance.now() - began)} ms after its first connection, among unauthenticatedConnections`,
+      );
       // At most four of them are let in at a time; the others were shown out.
       const connections = spearlet.stats().instances.flatMap(each => each.connections);
-      expect(connections.filter(each => !each.session).length + spearlet.stats().strangers).toBeLessThanOrEqual(4);
-      expect(strangers.filter(each => each.socket.destroyed).length).toBeGreaterThanOrEqual(46);
+      expect(connections.filter(each => !each.session).length + spearlet.stats().unauthenticatedConnections).toBeLessThanOrEqual(4);
+      expect(unauthenticatedConnections.filter(each => each.socket.destroyed).length).toBeGreaterThanOrEqual(46);
       for (let i = 0; i < 20; i += 1) {
         const late = dial(address);
         const execution = instance.execute({ command: 'echo' });
@@ -177,7 +179,7 @@ describe('strangers', () => {
       expect(process.memoryUsage().rss - before).toBeLessThan(32 * 2 ** 20);
       expect(spearlet.stats().instances[0]).toMatchObject({ refused: 20 });
       // Those that never said who they are are shown out in time.
-      await until(() => spearlet.stats().instances[0]!.connections.length === 1 && spearlet.stats().strangers === 0);
+      await until(() => spearlet.stats().instances[0]!.connections.length === 1 && spearlet.stats().unauthenticatedConnections === 0);
       expect(instance.state).toMatch(/ready|executing/);
       agent.close();
     },

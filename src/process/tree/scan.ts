@@ -9,7 +9,7 @@ export interface Scanner {
   remove(claim: Claim): void;
   /**
    * Resolves when a pass that began after this call has brought every claim up to date, and killed whoever belongs to
-   * one that is ending. Calls share a pass. False: it was not complete, because the table could not be read (file
+   * one that is ending. RequestTable share a pass. False: it was not complete, because the table could not be read (file
    * descriptors ran out), more were born meanwhile than could be looked at, or somebody could not be told yet.
    */
   scan(): Promise<boolean>;

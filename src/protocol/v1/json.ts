@@ -165,7 +165,7 @@ export function readName<T extends string>(names: readonly T[]): Read<T> {
   };
 }
 
-/** Calls `element` at the start of each element of an array. */
+/** RequestTable `element` at the start of each element of an array. */
 export function eachElement(cursor: Cursor, element: () => void): void {
   take(cursor, OPEN_ARRAY, 'an array');
   if (peek(cursor) === CLOSE_ARRAY) {

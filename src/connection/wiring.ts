@@ -1,0 +1,72 @@
+// The effects that the connection chart names, tied to what does them.
+import type { ConnectionName, connectionMachine } from '../../machines/connection.ts';
+import { bounds, type ParsedOptions } from '../options.ts';
+import type { SpearMessage } from '../protocol/message.ts';
+import type { Chance, Clock } from '../world/clock.ts';
+import { authenticate } from './authenticate.ts';
+import type { Connection } from './connection.ts';
+import { link, refuse, sendError } from './io.ts';
+
+/** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
+const FINAL_CHECK = 50;
+/** How long a session has to answer when somebody else shows its token, in ms. */
+const PROBE = 1_000;
+
+/** What connections need from the supervisor that they belong to. */
+export interface ConnectionHost {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  /** Throws where there is no such connection. */
+  connection(name: ConnectionName): Connection;
+  release(connection: Connection): void;
+  /** The token of the instance that a connection means, and its id; null where the shared listener routes to no such instance. */
+  expected(connection: Connection): { readonly instanceId: string; readonly token: string } | null;
+  /** What takes the ExecuteResponses of an admitted connection. */
+  responses(connection: Connection): (message: SpearMessage) => void;
+  unexpectedMessage(connection: Connection, message: SpearMessage): void;
+  handOver(connection: Connection): void;
+  connectionClosed(connection: Connection, code: string, message: string): void;
+}
+
+/** `maxUnreadBytes`: what an agent may leave unread, in bytes, before it is hung up on. */
+export function wireConnection(chart: typeof connectionMachine, host: ConnectionHost, options: ParsedOptions, maxUnreadBytes: number) {
+  const { clock, chance } = host;
+  return chart.provide({
+    actors: {
+      link: link({
+        clock,
+        chance,
+        heartbeatInterval: options.heartbeat.interval,
+        maxFrameBytes: options.maxFrameBytes,
+        maxAnswered: bounds.answeredHeartbeats,
+        maxUnreadBytes,
+        peer: host.connection,
+        release: host.release,
+        answer: host.responses,
+        unexpected: host.unexpectedMessage,
+      }),
+      authenticate: authenticate({
+        facts(name) {
+          const connection = host.connection(name);
+          const claimed = connection.auth ?? { instanceId: '', token: '' };
+          // At the shared listener an unknown instance is compared with nothing, and takes as long.
+          const { instanceId, token } = host.expected(connection) ?? { instanceId: '', token: chance.token() };
+          return { claimed, instanceId, token, routed: connection.instanceId === null };
+        },
+      }),
+    },
+    actions: {
+      refuse: ({ context }, { because }) => refuse(host.connection(context), because),
+      sendError: ({ context }) => sendError(host.connection(context), context.code, context.message),
+      handOver: ({ context }) => host.handOver(host.connection(context)),
+      reportEnd: ({ context }) => host.connectionClosed(host.connection(context), context.code, context.message),
+    },
+    delays: {
+      authTimeout: options.authTimeout,
+      heartbeat: options.heartbeat.interval,
+      silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - host.connection(context).link.heardAt)),
+      finalCheck: FINAL_CHECK,
+      probe: Math.min(PROBE, options.authTimeout / 2),
+    },
+  });
+}

@@ -1,0 +1,89 @@
+// The effects that the instance chart names, tied to what does them.
+import type { InstanceContext, instanceMachine } from '../../machines/instance.ts';
+import { bounds, type ParsedOptions } from '../options.ts';
+import { createOutput } from '../process/output/output.ts';
+import type { InstanceHost } from './host.ts';
+import { createLaunch } from './launch.ts';
+import { type ListenDeps, listen } from './listen.ts';
+import { runProgram } from './process.ts';
+import type { InstanceRecord } from './record.ts';
+import { newRun } from './run.ts';
+import type { World } from './world.ts';
+
+/** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
+const GIVE_UP = 5_000;
+/** How long what a program wrote before its end is still read, in ms. */
+const DRAIN = 250;
+/** The process tree is looked for and killed within 2 s; what lives after this is reported as left, in ms. */
+const CLEANUP = 3_000;
+/** SIGTERM comes at half the grace, and no later than this, in ms. */
+const TERMINATE = 1_000;
+
+type WiredConnection = (typeof instanceMachine)['implementations']['actors']['connection'];
+
+export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'admit' | 'release'> {
+  readonly world: World;
+  readonly options: ParsedOptions;
+  readonly host: InstanceHost;
+}
+
+export function wireInstance(
+  chart: typeof instanceMachine,
+  connection: WiredConnection,
+  { world, options, host, ...doors }: InstanceWiring,
+) {
+  const { clock, chance } = world;
+  const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => host.record(context.instanceId);
+
+  const begin = (record: InstanceRecord, incarnation: number): void => {
+    record.token = chance.token();
+    record.output = createOutput(bounds.keptOutput, record.followers);
+    record.incarnation = incarnation;
+    record.address = null;
+    record.pid = null;
+    record.run = newRun();
+    record.refusals.begin();
+    host.unrouted.begin();
+  };
+
+  return chart.provide({
+    actors: {
+      connection: connection as never,
+      listen: listen({ host, begin, ...doors }),
+      process: runProgram(createLaunch({ world, options, host })),
+    },
+    actions: {
+      openSession(args) {
+        // It may be gone by now: what it said behind its AuthRequest is read with the welcome, and can end it.
+        const session = recordOf(args).connections.get(args.context.session ?? '');
+        if (session !== undefined) host.sessionOpened(recordOf(args), session);
+      },
+      beginStopping: args => {
+        recordOf(args).run.endingSince = clock.now();
+      },
+      noteStopStage(args, { stage }) {
+        const { endingSince, stopStages } = recordOf(args).run;
+        stopStages[stage] ??= Math.round(clock.now() - (endingSince ?? clock.now()));
+      },
+      closeSession: args => recordOf(args).requests.detach(recordOf(args).loss),
+      endIncarnation: args => host.incarnationEnded(recordOf(args), args.context),
+      endInstance: args => host.instanceEnded(recordOf(args), args.context),
+    },
+    delays: {
+      connectTimeout: options.connectTimeout,
+      reconnectWindow: options.reconnectWindow,
+      terminateDelay: ({ context }) => Math.min(context.gracePeriod / 2, TERMINATE),
+      gracePeriod: ({ context }) => context.gracePeriod,
+      giveUpDelay: GIVE_UP,
+      drainDelay: DRAIN,
+      cleanupTimeout: CLEANUP,
+      // Full jitter: a random share of a bound that is `min` at first and doubles with every failure.
+      backoff: ({ context }) => {
+        const { min, max } = options.restart.backoff;
+        return Math.max(1, Math.floor(chance.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
+      },
+      restartPeriod: options.restart.period,
+      stableUptime: options.restart.period,
+    },
+  });
+}

@@ -1,0 +1,16 @@
+// What an instance runs in: clock, randomness, processes, network, disk. A simulated world can take the place of the real one.
+import type { LeftoversWorld } from '../journal/stale-state.ts';
+import type { Programs } from '../process/programs.ts';
+import type { Network } from '../transport/stream.ts';
+import type { Chance, Clock } from '../world/clock.ts';
+
+export interface World {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly programs: Programs;
+  readonly network: Network;
+  /** For `stateDir`; a world without this cannot have one. */
+  readonly state?: LeftoversWorld;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly workingDirectory: string;
+}

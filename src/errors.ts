@@ -3,35 +3,40 @@ import { inspect } from 'node:util';
 
 /** Every code, with what it means and what a caller can do. docs/errors.md is generated from this table. */
 export const errorCodes = {
-  INVALID_OPTIONS: 'An option or argument is not valid. `issues` names path, value and the nearest known key. Correct it.',
-  INVALID_CONFIG: 'A configuration file is not valid. `issues` names path, value and the nearest known key. Correct it.',
-  SPAWN_FAILED: 'The program could not be started: it is missing, not executable, or its directory is missing. Never retried.',
+  INVALID_OPTIONS:
+    'An option or argument is not valid. `issues` has the path and value of each fault and the nearest known key. Correct them.',
+  INVALID_CONFIG:
+    'A configuration file is not valid. `issues` has the path and value of each fault and the nearest known key. Correct them.',
+  SPAWN_FAILED:
+    'The program could not be started: it is missing or not executable, or its working directory is missing. spearlet does not retry.',
   CONTAINMENT_UNAVAILABLE:
-    'What `requireContainment` asks for cannot be had here. The message says what holds, and why. Nothing was started.',
-  CONNECT_TIMEOUT: 'The program runs, but did not connect and authenticate within `connectTimeout`. The end of its stderr is attached.',
-  EXITED_BEFORE_READY: 'The program ended before it had authenticated. Exit code, signal and the end of its stderr are attached.',
-  AUTH_REFUSED: 'The host refused the token or the instance id. Nothing more is said, on purpose.',
-  AUTH_TIMEOUT: 'No authentication was completed within `authTimeout`.',
-  ALREADY_CLAIMED: 'The token is right, but a live session holds the instance. Try again once that session is gone.',
-  PORTS_EXHAUSTED: 'Every port of the configured range is taken or resting. Widen the range, or use `ports: 0`.',
-  LISTEN_FAILED: 'The listener could not be opened, for a reason other than a taken port. See `cause`.',
-  PROTOCOL_ERROR: 'The peer sent something that is not the wire format. Its connection was ended; nothing else was touched.',
-  FRAME_TOO_LARGE: 'A frame announced, or would need, more bytes than the bound allows.',
-  EXECUTION_FAILED: 'The agent answered Failed. `exitCode`, `output` and `error` are what it said.',
+    'The containment of `requireContainment` is not possible here. The message says what is possible, and why. Nothing was started.',
+  CONNECT_TIMEOUT: 'The program runs, but it did not connect and authenticate within `connectTimeout`. `stderr` has the end of its stderr.',
+  EXITED_BEFORE_READY: 'The program ended before it authenticated. `exitCode`, `signal` and the end of its `stderr` are attached.',
+  AUTH_REFUSED: 'The host refused the token or the instance id. It does not say which, on purpose.',
+  AUTH_TIMEOUT: 'The connection did not authenticate within `authTimeout`.',
+  ALREADY_CLAIMED: 'The token is right, but the instance has a session that is alive. Try again after that session has ended.',
+  PORTS_EXHAUSTED: 'Every port of the configured range is in use, by instances or by other programs. Widen the range, or use `ports: 0`.',
+  LISTEN_FAILED: 'The listener could not be opened. The reason is not a port in use; see `cause`.',
+  PROTOCOL_ERROR: 'The peer sent bytes that do not follow the wire format. Its connection was closed; nothing else was affected.',
+  FRAME_TOO_LARGE:
+    'A frame announces, or would need, more bytes than `maxFrameBytes` (before authentication: `maxPreAuthFrameBytes`) allows.',
+  EXECUTION_FAILED: 'The agent answered Failed. `exitCode`, `output` and `error` are those of its answer.',
   EXECUTION_TIMEOUT: 'The execution did not end within its timeout. The agent was told to cancel it.',
-  CANCELLED: 'The caller cancelled. The agent was told.',
-  NOT_DELIVERED: 'Not one byte of the request was handed to the socket: it is safe to try again.',
-  OUTCOME_UNKNOWN: 'The request may have been executed, wholly or in part, but no answer will come.',
-  OVERLOADED: 'A bound on queued bytes or executions in flight is reached. Try again later, or raise the bound.',
+  CANCELLED: 'The caller cancelled. The agent was told to cancel, too.',
+  NOT_DELIVERED: 'Not one byte of the request was handed to the socket. A retry is safe.',
+  OUTCOME_UNKNOWN: 'The request may have been executed, wholly or in part. No answer will come.',
+  OVERLOADED:
+    'The bound on queued bytes (`maxQueuedBytes`) or executions in flight (`maxInFlight`) is reached. Try again later, or raise the bound.',
   HEARTBEAT_LOST: 'The agent did not answer its heartbeats.',
-  LINK_LOST: 'The connection was lost and did not come back within `reconnectWindow`.',
+  LINK_LOST: 'The connection was lost, and the agent did not reconnect within `reconnectWindow`.',
   MEMORY_EXCEEDED: 'The process tree used more memory than `maxMemory`.',
-  UNRESPONSIVE: 'The agent was told to cancel an execution, did not answer within `grace`, and was started anew (`onUnresponsive`).',
-  RESTART_LIMIT: 'The instance failed more often than the restart intensity allows, and was given up.',
-  INSTANCE_STOPPED: 'The instance is stopped or being stopped: it takes no more work.',
-  STOPPED: 'The spearlet is stopped or being stopped: it starts nothing more.',
-  STATE_UNWRITABLE: 'The folder `stateDir` could not be made, read or written to when the spearlet was created. See `cause`.',
-  INTERNAL: 'A defect of spearlet itself. The instance concerned was ended, and nothing else.',
+  UNRESPONSIVE: 'The agent was told to cancel an execution and did not end it within `grace`. It was restarted (`onUnresponsive`).',
+  RESTART_LIMIT: 'The instance failed more often than the restart intensity allows. It is not restarted any more.',
+  INSTANCE_STOPPED: 'The instance is stopped or stopping. It takes no more executions.',
+  STOPPED: 'The spearlet is stopped or stopping. It starts nothing more.',
+  STATE_UNWRITABLE: 'The folder `stateDir` could not be created, read or written, or others may write to it. See the message and `cause`.',
+  INTERNAL: 'A defect of spearlet itself. The instance concerned was ended; nothing else was affected.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

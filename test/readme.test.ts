@@ -1,11 +1,11 @@
-// What the README shows is what runs.
+// What README and docs show is what runs, and what they link to exists.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { spearletSchema } from '../src/options.ts';
+import { executeOptionsSchema, spearletSchema, specSchema } from '../src/options.ts';
 import { atEnd } from './census/census.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -31,10 +31,49 @@ test('what the documentation takes from the source is up to date (npm run docs)'
   expect(readFileSync(join(root, 'docs/config.schema.json'), 'utf8')).toBe(schemaText());
 });
 
-test('every option and configuration key stands in the README', () => {
-  for (const option of Object.keys(spearletSchema.shape)) expect(readme).toContain(`\`${option}`);
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).flatMap(name => (name.endsWith('.md') ? [`docs/${name}`] : []))];
+const read = (page: string): string => readFileSync(join(root, page), 'utf8');
+
+/** The anchors of a page, made from its headings as GitHub makes them. */
+const anchorsOf = (page: string): string[] =>
+  Array.from(read(page).matchAll(/^#+ (.+)$/gm), ([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+test('every option and configuration key stands in the documentation', () => {
+  const options = read('docs/options.md');
+  for (const schema of [spearletSchema, specSchema, executeOptionsSchema])
+    for (const option of Object.keys(schema.shape)) expect(options).toContain(`\`${option}\``);
   for (const key of ['command', 'args', 'working_directory', 'environment', 'timeout', 'max_memory'])
-    expect(readme).toContain(`\`config.${key}\``);
+    expect(read('docs/command-line.md')).toContain(`\`config.${key}\``);
+});
+
+test('the README has fewer than 120 lines', () => {
+  expect(readme.trimEnd().split('\n').length).toBeLessThan(120);
+});
+
+test.each(pages)('every relative link of %s leads to a file, and to a heading of it', page => {
+  const broken: string[] = [];
+  for (const [, link] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^[a-z]+:/.test(link!)) continue;
+    const [path, anchor] = link!.split('#') as [string, string?];
+    const target = path === '' ? page : join(dirname(page), path);
+    if (!existsSync(join(root, target)) || (anchor !== undefined && !anchorsOf(target).includes(anchor))) broken.push(link!);
+  }
+  expect(broken).toEqual([]);
+});
+
+test('every page of the documentation is linked from the README or from a page that is', () => {
+  const reached = new Set(['README.md']);
+  for (const page of reached)
+    for (const [, link] of read(page).matchAll(/\]\(([^)#\s]+\.md)/g)) {
+      const target = join(dirname(page), link!);
+      if (pages.includes(target)) reached.add(target);
+    }
+  expect([...reached].sort()).toEqual([...pages].sort());
 });
 
 test('npm start shows the way of every instance, and ends by itself', async () => {

@@ -76,7 +76,9 @@ try {
       run(hasher, 'hash', [folder, ending]),
       ...(counter ? [run(counter, 'count', [folder, ending])] : []),
     ]),
-    ...['protocol', 'runtime', 'agent', 'actors', 'link', 'process'].map(name => run(hasher, 'hash', [`${project}src/${name}`, '.ts'])),
+    ...['protocol', 'execution', 'agent', 'connection', 'instance', 'process'].map(name =>
+      run(hasher, 'hash', [`${project}src/${name}`, '.ts']),
+    ),
     ...['README.md', 'package.json', 'LICENSE'].map(name => run(runner, 'wc', ['-l', `${project}${name}`])),
     run(runner, 'sha256sum', [`${project}package.json`]),
     run(runner, 'sh', ['-c', `find ${project}src -name '*.ts' | sort | xargs wc -l`]),

@@ -2,7 +2,7 @@
 // An agent that gives none is unresponsive.
 import { SpearletError } from '../errors.ts';
 import type { Link } from '../connection/framed-channel.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
 import { encodeSignal } from '../protocol/v1/codec.ts';

@@ -1,7 +1,7 @@
 // The end of an incarnation in words: the report a caller gets, and the error of a start that came to nothing.
 import type { Cause, InstanceContext, StopStage } from '../../machines/instance.ts';
 import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import type { ExitReport } from './handle.ts';

@@ -3,7 +3,7 @@
 import type { SupervisorContext } from '../../machines/supervisor.ts';
 import { pathOf } from './trace-record.ts';
 import type { ActorTrace, Move, Trace } from './trace.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Engine } from '../supervisor/registry.ts';
 import {

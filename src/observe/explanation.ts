@@ -1,6 +1,6 @@
 // What an explanation holds, and how it reads: as data, and with String(…) as text that can stand in an issue.
 import type { Fact } from './trace-record.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import { iso } from '../world/clock.ts';
 import type { ExitReport, InstanceState } from '../instance/handle.ts';

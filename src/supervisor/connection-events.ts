@@ -2,7 +2,8 @@
 // refused, and messages that nothing waits for. It ends none.
 import type { Peer } from '../connection/connection.ts';
 import { SpearletError } from '../errors.ts';
-import { bounds, type Logger } from '../options.ts';
+import { bounds } from '../limits.ts';
+import type { Logger } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';

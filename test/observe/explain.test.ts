@@ -1,7 +1,7 @@
 // Explanations of charts on a simulated clock: every moment in them is exact.
 import { describe, expect, test } from 'vitest';
 import { connectionMachine, instanceMachine } from '../../machines/index.ts';
-import { bounds } from '../../src/options.ts';
+import { bounds } from '../../src/limits.ts';
 import { createExplain, timeouts } from '../../src/observe/explain.ts';
 import { stateOf } from '../../src/instance/handle.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';

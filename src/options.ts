@@ -1,5 +1,6 @@
-// Every option, its default and its bound, in one place. Parsed at the door and trusted afterwards.
+// Every option with its default and its range, in one place. A caller's value is parsed once and trusted afterwards.
 import { z } from 'zod';
+import { DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
 
 /** The longest a timer can run: beyond it Node fires at once. */
 const MAX_MS = 2 ** 31 - 1;
@@ -91,7 +92,7 @@ export const spearletSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
-  maxFrameBytes: bytes.default(32 * 2 ** 20),
+  maxFrameBytes: bytes.default(DEFAULT_MAX_FRAME_BYTES),
   maxPreAuthFrameBytes: bytes.default(16_384),
   maxInFlight: z.int().min(1).max(1_000_000).default(1_024),
   maxQueuedBytes: bytes.default(8 * 2 ** 20),
@@ -159,38 +160,6 @@ export const defaultExecuteOptions = executeOptionsSchema.parse({});
 
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
-
-/** Bounds that no option changes, in bytes unless said. */
-export const bounds = {
-  /** Connections of one listener that have not shown who they are. */
-  pendingConnections: 4,
-  /** The kept end of a program's output. */
-  keptOutput: 64 * 1024,
-  /** Updates kept for a reader that comes late. */
-  keptUpdates: 64 * 1024,
-  /** Updates kept for a reader that is slow; beyond it the socket is paused. */
-  slowReader: 2 ** 20,
-  /** Output that `collect` joins. */
-  collected: 16 * 2 ** 20,
-  /** Lines of stderr in a report. */
-  reportedLines: 20,
-  /** Ids of answered heartbeats remembered per connection (a count). */
-  answeredHeartbeats: 1_024,
-  /** Transitions remembered of each instance and each connection (a count). */
-  keptTransitions: 20,
-  /** Characters of a message that the trace keeps. */
-  tracedText: 200,
-  /** Characters of what an agent or a program says that are quoted in a text for people. */
-  quoted: 1_000,
-  /** Refused connections that can be explained, for each instance (a count). */
-  keptRefusals: 5,
-  /** Refused connections that are told in the log at 'warn', for each start (a count). */
-  loggedRefusals: 5,
-  /** Stopped instances that can still be explained (a count). */
-  keptStopped: 100,
-  /** Lines of the default logger, or of `spearlet run`, that nobody reads; what goes beyond is dropped and counted. */
-  unreadLines: 2 ** 20,
-} as const;
 
 /** The part of pino that is used. */
 export interface Logger {

@@ -3,7 +3,7 @@
 import { isatty } from 'node:tty';
 import { styleText } from 'node:util';
 import type { ExitReport, InstanceState, SpearletEvent } from '../index.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import { type Kept, stdout } from '../world/stdio.ts';
 import { json } from './print.ts';

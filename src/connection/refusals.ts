@@ -1,6 +1,6 @@
 // Connections that were ended before they had shown whose they are: counted, and the last ones kept, for whoever asks why
 // an agent does not get in. Anybody on this machine can make them: nothing here grows with their number.
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { iso } from '../world/clock.ts';
 
 export interface Refusal {

@@ -1,6 +1,7 @@
 // The effects that the connection chart names, tied to what does them.
 import type { ConnectionName, connectionMachine } from '../../machines/connection.ts';
-import { bounds, type ParsedOptions } from '../options.ts';
+import { bounds } from '../limits.ts';
+import type { ParsedOptions } from '../options.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import type { Chance, Clock } from '../world/clock.ts';
 import { authenticate } from './authenticate.ts';

@@ -3,7 +3,7 @@
 
 import type { FramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
 import { encodeSignal } from '../protocol/v1/codec.ts';

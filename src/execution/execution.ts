@@ -2,8 +2,8 @@
 // wire. Its phases are a table (phases.ts).
 import type { Observable } from 'rxjs';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
+import { bounds } from '../limits.ts';
 import { isolated } from '../observe/isolated.ts';
-import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { ExecuteResponse } from '../protocol/message.ts';
 import type { Deadline, Expiring } from './deadlines.ts';

@@ -1,5 +1,5 @@
 // What an execution writes while it runs: on its way to those who read it, joined where `collect` asks for it, and counted.
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { createCollected } from './collected.ts';
 import { createUpdates, type Updates } from './updates.ts';
 

@@ -5,7 +5,7 @@ import type { InstanceEvent, ListenerCommand } from '../../machines/instance.ts'
 import type { Connection } from '../connection/connection.ts';
 import { accept } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import type { Listening, Wire } from '../transport/stream.ts';
 import { hold, type InstanceHost, withHint } from './host.ts';
 import type { InstanceRecord } from './record.ts';

@@ -2,7 +2,7 @@
 import type { Cause, InstanceContext, StopStage } from '../../machines/instance.ts';
 import { refusalsInWords } from '../connection/refusals.ts';
 import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import type { ExitReport } from './handle.ts';

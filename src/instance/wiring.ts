@@ -1,6 +1,7 @@
 // The effects that the instance chart names, tied to what does them.
 import type { InstanceContext, instanceMachine } from '../../machines/instance.ts';
-import { bounds, type ParsedOptions } from '../options.ts';
+import { bounds } from '../limits.ts';
+import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { InstanceHost } from './host.ts';
 import { createLaunch } from './launch.ts';

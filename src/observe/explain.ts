@@ -2,7 +2,7 @@
 // trace when asked; of a stopped instance the last word is kept, for the last so many of them.
 import type { SupervisorContext } from '../../machines/supervisor.ts';
 import type { InstanceRecord } from '../instance/record.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import type { Registry } from '../supervisor/registry.ts';
 import type { Clock } from '../world/clock.ts';
 import {

@@ -3,7 +3,7 @@
 import { type Refusals, refusalLines } from '../connection/refusals.ts';
 import type { ExitReport, InstanceState } from '../instance/handle.ts';
 import { endingOf, stderrLines } from '../instance/report.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import { iso } from '../world/clock.ts';
 import type { Fact } from './trace-record.ts';

@@ -2,7 +2,8 @@
 // would make it an uncaught exception, which ends the host; its global handler belongs to the embedder.
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import { reasonOf } from '../errors.ts';
-import { bounds, type Logger } from '../options.ts';
+import { bounds } from '../limits.ts';
+import type { Logger } from '../options.ts';
 import { printable } from '../printable.ts';
 
 type Report = (error: unknown) => void;

@@ -1,6 +1,7 @@
 // The default logger, and what it must never show. It knows pino and no instance.
 import { pino } from 'pino';
-import { bounds, type Inspect, type Logger } from '../options.ts';
+import { bounds } from '../limits.ts';
+import type { Inspect, Logger } from '../options.ts';
 import { printableJson } from '../printable.ts';
 import { type Kept, stderr } from '../world/stdio.ts';
 

@@ -1,7 +1,7 @@
 // One happening of a chart as a flat record, and what of an event may stand in it. It knows no actor and keeps nothing.
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { reasonOf } from '../errors.ts';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 
 export type Fact = string | number | boolean | null;

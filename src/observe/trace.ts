@@ -1,7 +1,7 @@
 // XState's inspection events as flat records: what an actor's chart did, and why. It keeps the end of each actor's story for
 // as long as that actor, and nothing of a snapshot or a context. It knows no instance and no socket.
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate';
-import { bounds } from '../options.ts';
+import { bounds } from '../limits.ts';
 import type { Clock } from '../world/clock.ts';
 import { describe, type Facts, harmlessOf, innermost, inOrder, type TraceRecord, wayOf } from './trace-record.ts';
 

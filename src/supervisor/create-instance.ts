@@ -10,8 +10,9 @@ import { createInstance, type ExitReport, type Instance, type InstanceState, sta
 import { deferred, type InstanceRecord } from '../instance/record.ts';
 import { endWithoutChart } from '../instance/report.ts';
 import { newRun } from '../instance/run.ts';
+import { bounds } from '../limits.ts';
 import { logged } from '../observe/isolated.ts';
-import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
+import type { Logger, ParsedOptions, ParsedSpec } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Chance, Clock } from '../world/clock.ts';

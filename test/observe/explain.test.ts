@@ -4,8 +4,8 @@ import { connectionMachine, instanceMachine } from '../../machines/index.ts';
 import { createRefusals } from '../../src/connection/refusals.ts';
 import { stateOf } from '../../src/instance/handle.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';
+import { bounds } from '../../src/limits.ts';
 import { createExplain, timeouts } from '../../src/observe/explain.ts';
-import { bounds } from '../../src/options.ts';
 import { openStage, WALL } from './stage.ts';
 
 function openExplained(maxConcurrentStarts?: number) {

@@ -1,7 +1,7 @@
 // The trace: one flat record for each happening, nothing secret in it, and never more than so many.
 import { describe, expect, test } from 'vitest';
+import { bounds } from '../../src/limits.ts';
 import { guardedInspect } from '../../src/observe/log.ts';
-import { bounds } from '../../src/options.ts';
 import { openStage, WALL } from './stage.ts';
 
 const exited = { type: 'process.exited', exitCode: 9, signal: null } as const;

@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { bounds } from '../../src/options.ts';
+import { bounds } from '../../src/limits.ts';
 import { atEnd } from '../census/census.ts';
 import { temporaryFolder } from './command.ts';
 import { agentFile, until } from './world.ts';

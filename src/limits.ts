@@ -1,0 +1,36 @@
+// The limits that no option changes. Sizes are in bytes, durations in ms, unless the comment says otherwise. It imports
+// nothing.
+
+/** `maxFrameBytes` of the host by default, and of an agent whose environment does not name it. */
+export const DEFAULT_MAX_FRAME_BYTES = 32 * 2 ** 20;
+
+export const bounds = {
+  /** Unauthenticated connections of one listener (a count). */
+  pendingConnections: 4,
+  /** The tail of a program's output. */
+  keptOutput: 64 * 1024,
+  /** Updates that are replayed to a reader that subscribes late. */
+  keptUpdates: 64 * 1024,
+  /** Updates that are buffered for a slow reader; above this the socket is paused. */
+  slowReader: 2 ** 20,
+  /** Output that `collect` joins. */
+  collected: 16 * 2 ** 20,
+  /** Lines of stderr in an exit report (a count). */
+  reportedLines: 20,
+  /** Ids of answered heartbeats that each side of a connection remembers (a count). */
+  answeredHeartbeats: 1_024,
+  /** Transitions that are remembered for each instance and each connection (a count). */
+  keptTransitions: 20,
+  /** Message text that the trace keeps, in characters. */
+  tracedText: 200,
+  /** Text of an agent or a program that is quoted in a message, in characters. */
+  quoted: 1_000,
+  /** Refused connections that `explain()` lists for each instance (a count). */
+  keptRefusals: 5,
+  /** Refused connections that are logged at 'warn' for each start (a count). */
+  loggedRefusals: 5,
+  /** Stopped instances that `explain()` still knows (a count). */
+  keptStopped: 100,
+  /** Unread lines of the default logger or of `spearlet run`. Lines above this are dropped and counted. */
+  unreadLines: 2 ** 20,
+} as const;

@@ -1,6 +1,12 @@
 // The door for embedders: `import { createSpearlet } from 'spearlet'`.
 export { instanceSpecFromConfig } from './config.ts';
+export type { Refusal, Refusals } from './connection/refusals.ts';
 export { type ErrorCode, type ErrorFacts, errorCodes, type OptionIssue, SpearletError } from './errors.ts';
+export type { Execution, ExecutionResult } from './execution/execution.ts';
+export type { ExecutionUpdate } from './execution/updates.ts';
+export type { ExitReport, Instance, InstanceState } from './instance/handle.ts';
+export type { ExplainedConnection, ExplainedState, ExplainedTransition, Explanation, Wait } from './observe/explanation.ts';
+export type { ConnectionStats, InstanceStats, Stats } from './observe/stats.ts';
 export type {
   ExecuteOptions,
   ExecuteRequestInput,
@@ -11,11 +17,5 @@ export type {
   StopOptions,
 } from './options.ts';
 export type { Containment } from './process/containment/containment.ts';
-export type { SpearletEvent } from './supervisor/registry.ts';
-export type { Execution, ExecutionResult } from './execution/execution.ts';
-export type { ExplainedConnection, ExplainedState, ExplainedTransition, Explanation, Wait } from './observe/explanation.ts';
-export type { ExitReport, Instance, InstanceState } from './instance/handle.ts';
-export type { Refusal, Refusals } from './connection/refusals.ts';
-export type { ConnectionStats, InstanceStats, Stats } from './observe/stats.ts';
-export type { ExecutionUpdate } from './execution/updates.ts';
 export { createSpearlet, type Expected, type Spearlet } from './spearlet.ts';
+export type { SpearletEvent } from './supervisor/registry.ts';

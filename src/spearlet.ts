@@ -3,8 +3,16 @@ import { resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
 import { reasonOf, SpearletError } from './errors.ts';
+import { createDeadlines } from './execution/deadlines.ts';
+import type { ExitReport, Instance } from './instance/handle.ts';
+import { waiting } from './instance/record.ts';
+import { recordedSpawn } from './journal/ledger.ts';
+import { createLeftovers, type Leftovers } from './journal/stale-state.ts';
+import { createExplain } from './observe/explain.ts';
+import type { Explanation } from './observe/explanation.ts';
 import { isolated, logged } from './observe/isolated.ts';
 import { createLogger, guarded, guardedInspect } from './observe/log.ts';
+import { type Stats, statsOf } from './observe/stats.ts';
 import { createTrace } from './observe/trace.ts';
 import {
   type ExpectSpec,
@@ -19,24 +27,16 @@ import {
   stopOptionsSchema,
 } from './options.ts';
 import { parse } from './parse.ts';
-import { realDisk } from './world/disk.ts';
+import { contain, uncontained } from './process/containment/containment.ts';
 import { outerIds } from './process/environment.ts';
-import { recordedSpawn } from './journal/ledger.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
 import { processTable } from './process/tree/proc-table.ts';
-import { contain, uncontained } from './process/containment/containment.ts';
-import { createDeadlines } from './execution/deadlines.ts';
-import { createEngine, type SpearletEvent } from './supervisor/registry.ts';
-import { createExplain } from './observe/explain.ts';
-import type { Explanation } from './observe/explanation.ts';
-import type { ExitReport, Instance } from './instance/handle.ts';
 import { createInstances } from './supervisor/create-instance.ts';
-import { createLeftovers, type Leftovers } from './journal/stale-state.ts';
-import { waiting } from './instance/record.ts';
-import { type Stats, statsOf } from './observe/stats.ts';
+import { createEngine, type SpearletEvent } from './supervisor/registry.ts';
 import { charts, type World, wire } from './supervisor/wiring.ts';
 import { tcp } from './transport/tcp.ts';
 import { realChance, realClock } from './world/clock.ts';
+import { realDisk } from './world/disk.ts';
 
 /** How long stop() waits for the system to let go of ports and programs that are closed already, in ms. */
 const LET_GO = 1_000;

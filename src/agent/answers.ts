@@ -1,7 +1,8 @@
 // The answers of an agent on their way to its host, over links that come and go: in order, and held back while the link
 // is full or there is none. It knows nothing of handlers.
-import { reasonOf } from '../errors.ts';
+
 import type { Link } from '../connection/framed-channel.ts';
+import { reasonOf } from '../errors.ts';
 import type { U64 } from '../protocol/message.ts';
 import { encodeExecuteResponse } from '../protocol/v1/codec.ts';
 import { type Answer, failed } from './result.ts';

@@ -1,7 +1,8 @@
 // The agent's way to its host and back: connects, authenticates, answers heartbeats, tries again. What it does is decided
 // by the table; it knows nothing of handlers.
-import { SpearletError } from '../errors.ts';
+
 import { createLink, type Link } from '../connection/framed-channel.ts';
+import { SpearletError } from '../errors.ts';
 import type { ExecuteRequest, SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeAuthResponse, decodeExecuteRequest, decodeSignal, encodeAuthRequest } from '../protocol/v1/codec.ts';
 import { tcp } from '../transport/tcp.ts';

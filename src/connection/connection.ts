@@ -1,6 +1,7 @@
 // An accepted socket and what it has shown of itself so far. It knows no chart.
-import type { Link } from './framed-channel.ts';
+
 import type { AuthRequest, U64 } from '../protocol/message.ts';
+import type { Link } from './framed-channel.ts';
 
 export interface Peer {
   /** Its name among its parent's children: `connection-1` and so on, used again. */

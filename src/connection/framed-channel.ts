@@ -1,9 +1,9 @@
 // A wire that carries messages: bytes in, messages out, frames bounded, writes ordered. Both sides use it; it knows
 // nothing of sessions, and leaves the meaning of a message to whoever opens it.
 import { reasonOf, SpearletError } from '../errors.ts';
-import { createFrameReader } from '../protocol/v1/frame.ts';
 import type { MessageType, SpearMessage, Timestamp, U64 } from '../protocol/message.ts';
 import { decodeMessage, encodeFrame } from '../protocol/v1/codec.ts';
+import { createFrameReader } from '../protocol/v1/frame.ts';
 import type { Wire } from '../transport/stream.ts';
 import type { Clock } from '../world/clock.ts';
 import { createOutbox, type Sender } from './send-queue.ts';

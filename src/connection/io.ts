@@ -4,11 +4,11 @@ import { Observable } from 'rxjs';
 import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';
-import type { LinkEnd } from './framed-channel.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeAuthRequest, encodeAuthResponse, encodeSignal } from '../protocol/v1/codec.ts';
 import type { Chance, Clock } from '../world/clock.ts';
 import type { Peer } from './connection.ts';
+import type { LinkEnd } from './framed-channel.ts';
 
 export interface LinkDeps {
   readonly clock: Clock;

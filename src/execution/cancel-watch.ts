@@ -1,15 +1,16 @@
 // Cancels: each execution is cancelled once on a connection, and the agent owes a terminal response for it within `grace`.
 // An agent that gives none is unresponsive.
-import { SpearletError } from '../errors.ts';
+
 import type { Link } from '../connection/framed-channel.ts';
+import { SpearletError } from '../errors.ts';
 import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
 import { encodeSignal } from '../protocol/v1/codec.ts';
 import type { CallCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
-import { createPendingResponses } from './pending-responses.ts';
 import { UNREAD_FACTOR } from './encode.ts';
+import { createPendingResponses } from './pending-responses.ts';
 
 export interface CancelWatch {
   /** The request's own id says which execution is meant: its task id may be in use again. */

@@ -1,7 +1,8 @@
 // The executions of one instance by their request ids, and the connection that they go out by. Requests and responses pass
 // here without touching a chart; the chart learns only that the instance has become active or idle.
-import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
+
 import type { Link } from '../connection/framed-channel.ts';
+import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
 import {
   defaultExecuteOptions,
   type ExecuteOptions,
@@ -20,10 +21,10 @@ import { createActivity } from './activity.ts';
 import { createCancelWatch } from './cancel-watch.ts';
 import { type CallCounts, newCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
+import { checkSize, encodeRequest, WIRE_FACTOR } from './encode.ts';
 import { ActiveExecution, type Execution, type ExecutionOwner } from './execution.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusedExecution } from './refused.ts';
-import { checkSize, encodeRequest, WIRE_FACTOR } from './encode.ts';
 
 export interface Calls {
   readonly inFlight: number;

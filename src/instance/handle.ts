@@ -1,13 +1,13 @@
 // The handle of one instance that a caller holds, and the words for what becomes of it.
 import { distinctUntilChanged, Observable } from 'rxjs';
 import type { Cause, StopStage } from '../../machines/instance.ts';
+import type { Execution } from '../execution/execution.ts';
 import { isolated, logged } from '../observe/isolated.ts';
 import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
 import { stopOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
-import type { OutputChunk } from '../process/output/output.ts';
 import type { Containment } from '../process/containment/containment.ts';
-import type { Execution } from '../execution/execution.ts';
+import type { OutputChunk } from '../process/output/output.ts';
 import type { InstanceRecord } from './record.ts';
 
 const instanceStates = [

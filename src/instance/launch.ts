@@ -1,9 +1,10 @@
 // What the process of an incarnation is started with, and what is written down of it while it runs.
-import type { ProcessDeps } from './process.ts';
+
 import type { ParsedOptions } from '../options.ts';
 import { cleanEnvironment, findProgram } from '../process/environment.ts';
 import type { Engine } from '../supervisor/registry.ts';
 import type { World } from '../supervisor/wiring.ts';
+import type { ProcessDeps } from './process.ts';
 
 export interface LaunchDeps extends Pick<ProcessDeps, 'hold'> {
   readonly world: World;

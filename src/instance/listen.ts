@@ -3,10 +3,10 @@
 import { type EventObject, fromCallback } from 'xstate';
 import type { InstanceEvent, ListenerCommand } from '../../machines/instance.ts';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
+import type { Peer } from '../connection/connection.ts';
+import { type AcceptDeps, accept } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { Listening, Wire } from '../transport/stream.ts';
-import { type AcceptDeps, accept } from '../connection/pre-auth-limit.ts';
-import type { Peer } from '../connection/connection.ts';
 
 export interface ListenDeps {
   /** A new incarnation: the old token is worthless from here on. */

@@ -2,13 +2,13 @@
 // Effects find it by the instance's id; no socket, token or promise is ever in a chart's context.
 import type { Observable, Subscriber } from 'rxjs';
 import type { Peer } from '../connection/connection.ts';
-import type { SpearletError } from '../errors.ts';
-import type { Logger, ParsedSpec } from '../options.ts';
-import type { Output, OutputChunk } from '../process/output/output.ts';
-import type { Calls } from '../execution/request-table.ts';
-import type { Contained } from '../process/containment/containment.ts';
-import type { ExitReport, Instance, InstanceState } from './handle.ts';
 import type { RefusalList } from '../connection/refusals.ts';
+import type { SpearletError } from '../errors.ts';
+import type { Calls } from '../execution/request-table.ts';
+import type { Logger, ParsedSpec } from '../options.ts';
+import type { Contained } from '../process/containment/containment.ts';
+import type { Output, OutputChunk } from '../process/output/output.ts';
+import type { ExitReport, Instance, InstanceState } from './handle.ts';
 import type { Run } from './run.ts';
 
 export interface Waiting<T> {

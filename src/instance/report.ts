@@ -1,12 +1,12 @@
 // The end of an incarnation in words: the report a caller gets, and the error of a start that came to nothing.
 import type { Cause, InstanceContext, StopStage } from '../../machines/instance.ts';
+import { refusalsInWords } from '../connection/refusals.ts';
 import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
 import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import type { ExitReport } from './handle.ts';
 import type { InstanceRecord } from './record.ts';
-import { refusalsInWords } from '../connection/refusals.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
 

@@ -5,9 +5,10 @@
 // name since is not believed. A slot is overwritten in place and never crosses a page: it
 // is whole whenever the host dies, the file stays as small as the host's busiest moment, and a full disk does not keep
 // a program from being struck off. There is nothing secret in it.
-import type { Disk, OpenFile } from '../world/disk.ts';
+
 import type { RunningProgram, Spawn } from '../process/spawn.ts';
 import type { Identity, ProcessTable } from '../process/tree/proc-table.ts';
+import type { Disk, OpenFile } from '../world/disk.ts';
 
 /** A program that a host has started. */
 export interface Started {

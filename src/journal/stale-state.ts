@@ -2,10 +2,10 @@
 // ended before it starts anything. It does not know how a tree is ended.
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { Logger } from '../options.ts';
-import type { Disk } from '../world/disk.ts';
-import { type Estate, type Ledger, openLedger } from './ledger.ts';
 import type { Identity, ProcessTable } from '../process/tree/proc-table.ts';
 import type { Ending, Trees } from '../process/tree/tree.ts';
+import type { Disk } from '../world/disk.ts';
+import { type Estate, type Ledger, openLedger } from './ledger.ts';
 
 export interface LeftoversEnded {
   readonly type: 'leftovers.ended';

@@ -1,11 +1,10 @@
 // Why an instance is in the state it is in: what its chart waits for and until when, and how it came there. Read off the
 // trace when asked; of a stopped instance the last word is kept, for the last so many of them.
 import type { SupervisorContext } from '../../machines/supervisor.ts';
-import { pathOf } from './trace-record.ts';
-import type { ActorTrace, Move, Trace } from './trace.ts';
+import type { InstanceRecord } from '../instance/record.ts';
 import { bounds } from '../options.ts';
-import type { Clock } from '../world/clock.ts';
 import type { Engine } from '../supervisor/registry.ts';
+import type { Clock } from '../world/clock.ts';
 import {
   type ExplainedConnection,
   type ExplainedState,
@@ -14,7 +13,8 @@ import {
   textOf,
   type Wait,
 } from './explanation.ts';
-import type { InstanceRecord } from '../instance/record.ts';
+import type { ActorTrace, Move, Trace } from './trace.ts';
+import { pathOf } from './trace-record.ts';
 
 /** Every timeout of the charts of an instance and a connection: what is waited for, and what happens when it is due. */
 export const timeouts: Readonly<Record<string, string>> = {

@@ -1,11 +1,12 @@
 // What an explanation holds, and how it reads: as data, and with String(…) as text that can stand in an issue.
-import type { Fact } from './trace-record.ts';
+
+import { type Refusals, refusalLines } from '../connection/refusals.ts';
+import type { ExitReport, InstanceState } from '../instance/handle.ts';
+import { endingOf, stderrLines } from '../instance/report.ts';
 import { bounds } from '../options.ts';
 import { printable } from '../printable.ts';
 import { iso } from '../world/clock.ts';
-import type { ExitReport, InstanceState } from '../instance/handle.ts';
-import { type Refusals, refusalLines } from '../connection/refusals.ts';
-import { endingOf, stderrLines } from '../instance/report.ts';
+import type { Fact } from './trace-record.ts';
 
 /** Times are in ms since 1970. */
 export interface Wait {

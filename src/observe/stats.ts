@@ -1,8 +1,9 @@
 // What has gone through a spearlet, in numbers, read off when asked. Nothing is counted for it on the way.
-import type { Clock } from '../world/clock.ts';
+
 import type { CallCounts } from '../execution/counts.ts';
-import type { Engine } from '../supervisor/registry.ts';
 import type { InstanceState } from '../instance/handle.ts';
+import type { Engine } from '../supervisor/registry.ts';
+import type { Clock } from '../world/clock.ts';
 
 export interface ConnectionStats {
   readonly connectionId: string;

@@ -1,8 +1,8 @@
 // How much memory a tree holds, looked at more often the nearer it comes to its limit. It is sampled: what grows to its
 // limit and beyond between two looks is seen at the second.
 import type { Clock, Timer } from '../world/clock.ts';
-import type { Scanner } from './tree/scan.ts';
 import type { ProcessTable } from './tree/proc-table.ts';
+import type { Scanner } from './tree/scan.ts';
 import type { Tree } from './tree/tree.ts';
 
 export interface MemoryWatch {

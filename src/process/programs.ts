@@ -1,8 +1,8 @@
 // The programs of a host and all that came of them: one table, one scanner and one sampler for every spearlet of the
 // process, so that they share their looks. Knows no instance.
 import type { Clock } from '../world/clock.ts';
-import { createMemory, type Memory } from './memory.ts';
 import { type Namespace, probeNamespace } from './containment/namespace.ts';
+import { createMemory, type Memory } from './memory.ts';
 import { createSpawn, type Spawn, spawnProgram } from './spawn.ts';
 import type { ProcessTable } from './tree/proc-table.ts';
 import { createTrees, type Trees } from './tree/tree.ts';

@@ -2,8 +2,8 @@
 // with all that came of them. It knows nothing of instances. The only file that touches node:child_process.
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { type Exit, watchDeath } from '../world/exit.ts';
 import type { Clock } from '../world/clock.ts';
+import { type Exit, watchDeath } from '../world/exit.ts';
 import { exitInside, findInside, type Namespace } from './containment/namespace.ts';
 import type { Channel, Output } from './output/output.ts';
 import { release } from './output/release.ts';

@@ -1,15 +1,15 @@
 // What is told of connections beside their charts: an event and a line of the log for each end, a count of those that were
 // refused, and messages that nothing waits for. It ends none.
 import type { Peer } from '../connection/connection.ts';
+import type { RefusalList } from '../connection/refusals.ts';
 import { SpearletError } from '../errors.ts';
+import type { InstanceRecord } from '../instance/record.ts';
+import { asErrorCode, idsOf } from '../instance/report.ts';
 import { bounds, type Logger } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
 import type { SpearletEvent } from './registry.ts';
-import type { InstanceRecord } from '../instance/record.ts';
-import type { RefusalList } from '../connection/refusals.ts';
-import { asErrorCode, idsOf } from '../instance/report.ts';
 
 export interface ToldOfConnections {
   connectionClosed(peer: Peer, code: string, message: string): void;

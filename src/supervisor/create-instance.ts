@@ -2,20 +2,20 @@
 import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
+import { createRefusals } from '../connection/refusals.ts';
 import { SpearletError } from '../errors.ts';
-import { logged } from '../observe/isolated.ts';
-import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
-import { createOutput } from '../process/output/output.ts';
-import type { Chance, Clock } from '../world/clock.ts';
-import { createCalls } from '../execution/request-table.ts';
-import type { Contained } from '../process/containment/containment.ts';
 import type { Deadlines } from '../execution/deadlines.ts';
-import type { Engine } from './registry.ts';
+import { createCalls } from '../execution/request-table.ts';
 import { createInstance, type ExitReport, type Instance, type InstanceState, stateOf } from '../instance/handle.ts';
 import { type InstanceRecord, waiting } from '../instance/record.ts';
-import { createRefusals } from '../connection/refusals.ts';
 import { endWithoutChart } from '../instance/report.ts';
 import { newRun } from '../instance/run.ts';
+import { logged } from '../observe/isolated.ts';
+import { bounds, type Logger, type ParsedOptions, type ParsedSpec } from '../options.ts';
+import type { Contained } from '../process/containment/containment.ts';
+import { createOutput } from '../process/output/output.ts';
+import type { Chance, Clock } from '../world/clock.ts';
+import type { Engine } from './registry.ts';
 
 /** Random hexadecimal digits of an id. It is also the mark by which a host knows its processes: hosts must not share one. */
 const ID_DIGITS = 16;

@@ -3,17 +3,17 @@
 import { Subject } from 'rxjs';
 import type { InstanceContext } from '../../machines/instance.ts';
 import type { Peer } from '../connection/connection.ts';
+import { createRefusals, type RefusalList } from '../connection/refusals.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
+import type { ExitReport, Instance, InstanceState } from '../instance/handle.ts';
+import type { InstanceRecord } from '../instance/record.ts';
+import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure } from '../instance/report.ts';
+import type { LeftoversEnded } from '../journal/stale-state.ts';
 import { bounds, type Logger } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
-import { createToldOfConnections, type ToldOfConnections } from './connection-events.ts';
-import type { ExitReport, Instance, InstanceState } from '../instance/handle.ts';
-import type { LeftoversEnded } from '../journal/stale-state.ts';
 import { createPlaces, type Places } from './actor-ids.ts';
-import type { InstanceRecord } from '../instance/record.ts';
-import { createRefusals, type RefusalList } from '../connection/refusals.ts';
-import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure } from '../instance/report.ts';
+import { createToldOfConnections, type ToldOfConnections } from './connection-events.ts';
 
 export type SpearletEvent =
   | {

@@ -4,24 +4,24 @@ import { type ConnectionName, connectionMachine } from '../../machines/connectio
 import { type InstanceContext, instanceMachine } from '../../machines/instance.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import { authenticate } from '../connection/authenticate.ts';
-import { link, refuse, sendError } from '../connection/io.ts';
-import { listen, sharedListener } from '../instance/listen.ts';
 import type { Peer } from '../connection/connection.ts';
-import { runProgram } from '../instance/process.ts';
 import { createLink } from '../connection/framed-channel.ts';
+import { link, refuse, sendError } from '../connection/io.ts';
+import { UNREAD_FACTOR } from '../execution/encode.ts';
+import { createLaunch } from '../instance/launch.ts';
+import { listen, sharedListener } from '../instance/listen.ts';
+import { runProgram } from '../instance/process.ts';
+import type { InstanceRecord } from '../instance/record.ts';
+import { newRun } from '../instance/run.ts';
+import type { LeftoversWorld } from '../journal/stale-state.ts';
 import { bounds, type ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Programs } from '../process/programs.ts';
-import { createDoor } from '../transport/shared-listener.ts';
 import { createPorts } from '../transport/ports.ts';
+import { createDoor } from '../transport/shared-listener.ts';
 import type { Network, Wire } from '../transport/stream.ts';
 import type { Chance, Clock } from '../world/clock.ts';
 import type { Engine } from './registry.ts';
-import { createLaunch } from '../instance/launch.ts';
-import type { LeftoversWorld } from '../journal/stale-state.ts';
-import type { InstanceRecord } from '../instance/record.ts';
-import { UNREAD_FACTOR } from '../execution/encode.ts';
-import { newRun } from '../instance/run.ts';
 
 /** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
 const GIVE_UP = 5_000;

@@ -1,9 +1,9 @@
 // Commands in random order against several instances of one spearlet, with real sockets and real programs whose agents
 // the test plays by hand. What each must lead to is for the reference to say; this file only does and watches.
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
+import type { Execution } from '../../src/execution/execution.ts';
 import type { Expected, Instance, SpearletError } from '../../src/index.ts';
 import * as v1 from '../../src/protocol/v1/codec.ts';
-import type { Execution } from '../../src/execution/execution.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { remember } from '../census/census.ts';
 import { agentFile } from '../situations/world.ts';

@@ -1,13 +1,13 @@
 // The whole engine, with real sockets and real programs, on a clock and behind a gate that a test moves.
 import type { AnyActorRef } from 'xstate';
+import type { Execution } from '../../src/execution/execution.ts';
 import type { Instance, Spearlet, SpearletEvent, SpearletOptions } from '../../src/index.ts';
 import type { Memory } from '../../src/process/memory.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import type { SpearMessage } from '../../src/protocol/message.ts';
-import type { Execution } from '../../src/execution/execution.ts';
-import type { Charts } from '../../src/supervisor/wiring.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
+import type { Charts } from '../../src/supervisor/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { realClock } from '../../src/world/clock.ts';
 import { remember } from '../census/census.ts';

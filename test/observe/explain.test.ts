@@ -1,11 +1,11 @@
 // Explanations of charts on a simulated clock: every moment in them is exact.
 import { describe, expect, test } from 'vitest';
 import { connectionMachine, instanceMachine } from '../../machines/index.ts';
-import { bounds } from '../../src/options.ts';
-import { createExplain, timeouts } from '../../src/observe/explain.ts';
+import { createRefusals } from '../../src/connection/refusals.ts';
 import { stateOf } from '../../src/instance/handle.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';
-import { createRefusals } from '../../src/connection/refusals.ts';
+import { createExplain, timeouts } from '../../src/observe/explain.ts';
+import { bounds } from '../../src/options.ts';
 import { openStage, WALL } from './stage.ts';
 
 function openExplained(maxConcurrentStarts?: number) {

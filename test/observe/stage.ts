@@ -2,9 +2,9 @@
 import { createActor, fromCallback, fromPromise, SimulatedClock } from 'xstate';
 import type { LinkEvent } from '../../machines/connection.ts';
 import { connectionMachine, type InstanceEvent, instanceMachine, supervisorMachine } from '../../machines/index.ts';
-import type { TraceRecord } from '../../src/observe/trace-record.ts';
 import { guardedInspect } from '../../src/observe/log.ts';
 import { createTrace } from '../../src/observe/trace.ts';
+import type { TraceRecord } from '../../src/observe/trace-record.ts';
 
 /** The time of day when the simulated clock stands at 0: 2026-01-01T00:00:00Z. */
 export const WALL = 1_767_225_600_000;

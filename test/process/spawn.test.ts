@@ -6,13 +6,13 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Exit } from '../../src/world/exit.ts';
 import { exitInside, type Namespace, probeNamespace } from '../../src/process/containment/namespace.ts';
 import { createOutput, type Follower } from '../../src/process/output/output.ts';
 import { createSpawn, type Program, spawnProgram } from '../../src/process/spawn.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createTrees, type Ending } from '../../src/process/tree/tree.ts';
 import { realClock } from '../../src/world/clock.ts';
+import type { Exit } from '../../src/world/exit.ts';
 import { hidden, shapes } from '../agents/tree.js';
 import { atEnd, remember } from '../census/census.ts';
 

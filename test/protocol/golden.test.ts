@@ -1,9 +1,9 @@
 // The 64 frames that real Rust serde printed: read as it read them, written as it wrote them.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { createFrameReader, HEADER_BYTES } from '../../src/protocol/v1/frame.ts';
 import type { MessageType } from '../../src/protocol/message.ts';
 import * as v1 from '../../src/protocol/v1/codec.ts';
+import { createFrameReader, HEADER_BYTES } from '../../src/protocol/v1/frame.ts';
 
 interface Golden {
   name: string;

@@ -2,12 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import type { InstanceSpec, Spearlet } from '../../src/index.ts';
 import type { Logger } from '../../src/options.ts';
-import { realDisk } from '../../src/world/disk.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { realChance, realClock } from '../../src/world/clock.ts';
+import { realDisk } from '../../src/world/disk.ts';
 import { atEnd, remember } from '../census/census.ts';
 import { everyday, failureOf, openSpearlet, seen } from './world.ts';
 

@@ -19,12 +19,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createSpearlet, type SpearletError, type SpearletEvent } from '../../src/index.ts';
-import { type Disk, realDisk } from '../../src/world/disk.ts';
 import { openLedger } from '../../src/journal/ledger.ts';
+import { createLeftovers } from '../../src/journal/stale-state.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createTrees } from '../../src/process/tree/tree.ts';
-import { createLeftovers } from '../../src/journal/stale-state.ts';
 import { realClock } from '../../src/world/clock.ts';
+import { type Disk, realDisk } from '../../src/world/disk.ts';
 import { atEnd, remember } from '../census/census.ts';
 import { agentFile, everyday, openSpearlet, seen, until } from './world.ts';
 

@@ -13,9 +13,9 @@ import {
   type SpearletEvent,
   type SpearletOptions,
 } from '../../src/index.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
 import * as v1 from '../../src/protocol/v1/codec.ts';
+import { createFrameReader } from '../../src/protocol/v1/frame.ts';
 import { atEnd, remember } from '../census/census.ts';
 
 export const agentFile = (name: string): string => join(import.meta.dirname, '..', 'agents', name);

@@ -2,8 +2,8 @@
 import { SpearletError } from '../../errors.ts';
 import type { ParsedSpec } from '../../options.ts';
 import { cleanEnvironment } from '../environment.ts';
-import type { Namespace } from './namespace.ts';
 import type { Programs } from '../programs.ts';
+import type { Namespace } from './namespace.ts';
 
 export interface Containment {
   /**

@@ -2,13 +2,13 @@
 // kill -9. Made by setpriv and unshare of util-linux; whether they work here is tried, not assumed. Knows no instance.
 import { isMainThread } from 'node:worker_threads';
 import { reasonOf, SpearletError } from '../../errors.ts';
-import { type Exit, signalName } from '../../world/exit.ts';
 import type { Clock } from '../../world/clock.ts';
+import { type Exit, signalName } from '../../world/exit.ts';
 import { findProgram } from '../environment.ts';
 import { createOutput } from '../output/output.ts';
-import type { Scanner } from '../tree/scan.ts';
 import type { Program, Spawn } from '../spawn.ts';
 import type { ProcessEntry } from '../tree/proc-table.ts';
+import type { Scanner } from '../tree/scan.ts';
 import type { Tree } from '../tree/tree.ts';
 
 export interface Namespace {

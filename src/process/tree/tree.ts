@@ -5,8 +5,8 @@
 // anybody looked is nobody's any more. Only a namespace (namespace.ts) holds such a one.
 import type { Clock } from '../../world/clock.ts';
 import type { Claim } from './ownership.ts';
-import { createScanner, type Scanner } from './scan.ts';
 import type { Identity, ProcessEntry, ProcessTable } from './proc-table.ts';
+import { createScanner, type Scanner } from './scan.ts';
 
 /** A process that could not be ended in time: stuck in the kernel, or another user's. */
 export interface Leftover extends Identity {

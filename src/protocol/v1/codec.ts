@@ -1,7 +1,5 @@
 // Wire format v1: the seed's JSON, byte for byte as serde writes it, as strict as serde reads it. It knows no connection.
 import { SpearletError } from '../../errors.ts';
-import { HEADER_BYTES } from './frame.ts';
-import { optional, readBoolean, readByteArray, readInteger, readName, readString, readStringMap, readStrings, readWhole } from './json.ts';
 import {
   type AuthRequest,
   type AuthResponse,
@@ -16,6 +14,8 @@ import {
   type Timestamp,
   type U64,
 } from '../message.ts';
+import { HEADER_BYTES } from './frame.ts';
+import { optional, readBoolean, readByteArray, readInteger, readName, readString, readStringMap, readStrings, readWhole } from './json.ts';
 import { field, readStruct, type Struct } from './struct.ts';
 
 const U64_MAX = 2n ** 64n - 1n;

@@ -5,7 +5,7 @@ import type { InstanceEvent, ProcessCommand } from '../../machines/instance.ts';
 import { reasonOf } from '../errors.ts';
 import type { Memory, MemoryWatch } from '../process/memory.ts';
 import type { Output } from '../process/output/output.ts';
-import type { Program, RunningProgram, Spawn } from '../process/spawn.ts';
+import type { Program, RunningProgram, Spawn } from '../process/program.ts';
 import type { Ending } from '../process/tree/tree.ts';
 import type { Exit } from '../world/exit.ts';
 

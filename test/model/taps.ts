@@ -1,8 +1,8 @@
 // A world with real sockets and real programs whose every byte and exit is counted on both sides, so that a test can wait
 // until all that was set in motion has come to rest. Time is the test's; agents are far ends of sockets in its hands.
 import { connect, type Socket } from 'node:net';
+import type { Spawn } from '../../src/process/program.ts';
 import { createPrograms } from '../../src/process/programs.ts';
-import type { Spawn } from '../../src/process/spawn.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
 import * as v1 from '../../src/protocol/v1/codec.ts';

@@ -4,7 +4,7 @@ import { reasonOf, SpearletError } from '../errors.ts';
 import type { MessageType, SpearMessage, Timestamp, U64 } from '../protocol/message.ts';
 import { decodeMessage, encodeFrame } from '../protocol/v1/codec.ts';
 import { createFrameReader } from '../protocol/v1/frame.ts';
-import type { Wire } from '../transport/stream.ts';
+import type { ByteStream } from '../transport/stream.ts';
 import type { Clock } from '../world/clock.ts';
 import { createOutbox, type Sender } from './send-queue.ts';
 
@@ -68,7 +68,7 @@ function timestamp(clock: Clock): Timestamp {
   return { secs, nanos: Math.floor((wall - secs * 1000) * 1e6) };
 }
 
-export function createLink(wire: Wire, clock: Clock, maxFrameBytes: number): Link {
+export function createLink(wire: ByteStream, clock: Clock, maxFrameBytes: number): Link {
   const now = clock.now();
   const counts: LinkCounts = {
     connectedAt: now,

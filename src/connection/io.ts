@@ -6,13 +6,14 @@ import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machine
 import { SpearletError } from '../errors.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeAuthRequest, encodeAuthResponse, encodeSignal } from '../protocol/v1/codec.ts';
-import type { Chance, Clock } from '../world/clock.ts';
+import type { Clock } from '../world/clock.ts';
+import type { Random } from '../world/random.ts';
 import type { Peer } from './connection.ts';
 import type { LinkEnd } from './framed-channel.ts';
 
 export interface LinkDeps {
   readonly clock: Clock;
-  readonly chance: Chance;
+  readonly random: Random;
   readonly heartbeatInterval: number;
   readonly maxFrameBytes: number;
   readonly maxAnswered: number;
@@ -46,7 +47,7 @@ export const link = (deps: LinkDeps) =>
     const { link } = peer;
     const answered = new Set<U64>();
     // Random, so that they do not meet the other end's own ids.
-    let nextBeat = Math.floor(deps.chance.fraction() * 2 ** 52);
+    let nextBeat = Math.floor(deps.random.fraction() * 2 ** 52);
     let beat: { id: U64; at: number } | null = null;
 
     const heartbeat = ({ requestId, payload }: SpearMessage): void => {

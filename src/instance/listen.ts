@@ -1,4 +1,4 @@
-// The effects `listen` and `sharedListener`: open the listener of one incarnation, or attend the shared one, and hand over who
+// The effects `listen` and `sharedListener`: open the listener of one incarnation, or use the shared one, and hand over who
 // connects. They know nothing of tokens.
 import { type EventObject, fromCallback } from 'xstate';
 import type { InstanceEvent, ListenerCommand } from '../../machines/instance.ts';
@@ -6,13 +6,14 @@ import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import type { Peer } from '../connection/connection.ts';
 import { type AcceptDeps, accept } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { Listening, Wire } from '../transport/stream.ts';
+import { formatAddress } from '../transport/address.ts';
+import type { ByteStream, Listener } from '../transport/stream.ts';
 
 export interface ListenDeps {
   /** A new incarnation: the old token is worthless from here on. */
   begin(instanceId: string, incarnation: number): void;
   /** `wire`: somebody has connected; `peer`: somebody is led here by the shared listener. Throws SpearletError. */
-  open(instanceId: string, on: { wire(wire: Wire): void; peer(peer: Peer): void }): Listening;
+  open(instanceId: string, on: { wire(wire: ByteStream): void; peer(peer: Peer): void }): Listener;
   bound(instanceId: string, address: string): void;
   accept(instanceId: string): AcceptDeps;
   peers(instanceId: string): Iterable<Peer>;
@@ -24,7 +25,7 @@ export interface ListenDeps {
 export const listen = (deps: ListenDeps) =>
   fromCallback<ListenerCommand, { instanceId: string; incarnation: number }, InstanceEvent>(({ input, sendBack, receive }) => {
     const { instanceId, incarnation } = input;
-    let listening: Listening | null = null;
+    let listening: Listener | null = null;
     deps.begin(instanceId, incarnation);
 
     const announce = (peer: Peer | null): void => {
@@ -34,8 +35,9 @@ export const listen = (deps: ListenDeps) =>
     const bind = (): void => {
       try {
         listening = deps.open(instanceId, { wire: wire => announce(accept(deps.accept(instanceId), wire)), peer: announce });
-        deps.bound(instanceId, listening.address);
-        sendBack({ type: 'listener.bound', address: listening.address });
+        const address = formatAddress(listening.address);
+        deps.bound(instanceId, address);
+        sendBack({ type: 'listener.bound', address });
       } catch (thrown) {
         sendBack({
           type: 'listener.failed',
@@ -57,14 +59,14 @@ export const listen = (deps: ListenDeps) =>
   });
 
 export interface SharedListenerDeps {
-  attend(accepted: (wire: Wire) => void): () => void;
+  onConnection(handler: (stream: ByteStream) => void): () => void;
   accept: AcceptDeps;
   release(peer: Peer): void;
 }
 
 export const sharedListener = (deps: SharedListenerDeps) =>
   fromCallback<EventObject, unknown, SupervisorEvent>(({ sendBack }) => {
-    const leave = deps.attend(wire => {
+    const leave = deps.onConnection(wire => {
       const peer = accept(deps.accept, wire);
       if (peer !== null) sendBack({ type: 'socket.accepted', connectionId: peer.id });
     });

@@ -18,9 +18,10 @@ import { bounds, type ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Programs } from '../process/programs.ts';
 import { createPorts } from '../transport/ports.ts';
-import { createDoor } from '../transport/shared-listener.ts';
-import type { Network, Wire } from '../transport/stream.ts';
-import type { Chance, Clock } from '../world/clock.ts';
+import { createSharedListener } from '../transport/shared-listener.ts';
+import type { ByteStream, Network } from '../transport/stream.ts';
+import type { Clock } from '../world/clock.ts';
+import type { Random } from '../world/random.ts';
 import type { Engine } from './registry.ts';
 
 /** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
@@ -39,7 +40,7 @@ const TERMINATE = 1_000;
 /** What the engine is in: a simulated one can take the place of the real one. */
 export interface World {
   readonly clock: Clock;
-  readonly chance: Chance;
+  readonly random: Random;
   readonly programs: Programs;
   readonly network: Network;
   /** For `stateDir`; a world without them cannot have one. */
@@ -53,7 +54,7 @@ export const charts = { supervisor: supervisorMachine, instance: instanceMachine
 export type Charts = typeof charts;
 
 export function wire(world: World, options: ParsedOptions, engine: Engine, { supervisor, instance, connection }: Charts) {
-  const { clock, chance } = world;
+  const { clock, random } = world;
   const ports = createPorts(world.network, options.host, options.ports);
   const record = (instanceId: string): InstanceRecord => engine.record(instanceId);
   const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => engine.record(context.instanceId);
@@ -63,7 +64,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
     engine.connectionReleased(peer);
     if (peer.stage !== 'led') peer.link.close();
   };
-  const admit = (instanceId: string | null, socket: Wire): Peer =>
+  const admit = (instanceId: string | null, socket: ByteStream): Peer =>
     engine.admit({
       instanceId,
       link: createLink(socket, clock, options.maxPreAuthFrameBytes),
@@ -73,7 +74,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       authId: 0,
       roundTrip: null,
     });
-  const door = createDoor(ports);
+  const shared = createSharedListener(ports);
   /** Events carry a code and a message; the hint of what failed goes to the record. */
   const hinting = <T>(instanceId: string, effect: () => T): T => {
     try {
@@ -104,7 +105,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
     actors: {
       link: link({
         clock,
-        chance,
+        random,
         heartbeatInterval: options.heartbeat.interval,
         maxFrameBytes: options.maxFrameBytes,
         maxAnswered: bounds.answeredHeartbeats,
@@ -120,7 +121,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
           const claimed = auth ?? { instanceId: '', token: '' };
           // At the shared listener an unknown instance is compared with nothing, and takes as long.
           const meant = instanceId ?? (engine.leads.has(claimed.instanceId) ? claimed.instanceId : null);
-          const token = meant === null ? chance.token() : record(meant).token;
+          const token = meant === null ? random.token() : record(meant).token;
           return { claimed, instanceId: meant ?? '', token, routed: instanceId === null };
         },
       }),
@@ -146,7 +147,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       listen: listen({
         begin(instanceId, incarnation) {
           const mine = record(instanceId);
-          mine.token = chance.token();
+          mine.token = random.token();
           mine.output = createOutput(bounds.keptOutput, mine.followers);
           mine.incarnation = incarnation;
           mine.address = null;
@@ -157,7 +158,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
         },
         open(instanceId, on) {
           if (options.listener === 'perInstance') return hinting(instanceId, () => ports.listen(on.wire));
-          const listening = hinting(instanceId, () => door.share());
+          const listening = hinting(instanceId, () => shared.acquire());
           engine.leads.set(instanceId, on.peer);
           return {
             ...listening,
@@ -209,7 +210,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       // Full jitter: a random share of a bound that is `min` at first and doubles with every failure.
       backoff: ({ context }) => {
         const { min, max } = options.restart.backoff;
-        return Math.max(1, Math.floor(chance.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
+        return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
       },
       restartPeriod: options.restart.period,
       stableUptime: options.restart.period,
@@ -221,7 +222,7 @@ export function wire(world: World, options: ParsedOptions, engine: Engine, { sup
       instance: wiredInstance,
       connection: wiredConnection,
       sharedListener: sharedListener({
-        attend: door.attend,
+        onConnection: shared.onConnection,
         accept: {
           peers: () => engine.lobby.values(),
           admit: socket => admit(null, socket),

@@ -99,7 +99,7 @@ export const runProgram = (deps: ProcessDeps) =>
       if (command.type === 'spawn') start();
       else if (command.type === 'scan') {
         measure();
-        void running?.tree?.look();
+        void running?.tree?.scan();
       } else if (external) {
         sendBack({ type: 'process.closed' });
         sendBack({ type: 'process.ended', left: 0 });

@@ -28,7 +28,7 @@ export const createSpawn =
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     const { pid } = child;
-    const tree = trees !== null && pid !== undefined ? trees.plant(environment.SPEARLET_INSTANCE_ID ?? '', pid) : null;
+    const tree = trees !== null && pid !== undefined ? trees.track(environment.SPEARLET_INSTANCE_ID ?? '', pid) : null;
     let live = true;
     let exited = false;
     let announced = false;

@@ -139,7 +139,7 @@ function inside(tree: Tree): ProcessEntry | undefined {
 /** Resolves with the program's own process, as the host sees it; null if it is gone before it was seen. */
 export async function findInside(tree: Tree, scanner: Scanner, clock: Clock, gone: () => boolean): Promise<ProcessEntry | null> {
   for (let looks = 0; looks < LOOKS && !gone(); looks += 1) {
-    if (!scanner.glance(tree.root.pid)) await scanner.scan();
+    if (!scanner.scanNew(tree.root.pid)) await scanner.scan();
     const found = inside(tree);
     if (found !== undefined) return found;
     await new Promise<void>(resolve => void clock.setTimeout(resolve, LOOK));

@@ -17,7 +17,7 @@ const grow = async n => {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { PATH: process.env.PATH, HOME: '/root', SPEARLET_INSTANCE_ID: id },
   });
-  const tree = trees.plant(id, child.pid);
+  const tree = trees.track(id, child.pid);
   await once(child.stdout, 'data');
   child.stdout.destroy();
   return tree;
@@ -27,7 +27,7 @@ const measured = async (name, act) => {
   delay.enable();
   const cpu = process.cpuUsage();
   const began = performance.now();
-  const { passes } = scanner.facts;
+  const { fullScans } = scanner.stats;
   await act();
   const ms = performance.now() - began;
   delay.disable();
@@ -36,7 +36,7 @@ const measured = async (name, act) => {
     name,
     ms: Math.round(ms),
     cpuMs: Math.round((user + system) / 1000),
-    passes: scanner.facts.passes - passes,
+    fullScans: scanner.stats.fullScans - fullScans,
     lagP99: Number((delay.percentile(99) / 1e6).toFixed(1)),
     lagMax: Number((delay.max / 1e6).toFixed(1)),
   };
@@ -49,12 +49,12 @@ console.log(`${processTable.pids().length} processes`);
 process.on('exit', () => {
   for (const tree of grown) processTable.signalGroup(tree.root.pid, 'SIGKILL');
 });
-await measured('a first pass: every environment is read', () => scanner.scan());
-for (let n = 0; n < 3; n += 1) await measured('a further pass', () => scanner.scan());
-await measured('1000 glances at who was born', async () => {
-  for (let n = 0; n < 1000; n += 1) scanner.glance();
+await measured('first full scan: every environment is read', () => scanner.scan());
+for (let n = 0; n < 3; n += 1) await measured('further full scan', () => scanner.scan());
+await measured('1000 scans of the new pids', async () => {
+  for (let n = 0; n < 1000; n += 1) scanner.scanNew();
 });
-await measured('one pass in one go, blocking', async () => scanner.scanNow());
+await measured('full scan, blocking', async () => scanner.scanSync());
 await measured('one tree ends', () => grown[0].end());
 await measured('ten trees end at once', () => Promise.all(grown.slice(1, 11).map(tree => tree.end())));
 await measured('all others end at once', () => Promise.all(grown.slice(11).map(tree => tree.end(10_000))));

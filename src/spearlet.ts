@@ -36,8 +36,9 @@ import { createInstances } from './supervisor/create-instance.ts';
 import { createRegistry, type SpearletEvent } from './supervisor/registry.ts';
 import { charts, wire } from './supervisor/wiring.ts';
 import { tcp } from './transport/tcp.ts';
-import { realChance, realClock } from './world/clock.ts';
+import { realClock } from './world/clock.ts';
 import { realDisk } from './world/disk.ts';
+import { realRandom } from './world/random.ts';
 
 /** How long stop() waits for the system to let go of ports and programs that are closed already, in ms. */
 const LET_GO = 1_000;
@@ -84,14 +85,14 @@ let programs: Programs | null = null;
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   programs ??= createPrograms(processTable, realClock);
   const state = { disk: realDisk, table: processTable, trees: programs.trees };
-  const world = { clock: realClock, chance: realChance, programs, network: tcp, state };
+  const world = { clock: realClock, random: realRandom, programs, network: tcp, state };
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 
 /** The same in another world than the real one, or with changed charts. Not for embedders. */
 export function createSpearletIn(given: World, input: SpearletOptions, running = charts): Spearlet {
   const options = parse(spearletSchema, input, 'options');
-  const { clock, chance } = given;
+  const { clock, random } = given;
   const logger = guarded(createLogger(options.logger));
   const deadlines = createDeadlines(clock);
   const handles = new Map<string, Instance>();
@@ -104,7 +105,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
           ...given.state,
           logger,
           folder: resolve(given.workingDirectory, stateDir),
-          id: chance.id(),
+          id: random.id(),
           tell: event => registry.notify(() => registry.events$.next(event)),
         });
   const ledger = leftovers?.ledger ?? null;
@@ -137,7 +138,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   supervisor.start();
 
   const explained = createExplain({ registry, trace, clock, queue: () => supervisor.getSnapshot().context });
-  const begin = createInstances({ options, clock, chance, registry, deadlines, logger, supervisor, handles, remember: explained.remember });
+  const begin = createInstances({ options, clock, random, registry, deadlines, logger, supervisor, handles, remember: explained.remember });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');

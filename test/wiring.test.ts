@@ -112,7 +112,7 @@ function providedOf({ implementations }: AnyStateMachine): [Kind, string][] {
 describe('the wiring', () => {
   const random = { fraction: () => 0, token: () => '', id: () => '' };
   const supervisor = wire(
-    { clock: realClock, chance: random, programs: {} as never, network: tcp, environment: {}, workingDirectory: '/' },
+    { clock: realClock, random, programs: {} as never, network: tcp, environment: {}, workingDirectory: '/' },
     parse(spearletSchema, {}, 'options'),
     createRegistry(realClock, createLogger(false), () => null as never),
     charts,

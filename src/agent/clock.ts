@@ -1,8 +1,9 @@
-// The agent's time and chance: the only file of src/agent that sets a timer.
-import { realChance, realClock, type Timer } from '../world/clock.ts';
+// The agent's time and randomness: the only file of src/agent that sets a timer.
+import { realClock, type Timer } from '../world/clock.ts';
+import { realRandom } from '../world/random.ts';
 
 export const clock = realClock;
-export const { fraction, id } = realChance;
+export const { fraction, id } = realRandom;
 
 /** One timer that is set anew each time. */
 export function alarm(): { set(ms: number, run: () => void): void; clear(): void } {

@@ -1,5 +1,6 @@
 // What the host tells an agent through its environment, and what of it the agent's children get.
 import { SpearletError } from '../errors.ts';
+import { parseAddress, requireTcp } from '../transport/address.ts';
 
 export interface Invitation {
   readonly host: string;
@@ -19,10 +20,7 @@ export function readInvitation(environment: Record<string, string | undefined>):
       hint: 'Start this program with `spearlet.start()` or `spearlet exec`, or give it the environment of `spearlet.expect()`.',
     });
   };
-  const address = read('SPEARLET_ADDR');
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address);
-  if (match === null || Number(match[3]) > 65_535)
-    throw new SpearletError('INVALID_OPTIONS', `SPEARLET_ADDR is '${address}', expected host:port`);
+  const { host, port } = requireTcp(parseAddress(read('SPEARLET_ADDR'), 'SPEARLET_ADDR'), 'SPEARLET_ADDR');
   const bound = environment.SPEARLET_MAX_FRAME_BYTES;
   // Whoever speaks for the host by hand may not tell it: then it is the default of the wire.
   const maxFrameBytes = bound ? Number(bound) : 32 * 2 ** 20;
@@ -30,8 +28,8 @@ export function readInvitation(environment: Record<string, string | undefined>):
     throw new SpearletError('INVALID_OPTIONS', `SPEARLET_MAX_FRAME_BYTES is '${bound}', expected a number of bytes`);
   return {
     maxFrameBytes,
-    host: (match[1] ?? match[2])!,
-    port: Number(match[3]),
+    host,
+    port,
     token: read('SPEARLET_TOKEN'),
     instanceId: read('SPEARLET_INSTANCE_ID'),
   };

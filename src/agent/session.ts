@@ -118,7 +118,7 @@ export function openSession({ host, port, token, instanceId, maxFrameBytes }: In
 
   const call = (): void => {
     answered = new Set();
-    const wire = tcp.connect({ host, port }, () => {
+    const wire = tcp.connect({ kind: 'tcp', host, port }, () => {
       if (link === mine) happened('connected');
     });
     const mine = createFramedChannel(wire, clock, v1, maxFrameBytes);

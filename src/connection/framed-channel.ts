@@ -3,7 +3,7 @@
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { Codec } from '../protocol/codec.ts';
 import type { MessageType, SpearMessage, Timestamp, U64 } from '../protocol/message.ts';
-import type { Wire } from '../transport/stream.ts';
+import type { ByteStream } from '../transport/stream.ts';
 import type { Clock } from '../world/clock.ts';
 import { createSendQueue, type Sender } from './send-queue.ts';
 
@@ -72,7 +72,7 @@ function timestamp(clock: Clock): Timestamp {
   return { secs, nanos: Math.floor((wall - secs * 1000) * 1e6) };
 }
 
-export function createFramedChannel(wire: Wire, clock: Clock, codec: Codec, maxFrameBytes: number): FramedChannel {
+export function createFramedChannel(wire: ByteStream, clock: Clock, codec: Codec, maxFrameBytes: number): FramedChannel {
   const now = clock.now();
   const counts: ChannelCounts = {
     connectedAt: now,

@@ -5,12 +5,13 @@ import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machine
 import { SpearletError } from '../errors.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeAuthRequest, encodeAuthResponse, encodeSignal } from '../protocol/v1/codec.ts';
-import type { Chance, Clock } from '../world/clock.ts';
+import type { Clock } from '../world/clock.ts';
+import type { Random } from '../world/random.ts';
 import type { Connection } from './connection.ts';
 
 export interface LinkDeps {
   readonly clock: Clock;
-  readonly chance: Chance;
+  readonly random: Random;
   readonly heartbeatInterval: number;
   readonly maxFrameBytes: number;
   readonly maxAnswered: number;
@@ -29,7 +30,7 @@ export const link = (deps: LinkDeps) =>
     const { link } = peer;
     const answered = new Set<U64>();
     // Random, so that they do not meet the other end's own ids.
-    let nextBeat = Math.floor(deps.chance.fraction() * 2 ** 52);
+    let nextBeat = Math.floor(deps.random.fraction() * 2 ** 52);
     let isOver = false;
     let answer: ((message: SpearMessage) => void) | null = null;
     let beat: { id: U64; at: number } | null = null;

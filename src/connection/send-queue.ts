@@ -1,5 +1,5 @@
 // Frames on their way out: in order, one write a turn, held back while the system is full. It knows no message.
-import type { Wire } from '../transport/stream.ts';
+import type { ByteStream } from '../transport/stream.ts';
 
 /** Told when its frame is handed to the wire. */
 export interface Sender {
@@ -26,7 +26,7 @@ const NOTHING = Buffer.alloc(0);
 const COMPACT = 1_024;
 
 /** `sent` is told what was handed to the wire: how many frames, and their bytes. */
-export function createSendQueue(wire: Wire, sent: (frames: number, bytes: number) => void): SendQueue {
+export function createSendQueue(wire: ByteStream, sent: (frames: number, bytes: number) => void): SendQueue {
   let frames: Buffer[] = [];
   let senders: (Sender | null)[] = [];
   let bytes = 0;

@@ -3,7 +3,8 @@ import type { ConnectionName, connectionMachine } from '../../machines/connectio
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import type { SpearMessage } from '../protocol/message.ts';
-import type { Chance, Clock } from '../world/clock.ts';
+import type { Clock } from '../world/clock.ts';
+import type { Random } from '../world/random.ts';
 import { authenticate } from './authenticate.ts';
 import type { Connection } from './connection.ts';
 import { link, refuse, sendError } from './io.ts';
@@ -16,7 +17,7 @@ const PROBE = 1_000;
 /** What connections need from the supervisor that they belong to. */
 export interface ConnectionHost {
   readonly clock: Clock;
-  readonly chance: Chance;
+  readonly random: Random;
   /** Throws where there is no such connection. */
   connection(name: ConnectionName): Connection;
   release(connection: Connection): void;
@@ -31,12 +32,12 @@ export interface ConnectionHost {
 
 /** `maxUnreadBytes`: what an agent may leave unread, in bytes, before it is hung up on. */
 export function wireConnection(chart: typeof connectionMachine, host: ConnectionHost, options: ParsedOptions, maxUnreadBytes: number) {
-  const { clock, chance } = host;
+  const { clock, random } = host;
   return chart.provide({
     actors: {
       link: link({
         clock,
-        chance,
+        random,
         heartbeatInterval: options.heartbeat.interval,
         maxFrameBytes: options.maxFrameBytes,
         maxAnswered: bounds.answeredHeartbeats,
@@ -51,7 +52,7 @@ export function wireConnection(chart: typeof connectionMachine, host: Connection
           const connection = host.connection(name);
           const claimed = connection.auth ?? { instanceId: '', token: '' };
           // At the shared listener an unknown instance is compared with nothing, and takes as long.
-          const { instanceId, token } = host.expected(connection) ?? { instanceId: '', token: chance.token() };
+          const { instanceId, token } = host.expected(connection) ?? { instanceId: '', token: random.token() };
           return { claimed, instanceId, token, routed: connection.instanceId === null };
         },
       }),

@@ -6,7 +6,8 @@ import type { Connection } from '../connection/connection.ts';
 import { accept } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
-import type { Listening, Wire } from '../transport/stream.ts';
+import { formatAddress } from '../transport/address.ts';
+import type { ByteStream, Listener } from '../transport/stream.ts';
 import { hold, type InstanceHost, withHint } from './host.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -15,9 +16,9 @@ export interface ListenDeps {
   /** A new incarnation: the old token is worthless from here on. */
   begin(record: InstanceRecord, incarnation: number): void;
   /** A listener of the instance's own, or its share of the shared one. Throws SpearletError. */
-  readonly open: { own(accepted: (wire: Wire) => void): Listening } | { share(): Listening };
+  readonly open: { own(accepted: (wire: ByteStream) => void): Listener } | { acquire(): Listener };
   /** Keeps a socket that was accepted, and gives it an id. */
-  admit(instanceId: string, wire: Wire): Connection;
+  admit(instanceId: string, wire: ByteStream): Connection;
   release(connection: Connection): void;
 }
 
@@ -34,13 +35,13 @@ export const listen = ({ host, begin, open, admit, release }: ListenDeps) =>
     };
     const limit = {
       connections: () => connections.values(),
-      admit: (wire: Wire) => admit(instanceId, wire),
+      admit: (wire: ByteStream) => admit(instanceId, wire),
       maxPending: () => bounds.pendingConnections,
     };
 
-    const bind = (): Listening => {
+    const bind = (): Listener => {
       if ('own' in open) return open.own(wire => announce(accept(limit, wire)));
-      const listening = open.share();
+      const listening = open.acquire();
       host.routes.set(instanceId, announce);
       return {
         ...listening,
@@ -60,8 +61,8 @@ export const listen = ({ host, begin, open, admit, release }: ListenDeps) =>
       try {
         const listening = withHint(record, bind);
         close = listening.close;
-        record.address = listening.address;
-        sendBack({ type: 'listener.bound', address: listening.address });
+        record.address = formatAddress(listening.address);
+        sendBack({ type: 'listener.bound', address: record.address });
       } catch (thrown) {
         sendBack({
           type: 'listener.failed',

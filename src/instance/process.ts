@@ -5,7 +5,7 @@ import type { InstanceEvent, ProcessCommand } from '../../machines/instance.ts';
 import { reasonOf } from '../errors.ts';
 import type { Memory, MemoryWatch } from '../process/memory.ts';
 import type { Output } from '../process/output/output.ts';
-import type { Program, RunningProgram, Spawn } from '../process/spawn.ts';
+import type { Program, RunningProgram, Spawn } from '../process/program.ts';
 import type { Exit } from '../world/exit.ts';
 import { hold, type InstanceHost } from './host.ts';
 import type { InstanceRecord } from './record.ts';
@@ -100,7 +100,7 @@ export const runProgram = (deps: ProcessDeps) =>
       if (command.type === 'spawn') start();
       else if (command.type === 'scan') {
         measure();
-        void running?.tree?.look();
+        void running?.tree?.scan();
       } else if (external) {
         sendBack({ type: 'process.closed' });
         sendBack({ type: 'process.ended', left: 0 });

@@ -1,6 +1,6 @@
 // What is known of one incarnation of a program while it lasts, for its report.
 import type { StopStage } from '../../machines/instance.ts';
-import type { RunningProgram } from '../process/spawn.ts';
+import type { RunningProgram } from '../process/program.ts';
 import type { Ending } from '../process/tree/tree.ts';
 import type { Exit } from '../world/exit.ts';
 

@@ -33,11 +33,11 @@ export function wireInstance(
   connection: WiredConnection,
   { world, options, host, ...doors }: InstanceWiring,
 ) {
-  const { clock, chance } = world;
+  const { clock, random } = world;
   const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => host.record(context.instanceId);
 
   const begin = (record: InstanceRecord, incarnation: number): void => {
-    record.token = chance.token();
+    record.token = random.token();
     record.output = createOutput(bounds.keptOutput, record.followers);
     record.incarnation = incarnation;
     record.address = null;
@@ -81,7 +81,7 @@ export function wireInstance(
       // Full jitter: a random share of a bound that is `min` at first and doubles with every failure.
       backoff: ({ context }) => {
         const { min, max } = options.restart.backoff;
-        return Math.max(1, Math.floor(chance.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
+        return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
       },
       restartPeriod: options.restart.period,
       stableUptime: options.restart.period,

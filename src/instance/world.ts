@@ -2,11 +2,12 @@
 import type { LeftoversWorld } from '../journal/stale-state.ts';
 import type { Programs } from '../process/programs.ts';
 import type { Network } from '../transport/stream.ts';
-import type { Chance, Clock } from '../world/clock.ts';
+import type { Clock } from '../world/clock.ts';
+import type { Random } from '../world/random.ts';
 
 export interface World {
   readonly clock: Clock;
-  readonly chance: Chance;
+  readonly random: Random;
   readonly programs: Programs;
   readonly network: Network;
   /** For `stateDir`; a world without this cannot have one. */

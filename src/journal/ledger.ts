@@ -6,7 +6,7 @@
 // is whole whenever the host dies, the file stays as small as the host's busiest moment, and a full disk does not keep
 // a program from being struck off. There is nothing secret in it.
 
-import type { RunningProgram, Spawn } from '../process/spawn.ts';
+import type { RunningProgram, Spawn } from '../process/program.ts';
 import type { Identity, ProcessTable } from '../process/tree/proc-table.ts';
 import type { Disk, OpenFile } from '../world/disk.ts';
 

@@ -52,8 +52,8 @@ export function createLeftovers({ disk, table, trees, logger, folder, id, tell }
     return { ledger: null, ended: null };
   }
   const endOne = async (estate: Estate): Promise<{ found: number; endings: Ending[] }> => {
-    const mine = estate.started.map(({ instanceId, root }) => trees.find(instanceId, rootOf({ host: estate.host, started: root })));
-    await Promise.all(mine.map(tree => tree.look()));
+    const mine = estate.started.map(({ instanceId, root }) => trees.trackStale(instanceId, rootOf({ host: estate.host, started: root })));
+    await Promise.all(mine.map(tree => tree.scan()));
     const found = mine.reduce((sum, { members }) => sum + members.size, 0);
     const endings = await Promise.all(mine.map(tree => tree.end()));
     // What it has kept is the only trace of what lives still.

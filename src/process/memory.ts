@@ -99,7 +99,7 @@ export function createMemory(table: ProcessTable, scanner: Scanner, clock: Clock
     timer = null;
     set = Number.POSITIVE_INFINITY;
     // Who was born since belongs to somebody. Too many: a pass over the whole table finds them by the next look.
-    if (!scanner.glance()) void scanner.scan();
+    if (!scanner.scanNew()) void scanner.scan();
     const now = clock.now();
     for (const watched of [...all]) if (watched.due <= now + TOGETHER) look(watched);
     arrange();

@@ -3,7 +3,8 @@
 import type { Clock } from '../world/clock.ts';
 import { type Namespace, probeNamespace } from './containment/namespace.ts';
 import { createMemory, type Memory } from './memory.ts';
-import { createSpawn, type Spawn, spawnProgram } from './spawn.ts';
+import type { Spawn } from './program.ts';
+import { createSpawn, spawnProgram } from './spawn.ts';
 import type { ProcessTable } from './tree/proc-table.ts';
 import { createTrees, type Trees } from './tree/tree.ts';
 

@@ -4,44 +4,12 @@ import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../world/clock.ts';
 import { type Exit, watchDeath } from '../world/exit.ts';
-import { exitInside, findInside, type Namespace } from './containment/namespace.ts';
-import type { Channel, Output } from './output/output.ts';
+import { exitInside, findInside } from './containment/namespace.ts';
+import type { Channel } from './output/output.ts';
 import { release } from './output/release.ts';
+import type { Spawn } from './program.ts';
 import { processTable } from './tree/proc-table.ts';
-import type { Ending, Tree, Trees } from './tree/tree.ts';
-
-export interface Program {
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly workingDirectory: string;
-  readonly environment: Readonly<Record<string, string>>;
-  /** It runs inside one of its own. */
-  readonly namespace?: Namespace;
-}
-
-export interface ProgramEvents {
-  /** Its own pid, also inside a namespace; then this comes a few ms later. Always before `exited`. */
-  spawned(pid: number): void;
-  /** It could not be started; nothing else is called. */
-  failed(error: Error): void;
-  /** It has exited and is reaped. Its output may still be read. */
-  exited(exit: Exit): void;
-  /** Nothing holds its output open any more. */
-  closed(): void;
-  /** What came of it has been ended too, or what is left of it. After `exited`; only where trees are looked after. */
-  ended?(ending: Ending): void;
-}
-
-export interface RunningProgram {
-  /** SIGTERM to the whole process group, SIGKILL to the whole tree; nobody left in it is not an error. */
-  signal(signal: 'SIGTERM' | 'SIGKILL'): void;
-  /** Kills the tree and lets go of pipes; no event is called any more. Resolves when the system has let go of it too. */
-  dispose(): Promise<void>;
-  /** All that came of it; null where trees are not looked after. */
-  readonly tree: Tree | null;
-}
-
-export type Spawn = (program: Program, output: Output, events: ProgramEvents) => RunningProgram;
+import type { Ending, Trees } from './tree/tree.ts';
 
 /** How long the system may take to let go of a killed program, in ms: one that is stuck in the kernel may stay for ever. */
 const LET_GO = 2_000;
@@ -60,7 +28,7 @@ export const createSpawn =
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     const { pid } = child;
-    const tree = trees !== null && pid !== undefined ? trees.plant(environment.SPEARLET_INSTANCE_ID ?? '', pid) : null;
+    const tree = trees !== null && pid !== undefined ? trees.track(environment.SPEARLET_INSTANCE_ID ?? '', pid) : null;
     let live = true;
     let exited = false;
     let announced = false;

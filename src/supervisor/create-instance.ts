@@ -15,7 +15,8 @@ import { logged } from '../observe/isolated.ts';
 import type { Logger, ParsedOptions, ParsedSpec } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import { createOutput } from '../process/output/output.ts';
-import type { Chance, Clock } from '../world/clock.ts';
+import type { Clock } from '../world/clock.ts';
+import type { Random } from '../world/random.ts';
 import type { Registry } from './registry.ts';
 
 /** Random hexadecimal digits of an id. It is also the mark by which a host knows its processes: hosts must not share one. */
@@ -26,7 +27,7 @@ const FAILURE_GRACE = 400;
 export interface InstancesDeps {
   readonly options: ParsedOptions;
   readonly clock: Clock;
-  readonly chance: Chance;
+  readonly random: Random;
   readonly registry: Registry;
   readonly deadlines: Deadlines;
   readonly logger: Logger;
@@ -42,7 +43,7 @@ export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: numbe
 export function createInstances({
   options,
   clock,
-  chance,
+  random,
   registry,
   deadlines,
   logger,
@@ -50,9 +51,9 @@ export function createInstances({
   handles,
   remember,
 }: InstancesDeps): Begin {
-  /** One that is taken is never given out, whatever chance says: who had it could not be reached any more. */
+  /** One that is taken is never given out, whatever random says: who had it could not be reached any more. */
   const newId = (artifactId: string): string => {
-    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${chance.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
+    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${random.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
     let free = id;
     for (let n = 2; registry.records.has(free); n += 1) free = `${id}-${n}`;
     return free;

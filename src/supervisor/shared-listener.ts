@@ -4,18 +4,18 @@ import { type EventObject, fromCallback } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { type AcceptDeps, accept } from '../connection/pre-auth-limit.ts';
-import type { Wire } from '../transport/stream.ts';
+import type { ByteStream } from '../transport/stream.ts';
 
 export interface SharedListenerDeps {
-  attend(accepted: (wire: Wire) => void): () => void;
+  onConnection(handler: (stream: ByteStream) => void): () => void;
   readonly limit: AcceptDeps;
   release(connection: Connection): void;
 }
 
-export const sharedListener = ({ attend, limit, release }: SharedListenerDeps) =>
+export const sharedListener = ({ onConnection, limit, release }: SharedListenerDeps) =>
   fromCallback<EventObject, unknown, SupervisorEvent>(({ sendBack }) => {
-    const leave = attend(wire => {
-      const connection = accept(limit, wire);
+    const leave = onConnection(stream => {
+      const connection = accept(limit, stream);
       if (connection !== null) sendBack({ type: 'socket.accepted', connectionId: connection.id });
     });
     return () => {

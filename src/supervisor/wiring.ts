@@ -12,8 +12,8 @@ import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { v1 } from '../protocol/v1/codec.ts';
 import { createPorts } from '../transport/ports.ts';
-import { createDoor } from '../transport/shared-listener.ts';
-import type { Wire } from '../transport/stream.ts';
+import { createSharedListener } from '../transport/shared-listener.ts';
+import type { ByteStream } from '../transport/stream.ts';
 import type { Registry } from './registry.ts';
 import { sharedListener } from './shared-listener.ts';
 
@@ -22,9 +22,9 @@ export const charts = { supervisor: supervisorMachine, instance: instanceMachine
 export type Charts = typeof charts;
 
 export function wire(world: World, options: ParsedOptions, registry: Registry, { supervisor, instance, connection }: Charts) {
-  const { clock, chance } = world;
+  const { clock, random } = world;
   const ports = createPorts(world.network, options.host, options.ports);
-  const door = createDoor(ports);
+  const shared = createSharedListener(ports);
 
   const connectionsOf = (instanceId: string | null): Map<string, Connection> =>
     instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
@@ -33,7 +33,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
     registry.connectionReleased(released);
     if (released.stage !== 'routed') released.link.close();
   };
-  const admit = (instanceId: string | null, socket: Wire): Connection =>
+  const admit = (instanceId: string | null, socket: ByteStream): Connection =>
     registry.admit({
       instanceId,
       link: createFramedChannel(socket, clock, v1, options.maxPreAuthFrameBytes),
@@ -46,7 +46,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
 
   const host: ConnectionHost = {
     clock,
-    chance,
+    random,
     connection({ instanceId, connectionId }: ConnectionName) {
       const found = connectionsOf(instanceId).get(connectionId);
       if (found === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);
@@ -68,7 +68,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
     world,
     options,
     host: registry,
-    open: options.listener === 'perInstance' ? { own: ports.listen } : { share: door.share },
+    open: options.listener === 'perInstance' ? { own: ports.listen } : { acquire: shared.acquire },
     admit,
     release,
   });
@@ -78,7 +78,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
       instance: wiredInstance,
       connection: wiredConnection,
       sharedListener: sharedListener({
-        attend: door.attend,
+        onConnection: shared.onConnection,
         limit: {
           connections: () => registry.unroutedConnections.values(),
           admit: socket => admit(null, socket),

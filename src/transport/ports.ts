@@ -1,6 +1,7 @@
-// Which port comes next. It opens listeners in order to own their ports, and knows nothing of who uses them.
+// Chooses the port of the next listener. It opens listeners, since a port is owned only while one is bound to it, and does
+// not know which instance uses them.
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { Listening, Network, Wire } from './stream.ts';
+import type { ByteStream, Listener, Network } from './stream.ts';
 
 export interface PortRange {
   readonly from: number;
@@ -9,37 +10,38 @@ export interface PortRange {
 
 export interface Ports {
   /** Opens a listener on the least recently used free port. Throws PORTS_EXHAUSTED or LISTEN_FAILED. */
-  listen(accepted: (wire: Wire) => void): Listening;
+  listen(accepted: (stream: ByteStream) => void): Listener;
 }
 
 const isTaken = (error: unknown): boolean => ['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '');
 
 /**
- * A port is owned when it is bound, not before: there is no moment between choosing and binding. Ports never used come
- * first, in order; then released ones, oldest first: a released port rests until the range is used up.
+ * Choosing a port and binding it are one step, so no other program can take the port in between. Ports that were never used
+ * come first, in order; then released ports, oldest first. So a released port rests until the range is used up.
  */
 export function createPorts(network: Network, host: string, ports: PortRange | 0): Ports {
   let unused = ports === 0 ? 0 : ports.from;
   let released: number[] = [];
 
-  /** Null where others hold the port. */
-  const tryPort = (port: number, accepted: (wire: Wire) => void): Listening | null => {
+  /** Null where another program holds the port. */
+  const tryPort = (port: number, accepted: (stream: ByteStream) => void): Listener | null => {
     try {
-      return network.listen({ host, port }, accepted);
+      return network.listen({ kind: 'tcp', host, port }, accepted);
     } catch (error) {
       if (port !== 0 && isTaken(error)) return null;
       throw new SpearletError('LISTEN_FAILED', `the listener could not be opened: ${reasonOf(error)}`, { cause: error });
     }
   };
 
-  const lend = (listening: Listening): Listening => {
+  /** The listener, with a `close` that makes its port available again. */
+  const withRelease = (listener: Listener, port: number): Listener => {
     let open = true;
     return {
-      ...listening,
+      ...listener,
       close() {
-        if (open) released.push(listening.port);
+        if (open) released.push(port);
         open = false;
-        return listening.close();
+        return listener.close();
       },
     };
   };
@@ -48,17 +50,18 @@ export function createPorts(network: Network, host: string, ports: PortRange | 0
     listen(accepted) {
       if (ports === 0) return tryPort(0, accepted)!;
       while (unused <= ports.to) {
+        const port = unused;
         unused += 1;
-        const listening = tryPort(unused - 1, accepted);
-        if (listening !== null) return lend(listening);
-        // Held by others now, perhaps not later: it is tried again, last.
-        released.push(unused - 1);
+        const listener = tryPort(port, accepted);
+        if (listener !== null) return withRelease(listener, port);
+        // Another program holds the port now, perhaps not later: it is tried again as the last one.
+        released.push(port);
       }
       for (const [tried, port] of released.entries()) {
-        const listening = tryPort(port, accepted);
-        if (listening === null) continue;
+        const listener = tryPort(port, accepted);
+        if (listener === null) continue;
         released = [...released.slice(tried + 1), ...released.slice(0, tried)];
-        return lend(listening);
+        return withRelease(listener, port);
       }
       throw new SpearletError(
         'PORTS_EXHAUSTED',

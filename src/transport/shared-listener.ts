@@ -1,38 +1,42 @@
-// One listener for many instances: open while anybody needs it. It knows wires, and not whose they are.
+// One listener for many instances, open while at least one of them uses it. It hands every stream to one handler, and does
+// not know to which instance a stream belongs.
 import type { Ports } from './ports.ts';
-import type { Listening, Wire } from './stream.ts';
+import type { ByteStream, Listener } from './stream.ts';
 
-export interface Door {
-  /** Who is handed every wire; returns how to stop that. */
-  attend(accepted: (wire: Wire) => void): () => void;
-  /** The listener, opened for the first who asks and closed with the last. Throws as `Ports.listen`. */
-  share(): Listening;
+export interface SharedListener {
+  /** Sets the handler of new streams; returns a function that removes it. Without a handler, streams are closed at once. */
+  onConnection(handler: (stream: ByteStream) => void): () => void;
+  /**
+   * Adds one user: the first opens the listener, and the `close()` of the last closes it. Throws as `Ports.listen`. Each
+   * user closes its own handle; a second `close()` of the same handle does nothing.
+   */
+  acquire(): Listener;
 }
 
-export function createDoor(ports: Ports): Door {
-  let attendant: ((wire: Wire) => void) | null = null;
-  let listening: Listening | null = null;
-  let shares = 0;
+export function createSharedListener(ports: Ports): SharedListener {
+  let handler: ((stream: ByteStream) => void) | null = null;
+  let listener: Listener | null = null;
+  let users = 0;
   return {
-    attend(accepted) {
-      attendant = accepted;
+    onConnection(newHandler) {
+      handler = newHandler;
       return () => {
-        attendant = null;
+        handler = null;
       };
     },
-    share() {
-      const shared = (listening ??= ports.listen(wire => (attendant === null ? wire.close() : attendant(wire))));
-      shares += 1;
-      let mine = true;
+    acquire() {
+      const opened = (listener ??= ports.listen(stream => (handler === null ? stream.close() : handler(stream))));
+      users += 1;
+      let isUsed = true;
       return {
-        ...shared,
+        ...opened,
         close() {
-          if (!mine) return Promise.resolve();
-          mine = false;
-          shares -= 1;
-          if (shares > 0) return Promise.resolve();
-          listening = null;
-          return shared.close();
+          if (!isUsed) return Promise.resolve();
+          isUsed = false;
+          users -= 1;
+          if (users > 0) return Promise.resolve();
+          listener = null;
+          return opened.close();
         },
       };
     },

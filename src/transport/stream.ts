@@ -1,41 +1,44 @@
-// What a transport offers, whatever it is made of: an ordered, reliable stream of bytes, and a place to wait for one.
+// What a transport provides, whatever it is made of: an ordered, reliable stream of bytes, and a listener for new ones.
+import type { Address } from './address.ts';
 
-export interface WireEvents {
+export interface ByteStreamEvents {
   data(chunk: Buffer): void;
-  /** All that was written has been taken by the system: write on. */
+  /** The system has taken all written bytes: writing may continue. */
   drained(): void;
-  /** Called once, last. `orderly`: the other end closed after all it had to say. */
+  /** Called once, as the last event. `orderly`: the other end closed the stream after its last byte. */
   closed(end: { orderly: boolean; message: string }): void;
 }
 
-export interface Wire {
-  /** Who is at the other end, for people. */
+export interface ByteStream {
+  /** The address of the other end, for people. */
   readonly peer: string;
-  /** Written, but not yet taken by the system, in bytes. */
+  /** Bytes that are written, but not yet taken by the system. */
   readonly pending: number;
-  /** Has to be called once, before anything arrives. */
-  open(events: WireEvents): void;
-  /** Writes all of it in order; false: wait for `drained` before more. */
+  /** Must be called exactly once; no event comes before. */
+  open(events: ByteStreamEvents): void;
+  /** Writes all frames in order. False: wait for `drained` before the next write. */
   write(frames: readonly Buffer[]): boolean;
   pause(): void;
   resume(): void;
-  /** Ends it once all that was written has gone out. */
+  /** Closes the stream after all written bytes were sent. */
   end(): void;
-  /** Ends it now. What the system has taken still goes out; what is `pending` does not. */
+  /** Closes the stream now. Bytes that the system has taken are still sent; `pending` bytes are not. */
   close(): void;
 }
 
-export interface Listening {
-  /** What an agent is told, as `host:port`. */
-  readonly address: string;
-  readonly port: number;
-  /** Resolves when the port is free again. */
+export interface Listener {
+  /** The bound address; its text is what an agent is told. */
+  readonly address: Address;
+  /** Resolves when the address is free again. */
   close(): Promise<void>;
 }
 
 export interface Network {
-  /** Binds first: when it returns, the port is ours. Throws an error with the system's `code` (`EADDRINUSE` and so on). */
-  listen(at: { host: string; port: number }, accepted: (wire: Wire) => void): Listening;
-  /** RequestTable an address; `closed` tells of a failure too. */
-  connect(at: { host: string; port: number }, connected: () => void): Wire;
+  /**
+   * Binds before it returns, so that the address is owned from then on. Throws an error with the system's `code`
+   * (`EADDRINUSE` and others), and INVALID_OPTIONS for a kind of address that is not implemented.
+   */
+  listen(at: Address, accepted: (stream: ByteStream) => void): Listener;
+  /** Connects to an address. A failure is reported by `closed`, too. Throws INVALID_OPTIONS as `listen` does. */
+  connect(at: Address, connected: () => void): ByteStream;
 }

@@ -1,16 +1,17 @@
-// TCP as a wire. It knows sockets and nothing of what they carry.
+// TCP as a byte stream. It knows sockets, and nothing of the bytes that they carry. One of the files that touch the world.
 import net, { createServer, connect as dial, isIPv6, type Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { reasonOf } from '../errors.ts';
-import type { Network, Wire, WireEvents } from './stream.ts';
+import { requireTcp, type TcpAddress } from './address.ts';
+import type { ByteStream, ByteStreamEvents, Network } from './stream.ts';
 
-/** Up to here a turn's frames are joined, which is cheaper than handing many small buffers to writev. */
+/** Frames of one turn are joined up to this size, in bytes: one copy is cheaper than many small buffers for writev. */
 const JOIN_BYTES = 64 * 1024;
 
-function tcpWire(socket: Socket, peer: string): Wire {
+function tcpStream(socket: Socket, peer: string): ByteStream {
   socket.setNoDelay(true);
   let failure = '';
-  // From the start: an error nobody listens for would end the host.
+  // Added at once: Node makes an error without a listener an uncaught exception of the host.
   socket.on('error', error => {
     failure = reasonOf(error);
   });
@@ -19,7 +20,7 @@ function tcpWire(socket: Socket, peer: string): Wire {
     get pending() {
       return socket.writableLength;
     },
-    open(events: WireEvents) {
+    open(events: ByteStreamEvents) {
       let ended = false;
       socket.on('data', events.data);
       socket.on('drain', events.drained);
@@ -51,35 +52,40 @@ function tcpWire(socket: Socket, peer: string): Wire {
 
 const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
 
-/** node:net has a listening handle bound at once, but does not document it: `listen({ host })` looks an address up first. */
+/** Undocumented, but the only way of node:net to bind in the same turn: `listen({ host })` resolves the host first. */
 const { _createServerHandle: bind } = net as never as { _createServerHandle(host: string, port: number, family: 4 | 6): object | number };
 
-const failure = (code: string, host: string, port: number): Error => Object.assign(new Error(`listen ${code}: ${host}:${port}`), { code });
+const failure = (code: string, { host, port }: TcpAddress): Error => Object.assign(new Error(`listen ${code}: ${host}:${port}`), { code });
 
 export const tcp: Network = {
-  listen({ host, port }, accepted) {
+  listen(at, accepted) {
+    const wanted = requireTcp(at);
+    const { host, port } = wanted;
     const handle = bind(host, port, isIPv6(host) ? 6 : 4);
-    if (typeof handle === 'number') throw failure(getSystemErrorName(handle), host, port);
+    if (typeof handle === 'number') throw failure(getSystemErrorName(handle), wanted);
     const server = createServer(socket => {
       try {
-        accepted(tcpWire(socket, peerOf(socket)));
+        accepted(tcpStream(socket, peerOf(socket)));
       } catch {
-        // Nobody is there to take it; that must not be the end of the host.
+        // An exception of the handler must not end the host.
         socket.destroy();
       }
     });
-    // EMFILE and the like while accepting: that socket is lost, the listener is not.
+    // An error while accepting, such as EMFILE, loses that socket; the listener stays.
     server.on('error', () => {});
     server.listen(handle);
     const bound = server.address();
-    // Somebody else listens on what could be bound (SO_REUSEADDR).
-    if (!server.listening || bound === null || typeof bound === 'string') throw failure('EADDRINUSE', host, port);
-    const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-    return { address: `${name}:${bound.port}`, port: bound.port, close: () => new Promise(closed => server.close(() => closed())) };
+    // SO_REUSEADDR lets a second socket bind to a port on which another program listens.
+    if (!server.listening || bound === null || typeof bound === 'string') throw failure('EADDRINUSE', wanted);
+    return {
+      address: { kind: 'tcp', host: bound.address, port: bound.port },
+      close: () => new Promise(closed => server.close(() => closed())),
+    };
   },
-  connect({ host, port }, connected) {
+  connect(at, connected) {
+    const { host, port } = requireTcp(at);
     const socket = dial({ host, port });
     socket.once('connect', connected);
-    return tcpWire(socket, `${host}:${port}`);
+    return tcpStream(socket, `${host}:${port}`);
   },
 };

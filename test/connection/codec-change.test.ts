@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createFramedChannel } from '../../src/connection/framed-channel.ts';
 import type { Codec, Decoder } from '../../src/protocol/codec.ts';
 import { encodeFrame, v1 } from '../../src/protocol/v1/codec.ts';
-import type { Wire, WireEvents } from '../../src/transport/stream.ts';
+import type { ByteStream, ByteStreamEvents } from '../../src/transport/stream.ts';
 import type { Clock } from '../../src/world/clock.ts';
 
 /** A version in which a frame is one byte: the request id of a heartbeat. */
@@ -44,9 +44,9 @@ const clock = { now: () => 0, wall: () => 0 } as Clock;
 const beat = (id: number): Buffer => encodeFrame('Heartbeat', id, { secs: 0, nanos: 0 }, '');
 
 function open() {
-  let events: WireEvents | undefined;
+  let events: ByteStreamEvents | undefined;
   const writes: Buffer[] = [];
-  const wire: Wire = {
+  const wire: ByteStream = {
     peer: 'a test',
     pending: 0,
     open(opened) {

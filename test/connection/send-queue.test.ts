@@ -1,7 +1,7 @@
 // Frames on their way out: in order, one write a turn, and taken back in no time as long as they were not written.
 import { expect, test } from 'vitest';
 import { createSendQueue, type Sender } from '../../src/connection/send-queue.ts';
-import type { Wire } from '../../src/transport/stream.ts';
+import type { ByteStream } from '../../src/transport/stream.ts';
 
 function open() {
   const writes: string[][] = [];
@@ -14,7 +14,7 @@ function open() {
     pending: 0,
   };
   const sent = { frames: 0, bytes: 0 };
-  const outbox = createSendQueue(wire as never as Wire, (frames, bytes) => {
+  const outbox = createSendQueue(wire as never as ByteStream, (frames, bytes) => {
     sent.frames += frames;
     sent.bytes += bytes;
   });

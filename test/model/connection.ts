@@ -104,7 +104,7 @@ export async function playConnection(door: Door, steps: readonly Step[], charts?
     // Reading is held while the token is judged, too: of that the chart takes no notice.
     holds: (event, subject) => !event.type.startsWith('reading.') || (subject.getSnapshot() as AnyMachineSnapshot).can(event),
   });
-  const { spearlet, gate, chance, clock } = stage;
+  const { spearlet, gate, random, clock } = stage;
   const expected = spearlet.expect({ artifactId: 'subject' });
   expected.ready.catch(() => {});
   const { environment } = expected;
@@ -167,11 +167,11 @@ export async function playConnection(door: Door, steps: readonly Step[], charts?
     switch (type) {
       case 'auth.received': {
         const verdict = next(/^xstate\.(done|error)\.actor\.authenticator$/);
-        chance.broken = verdict?.type.startsWith('xstate.error') ? 'token' : null;
+        random.broken = verdict?.type.startsWith('xstate.error') ? 'token' : null;
         const isForeign = (verdict?.output as { verdict?: string } | undefined)?.verdict === 'foreign';
-        far!.send('AuthRequest', 1, chance.broken ? unknown : isForeign ? wrong : right);
+        far!.send('AuthRequest', 1, random.broken ? unknown : isForeign ? wrong : right);
         const happened = await arrived(type);
-        chance.broken = null;
+        random.broken = null;
         return [happened];
       }
       case 'xstate.done.actor.authenticator': {

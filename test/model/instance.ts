@@ -17,7 +17,7 @@ import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, t
 const PORT = ((): number => {
   for (let port = 20_000 + (process.pid % 10_000); ; port += 1) {
     try {
-      void tcp.listen({ host: '127.0.0.1', port }, wire => wire.close()).close();
+      void tcp.listen({ kind: 'tcp', host: '127.0.0.1', port }, wire => wire.close()).close();
       return port;
     } catch {
       // Held by somebody: the next one.
@@ -300,12 +300,12 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       !event.type.startsWith('xstate.done.') &&
       (!event.type.startsWith('activity.') || (subject.getSnapshot() as AnyMachineSnapshot).can(event)),
   });
-  const { spearlet, gate, chance, far } = stage;
+  const { spearlet, gate, random, far } = stage;
   /** Sees to it that the listener, or the program, that is asked for next fails if the path wants that. */
   const prepare = (ahead: readonly Happening[], what: 'listener' | 'process'): (() => Promise<void> | void) => {
     const outcome = ahead.find(({ type }) => (what === 'listener' ? /^(listener\.|stop$)/ : /^(process\.|listener\.)/).test(type));
     if (what === 'listener' && outcome?.type === 'listener.failed') {
-      const occupant = tcp.listen({ host: '127.0.0.1', port: PORT }, wire => wire.close());
+      const occupant = tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: PORT }, wire => wire.close());
       return () => occupant.close();
     }
     if (outcome?.type !== 'process.failed') return () => {};
@@ -318,7 +318,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
   };
   const breakToken = (ahead: readonly Happening[]): void => {
     const next = ahead[0]?.type;
-    chance.broken = next === 'xstate.error.actor.listener' ? 'token' : null;
+    random.broken = next === 'xstate.error.actor.listener' ? 'token' : null;
   };
 
   const socketOf = ({ connectionId }: Happening): Far => {
@@ -326,7 +326,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     if (found === undefined) throw new Error(`the test holds no ${connectionId}`);
     return found;
   };
-  const token = (): string => chance.tokens.at(-1)!;
+  const token = (): string => random.tokens.at(-1)!;
   const subject = (): Instance => spearlet.get(input.instanceId)!;
   const context = (): InstanceContext => (gate.subject.getSnapshot() as AnyMachineSnapshot).context as InstanceContext;
   const arrived = (type: string, connectionId?: unknown): Promise<Happening> =>
@@ -357,7 +357,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         const socket = await stage.connect(`127.0.0.1:${PORT}`);
         const held = await gate.wait(each => each.type === type);
         far.set(held.event.connectionId as string, socket);
-        chance.broken = ahead[0]?.type.startsWith('xstate.error.actor.connection') ? 'fraction' : null;
+        random.broken = ahead[0]?.type.startsWith('xstate.error.actor.connection') ? 'fraction' : null;
         gate.release(held);
         // Where nobody is expected, it is shown the door.
         if (!context().connections.includes(held.event.connectionId as string)) await socket.closed;

@@ -16,7 +16,7 @@ import { createTestClock, type TestClock } from './clock.ts';
 import { createGate, type Gate, type Held } from './gate.ts';
 
 /** What is drawn by lot in the world is known here, and can be made to fail. */
-export interface TestChance {
+export interface TestRandom {
   fraction(): number;
   token(): string;
   id(): string;
@@ -34,7 +34,7 @@ export interface Far extends HandPeer {
 
 export interface Stage {
   readonly clock: TestClock;
-  readonly chance: TestChance;
+  readonly random: TestRandom;
   readonly gate: Gate;
   /** Programs whose memory is watched take more than they may. */
   exceedMemory(): void;
@@ -77,17 +77,17 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
   const gate = createGate(isSubject as never, holds);
   let root: AnyActorRef | null = null;
   let ids = 0;
-  const chance: TestChance = {
+  const random: TestRandom = {
     tokens: [],
     broken: null,
     fraction() {
-      if (chance.broken === 'fraction') throw new Error('no chance today');
+      if (random.broken === 'fraction') throw new Error('no random today');
       return 0.5;
     },
     token() {
-      if (chance.broken === 'token') throw new Error('no token today');
-      const token = `token ${chance.tokens.length + 1}`;
-      chance.tokens.push(token);
+      if (random.broken === 'token') throw new Error('no token today');
+      const token = `token ${random.tokens.length + 1}`;
+      random.tokens.push(token);
       return token;
     },
     id() {
@@ -105,7 +105,7 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
     },
   };
   const spearlet = createSpearletIn(
-    { clock, chance, programs: { ...programs, memory }, network: tcp, environment: process.env, workingDirectory: process.cwd() },
+    { clock, random, programs: { ...programs, memory }, network: tcp, environment: process.env, workingDirectory: process.cwd() },
     {
       logger: false,
       ...options,
@@ -127,7 +127,7 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
 
   return {
     clock,
-    chance,
+    random,
     gate,
     exceedMemory() {
       for (const exceed of [...watched]) exceed();
@@ -164,7 +164,7 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
     ends: () => ends,
     async stop() {
       gate.open();
-      chance.broken = null;
+      random.broken = null;
       let stopped = false;
       const stopping = spearlet.stop({ grace: 0 }).finally(() => {
         stopped = true;

@@ -119,7 +119,7 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
       return /^(instance\.|socket\.|xstate\.(done|error)\.actor\.instance)/.test(event.type);
     },
   });
-  const { spearlet, gate, chance } = stage;
+  const { spearlet, gate, random } = stage;
 
   interface Started {
     readonly instance: Instance;
@@ -148,7 +148,7 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
         await null;
         const instance = spearlet.instances.find(each => !before.has(each))!;
         const { actorId } = last().instance as { actorId: string };
-        const one = { instance, token: chance.tokens.at(-1)!, actorId, far: null };
+        const one = { instance, token: random.tokens.at(-1)!, actorId, far: null };
         started.set((event.instance as { actorId: string }).actorId, one);
         every.push(one);
         return [last()];
@@ -184,11 +184,11 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
         const { instance, far, actorId } = mine!;
         await seen(instance.output$, chunk => chunk.text.includes('up'));
         pids.push(instance.pid!);
-        chance.broken = 'fraction';
+        random.broken = 'fraction';
         process.kill(instance.pid!, 'SIGUSR2');
         far!.close();
         const happened = await arrived(`xstate.error.actor.${actorId}`, actorId);
-        chance.broken = null;
+        random.broken = null;
         started.delete(model);
         return [happened];
       }

@@ -2,13 +2,13 @@
 // until all that was set in motion has come to rest. Time is the test's; agents are far ends of sockets in its hands.
 import { connect, type Socket } from 'node:net';
 import type { World } from '../../src/instance/world.ts';
+import type { Spawn } from '../../src/process/program.ts';
 import { createPrograms } from '../../src/process/programs.ts';
-import type { Spawn } from '../../src/process/spawn.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
 import * as v1 from '../../src/protocol/v1/codec.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
-import type { Listening, Wire } from '../../src/transport/stream.ts';
+import type { ByteStream, Listener } from '../../src/transport/stream.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { realClock } from '../../src/world/clock.ts';
 import { remember } from '../census/census.ts';
@@ -65,7 +65,7 @@ export interface Taps {
   readonly clock: TestClock;
   readonly runs: Run[];
   readonly fars: Far[];
-  readonly listeners: Set<Listening>;
+  readonly listeners: Set<Listener>;
   /** Null where nobody listens. */
   dial(address: string): Promise<Far | null>;
   /** Waits until every byte has arrived and every end is known on both sides. */
@@ -95,12 +95,12 @@ export function createTaps(events: TapEvents): Taps {
   const nears = new Map<number, Near>();
   const fars: Far[] = [];
   const runs: Run[] = [];
-  const listeners = new Set<Listening>();
+  const listeners = new Set<Listener>();
   let happened = 0;
   let ids = 0;
   let tokens = 0;
 
-  const tapped = (wire: Wire): Wire => {
+  const tapped = (wire: ByteStream): ByteStream => {
     const port = Number(wire.peer.slice(wire.peer.lastIndexOf(':') + 1));
     const near: Near = { port, opened: false, paused: false, written: 0, delivered: 0, closing: false, closed: false };
     nears.set(port, near);
@@ -209,7 +209,7 @@ export function createTaps(events: TapEvents): Taps {
   };
   const world: World = {
     clock,
-    chance: {
+    random: {
       fraction: () => 0.5,
       token: () => `token ${(tokens += 1)}`,
       id: () => idOf((ids += 1)),

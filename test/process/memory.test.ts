@@ -22,7 +22,7 @@ function start(command: string, ...args: string[]): { tree: Tree; child: ChildPr
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH, SPEARLET_INSTANCE_ID: instanceId },
   });
-  const tree = trees.plant(instanceId, child.pid!);
+  const tree = trees.track(instanceId, child.pid!);
   atEnd(async () => {
     child.stdout!.destroy();
     await tree.end();
@@ -94,7 +94,7 @@ test('what two processes share counts once', async () => {
   const script = 'import os,time\nb=b"x"*200000000\npid=os.fork()\nif pid: print("forked",flush=True)\ntime.sleep(900)';
   const { tree, said } = start('python3', '-c', script);
   await said('forked');
-  await tree.look();
+  await tree.scan();
   expect(tree.members.size).toBeGreaterThanOrEqual(2);
   expect(memoryOf(processTable, tree, 1e12)).toBeGreaterThan(400 * MB);
   const exact = memoryOf(processTable, tree, 300 * MB);
@@ -106,6 +106,6 @@ test('shared memory that nobody else holds counts', async () => {
   const script = 'import mmap,time\nm=mmap.mmap(-1,200000000)\nm.write(b"x"*200000000)\nprint("written",flush=True)\ntime.sleep(900)';
   const { tree, said } = start('python3', '-c', script);
   await said('written');
-  await tree.look();
+  await tree.scan();
   expect(memoryOf(processTable, tree, 1)).toBeGreaterThan(200 * MB);
 });

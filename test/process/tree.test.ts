@@ -31,7 +31,7 @@ async function grow(...args: string[]): Promise<Grown> {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH, SPEARLET_INSTANCE_ID: instanceId },
   });
-  const tree = trees.plant(instanceId, child.pid!);
+  const tree = trees.track(instanceId, child.pid!);
   atEnd(async () => {
     child.stdin!.destroy();
     child.stdout!.destroy();
@@ -54,7 +54,7 @@ describe.each(Object.keys(shapes))('the shape %s', shape => {
     if (how === 'after its group was killed') process.kill(-child.pid!, 'SIGKILL');
     if (how.startsWith('after')) await gone(child);
     if (how === 'in one go') {
-      tree.endNow();
+      tree.endSync();
       // What was signalled may take a moment to die; nobody new came of it.
       await expect.poll(() => leaves.filter(lives)).toEqual([]);
     } else expect(await tree.end()).toEqual(nothing);
@@ -65,7 +65,7 @@ describe.each(Object.keys(shapes))('the shape %s', shape => {
 
 test('who clears its environment is found while its parent lives, and known ever after', async () => {
   const { tree, child, leaves } = await grow('clears-environment');
-  await tree.look();
+  await tree.scan();
   expect(tree.members.has(leaves[0]!)).toBe(true);
   process.kill(-child.pid!, 'SIGKILL');
   await gone(child);
@@ -108,11 +108,11 @@ test('a neighbour and a stranger are not touched', async () => {
 
 test('trees that end at once share their passes', async () => {
   const grown = await Promise.all(Array.from({ length: 8 }, () => grow('daemon')));
-  const { passes } = trees.scanner.facts;
+  const { fullScans } = trees.scanner.stats;
   const left = await Promise.all(grown.map(({ tree }) => tree.end()));
   expect(left).toEqual(grown.map(() => nothing));
   // At the least one that finds them and one that finds nothing.
-  expect(trees.scanner.facts.passes - passes).toBeLessThanOrEqual(8);
+  expect(trees.scanner.stats.fullScans - fullScans).toBeLessThanOrEqual(8);
 });
 
 test('a recycled pid is never signalled: not as a member, not as the group, not as the root', async () => {
@@ -122,7 +122,7 @@ test('a recycled pid is never signalled: not as a member, not as the group, not 
   // As if the number had been an agent's before.
   const former: Identity = { pid: now.pid, startTime: now.startTime - 1 };
   expect(processTable.signal(former, 'SIGKILL')).toBe(false);
-  const tree = trees.find('nobody', former);
+  const tree = trees.trackStale('nobody', former);
   expect(await tree.end()).toEqual(nothing);
   expect(lives(stranger.pid!)).toBe(true);
 });
@@ -130,17 +130,17 @@ test('a recycled pid is never signalled: not as a member, not as the group, not 
 test('what a host that is gone has left is found by what it wrote down', async () => {
   const { tree, child, leaves } = await grow('double-fork-daemon');
   const { root, instanceId } = tree;
-  tree.forget();
+  tree.untrack();
   process.kill(-child.pid!, 'SIGKILL');
   await gone(child);
   expect(leaves.filter(lives)).toEqual(leaves);
-  expect(await trees.find(instanceId, root).end()).toEqual(nothing);
+  expect(await trees.trackStale(instanceId, root).end()).toEqual(nothing);
   expect(leaves.filter(lives)).toEqual([]);
 });
 
 test('what cannot be ended in time is listed, with its command and without its environment', async () => {
   const { tree, child } = await grow('child');
-  const deaf = createTrees({ ...processTable, signal: () => false }, realClock).find(tree.instanceId, tree.root);
+  const deaf = createTrees({ ...processTable, signal: () => false }, realClock).trackStale(tree.instanceId, tree.root);
   const { left } = await deaf.end(100);
   expect(left).toContainEqual({ ...tree.root, command: `${process.execPath} ${fixture} child` });
   expect(JSON.stringify(left)).not.toContain('SPEARLET');
@@ -156,8 +156,8 @@ test('a table that cannot be read is not taken for an empty one', async () => {
     return processTable.entry(pid);
   };
   const table = { ...processTable, entry };
-  expect(await createTrees(table, realClock).find(tree.instanceId, tree.root).end(50)).toEqual({ left: [], complete: false });
-  const patient = createTrees(table, realClock).find(tree.instanceId, tree.root).end(20_000);
+  expect(await createTrees(table, realClock).trackStale(tree.instanceId, tree.root).end(50)).toEqual({ left: [], complete: false });
+  const patient = createTrees(table, realClock).trackStale(tree.instanceId, tree.root).end(20_000);
   setImmediate(() => {
     blind = false;
   });
@@ -169,16 +169,16 @@ test('a table that cannot be read is not taken for an empty one', async () => {
 test('a program that starts and ends many does not pile them up, and a glance finds those that live', async () => {
   const { tree, child } = await grow('fork-loop', '0.002');
   const { scanner } = trees;
-  const { passes } = scanner.facts;
+  const { fullScans } = scanner.stats;
   const seen = new Set<number>();
   let most = 0;
   while (seen.size < 50) {
-    expect(scanner.glance()).toBe(true);
+    expect(scanner.scanNew()).toBe(true);
     for (const { pid } of tree.living()) seen.add(pid);
     most = Math.max(most, tree.members.size);
     await new Promise(resolve => setImmediate(resolve));
   }
-  expect(scanner.facts.passes).toBe(passes);
+  expect(scanner.stats.fullScans).toBe(fullScans);
   expect(most).toBeLessThan(20);
   expect(await tree.end()).toEqual(nothing);
   await gone(child);

@@ -6,8 +6,9 @@ import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { tcp } from '../../src/transport/tcp.ts';
-import { realChance, realClock } from '../../src/world/clock.ts';
+import { realClock } from '../../src/world/clock.ts';
 import { realDisk } from '../../src/world/disk.ts';
+import { realRandom } from '../../src/world/random.ts';
 import { atEnd, remember } from '../census/census.ts';
 import { everyday, failureOf, openSpearlet, seen } from './world.ts';
 
@@ -109,7 +110,7 @@ describe('an id', () => {
     const spearlet = createSpearletIn(
       {
         ...{ clock: realClock, programs, network: tcp, state, environment: process.env, workingDirectory: process.cwd() },
-        chance: { ...realChance, id: () => '00000000-0000-4000-8000-000000000000' },
+        random: { ...realRandom, id: () => '00000000-0000-4000-8000-000000000000' },
       },
       { logger: false, ports: 0 },
     );

@@ -5,7 +5,8 @@ import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { tcp } from '../../src/transport/tcp.ts';
-import { realChance, realClock } from '../../src/world/clock.ts';
+import { realClock } from '../../src/world/clock.ts';
+import { realRandom } from '../../src/world/random.ts';
 import { hidden, shapes } from '../agents/tree.js';
 import { atEnd } from '../census/census.ts';
 import { agentFile, commandAgent, everyday, failureOf, openSpearlet, seen, type World } from './world.ts';
@@ -155,7 +156,7 @@ function openElsewhere({ table = processTable, environment = { PATH: '/nowhere' 
   for (const level of ['trace', 'debug', 'info', 'warn', 'error'])
     logger[level] = (facts: object, message: string) => log.push(JSON.stringify({ message, ...facts }));
   const programs = createPrograms(table, realClock);
-  const world = { clock: realClock, chance: realChance, programs, network: tcp, workingDirectory: process.cwd() };
+  const world = { clock: realClock, random: realRandom, programs, network: tcp, workingDirectory: process.cwd() };
   const spearlet = createSpearletIn({ ...world, environment }, { ports: 0, logger: logger as never });
   atEnd(() => spearlet.stop({ grace: 0 }));
   return { spearlet, log };

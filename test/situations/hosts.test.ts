@@ -230,7 +230,7 @@ test('what a live host has written is not believed under the name of a dead one'
   expect(readdirSync(stateDir)).toEqual([forged]);
   await kill(host);
   const stray = createTrees(processTable, realClock);
-  await Promise.all(left.map(({ id, pid }) => stray.find(id, processTable.entry(pid) ?? { pid: 0, startTime: 0 }).end()));
+  await Promise.all(left.map(({ id, pid }) => stray.trackStale(id, processTable.entry(pid) ?? { pid: 0, startTime: 0 }).end()));
 });
 
 test('a start that fails on its folder leaves neither a file nor a descriptor', () => {

@@ -6,17 +6,15 @@ import type { Clock } from '../../world/clock.ts';
 import { type Exit, signalName } from '../../world/exit.ts';
 import { findProgram } from '../environment.ts';
 import { createOutput } from '../output/output.ts';
-import type { Program, Spawn } from '../spawn.ts';
+import type { Program, Spawn, Wrapper } from '../program.ts';
 import type { ProcessEntry } from '../tree/proc-table.ts';
 import type { Scanner } from '../tree/scan.ts';
 import type { Tree } from '../tree/tree.ts';
 
-export interface Namespace {
+export interface Namespace extends Wrapper {
   readonly works: boolean;
-  /** Why it does not, for a human. */
+  /** Why there is no namespace, for people. */
   readonly why: string;
-  /** The program inside a namespace of its own. Throws SPAWN_FAILED for an environment that no shell passes on. */
-  wrap(program: Program): Program;
 }
 
 /**
@@ -141,7 +139,7 @@ function inside(tree: Tree): ProcessEntry | undefined {
 /** Resolves with the program's own process, as the host sees it; null if it is gone before it was seen. */
 export async function findInside(tree: Tree, scanner: Scanner, clock: Clock, gone: () => boolean): Promise<ProcessEntry | null> {
   for (let looks = 0; looks < LOOKS && !gone(); looks += 1) {
-    if (!scanner.glance(tree.root.pid)) await scanner.scan();
+    if (!scanner.scanNew(tree.root.pid)) await scanner.scan();
     const found = inside(tree);
     if (found !== undefined) return found;
     await new Promise<void>(resolve => void clock.setTimeout(resolve, LOOK));

@@ -1,208 +1,217 @@
-// Whose a process is: by what was found before, by group and session, by its parent, by the cookie in its environment.
-// It knows one process at a time; the whole table is scan.ts's.
+// Which tree a process belongs to: by an earlier verdict, by its process group or session, by its parent, by the cookie in
+// its environment. It looks at one process at a time, or at the new pids; scan.ts reads the whole process table.
 import type { Identity, ProcessEntry, ProcessTable } from './proc-table.ts';
 
-/** What is looked for: the program that was started, and everything that came of it. */
-export interface Claim {
+/** A program and all its descendants, as far as they were found. */
+export interface OwnedTree {
   readonly instanceId: string;
-  /** The program itself. Nothing older can have come of it. */
+  /** The program itself. A process that is older cannot be its descendant. */
   readonly root: Identity;
-  /** Its number still names its group and session: nobody else can have been given it. */
-  held: boolean;
-  /** Who was found so far and lives, as of the last look. */
+  /** The root's pid still names its own process group and session, so the system cannot have reused it for another group. */
+  ownsGroup: boolean;
+  /** The living processes that were found, as of the last scan. */
   readonly members: Map<number, ProcessEntry>;
-  /** It is being ended: whoever is found is killed. */
+  /** The tree is being ended: every process that is found is killed. */
   ending: boolean;
 }
 
-/** So many births are looked at one by one; beyond, the whole table is the quicker way. */
-const MAX_BIRTHS = 512;
-/** How often a newcomer is looked at. */
+/** The most new pids that are read one by one; for more of them a full scan is faster. */
+const MAX_NEW_PIDS = 512;
+/** How often a new process with an empty environment is looked at. */
 const MAX_TRIES = 6;
-/** How often the births are asked for until there are no more. */
-const MAX_CHASES = 32;
+/** How often new pids are asked for until there are none. */
+const MAX_ROUNDS = 32;
 
-export interface Finding {
+export interface Verdict {
   readonly startTime: number;
-  /** null: it belongs to none of ours. */
-  readonly claim: Claim | null;
-  pass: number;
+  /** null: the process belongs to no tree of ours. */
+  readonly owner: OwnedTree | null;
+  /** The number of the full scan that confirmed the verdict last. */
+  fullScan: number;
 }
 
-export interface Claims {
-  readonly all: ReadonlySet<Claim>;
-  /** Counts the passes over the whole table: what was not found in the present one is gone. */
-  pass: number;
-  /** How many environments could not be read in this pass. */
+export interface Ownership {
+  readonly trees: ReadonlySet<OwnedTree>;
+  /** Counts full scans: a process that the present one has not found is gone. */
+  fullScans: number;
+  /** How many environments this full scan could not read. */
   unreadable: number;
-  add(claim: Claim): void;
-  remove(claim: Claim): void;
-  /** The start time of the oldest: whoever is older is nobody's. */
-  since(): number;
-  isForeign(entry: ProcessEntry, oldest: number): boolean;
-  /** What was found out about it before. Once found is true for ever. */
-  known(entry: ProcessEntry): Finding | undefined;
-  find(entry: ProcessEntry, claim: Claim | null): void;
-  fits(claim: Claim | null, entry: ProcessEntry): boolean;
-  ofGroup(entry: ProcessEntry): Claim | null;
-  /** Undefined where it cannot be told yet. */
-  ofCookie(entry: ProcessEntry): Claim | null | undefined;
-  /** It could not be told yet: the next look asks again. */
-  wait(entry: ProcessEntry): void;
-  /** How many wait. */
+  add(tree: OwnedTree): void;
+  remove(tree: OwnedTree): void;
+  /** The start time of the oldest root: a process that is older belongs to no tree. */
+  oldestStart(): number;
+  /** Belongs to no tree whatever its environment says: too old, a thread of the kernel, this host, or init. */
+  isForeign(entry: ProcessEntry, oldestStart: number): boolean;
+  /** The earlier verdict on this process. An owner, once found, stays. */
+  verdictOn(entry: ProcessEntry): Verdict | undefined;
+  assign(entry: ProcessEntry, owner: OwnedTree | null): void;
+  /** Whether a process is young enough to belong to a tree. */
+  canOwn(tree: OwnedTree | null, entry: ProcessEntry): boolean;
+  ownerByGroup(entry: ProcessEntry): OwnedTree | null;
+  /** Undefined where the environment is empty, and the owner is not known yet. */
+  ownerByCookie(entry: ProcessEntry): OwnedTree | null | undefined;
+  /** The owner is not known yet: the next scan looks again. */
+  postpone(entry: ProcessEntry): void;
+  /** How many processes are postponed. */
   readonly undecided: number;
-  /** Forgets whom this pass has not found. */
+  /** Forgets the processes that this full scan has not found. */
   prune(): void;
-  /** Those of a claim that live and are who they were; forgets the others. */
-  living(claim: Claim): ProcessEntry[];
-  /** Follows the births since that pid until there are no more; the newest first, since they may fork and be gone. */
-  chase(from: number): { readonly at: number; readonly complete: boolean };
+  /** The members of a tree that live and are the same processes; forgets the others. */
+  living(tree: OwnedTree): ProcessEntry[];
+  /**
+   * Classifies the processes born since a pid, until there are no new ones. The newest comes first, since it may fork and
+   * exit meanwhile. `complete` is false where there were too many.
+   */
+  followNewPids(from: number): { readonly lastPid: number; readonly complete: boolean };
 }
 
-export function createClaims(table: ProcessTable): Claims {
-  const all = new Set<Claim>();
-  const byRoot = new Map<number, Claim>();
-  const byCookie = new Map<string, Claim[]>();
-  const findings = new Map<number, Finding>();
-  /** Newcomers whose environment was empty, and how often. */
+export function createOwnership(processTable: ProcessTable): Ownership {
+  const trees = new Set<OwnedTree>();
+  const byRoot = new Map<number, OwnedTree>();
+  const byCookie = new Map<string, OwnedTree[]>();
+  const verdicts = new Map<number, Verdict>();
+  /** New processes with an empty environment, and how often they were looked at. */
   const undecided = new Map<number, number>();
 
-  const find = (entry: ProcessEntry, claim: Claim | null): void => {
-    const known = findings.get(entry.pid);
-    if (known !== undefined && known.claim !== null && (known.claim !== claim || known.startTime !== entry.startTime))
-      known.claim.members.delete(entry.pid);
-    findings.set(entry.pid, { startTime: entry.startTime, claim, pass: it.pass });
-    if (claim === null) return;
-    if (entry.living) claim.members.set(entry.pid, entry);
-    else claim.members.delete(entry.pid);
+  const assign = (entry: ProcessEntry, owner: OwnedTree | null): void => {
+    const earlier = verdicts.get(entry.pid);
+    if (earlier !== undefined && earlier.owner !== null && (earlier.owner !== owner || earlier.startTime !== entry.startTime))
+      earlier.owner.members.delete(entry.pid);
+    verdicts.set(entry.pid, { startTime: entry.startTime, owner, fullScan: ownership.fullScans });
+    if (owner === null) return;
+    if (entry.living) owner.members.set(entry.pid, entry);
+    else owner.members.delete(entry.pid);
   };
-  const known = (entry: ProcessEntry): Finding | undefined => {
-    const finding = findings.get(entry.pid);
-    if (finding?.startTime !== entry.startTime) return undefined;
-    return finding.claim === null || all.has(finding.claim) ? finding : undefined;
+  const verdictOn = (entry: ProcessEntry): Verdict | undefined => {
+    const verdict = verdicts.get(entry.pid);
+    if (verdict?.startTime !== entry.startTime) return undefined;
+    return verdict.owner === null || trees.has(verdict.owner) ? verdict : undefined;
   };
-  const fits = (claim: Claim | null, entry: ProcessEntry): boolean => claim !== null && entry.startTime >= claim.root.startTime;
-  const ofGroup = (entry: ProcessEntry): Claim | null => {
+  const canOwn = (tree: OwnedTree | null, entry: ProcessEntry): boolean => tree !== null && entry.startTime >= tree.root.startTime;
+  const ownerByGroup = (entry: ProcessEntry): OwnedTree | null => {
     for (const number of [entry.group, entry.session]) {
-      const claim = byRoot.get(number) ?? null;
-      if (claim?.held && fits(claim, entry)) return claim;
+      const tree = byRoot.get(number) ?? null;
+      if (tree?.ownsGroup && canOwn(tree, entry)) return tree;
     }
     return null;
   };
-  /** By its environment; undefined where that cannot be told. */
-  const ofCookie = (entry: ProcessEntry): Claim | null | undefined => {
-    const cookie = table.cookie(entry.pid);
+  const ownerByCookie = (entry: ProcessEntry): OwnedTree | null | undefined => {
+    const cookie = processTable.cookie(entry.pid);
     if (cookie === undefined) return undefined;
-    if (cookie === false) it.unreadable += 1;
+    if (cookie === false) ownership.unreadable += 1;
     if (typeof cookie !== 'string') return null;
     for (const id of cookie.split(' ')) {
-      // An instance that was started anew has several claims: the last that is no younger than the process.
-      const claim = byCookie.get(id)?.findLast(each => fits(each, entry));
-      if (claim !== undefined) return claim;
+      // A restarted instance has several trees. The owner is the youngest tree that is not younger than the process.
+      const tree = byCookie.get(id)?.findLast(each => canOwn(each, entry));
+      if (tree !== undefined) return tree;
     }
     return null;
   };
-  const since = (): number => Math.min(...[...all].map(({ root }) => root.startTime));
+  const oldestStart = (): number => Math.min(...[...trees].map(({ root }) => root.startTime));
   const isForeign = (entry: ProcessEntry, oldest: number): boolean =>
-    entry.startTime < oldest || entry.kernel || entry.pid === table.self || entry.pid === 1;
+    entry.startTime < oldest || entry.kernel || entry.pid === processTable.self || entry.pid === 1;
 
-  /** By its parent's, who may be a newcomer too. */
-  const ofParent = (entry: ProcessEntry, oldest: number): Claim | null => {
-    const parent = table.entry(entry.parent);
+  /** The parent may be new, too, so it is classified first. */
+  const ownerByParent = (entry: ProcessEntry, oldest: number): OwnedTree | null => {
+    const parent = processTable.entry(entry.parent);
     if (parent === null || isForeign(parent, oldest)) return null;
-    if (known(parent) === undefined) meet(parent.pid, oldest);
-    const claim = known(parent)?.claim ?? null;
-    return fits(claim, entry) ? claim : null;
+    if (verdictOn(parent) === undefined) classify(parent.pid, oldest);
+    const owner = verdictOn(parent)?.owner ?? null;
+    return canOwn(owner, entry) ? owner : null;
   };
-  /** In the midst of an exec, most likely: it is looked at again, until it must be one whose environment is empty. */
-  const wait = (entry: ProcessEntry): void => {
+  /** An empty environment mostly means an exec in progress. After MAX_TRIES it counts as truly empty. */
+  const postpone = (entry: ProcessEntry): void => {
     const tries = (undecided.get(entry.pid) ?? 0) + 1;
     if (tries <= MAX_TRIES) undecided.set(entry.pid, tries);
-    else find(entry, null);
+    else assign(entry, null);
   };
-  /** A newcomer, looked at alone. */
-  const meet = (pid: number, oldest: number): void => {
-    const entry = table.entry(pid);
-    if (entry === null || isForeign(entry, oldest) || known(entry)?.claim || table.isThread(pid)) return;
+  /** Finds the owner of one new process, and kills the process if that tree is being ended. */
+  const classify = (pid: number, oldest: number): void => {
+    const entry = processTable.entry(pid);
+    if (entry === null || isForeign(entry, oldest) || verdictOn(entry)?.owner || processTable.isThread(pid)) return;
     const root = byRoot.get(pid);
-    const claim = (root?.root.startTime === entry.startTime ? root : null) ?? ofGroup(entry) ?? ofParent(entry, oldest) ?? ofCookie(entry);
-    if (claim === undefined) return wait(entry);
+    const owner =
+      (root?.root.startTime === entry.startTime ? root : null) ??
+      ownerByGroup(entry) ??
+      ownerByParent(entry, oldest) ??
+      ownerByCookie(entry);
+    if (owner === undefined) return postpone(entry);
     undecided.delete(pid);
-    // Strangers come and go: only a pass, which also forgets them, writes them down.
-    if (claim === null) return;
-    find(entry, claim);
-    if (claim.ending && entry.living) table.signal(entry, 'SIGKILL');
+    // Only a full scan notes foreign processes, since only a full scan forgets them again.
+    if (owner === null) return;
+    assign(entry, owner);
+    if (owner.ending && entry.living) processTable.signal(entry, 'SIGKILL');
   };
-  const chase: Claims['chase'] = from => {
-    const oldest = since();
+  const followNewPids: Ownership['followNewPids'] = from => {
+    const oldest = oldestStart();
     for (const pid of [...undecided.keys()]) {
       const tries = undecided.get(pid);
-      meet(pid, oldest);
+      classify(pid, oldest);
       if (undecided.get(pid) === tries) undecided.delete(pid);
     }
-    let at = from;
-    for (let round = 0; round < MAX_CHASES; round += 1) {
-      const last = table.lastPid();
-      if (all.size === 0) return { at: last, complete: true };
-      const births = (last - at + table.maxPid) % table.maxPid;
-      if (births === 0) return { at, complete: true };
-      if (births > MAX_BIRTHS) return { at: last, complete: false };
-      for (let back = 0; back < births; back += 1) meet((last - back + table.maxPid) % table.maxPid, oldest);
-      at = last;
+    let lastPid = from;
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const last = processTable.lastPid();
+      if (trees.size === 0) return { lastPid: last, complete: true };
+      const newPids = (last - lastPid + processTable.maxPid) % processTable.maxPid;
+      if (newPids === 0) return { lastPid, complete: true };
+      if (newPids > MAX_NEW_PIDS) return { lastPid: last, complete: false };
+      for (let back = 0; back < newPids; back += 1) classify((last - back + processTable.maxPid) % processTable.maxPid, oldest);
+      lastPid = last;
     }
-    return { at, complete: true };
+    return { lastPid, complete: true };
   };
 
-  const it: Claims = {
-    all,
-    pass: 0,
+  const ownership: Ownership = {
+    trees,
+    fullScans: 0,
     unreadable: 0,
-    since,
+    oldestStart,
     isForeign,
-    known,
-    find,
-    fits,
-    ofGroup,
-    ofCookie,
-    wait,
+    verdictOn,
+    assign,
+    canOwn,
+    ownerByGroup,
+    ownerByCookie,
+    postpone,
     get undecided() {
       return undecided.size;
     },
-    chase,
-    add(claim) {
-      all.add(claim);
-      byRoot.set(claim.root.pid, claim);
-      byCookie.set(claim.instanceId, [...(byCookie.get(claim.instanceId) ?? []), claim]);
-      // Its program is older than our looks: who was a stranger may be its.
-      if (!claim.held) for (const [pid, finding] of findings) if (finding.claim === null) findings.delete(pid);
+    followNewPids,
+    add(tree) {
+      trees.add(tree);
+      byRoot.set(tree.root.pid, tree);
+      byCookie.set(tree.instanceId, [...(byCookie.get(tree.instanceId) ?? []), tree]);
+      // The program predates our scans, so earlier verdicts of "not ours" are discarded.
+      if (!tree.ownsGroup) for (const [pid, verdict] of verdicts) if (verdict.owner === null) verdicts.delete(pid);
     },
-    remove(claim) {
-      all.delete(claim);
-      if (byRoot.get(claim.root.pid) === claim) byRoot.delete(claim.root.pid);
-      const rest = (byCookie.get(claim.instanceId) ?? []).filter(each => each !== claim);
-      if (rest.length > 0) byCookie.set(claim.instanceId, rest);
-      else byCookie.delete(claim.instanceId);
-      for (const pid of claim.members.keys()) findings.delete(pid);
-      claim.members.clear();
+    remove(tree) {
+      trees.delete(tree);
+      if (byRoot.get(tree.root.pid) === tree) byRoot.delete(tree.root.pid);
+      const others = (byCookie.get(tree.instanceId) ?? []).filter(each => each !== tree);
+      if (others.length > 0) byCookie.set(tree.instanceId, others);
+      else byCookie.delete(tree.instanceId);
+      for (const pid of tree.members.keys()) verdicts.delete(pid);
+      tree.members.clear();
     },
-    living(claim) {
-      const root = table.entry(claim.root.pid);
-      if (root?.living && root.startTime === claim.root.startTime && all.has(claim)) find(root, claim);
-      for (const { pid, startTime } of [...claim.members.values()]) {
-        const now = table.entry(pid);
+    living(tree) {
+      const root = processTable.entry(tree.root.pid);
+      if (root?.living && root.startTime === tree.root.startTime && trees.has(tree)) assign(root, tree);
+      for (const { pid, startTime } of [...tree.members.values()]) {
+        const now = processTable.entry(pid);
         if (now?.startTime === startTime && now.living) continue;
-        claim.members.delete(pid);
-        if (findings.get(pid)?.startTime === startTime) findings.delete(pid);
+        tree.members.delete(pid);
+        if (verdicts.get(pid)?.startTime === startTime) verdicts.delete(pid);
       }
-      return [...claim.members.values()];
+      return [...tree.members.values()];
     },
     prune() {
-      for (const [pid, finding] of findings) {
-        if (finding.pass >= it.pass) continue;
-        finding.claim?.members.delete(pid);
-        findings.delete(pid);
+      for (const [pid, verdict] of verdicts) {
+        if (verdict.fullScan >= ownership.fullScans) continue;
+        verdict.owner?.members.delete(pid);
+        verdicts.delete(pid);
       }
     },
   };
-  return it;
+  return ownership;
 }

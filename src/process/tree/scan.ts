@@ -1,147 +1,148 @@
-// One pass over the table of processes answers for all trees that are waiting, in slices that leave the event loop its
-// turns. Whose a process is, is claims.ts's business.
+// Scans of the process table for all trees together: a full scan in slices, so that other work of the event loop gets its
+// turns, or a scan of the new pids alone. ownership.ts decides which tree a process belongs to.
 import type { Clock } from '../../world/clock.ts';
-import { type Claim, createClaims } from './ownership.ts';
+import { createOwnership, type OwnedTree } from './ownership.ts';
 import type { ProcessEntry, ProcessTable } from './proc-table.ts';
 
 export interface Scanner {
-  add(claim: Claim): void;
-  remove(claim: Claim): void;
+  add(tree: OwnedTree): void;
+  remove(tree: OwnedTree): void;
   /**
-   * Resolves when a pass that began after this call has brought every claim up to date, and killed whoever belongs to
-   * one that is ending. RequestTable share a pass. False: it was not complete, because the table could not be read (file
-   * descriptors ran out), more were born meanwhile than could be looked at, or somebody could not be told yet.
+   * Resolves when a full scan that began after this call has updated every tree, and killed the members of trees that are
+   * ending. Calls share a scan. False: the scan was not complete, because the process table could not be read (no file
+   * descriptors), too many processes were born meanwhile, or the owner of one is not known yet.
    */
   scan(): Promise<boolean>;
-  /** The same at once, blocking. */
-  scanNow(): boolean;
-  /** Looks only at who was born since the last look, or since that pid, which is nearly nothing; false as above. */
-  glance(since?: number): boolean;
-  /**
-   * Looks only at who was born since as well. True: then all that is the claim's is known. False: only a pass can tell.
-   */
-  catchUp(claim: Claim): boolean;
-  /** Those of a claim that were found and still live, looked at one by one. */
-  living(claim: Claim): ProcessEntry[];
-  readonly facts: { readonly passes: number; readonly lastPassMs: number; readonly unreadable: number };
+  /** The same, blocking the event loop. */
+  scanSync(): boolean;
+  /** Reads only the processes born since the last scan, or since a pid: cheap. False as for `scan`. */
+  scanNew(since?: number): boolean;
+  /** Scans the new pids. True: all members of the tree are known. False: only a full scan can tell. */
+  catchUp(tree: OwnedTree): boolean;
+  /** The members of a tree that live now, each read again. */
+  living(tree: OwnedTree): ProcessEntry[];
+  readonly stats: { readonly fullScans: number; readonly lastFullScanMs: number; readonly unreadable: number };
 }
 
-/** The longest a pass keeps the event loop, in ms, and how many processes are read between looks at the clock. */
+/** The longest time a full scan keeps the event loop, in ms, and how many processes it reads between two looks at the clock. */
 const SLICE = 2;
-const BETWEEN = 16;
-/** The longest pause between two passes, in ms. */
-const MAX_REST = 100;
-/** The longest between two looks, in ms: in that time the pids cannot have been given out once around. */
-const MAX_AGE = 500;
+const CLOCK_INTERVAL = 16;
+/** The longest pause between two full scans, in ms. */
+const MAX_PAUSE = 100;
+/** How old the cursor may be, in ms: in that time the system cannot have given out all pids once. */
+const MAX_CURSOR_AGE = 500;
 
-/** 0, where file descriptors ran out: everybody seems to be born since, so that the first look is a pass. */
-function firstCursor(table: ProcessTable): number {
+/** 0 where no file descriptors are left: then every process counts as new, so that the first scan is a full one. */
+function firstCursor(processTable: ProcessTable): number {
   try {
-    return table.works ? table.lastPid() : 0;
+    return processTable.works ? processTable.lastPid() : 0;
   } catch {
     return 0;
   }
 }
 
-export function createScanner(table: ProcessTable, clock: Clock): Scanner {
-  const claims = createClaims(table);
-  let cursor = firstCursor(table);
-  let lookedAt = clock.now();
-  /** Those of which all is known that was born up to the cursor. */
-  const surveyed = new Set<Claim>();
-  let lastPassMs = 0;
-  let restUntil = 0;
+export function createScanner(processTable: ProcessTable, clock: Clock): Scanner {
+  const ownership = createOwnership(processTable);
+  /** The last pid that was classified. */
+  let cursor = firstCursor(processTable);
+  let scannedAt = clock.now();
+  /** The trees of which all members up to the cursor are known. */
+  const upToDate = new Set<OwnedTree>();
+  let lastFullScanMs = 0;
+  let pauseUntil = 0;
   let next: Promise<boolean> | null = null;
   let running: Promise<unknown> = Promise.resolve();
 
-  function* walk(): Generator<undefined, boolean> {
-    claims.pass += 1;
-    claims.unreadable = 0;
+  /** Yields where the event loop should have a turn. Returns whether the scan was complete. */
+  function* fullScan(): Generator<undefined, boolean> {
+    ownership.fullScans += 1;
+    ownership.unreadable = 0;
     const began = clock.now();
-    const from = table.lastPid();
-    const oldest = claims.since();
-    // Who comes meanwhile is for the next pass.
-    const asked = [...claims.all];
-    let sliced = clock.now();
+    const from = processTable.lastPid();
+    const oldestStart = ownership.oldestStart();
+    // A tree that is added meanwhile waits for the next full scan.
+    const requested = [...ownership.trees];
+    let sliceBegan = clock.now();
     let count = 0;
     const isLong = (): boolean => {
       count += 1;
-      return count % BETWEEN === 0 && clock.now() - sliced > SLICE;
+      return count % CLOCK_INTERVAL === 0 && clock.now() - sliceBegan > SLICE;
     };
-    function* rest(): Generator<undefined, void> {
+    function* pause(): Generator<undefined, void> {
       yield;
-      sliced = clock.now();
+      sliceBegan = clock.now();
     }
 
     const entries = new Map<number, ProcessEntry>();
-    const cookies = new Map<number, Claim | null | undefined>();
-    for (const pid of table.pids()) {
-      if (isLong()) yield* rest();
-      const entry = table.entry(pid);
+    const byCookie = new Map<number, OwnedTree | null | undefined>();
+    for (const pid of processTable.pids()) {
+      if (isLong()) yield* pause();
+      const entry = processTable.entry(pid);
       if (entry === null) continue;
       entries.set(pid, entry);
-      if (entry.living && !claims.isForeign(entry, oldest) && claims.known(entry) === undefined) cookies.set(pid, claims.ofCookie(entry));
+      if (entry.living && !ownership.isForeign(entry, oldestStart) && ownership.verdictOn(entry) === undefined)
+        byCookie.set(pid, ownership.ownerByCookie(entry));
     }
 
-    for (const claim of asked) {
-      const { root } = claim;
-      const holder = entries.get(root.pid);
-      if (holder === undefined) continue;
-      // Otherwise somebody else has its number now.
-      claim.held = holder.startTime === root.startTime;
-      if (claim.held) claims.find(holder, claim);
+    for (const tree of requested) {
+      const { root } = tree;
+      const entry = entries.get(root.pid);
+      if (entry === undefined) continue;
+      // Another start time means that the pid was reused.
+      tree.ownsGroup = entry.startTime === root.startTime;
+      if (tree.ownsGroup) ownership.assign(entry, tree);
     }
 
-    const inGroup = new Set<Claim>();
-    const settled = new Set<number>();
-    const settle = (entry: ProcessEntry): Claim | null => {
-      const before = claims.known(entry)?.claim;
-      if (settled.has(entry.pid) || claims.isForeign(entry, oldest)) return before ?? null;
-      settled.add(entry.pid);
-      const group = claims.ofGroup(entry);
-      if (group !== null) inGroup.add(group);
+    const withGroup = new Set<OwnedTree>();
+    const resolved = new Set<number>();
+    const resolveOwner = (entry: ProcessEntry): OwnedTree | null => {
+      const earlier = ownership.verdictOn(entry)?.owner;
+      if (resolved.has(entry.pid) || ownership.isForeign(entry, oldestStart)) return earlier ?? null;
+      resolved.add(entry.pid);
+      const byGroup = ownership.ownerByGroup(entry);
+      if (byGroup !== null) withGroup.add(byGroup);
       const parent = entries.get(entry.parent);
-      const ancestor = parent === undefined ? null : settle(parent);
-      const claim = before ?? group ?? (claims.fits(ancestor, entry) ? ancestor : null) ?? cookies.get(entry.pid);
-      if (claim !== undefined) claims.find(entry, claim);
-      else if (before === null) claims.find(entry, null);
-      else if (cookies.has(entry.pid)) claims.wait(entry);
-      return claim ?? null;
+      const byParent = parent === undefined ? null : resolveOwner(parent);
+      const owner = earlier ?? byGroup ?? (ownership.canOwn(byParent, entry) ? byParent : null) ?? byCookie.get(entry.pid);
+      if (owner !== undefined) ownership.assign(entry, owner);
+      else if (earlier === null) ownership.assign(entry, null);
+      else if (byCookie.has(entry.pid)) ownership.postpone(entry);
+      return owner ?? null;
     };
     for (const entry of entries.values()) {
-      if (isLong()) yield* rest();
-      settle(entry);
+      if (isLong()) yield* pause();
+      resolveOwner(entry);
     }
-    claims.prune();
+    ownership.prune();
 
-    for (const claim of asked) {
-      // A group that is empty gives its number back.
-      if (!inGroup.has(claim) && !entries.has(claim.root.pid)) claim.held = false;
-      if (!claim.ending) continue;
-      // Itself first: a wrapper tells of its program's death as an exit of its own.
-      const root = claim.members.get(claim.root.pid);
-      if (root !== undefined) table.signal(root, 'SIGKILL');
-      for (const member of claim.members.values()) {
-        if (isLong()) yield* rest();
-        table.signal(member, 'SIGKILL');
+    for (const tree of requested) {
+      // The system may reuse the number of a group that is empty.
+      if (!withGroup.has(tree) && !entries.has(tree.root.pid)) tree.ownsGroup = false;
+      if (!tree.ending) continue;
+      // The root first: a wrapper that sees its program killed would report that death as its own exit code.
+      const root = tree.members.get(tree.root.pid);
+      if (root !== undefined) processTable.signal(root, 'SIGKILL');
+      for (const member of tree.members.values()) {
+        if (isLong()) yield* pause();
+        processTable.signal(member, 'SIGKILL');
       }
     }
-    const { at, complete } = claims.chase(from);
-    const whole = complete && claims.undecided === 0;
-    note(at, whole);
-    lookedAt = began;
-    if (whole) for (const claim of asked) if (claims.all.has(claim)) surveyed.add(claim);
-    return whole;
+    const { lastPid, complete } = ownership.followNewPids(from);
+    const isComplete = complete && ownership.undecided === 0;
+    advanceCursor(lastPid, isComplete);
+    scannedAt = began;
+    if (isComplete) for (const tree of requested) if (ownership.trees.has(tree)) upToDate.add(tree);
+    return isComplete;
   }
-  /** Everybody up to there was looked at; or somebody was passed over. */
-  function note(at: number, complete: boolean): void {
-    cursor = at;
-    lookedAt = clock.now();
-    if (!complete) surveyed.clear();
+  /** `complete`: every process up to that pid was classified. Otherwise no tree counts as up to date any more. */
+  function advanceCursor(pid: number, complete: boolean): void {
+    cursor = pid;
+    scannedAt = clock.now();
+    if (!complete) upToDate.clear();
   }
 
-  /** One step of a pass; what cannot be read is a pass that is not complete. */
-  const advance = (steps: Generator<undefined, boolean>): IteratorResult<undefined, boolean> => {
+  /** One step of a full scan. A table that cannot be read makes the scan incomplete. */
+  const step = (steps: Generator<undefined, boolean>): IteratorResult<undefined, boolean> => {
     try {
       return steps.next();
     } catch {
@@ -150,61 +151,61 @@ export function createScanner(table: ProcessTable, clock: Clock): Scanner {
   };
 
   return {
-    add(claim) {
-      if (claims.all.size === 0 && claim.held) note(claim.root.pid, true);
-      // It was born just now, and nothing has come of it that is behind the cursor.
-      if (claim.held) surveyed.add(claim);
-      claims.add(claim);
+    add(tree) {
+      if (ownership.trees.size === 0 && tree.ownsGroup) advanceCursor(tree.root.pid, true);
+      // The program was born just now, so none of its descendants has a pid before the cursor.
+      if (tree.ownsGroup) upToDate.add(tree);
+      ownership.add(tree);
     },
-    remove(claim) {
-      surveyed.delete(claim);
-      claims.remove(claim);
+    remove(tree) {
+      upToDate.delete(tree);
+      ownership.remove(tree);
     },
-    living: claims.living,
+    living: ownership.living,
     scan() {
       if (next !== null) return next;
       const before = running;
       const mine = (async () => {
         await before;
-        // Half of the time is left to everything else.
-        const rest = restUntil - clock.now();
-        if (rest > 0) await new Promise<void>(resolve => void clock.setTimeout(resolve, rest));
-        else await table.turn();
-        // Whoever asks from here on needs a pass of their own: this one may have passed what they mean.
+        // Scans take at most half of the time; the other half is for all other work.
+        const pause = pauseUntil - clock.now();
+        if (pause > 0) await new Promise<void>(resolve => void clock.setTimeout(resolve, pause));
+        else await processTable.turn();
+        // A call from here on needs another full scan: this one may already have read the processes that it is about.
         next = null;
         const began = clock.now();
-        const steps = walk();
-        let step = advance(steps);
-        for (; !step.done; step = advance(steps)) await table.turn();
-        lastPassMs = clock.now() - began;
-        restUntil = clock.now() + Math.min(lastPassMs, MAX_REST);
-        return step.value;
+        const steps = fullScan();
+        let result = step(steps);
+        for (; !result.done; result = step(steps)) await processTable.turn();
+        lastFullScanMs = clock.now() - began;
+        pauseUntil = clock.now() + Math.min(lastFullScanMs, MAX_PAUSE);
+        return result.value;
       })();
       next = mine;
       running = mine;
       return mine;
     },
-    scanNow() {
-      const steps = walk();
-      let step = advance(steps);
-      while (!step.done) step = advance(steps);
-      return step.value;
+    scanSync() {
+      const steps = fullScan();
+      let result = step(steps);
+      while (!result.done) result = step(steps);
+      return result.value;
     },
-    glance(since) {
+    scanNew(since) {
       try {
-        const { at, complete } = claims.chase(since ?? cursor);
-        if (since === undefined) note(at, complete);
+        const { lastPid, complete } = ownership.followNewPids(since ?? cursor);
+        if (since === undefined) advanceCursor(lastPid, complete);
         return complete;
       } catch {
         return false;
       }
     },
-    catchUp(claim) {
-      if (!surveyed.has(claim) || clock.now() - lookedAt > MAX_AGE) return false;
-      return this.glance() && claims.undecided === 0;
+    catchUp(tree) {
+      if (!upToDate.has(tree) || clock.now() - scannedAt > MAX_CURSOR_AGE) return false;
+      return this.scanNew() && ownership.undecided === 0;
     },
-    get facts() {
-      return { passes: claims.pass, lastPassMs, unreadable: claims.unreadable };
+    get stats() {
+      return { fullScans: ownership.fullScans, lastFullScanMs, unreadable: ownership.unreadable };
     },
   };
 }

@@ -1,114 +1,118 @@
-// Everything that came of one program, wherever it went: seen, and ended to the last. Nothing is signalled that was not
-// found to be of the tree, and is still the process that was found.
+// A program and all its descendants: found, and ended to the last one. A process is signalled only if it was found to
+// belong to the tree, and is still the same process.
 //
-// Its limit: a descendant that clears its environment and leaves group and session and whose parent ends before
-// anybody looked is nobody's any more. Only a namespace (namespace.ts) holds such a one.
+// The limit: a descendant is lost when it clears its environment, leaves group and session, and its parent ends before a
+// scan has seen it. Only a namespace (containment/namespace.ts) holds such a process.
 import type { Clock } from '../../world/clock.ts';
-import type { Claim } from './ownership.ts';
+import type { OwnedTree } from './ownership.ts';
 import type { Identity, ProcessEntry, ProcessTable } from './proc-table.ts';
 import { createScanner, type Scanner } from './scan.ts';
 
-/** A process that could not be ended in time: stuck in the kernel, or another user's. */
+/** A process that could not be ended in time: stuck in the kernel, or of another user. */
 export interface Leftover extends Identity {
   readonly command: string;
 }
 
+/** The result of ending a tree. */
 export interface Ending {
-  /** Who lives still; [] is what there should be. */
+  /** The processes that still live; normally none. */
   readonly left: readonly Leftover[];
-  /** False: there may be more, since the table could not be read to its end. */
+  /** False: there may be more, since the process table could not be read to its end. */
   readonly complete: boolean;
 }
 
 export interface Tree {
   readonly instanceId: string;
   readonly root: Identity;
-  /** Who lives, as of the last look. */
+  /** The living processes, as of the last scan. */
   readonly members: ReadonlyMap<number, ProcessEntry>;
-  /** Those of them, and the program itself, who live still. */
+  /** The members, and the program itself, that live now. */
   living(): readonly ProcessEntry[];
-  /** The same with their commands. */
+  /** The same, with their commands. */
   leftovers(): readonly Leftover[];
-  /** Looks at the whole table. Who was seen once is known again after it has cut all ties. */
-  look(): Promise<unknown>;
-  /** Kills all of it until a look finds nothing, or for so many ms; says what is left. Needs not be awaited. */
+  /** A full scan. A process that was seen once stays tracked after it is reparented or leaves its group. */
+  scan(): Promise<unknown>;
+  /** Kills the tree until a scan finds nothing, for at most `within` ms. The kill proceeds also when nobody awaits it. */
   end(within?: number): Promise<Ending>;
-  /** The same in one go, blocking, for a host that is about to end: no more than three looks. */
-  endNow(): Ending;
-  /** Forgets it without a signal. */
-  forget(): void;
+  /** The same, blocking, with at most three full scans: for a host that is about to exit. */
+  endSync(): Ending;
+  /** Stops tracking the tree, without a signal. */
+  untrack(): void;
 }
 
 export interface Trees {
-  /** A program that was just spawned and is not reaped yet. */
-  plant(instanceId: string, pid: number): Tree;
-  /** What a host that is gone has started: by what it wrote down, in this boot (`table.bootId`). */
-  find(instanceId: string, root: Identity): Tree;
+  /** Tracks the tree of a program that was just spawned and is not reaped yet. */
+  track(instanceId: string, pid: number): Tree;
+  /** Tracks the tree of a program that a dead host has started, by what that host recorded in this boot. */
+  trackStale(instanceId: string, root: Identity): Tree;
   readonly scanner: Scanner;
 }
 
-/** What SIGKILL may take, in ms. A fork loop is outrun long before; a large program takes its time to give back memory. */
+/** How long SIGKILL may take, in ms. Fork loops end far sooner; the kernel needs time to free the memory of a large program. */
 const END_WITHIN = 2_000;
 const MAX_PAUSE = 50;
-const ROUNDS_AT_ONCE = 3;
+const SYNC_ROUNDS = 3;
 
-export function createTrees(table: ProcessTable, clock: Clock): Trees {
-  const scanner = createScanner(table, clock);
-  /** Where it cannot be told, the cookie alone counts, of whoever is younger than this host. */
+export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
+  const scanner = createScanner(processTable, clock);
+  /** Where the start time cannot be read, that of this host is the bound: the cookie decides among younger processes. */
   const startTimeOf = (pid: number): number => {
-    for (const each of [pid, table.self]) {
+    for (const each of [pid, processTable.self]) {
       try {
-        const entry = table.entry(each);
+        const entry = processTable.entry(each);
         if (entry !== null) return entry.startTime;
       } catch {
-        // File descriptors ran out.
+        // No file descriptors are left.
       }
     }
     return 0;
   };
   const pause = (ms: number): Promise<void> => new Promise(resolve => void clock.setTimeout(resolve, ms));
 
-  const open = (instanceId: string, root: Identity, held: boolean): Tree => {
-    const claim: Claim = { instanceId, root, held, members: new Map(), ending: false };
-    const { members } = claim;
-    scanner.add(claim);
+  const open = (instanceId: string, root: Identity, ownsGroup: boolean): Tree => {
+    const owned: OwnedTree = { instanceId, root, ownsGroup, members: new Map(), ending: false };
+    const { members } = owned;
+    scanner.add(owned);
     const commandOf = (pid: number): string => {
       try {
-        return table.command(pid);
+        return processTable.command(pid);
       } catch {
-        // No file descriptors: who it is must do.
+        // No file descriptors are left: the pid must do.
         return '';
       }
     };
-    const named = (each: Iterable<ProcessEntry>): Leftover[] =>
-      [...each].map(({ pid, startTime }) => ({ pid, startTime, command: commandOf(pid) }));
-    const leftovers = (): Leftover[] => named(members.values());
+    const withCommand = (entries: Iterable<ProcessEntry>): Leftover[] =>
+      [...entries].map(({ pid, startTime }) => ({ pid, startTime, command: commandOf(pid) }));
+    const leftovers = (): Leftover[] => withCommand(members.values());
     let ended: Promise<Ending> | null = null;
 
-    /** Kills those that are known, where they are all there are: most trees are one program that was just started or seen. */
+    /**
+     * Kills the known members. True: there are no others, so no full scan is needed. That is the usual case: one program
+     * that was just started or scanned.
+     */
     const endKnown = (): boolean => {
       try {
-        // In this order: whoever is gone by now has its children behind it, where they are seen.
-        const living = scanner.living(claim);
-        if (members.has(root.pid)) table.signal(root, 'SIGKILL');
-        for (const member of living) table.signal(member, 'SIGKILL');
-        return scanner.catchUp(claim);
+        // First the reading, then the kill: children of a process that is gone by now have later pids, which catchUp reads.
+        const living = scanner.living(owned);
+        if (members.has(root.pid)) processTable.signal(root, 'SIGKILL');
+        for (const member of living) processTable.signal(member, 'SIGKILL');
+        return scanner.catchUp(owned);
       } catch {
         return false;
       }
     };
     const end = async (within: number): Promise<Ending> => {
-      // Without a table there is the group, and nothing to see.
-      if (!table.works) {
-        table.signalGroup(root.pid, 'SIGKILL');
+      // Without a process table only the group is known, and its end cannot be seen.
+      if (!processTable.works) {
+        processTable.signalGroup(root.pid, 'SIGKILL');
         return { left: [], complete: false };
       }
-      claim.ending = true;
+      owned.ending = true;
       const deadline = clock.now() + within;
       for (let wait = 1; ; wait = Math.min(2 * wait, MAX_PAUSE)) {
         const complete = endKnown() || (await scanner.scan());
-        // Blind, there is the group at least.
-        if (!complete && claim.held) table.signalGroup(root.pid, 'SIGKILL');
+        // An incomplete scan may have missed members: the group reaches most of them.
+        if (!complete && owned.ownsGroup) processTable.signalGroup(root.pid, 'SIGKILL');
         if (members.size === 0 && complete) return { left: [], complete };
         if (clock.now() >= deadline) return { left: leftovers(), complete };
         await pause(wait);
@@ -119,39 +123,39 @@ export function createTrees(table: ProcessTable, clock: Clock): Trees {
       instanceId,
       root,
       members,
-      living: () => scanner.living(claim),
+      living: () => scanner.living(owned),
       leftovers() {
         try {
-          return named(scanner.living(claim));
+          return withCommand(scanner.living(owned));
         } catch {
           return leftovers();
         }
       },
-      look: () => scanner.scan(),
+      scan: () => scanner.scan(),
       end(within = END_WITHIN) {
-        ended ??= end(within).finally(() => scanner.remove(claim));
+        ended ??= end(within).finally(() => scanner.remove(owned));
         return ended;
       },
-      endNow() {
-        claim.ending = true;
+      endSync() {
+        owned.ending = true;
         let complete = false;
-        if (!table.works) table.signalGroup(root.pid, 'SIGKILL');
-        for (let round = 0; table.works && round < ROUNDS_AT_ONCE; round += 1) {
-          complete = scanner.scanNow();
+        if (!processTable.works) processTable.signalGroup(root.pid, 'SIGKILL');
+        for (let round = 0; processTable.works && round < SYNC_ROUNDS; round += 1) {
+          complete = scanner.scanSync();
           if (complete && members.size === 0) break;
         }
         const left = leftovers();
-        scanner.remove(claim);
+        scanner.remove(owned);
         return { left, complete };
       },
-      forget: () => scanner.remove(claim),
+      untrack: () => scanner.remove(owned),
     };
   };
 
   return {
     scanner,
-    // Nobody else has its number before it is reaped, so its group is its own.
-    plant: (instanceId, pid) => open(instanceId, { pid, startTime: startTimeOf(pid) }, true),
-    find: (instanceId, root) => open(instanceId, root, false),
+    // Before the program is reaped, the system cannot reuse its pid, so the group of that number is the program's own.
+    track: (instanceId, pid) => open(instanceId, { pid, startTime: startTimeOf(pid) }, true),
+    trackStale: (instanceId, root) => open(instanceId, root, false),
   };
 }

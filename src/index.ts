@@ -4,7 +4,7 @@ export type { Refusal, Refusals } from './connection/refusals.ts';
 export { type ErrorCode, type ErrorFacts, errorCodes, type OptionIssue, SpearletError } from './errors.ts';
 export type { Execution, ExecutionResult } from './execution/execution.ts';
 export type { ExecutionUpdate } from './execution/updates.ts';
-export type { ExitReport, Instance, InstanceState } from './instance/handle.ts';
+export type { ExitReport, Instance, InstanceState } from './instance/instance.ts';
 export type { ExplainedConnection, ExplainedState, ExplainedTransition, Explanation, Wait } from './observe/explanation.ts';
 export type { ConnectionStats, InstanceStats, Stats } from './observe/stats.ts';
 export type {
@@ -18,4 +18,4 @@ export type {
 } from './options.ts';
 export type { Containment } from './process/containment/containment.ts';
 export { createSpearlet, type Expected, type Spearlet } from './spearlet.ts';
-export type { SpearletEvent } from './supervisor/registry.ts';
+export type { SpearletEvent } from './supervisor/events.ts';

@@ -1,7 +1,7 @@
 // The chart of an instance in the nine states that callers see: a projection of the whole chart, so that both cannot differ.
 // Inner states are merged into the public state that they belong to. Guards stand where they decide; actions are left out,
 // and so is the end after an error inside spearlet, which can come in any state.
-import { stateOf } from '../src/instance/handle.ts';
+import { stateOf } from '../src/instance/instance.ts';
 import type { Chart, State, Transition } from './chart.ts';
 import { statesOf } from './chart.ts';
 

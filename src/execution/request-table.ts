@@ -1,6 +1,5 @@
 // The executions of one instance by their request ids, and the connection that they go out by. Requests and responses pass
 // here without touching a chart; the chart learns only that the instance has become active or idle.
-
 import type { FramedChannel } from '../connection/framed-channel.ts';
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
 import {

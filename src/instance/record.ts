@@ -8,7 +8,7 @@ import type { RequestTable } from '../execution/request-table.ts';
 import type { Logger, ParsedSpec } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
-import type { ExitReport, Instance, InstanceState } from './handle.ts';
+import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { Run } from './run.ts';
 
 export interface Deferred<T> {

@@ -5,7 +5,7 @@ import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
-import type { ExitReport } from './handle.ts';
+import type { ExitReport } from './instance.ts';
 import type { InstanceRecord } from './record.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });

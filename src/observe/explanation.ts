@@ -1,7 +1,7 @@
 // What an explanation holds, and how it reads: as data, and with String(…) as text that can stand in an issue.
 
 import { type Refusals, refusalLines } from '../connection/refusals.ts';
-import type { ExitReport, InstanceState } from '../instance/handle.ts';
+import type { ExitReport, InstanceState } from '../instance/instance.ts';
 import { endingOf, stderrLines } from '../instance/report.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';

@@ -1,7 +1,7 @@
 // What has gone through a spearlet, in numbers, read off when asked. Nothing is counted for it on the way.
 
 import type { ExecutionCounts } from '../execution/counts.ts';
-import type { InstanceState } from '../instance/handle.ts';
+import type { InstanceState } from '../instance/instance.ts';
 import type { Registry } from '../supervisor/registry.ts';
 import type { Clock } from '../world/clock.ts';
 

@@ -10,7 +10,7 @@ import type { Logger } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { SpearMessage } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
-import type { SpearletEvent } from './registry.ts';
+import type { SpearletEvent } from './events.ts';
 
 export interface ConnectionEvents {
   connectionClosed(peer: Connection, code: string, message: string): void;

@@ -4,53 +4,17 @@ import { Subject } from 'rxjs';
 import type { Connection } from '../connection/connection.ts';
 import { createRefusals } from '../connection/refusals.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { ExitReport, Instance, InstanceState } from '../instance/handle.ts';
 import type { InstanceHost } from '../instance/host.ts';
+import type { Instance } from '../instance/instance.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure } from '../instance/report.ts';
-import type { LeftoversEnded } from '../journal/stale-state.ts';
 import { bounds } from '../limits.ts';
 import type { Logger } from '../options.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import { type ActorIds, createActorIds } from './actor-ids.ts';
 import { type ConnectionEvents, createConnectionEvents } from './connection-events.ts';
-
-export type SpearletEvent =
-  | {
-      readonly type: 'instance.state';
-      readonly instanceId: string;
-      readonly artifactId: string;
-      readonly state: InstanceState;
-      readonly incarnation: number;
-    }
-  | {
-      readonly type: 'instance.spawned';
-      readonly instanceId: string;
-      readonly artifactId: string;
-      readonly pid: number;
-      readonly incarnation: number;
-    }
-  | { readonly type: 'instance.unresponsive'; readonly instanceId: string; readonly artifactId: string; readonly taskId: string }
-  | { readonly type: 'instance.exited'; readonly instanceId: string; readonly artifactId: string; readonly report: ExitReport }
-  | {
-      /** It failed more often than the restart intensity allows: nothing restarts. `report` is that of its last incarnation. */
-      readonly type: 'instance.givenUp';
-      readonly instanceId: string;
-      readonly artifactId: string;
-      readonly code: 'RESTART_LIMIT';
-      readonly message: string;
-      readonly report: ExitReport;
-    }
-  | { readonly type: 'connection.opened'; readonly instanceId: string; readonly connectionId: string; readonly peer: string }
-  | {
-      readonly type: 'connection.closed';
-      readonly instanceId: string | null;
-      readonly connectionId: string;
-      readonly code: string;
-      readonly message: string;
-    }
-  | LeftoversEnded;
+import type { SpearletEvent } from './events.ts';
 
 export interface Registry extends ConnectionEvents, InstanceHost {
   readonly events$: Subject<SpearletEvent>;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { connectionMachine, instanceMachine } from '../../machines/index.ts';
 import { createRefusals } from '../../src/connection/refusals.ts';
-import { stateOf } from '../../src/instance/handle.ts';
+import { stateOf } from '../../src/instance/instance.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';
 import { bounds } from '../../src/limits.ts';
 import { createExplain, timeouts } from '../../src/observe/explain.ts';

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { AnyStateNode } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
 import { instanceMachine } from '../../machines/index.ts';
-import { stateOf } from '../../src/instance/handle.ts';
+import { stateOf } from '../../src/instance/instance.ts';
 import { overview } from '../../visualizations/drawings.ts';
 import { readDrawing } from './svg.ts';
 

@@ -33,4 +33,12 @@ export const bounds = {
   keptStopped: 100,
   /** Unread lines of the default logger or of `spearlet run`. Lines above this are dropped and counted. */
   unreadLines: 2 ** 20,
+  /** Bytes that an agent gives to a link before the link has sent them. Further answers wait in the agent. */
+  agentUnsent: 256 * 1024,
+  /** Results that an agent sends again after a reconnect (a count). */
+  agentReplayedResults: 64,
+  /** The size of these results, in UTF-16 units. */
+  agentReplayedSize: 2 ** 20,
+  /** One Running update of an agent, in UTF-16 units. */
+  agentUpdate: 2 ** 20,
 } as const;

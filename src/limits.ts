@@ -1,8 +1,11 @@
-// The limits that no option changes. Sizes are in bytes, durations in ms, unless the comment says otherwise. It imports
+// The limits that no option changes, and the defaults that a file without zod needs. Sizes are in bytes, durations in ms, unless the comment says otherwise. It imports
 // nothing.
 
-/** `maxFrameBytes` of the host by default, and of an agent whose environment does not name it. */
+/** The option `maxFrameBytes`, and the limit of an agent whose environment does not say one. */
 export const DEFAULT_MAX_FRAME_BYTES = 32 * 2 ** 20;
+
+/** How long a program may take to end by itself when it is stopped: the option `grace`, and `--grace` of `spearlet run`. */
+export const DEFAULT_GRACE = 5_000;
 
 export const bounds = {
   /** Unauthenticated connections of one listener (a count). */

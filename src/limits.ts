@@ -1,8 +1,11 @@
-// The limits that no option changes. Sizes are in bytes, durations in ms, unless the comment says otherwise. It imports
+// The limits that no option changes, and the defaults that a file without zod needs. Sizes are in bytes, durations in ms, unless the comment says otherwise. It imports
 // nothing.
 
-/** `maxFrameBytes` of the host by default, and of an agent whose environment does not name it. */
+/** The option `maxFrameBytes`, and the limit of an agent whose environment does not say one. */
 export const DEFAULT_MAX_FRAME_BYTES = 32 * 2 ** 20;
+
+/** How long a program may take to end by itself when it is stopped: the option `grace`, and `--grace` of `spearlet run`. */
+export const DEFAULT_GRACE = 5_000;
 
 export const bounds = {
   /** Unauthenticated connections of one listener (a count). */
@@ -33,4 +36,12 @@ export const bounds = {
   keptStopped: 100,
   /** Unread lines of the default logger or of `spearlet run`. Lines above this are dropped and counted. */
   unreadLines: 2 ** 20,
+  /** Bytes that an agent gives to a link before the link has sent them. Further answers wait in the agent. */
+  agentUnsent: 256 * 1024,
+  /** Results that an agent sends again after a reconnect (a count). */
+  agentReplayedResults: 64,
+  /** The size of these results, in UTF-16 units. */
+  agentReplayedSize: 2 ** 20,
+  /** One Running update of an agent, in UTF-16 units. */
+  agentUpdate: 2 ** 20,
 } as const;

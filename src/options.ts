@@ -1,8 +1,8 @@
 // Every option with its default and its range, in one place. A caller's value is parsed once and trusted afterwards.
 import { z } from 'zod';
-import { DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
+import { DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
 
-/** The longest a timer can run: beyond it Node fires at once. */
+/** The longest duration of a timer in Node. A longer one fires at once. */
 const MAX_MS = 2 ** 31 - 1;
 const GIB = 2 ** 30;
 
@@ -14,43 +14,43 @@ const bytes = z
   .max(4 * GIB);
 const port = z.int().min(1).max(65_535);
 
-/** Loopback, by name or address: anything else would offer the listeners to strangers. */
+/** A loopback name or address: any other would let other machines connect to the listeners. */
 const loopback = z
   .string()
   .refine(host => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host), {
-    error: 'must be a loopback address: agents are programs of this machine',
+    error: 'must be a loopback address: agents run on this machine',
   })
   .transform(host => (host === 'localhost' ? '127.0.0.1' : host));
 
-/** Text that can be sent: no lone surrogates. */
+/** Text without lone surrogates, which cannot be sent as UTF-8. */
 const wellFormed = z.string().refine(value => value.isWellFormed(), { error: 'holds a lone surrogate, which is not text' });
-/** Text that a system call takes. */
-export const plain = wellFormed.refine(value => !value.includes('\0'), { error: 'holds a NUL, which no program can be given' });
+/** Text that can be an argument of a system call. */
+export const plain = wellFormed.refine(value => !value.includes('\0'), { error: 'holds a NUL, which cannot be passed to a program' });
 
-/** Names and texts as a Map: z.record loses the name `__proto__`, and an object changes the order of integer-like ones. */
+/** Parses names and texts into a Map: z.record loses the name `__proto__`, and an object reorders names that look like integers. */
 const textMap = (text: z.ZodType<string>, nameRule: RegExp, rule: string) =>
   z
     .custom<Readonly<Record<string, string>> | ReadonlyMap<string, string>>()
     .transform((value: unknown, check): ReadonlyMap<string, string> => {
       const map = new Map<string, string>();
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        check.issues.push({ code: 'custom', input: value, message: 'expected an object of texts' });
+        check.issues.push({ code: 'custom', input: value, message: 'expected an object of strings' });
         return map;
       }
       for (const [name, each] of value instanceof Map ? (value as Map<unknown, unknown>) : Object.entries(value)) {
         const parsed = text.safeParse(each);
-        const fault =
+        const problem =
           parsed.error?.issues[0]?.message ?? (typeof name === 'string' && name.isWellFormed() && nameRule.test(name) ? null : rule);
-        if (fault !== null) check.issues.push({ code: 'custom', input: each, message: fault, path: [String(name)] });
+        if (problem !== null) check.issues.push({ code: 'custom', input: each, message: problem, path: [String(name)] });
         else map.set(name as string, each as string);
       }
       return map;
     });
-export const environment = textMap(plain, /^[^=\0]+$/, "a name must not be empty nor hold '=' or NUL");
+export const environment = textMap(plain, /^[^=\0]+$/, "a name must not be empty and must not hold '=' or NUL");
 
 const UNITS: Record<string, number> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: GIB, TiB: 2 ** 40 };
 
-/** `'1GB'` is 10^9, `'1GiB'` 2^30, a number is bytes. */
+/** A number is bytes; `'1GB'` is 10^9 and `'1GiB'` is 2^30. */
 export const size = z
   .union([
     z.int().min(1),
@@ -78,7 +78,7 @@ export const spearletSchema = z.strictObject({
   connectTimeout: timeout.default(30_000),
   authTimeout: timeout.default(5_000),
   reconnectWindow: duration.default(10_000),
-  grace: duration.default(5_000),
+  grace: duration.default(DEFAULT_GRACE),
   heartbeat: z
     .strictObject({ interval: z.int().min(10).max(MAX_MS).default(10_000), misses: z.int().min(1).max(100).default(3) })
     .prefault({}),
@@ -97,7 +97,7 @@ export const spearletSchema = z.strictObject({
   maxInFlight: z.int().min(1).max(1_000_000).default(1_024),
   maxQueuedBytes: bytes.default(8 * 2 ** 20),
   maxConcurrentStarts: z.int().min(1).max(10_000).default(4),
-  /** Where a host writes down what it has started, so that the next one can end what a dead one has left. */
+  /** The folder in which a host records the programs that it has started, so that the next host can end them if this one dies. */
   stateDir: plain.min(1).optional(),
   logger: z.custom<Logger | false>(value => value === false || isLogger(value), { error: 'must be a pino logger or false' }).optional(),
   inspect: z
@@ -119,16 +119,16 @@ export const specSchema = z.strictObject({
   timeout: timeout.optional(),
   maxMemory: size.optional(),
   restart: restartPolicy.default('temporary'),
-  /** A namespace is had where it can be; `instance.containment` says what holds. */
+  /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
   containment: z.enum(['cookie', 'namespace']).default('cookie'),
-  /** What must hold, or start() rejects with CONTAINMENT_UNAVAILABLE. Whoever requires a namespace asks for one. */
+  /** If this cannot be had, start() rejects with CONTAINMENT_UNAVAILABLE. Requiring a namespace also asks for one. */
   requireContainment: z
     .union([
       z.enum(trees).transform(tree => ({ tree, diesWithHost: undefined, memory: undefined })),
       z.strictObject({ tree: z.enum(trees).optional(), diesWithHost: z.boolean().optional(), memory: z.literal('sampled').optional() }),
     ])
     .optional(),
-  /** What becomes of an agent that is told to cancel an execution and does not answer within `grace`. */
+  /** Whether an agent is restarted that does not answer a cancel within `grace`. */
   onUnresponsive: z.enum(['leave', 'restart']).default('leave'),
   transport: z.literal('tcp').default('tcp'),
 });
@@ -145,7 +145,7 @@ export const requestSchema = z.strictObject({
   taskId: wellFormed.min(1).max(1_024).optional(),
 });
 
-/** One that can be read: `instanceof` alone is content with any object of that prototype. */
+/** `instanceof` alone would accept any object with this prototype, even one whose `aborted` throws. */
 const abortSignal = z.instanceof(AbortSignal).refine(signal => typeof signal.aborted === 'boolean', { error: 'must be an AbortSignal' });
 
 export const executeOptionsSchema = z.strictObject({
@@ -155,13 +155,13 @@ export const executeOptionsSchema = z.strictObject({
   reject: z.boolean().default(true),
 });
 
-/** For the call without options, which is not worth a check. */
+/** Used for a call without options, which needs no check. */
 export const defaultExecuteOptions = executeOptionsSchema.parse({});
 
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 
-/** The part of pino that is used. */
+/** The part of a pino logger that spearlet uses. */
 export interface Logger {
   child(bindings: Record<string, unknown>): Logger;
   trace(facts: object, message: string): void;

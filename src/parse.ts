@@ -1,28 +1,29 @@
-// Checks what comes from outside against its schema, once, and names everything that is wrong with it.
+// Checks a value of a caller against its schema, once, and names all its issues.
 import type { z } from 'zod';
 import { type ErrorCode, type OptionIssue, SpearletError } from './errors.ts';
 import { printable } from './printable.ts';
 
-/** Characters of a path in a message: keys are the writer's own words. */
-const PATH = 200;
+/** Characters of a path in a message. A path holds keys of the caller, which may be long. */
+const MAX_PATH = 200;
 
-/** Checks `value` at the door. Throws SpearletError with every issue: path, value, and the nearest known key. */
-export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string, code: ErrorCode = 'INVALID_OPTIONS'): z.output<S> {
+/** Returns the parsed value. Throws SpearletError with all issues: path, value, and the nearest known key. */
+export function parse<S extends z.ZodType>(schema: S, value: unknown, name: string, code: ErrorCode = 'INVALID_OPTIONS'): z.output<S> {
   let issues: OptionIssue[];
   try {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     issues = parsed.error.issues.flatMap(issue => describe(schema, value, issue));
   } catch (cause) {
-    // A getter, a Proxy, a revoked one: the schemas throw nothing themselves.
-    throw new SpearletError(code, `invalid ${what}: it threw when it was read`, { cause, hint: 'Give plain objects and values.' });
+    // A getter or a Proxy has thrown: the schemas themselves never throw.
+    throw new SpearletError(code, `invalid ${name}: it threw when it was read`, { cause, hint: 'Pass plain objects and values.' });
   }
   const text = issues.map(
-    ({ path, message, didYouMean }) => `${printable(path, PATH) || what}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
+    ({ path, message, didYouMean }) =>
+      `${printable(path, MAX_PATH) || name}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
   );
-  throw new SpearletError(code, `invalid ${what}: ${text.join(' | ')}`, {
+  throw new SpearletError(code, `invalid ${name}: ${text.join(' | ')}`, {
     issues,
-    hint: 'Correct what `issues` names.',
+    hint: 'Correct the options that `issues` names.',
   });
 }
 
@@ -46,7 +47,7 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
   );
 }
 
-/** The keys that an object of the schema at a path may have; of all branches, where it is a union. */
+/** The keys that the schema allows at a path. For a union, the keys of all its branches. */
 function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
   const { def } = schema as never as {
     def: { innerType?: z.ZodType; options?: z.ZodType[]; shape?: Record<string, z.ZodType>; element?: z.ZodType; in?: z.ZodType };
@@ -60,16 +61,16 @@ function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
   return inner === undefined ? [] : knownKeys(inner, rest);
 }
 
-/** The known key that is nearest to what was written, if any is near: by edits, up to a third of its length, or by its beginning. */
+/** The known key that is nearest to `written`. Undefined: no key begins with it or is within a third of its length in edits. */
 function nearest(written: string, known: readonly string[]): string | undefined {
-  const plainly = (key: string): string => key.toLowerCase().replaceAll(/[_-]/g, '');
+  const normalized = (key: string): string => key.toLowerCase().replaceAll(/[_-]/g, '');
   return known
-    .map(key => ({ key, edits: distance(plainly(written), plainly(key)) }))
+    .map(key => ({ key, edits: distance(normalized(written), normalized(key)) }))
     .filter(({ key, edits }) => edits <= Math.max(1, Math.floor(key.length / 3)))
     .sort((a, b) => a.edits - b.edits)[0]?.key;
 }
 
-/** A beginning is as near as a slip of the pen. */
+/** A prefix counts as one edit. */
 const distance = (a: string, b: string): number => (a.length > 2 && b.startsWith(a) ? 1 : edits(a, b));
 
 /** Levenshtein distance. */

@@ -1,9 +1,9 @@
-// Text from elsewhere, made safe to show: nothing in it can move a cursor, begin a new line or turn the reading direction.
+// Escapes text from agents, programs and files: it cannot move a cursor, begin a new line or change the reading direction.
 
-/** C0, DEL and C1 controls, line and paragraph separators, marks of direction, the byte order mark. */
+/** C0, DEL and C1 controls, line and paragraph separators, direction marks, and the byte order mark. */
 const CONTROLS = '\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff';
 const UNSAFE = new RegExp(`[${CONTROLS}]|\\p{Surrogate}`, 'u');
-/** JSON has no other control in it than the newline that may end it. */
+/** A line of JSON holds no raw control except the newline at its end, which stays. */
 const UNSAFE_IN_JSON = new RegExp(`(?!\\n)[${CONTROLS}]`, 'g');
 
 const escaped = (character: string): string => {
@@ -12,22 +12,22 @@ const escaped = (character: string): string => {
 };
 
 /**
- * On one line, and what a terminal would act on shown as \xNN or \u{…}. A text longer than `max` characters ends with '…'
- * and has `max` in all; no character and no escape is cut in two.
+ * Returns one line of at most `max` characters, in which \xNN or \u{…} replaces each character that a terminal would act on.
+ * A longer text is cut and ends with '…'; the cut never splits a character or an escape.
  */
 export function printable(text: string, max: number): string {
   if (text.length <= max && !UNSAFE.test(text)) return text;
   let shown = '';
-  /** What stays of it if it turns out to be too long. */
-  let short = 0;
+  /** Where the text is cut if it is too long. */
+  let cutAt = 0;
   for (const character of text) {
     shown += UNSAFE.test(character) ? escaped(character) : character;
-    if (shown.length > max) return `${shown.slice(0, short)}…`;
-    if (shown.length < max) short = shown.length;
+    if (shown.length > max) return `${shown.slice(0, cutAt)}…`;
+    if (shown.length < max) cutAt = shown.length;
   }
   return shown;
 }
 
-/** JSON as JSON.stringify makes it, with the same characters as \uNNNN: it means the same, and is safe to show. */
+/** Escapes the same characters in the output of JSON.stringify as \uNNNN. The JSON keeps its meaning. */
 export const printableJson = (json: string): string =>
   json.replace(UNSAFE_IN_JSON, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);

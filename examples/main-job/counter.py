@@ -1,4 +1,4 @@
-# An agent in plain Python 3, without any SDK: sockets, json, and half a page of protocol. Counts lines and words.
+# An agent in plain Python 3 without an SDK: it speaks the protocol with socket and json. It counts lines and words.
 import json, os, pathlib, socket, struct, sys, time
 
 host, port = os.environ["SPEARLET_ADDR"].rsplit(":", 1)

@@ -1,4 +1,4 @@
-// An agent on serve(): hashes files, and says how far it is.
+// An agent on serve(): hashes files and streams its progress.
 import { createHash } from 'node:crypto';
 import { createReadStream, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ async function hashOf(path) {
 }
 
 await serve({
-  // hash FOLDER ENDING: a line for each file, then one hash over all of them.
+  // hash FOLDER ENDING: writes a line for each file and returns one hash of all.
   async hash({ args: [folder, ending] }, { write }) {
     const all = createHash('sha256');
     const files = filesIn(folder, ending);
@@ -31,7 +31,7 @@ await serve({
     return `${files.length} files, together ${all.digest('hex').slice(0, 12)}`;
   },
 
-  // watch FOLDER: goes on until it is cancelled.
+  // watch FOLDER: counts the files again and again until it is cancelled.
   async watch({ args: [folder] }, { write, signal }) {
     for (let round = 1; ; round += 1) {
       signal.throwIfAborted();

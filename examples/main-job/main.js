@@ -1,12 +1,12 @@
-// The main job: three kinds of agents at once, real work, and everything that becomes of it shown as it happens.
+// The main job: starts three kinds of agents, gives them real work, and prints each event and each result.
 import { fileURLToPath } from 'node:url';
 import { createSpearlet } from 'spearlet';
 
 const here = name => fileURLToPath(new URL(name, import.meta.url));
 const project = here('../..');
 const cli = fileURLToPath(new URL('cli/main.js', import.meta.resolve('spearlet')));
-const began = performance.now();
-const say = text => console.log(`${((performance.now() - began) / 1000).toFixed(3).padStart(7)} s  ${text}`);
+const startedAt = performance.now();
+const say = text => console.log(`${((performance.now() - startedAt) / 1000).toFixed(3).padStart(7)} s  ${text}`);
 
 const spearlet = createSpearlet({ logger: false, restart: { backoff: { min: 50, max: 200 } } });
 spearlet.events$.subscribe(event => {
@@ -18,7 +18,7 @@ spearlet.events$.subscribe(event => {
 
 const rows = [];
 
-/** One execution, read to its end; what came of it goes into the table. */
+/** Runs one execution, reads all its updates, and adds its result to the table. */
 async function run(instance, command, args, { cancelAfter = Infinity, timeout, atFirstUpdate = () => {} } = {}) {
   const execution = instance.execute({ command, args }, { reject: false, ...(timeout === undefined ? {} : { timeout }) });
   let updates = 0;
@@ -29,10 +29,10 @@ async function run(instance, command, args, { cancelAfter = Infinity, timeout, a
       updates += 1;
       bytes += Buffer.byteLength(output);
       if (updates === 1) atFirstUpdate();
-      if (updates === cancelAfter) execution.cancel('the main job has seen enough');
+      if (updates === cancelAfter) execution.cancel('the main job needs no more updates');
     }
   } catch {
-    // The result tells it, below.
+    // `result` below rejects with the same error.
   }
   const result = await execution.result.catch(error => ({ status: error.code, error: error.message, exitCode: null }));
   rows.push({
@@ -47,7 +47,7 @@ async function run(instance, command, args, { cancelAfter = Infinity, timeout, a
 }
 
 try {
-  // On serve(), as the command agent, and in plain Python.
+  // One agent uses serve(), one is the built-in command agent, one is plain Python without an SDK.
   const hasher = await spearlet.start({ artifactId: 'hasher', command: process.execPath, args: [here('hasher.js')], timeout: 30_000 });
   const runner = await spearlet.start({
     artifactId: 'runner',
@@ -60,7 +60,7 @@ try {
     .start({ artifactId: 'counter', command: 'python3', args: [here('counter.py')], timeout: 30_000 })
     .catch(error => {
       if (error.code !== 'SPAWN_FAILED') throw error;
-      say(`counter is left out: ${error.message}`);
+      say(`the job runs without counter: ${error.message}`);
       return null;
     });
 
@@ -86,20 +86,20 @@ try {
     run(hasher, 'watch', [`${project}src`], { cancelAfter: 3 }),
     run(runner, 'sleep', ['60'], { timeout: 300 }),
   ]);
-  // Killed in the middle of its work: its caller is told the truth, and it is started anew.
-  await run(runner, 'sh', ['-c', 'echo begun; sleep 60'], { atFirstUpdate: () => process.kill(runner.pid, 'SIGKILL') });
-  await run(runner, 'echo', ['at work again, as program', '2']);
+  // The agent is killed during an execution: the caller gets OUTCOME_UNKNOWN, and the agent is restarted.
+  await run(runner, 'sh', ['-c', 'echo started; sleep 60'], { atFirstUpdate: () => process.kill(runner.pid, 'SIGKILL') });
+  await run(runner, 'echo', ['restarted, as program', '2']);
 } finally {
   await spearlet.stop();
 }
 
 console.table(rows);
 const count = status => rows.filter(row => row.status === status).length;
-const [completed, failed, cancelled, late, unknown] = ['completed', 'failed', 'CANCELLED', 'EXECUTION_TIMEOUT', 'OUTCOME_UNKNOWN'].map(
+const [completed, failed, cancelled, timedOut, unknown] = ['completed', 'failed', 'CANCELLED', 'EXECUTION_TIMEOUT', 'OUTCOME_UNKNOWN'].map(
   count,
 );
 say(
-  `${rows.length} executions: ${completed} completed, ${failed} failed as it should, ${cancelled} cancelled, ${late} timed out, ${unknown} lost with its process`,
+  `${rows.length} executions: ${completed} completed, ${failed} failed as expected, ${cancelled} cancelled, ${timedOut} timed out, ${unknown} with unknown outcome`,
 );
-if (rows.length < 20 || completed !== rows.length - 4 || failed !== 1 || cancelled !== 1 || late !== 1 || unknown !== 1)
+if (rows.length < 20 || completed !== rows.length - 4 || failed !== 1 || cancelled !== 1 || timedOut !== 1 || unknown !== 1)
   process.exitCode = 1;

@@ -3,5 +3,5 @@ import { serve } from 'spearlet/agent';
 
 await serve({
   work: () => sleep(500),
-  fall: () => process.exit(1),
+  crash: () => process.exit(1),
 });

@@ -1,8 +1,8 @@
-// What @statelyai/inspect gets to see of a spearlet, and what it does not.
+// Decides what @statelyai/inspect may see of a spearlet.
 import { createWebSocketInspector } from '@statelyai/inspect';
 
 const isHarmless = value => value === null || typeof value === 'number' || typeof value === 'boolean';
-/** Numbers, flags and nulls: no text leaves, so neither does a path, an address or a message. */
+/** Keeps numbers, booleans and nulls. Text never leaves, because it may be a path, an address or a message. */
 const harmlessOf = given => Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => isHarmless(value)));
 
 /** An inspector for `createSpearlet({ inspect: inspector.inspect })` that sends to the relay at `url`. */
@@ -11,7 +11,7 @@ export const createInspector = url =>
     url,
     sanitizeContext: harmlessOf,
     sanitizeEvent: event => ({ ...harmlessOf(event), type: event.type }),
-    // Snapshots of what is not a chart also hold its input, output and error, which neither of the two above sees.
+    // Snapshots of actors that are not charts also hold input, output and error, which the two functions above do not see.
     serialize({ snapshot, ...event }) {
       if (snapshot === undefined) return event;
       const { status, value, context, tags = [], children = {} } = snapshot;

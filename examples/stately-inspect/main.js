@@ -1,4 +1,4 @@
-// A spearlet whose charts can be watched in the Stately Inspector: an agent works, falls and is started again, until Ctrl-C.
+// Shows the charts of a spearlet in the Stately Inspector: an agent works, crashes and is restarted, until Ctrl-C.
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ const spearlet = createSpearlet({
 });
 
 console.log(`open ${relay.page}`);
-console.log('The page shows https://stately.ai/inspect in a frame, and hands it what it receives: see README.md.');
+console.log('The page shows https://stately.ai/inspect in a frame and passes all messages to it: see README.md.');
 
 const agent = await spearlet.start({
   artifactId: 'watched',
@@ -27,8 +27,8 @@ console.log(`${agent.id} is ready; Ctrl-C ends`);
 
 const interrupted = once(process, 'SIGINT').then(() => 'interrupted');
 for (let round = 1; ; round += 1) {
-  // The third piece of work is too much for it. What it was doing is then told to be of unknown outcome.
-  const working = agent.execute({ command: round % 3 === 0 ? 'fall' : 'work' }).result.catch(() => {});
+  // Every third execution crashes the agent and rejects with OUTCOME_UNKNOWN.
+  const working = agent.execute({ command: round % 3 === 0 ? 'crash' : 'work' }).result.catch(() => {});
   const pause = new AbortController();
   const waited = working.then(() => sleep(1_000, 'on', { signal: pause.signal })).catch(() => {});
   if ((await Promise.race([interrupted, waited])) !== 'interrupted') continue;
@@ -36,7 +36,7 @@ for (let round = 1; ; round += 1) {
   break;
 }
 await spearlet.stop();
-// The inspector sends in a later turn.
+// The inspector sends its last messages in a later turn.
 await sleep(50);
 inspector.stop();
 relay.close();

@@ -1,13 +1,16 @@
-// Between the inspector of a program and the page in a browser: what createInspectorServer() of @statelyai/inspect does,
-// for this machine only, and only for who knows the path.
+// Relays messages between an inspector and a page in a browser, as createInspectorServer() of @statelyai/inspect does, but only
+// on this machine and only to clients that know the secret path.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 
 const INSPECTOR = 'https://stately.ai';
-/** Messages kept for a page that is opened later; those that introduce actors are kept apart, for there is no picture without. */
-const KEPT = 200;
+/**
+ * Messages that are kept for a page that is opened later. Messages that introduce actors are kept separately, because the page
+ * shows nothing without them.
+ */
+const MAX_KEPT = 200;
 
 const page = `<!doctype html>
 <title>spearlet in the Stately Inspector</title>
@@ -23,7 +26,7 @@ const page = `<!doctype html>
 </script>
 `;
 
-/** Opens a relay on 127.0.0.1. `page` is for a browser, `url` for an inspector or for whoever wants to read along. */
+/** Opens a relay on 127.0.0.1. `page` is the address for a browser, `url` the one for inspectors and other clients. */
 export async function openRelay(port = 0) {
   const path = `/${randomBytes(16).toString('hex')}`;
   const server = createServer((request, response) => {
@@ -34,7 +37,7 @@ export async function openRelay(port = 0) {
   const actors = [];
   const recent = [];
   const keep = (kept, text) => {
-    if (kept.push(text) > KEPT) kept.shift();
+    if (kept.push(text) > MAX_KEPT) kept.shift();
   };
   sockets.on('connection', socket => {
     for (const text of [...actors, ...recent]) socket.send(text);

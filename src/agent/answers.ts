@@ -1,115 +1,120 @@
-// The answers of an agent on their way to its host, over links that come and go: in order, and held back while the link
-// is full or there is none. It knows nothing of handlers.
+// Sends the answers of an agent to its host, in order, over one link after another. Answers wait here while there is no link
+// or while the link has too many unsent bytes. This file does not know handlers.
 
 import type { FramedChannel } from '../connection/framed-channel.ts';
 import { reasonOf } from '../errors.ts';
+import { bounds } from '../limits.ts';
 import type { U64 } from '../protocol/message.ts';
 import { encodeExecuteResponse } from '../protocol/v1/codec.ts';
 import { type Answer, failed } from './result.ts';
-import { needsMoreThan } from './text.ts';
+import { mayExceedFrame } from './text.ts';
 
-/** Above so many unsent bytes on the link, outputs and results wait here. */
-const HIGH_WATER = 256 * 1024;
-/** Results kept for a host that may have missed them: it drops what it has already. A count and UTF-16 units. */
-const KEPT_RESULTS = 64;
-const KEPT_SIZE = 2 ** 20;
-
-/** How far the answers of one execution have come. */
+/** Which answers of one execution were sent. */
 export interface Delivery {
   readonly requestId: U64;
   readonly taskId: string;
-  /** The session that brought the request, by number. */
+  /** The number of the session that brought the request. */
   readonly session: number;
-  announced: boolean;
-  /** The bytes of Running output that were handed to a link, as UTF-8. */
+  startedSent: boolean;
+  /** Bytes of Running output that were given to a link, as UTF-8. */
   sentBytes: number;
 }
 
-/** An output or a result that no link has been given yet. */
-interface Waiting {
+/** An output or a result that was not given to a link yet. */
+interface QueuedAnswer {
   readonly delivery: Delivery;
   readonly answer: Answer;
   readonly outputBytes: number;
-  /** Its encoding in the session of its request, where that was needed already. */
+  /** The answer as it is encoded in the session of its request. Null: not encoded yet. */
   readonly payload: string | null;
   readonly sent: () => void;
 }
 
+interface SentResult {
+  readonly delivery: Delivery;
+  readonly answer: Answer;
+  /** In UTF-16 units. */
+  readonly size: number;
+}
+
 export interface Answers {
-  /** Outputs and results that no link has been given yet. */
-  readonly waiting: number;
+  /** The number of outputs and results that were not given to a link yet. */
+  readonly queued: number;
   delivery(requestId: U64, taskId: string): Delivery;
+  /** Sends Started once. Without a link it does nothing: `attach` sends Started. */
   started(delivery: Delivery): void;
-  /** Resolves once a link was given it: then there is room for more. */
+  /** Resolves when the output was given to a link: then the caller may write more. */
   output(delivery: Delivery, text: string): Promise<void>;
-  /** The last answer of an execution. One that cannot be sent becomes a Failed that says why. */
+  /** The terminal answer of an execution. If it cannot be sent, a Failed with the reason is sent instead. */
   result(delivery: Delivery, answer: Answer): void;
-  /** A session is open: the host learns what still runs, then what it may have missed, then what waits. */
+  /** A session is open. Sends Started for each running execution, then the latest results again, then the queue. */
   attach(link: FramedChannel, running: Iterable<Delivery>): void;
   detach(): void;
-  /** Hands out what waits, as far as there is room. */
-  relieve(): void;
-  /** Nothing will be sent any more: nobody waits for it. */
+  /** Sends queued answers until the link has too many unsent bytes, and resolves the writes that wait for them. */
+  resumeWriters(): void;
+  /** Drops the queue and resolves all waiting writes. Nothing is sent after this. */
   close(): void;
 }
 
-/** `idle` is called when the last answer that waited was handed out. */
+/** `idle` is called when the queue has become empty. */
 export function createAnswers(maxFrameBytes: number, idle: () => void): Answers {
   let link: FramedChannel | null = null;
   let session = 0;
-  let queue: Waiting[] = [];
-  const kept: { readonly delivery: Delivery; readonly answer: Answer; readonly size: number }[] = [];
-  let keptSize = 0;
+  let queue: QueuedAnswer[] = [];
+  /** The host may have missed these results. It ignores those that it has. */
+  const sentResults: SentResult[] = [];
+  let sentResultsSize = 0;
 
   /**
-   * What went into a link that was lost may never have arrived, and the host cannot count what it has not received. So from
-   * the next session on each answer says how many bytes of output came before it.
+   * Bytes that were given to a lost link may not have arrived, and the host cannot count what it did not receive. So each
+   * answer in a later session than its request says how many bytes of output came before it.
    */
-  const encode = ({ taskId, session: asked, sentBytes }: Delivery, answer: Answer): string =>
-    encodeExecuteResponse(asked === session ? { taskId, ...answer } : { taskId, ...answer, outputOffset: sentBytes });
+  const encode = ({ taskId, session: requestSession, sentBytes }: Delivery, answer: Answer): string =>
+    encodeExecuteResponse(requestSession === session ? { taskId, ...answer } : { taskId, ...answer, outputOffset: sentBytes });
 
   const send = (delivery: Delivery, answer: Answer, encoded: string | null = null): number => {
     const payload = delivery.session === session && encoded !== null ? encoded : encode(delivery, answer);
-    link?.send('ExecuteResponse', delivery.requestId, payload, room);
+    link?.send('ExecuteResponse', delivery.requestId, payload, sender);
     return payload.length;
   };
 
-  const announce = (delivery: Delivery): void => {
-    delivery.announced = true;
+  const sendStarted = (delivery: Delivery): void => {
+    delivery.startedSent = true;
     send(delivery, { status: 'Started', output: null, error: null, exitCode: null });
   };
   const started = (delivery: Delivery): void => {
-    // Without a link the next session begins with it.
-    if (!delivery.announced && link !== null) announce(delivery);
+    if (!delivery.startedSent && link !== null) sendStarted(delivery);
   };
 
-  const keep = (delivery: Delivery, answer: Answer, size: number): void => {
-    kept.push({ delivery, answer, size });
-    keptSize += size;
-    while (kept.length > KEPT_RESULTS || (keptSize > KEPT_SIZE && kept.length > 1)) keptSize -= kept.shift()!.size;
+  const keepSentResult = (result: SentResult): void => {
+    sentResults.push(result);
+    sentResultsSize += result.size;
+    const tooMany = (): boolean =>
+      sentResults.length > bounds.agentReplayedResults || (sentResultsSize > bounds.agentReplayedSize && sentResults.length > 1);
+    while (tooMany()) sentResultsSize -= sentResults.shift()!.size;
   };
 
-  const relieve = (): void => {
-    let handed = 0;
-    while (link !== null && handed < queue.length && link.pending <= HIGH_WATER) {
-      const { delivery, answer, outputBytes, payload, sent } = queue[handed]!;
-      handed += 1;
+  const resumeWriters = (): void => {
+    let count = 0;
+    while (link !== null && count < queue.length && link.pending <= bounds.agentUnsent) {
+      const { delivery, answer, outputBytes, payload, sent } = queue[count]!;
+      count += 1;
       const size = send(delivery, answer, payload);
       delivery.sentBytes += outputBytes;
-      if (answer.status !== 'Running') keep(delivery, answer, size);
+      if (answer.status !== 'Running') keepSentResult({ delivery, answer, size });
       sent();
     }
-    if (handed === 0) return;
-    queue.splice(0, handed);
+    if (count === 0) return;
+    queue.splice(0, count);
     if (queue.length === 0) idle();
   };
-  const room = { written: relieve };
+  const sender = { written: resumeWriters };
 
-  /** An answer that the host could not read would cost the connection, again and again: a Failed takes its place. */
+  /** The host ends the connection if it cannot read an answer, and again after each reconnect. So Failed replaces it. */
   const sendable = (delivery: Delivery, answer: Answer): { answer: Answer; payload: string | null } => {
     try {
       const payload = encode(delivery, answer);
-      if (!needsMoreThan(payload, maxFrameBytes)) return { answer, payload };
+      if (!mayExceedFrame(payload, maxFrameBytes)) return { answer, payload };
       return { answer: failed('the answer is too large for one message: send it in pieces, with write()'), payload: null };
     } catch (thrown) {
       return { answer: failed(reasonOf(thrown)), payload: null };
@@ -117,39 +122,39 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   };
 
   return {
-    get waiting() {
+    get queued() {
       return queue.length;
     },
-    delivery: (requestId, taskId) => ({ requestId, taskId, session, announced: false, sentBytes: 0 }),
+    delivery: (requestId, taskId) => ({ requestId, taskId, session, startedSent: false, sentBytes: 0 }),
     started,
     output(delivery, text) {
       started(delivery);
       const answer: Answer = { status: 'Running', output: text, error: null, exitCode: null };
       return new Promise(sent => {
         queue.push({ delivery, answer, outputBytes: Buffer.byteLength(text), payload: null, sent });
-        relieve();
+        resumeWriters();
       });
     },
     result(delivery, answer) {
       queue.push({ delivery, ...sendable(delivery, answer), outputBytes: 0, sent() {} });
-      relieve();
+      resumeWriters();
     },
     attach(opened, running) {
       link = opened;
       session += 1;
-      for (const delivery of running) announce(delivery);
-      for (const { delivery, answer } of kept) send(delivery, answer);
-      relieve();
+      for (const delivery of running) sendStarted(delivery);
+      for (const { delivery, answer } of sentResults) send(delivery, answer);
+      resumeWriters();
     },
     detach() {
       link = null;
     },
-    relieve,
+    resumeWriters,
     close() {
       link = null;
-      const left = queue;
+      const unsent = queue;
       queue = [];
-      for (const { sent } of left) sent();
+      for (const { sent } of unsent) sent();
     },
   };
 }

@@ -1,11 +1,11 @@
-// The agent's time and randomness: the only file of src/agent that sets a timer.
+// Time and randomness of an agent. No other file of src/agent sets a timer.
 import { realClock, type Timer } from '../world/clock.ts';
 import { realRandom } from '../world/random.ts';
 
 export const clock = realClock;
 export const { fraction, id } = realRandom;
 
-/** One timer that is set anew each time. */
+/** One timer. Setting it again replaces the earlier time. */
 export function alarm(): { set(ms: number, run: () => void): void; clear(): void } {
   let timer: Timer | null = null;
   const clear = (): void => {
@@ -24,10 +24,10 @@ export function alarm(): { set(ms: number, run: () => void): void; clear(): void
   };
 }
 
-/** Runs once everything that has arrived in this turn was handled. */
-export const soon = (run: () => void): void => void setImmediate(run);
+/** Runs after everything that has arrived in this turn of the event loop. */
+export const defer = (run: () => void): void => void setImmediate(run);
 
-/** Ends the process after so many ms, if anything still holds it by then. */
-export function endProcessAfter(ms: number, exitCode: number): void {
+/** Exits after `ms`, if the process has not ended by itself before. */
+export function exitProcessAfter(ms: number, exitCode: number): void {
   setTimeout(() => process.exit(exitCode), ms).unref();
 }

@@ -1,5 +1,5 @@
-// The agent that runs programs: command, args and env of a request as a child process. So any program can be used
-// without an SDK. Each has a process group of its own, and ends with its execution, with all that came of it.
+// The handler that runs the command of a request as a child process, so that any program can be used without an SDK. Each
+// program has its own process group. If its execution has to end, the program and all its descendants end first.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
@@ -7,24 +7,24 @@ import { reasonOf, SpearletError } from '../errors.ts';
 import { type Death, watchDeath } from '../world/exit.ts';
 import { alarm, id } from './clock.ts';
 import { environmentOfChild } from './environment.ts';
-import { type ExecutionTree, plantTree } from './execution-tree.ts';
+import { type ExecutionTree, trackTree } from './execution-tree.ts';
+import type { Handler, HandlerContext } from './handler.ts';
 import type { HandlerResult } from './result.ts';
-import type { Handler, HandlerContext } from './serve.ts';
 import { createLossyDecoder, type LossyDecoder } from './text.ts';
 
-/** How long a cancelled program has between SIGTERM and SIGKILL, in ms. */
+/** The time between SIGTERM and SIGKILL for a cancelled program, in ms. */
 const CANCEL_GRACE = 1_000;
-/** How long what a program wrote before its end is still read where others hold its pipes open, in ms. */
-const DRAIN = 250;
+/** After the program's end its pipes are read until nothing has come for this time: its descendants may hold them open. In ms. */
+const DRAIN_IDLE = 250;
 
 const running = new Set<ExecutionTree>();
 process.on('exit', () => {
-  for (const tree of running) tree.endNow();
+  for (const tree of running) tree.killNow();
 });
 
 /**
- * From a terminal. The programs are not in its foreground group, so the agent has to pass it on: as SIGTERM, at which it
- * ends them with the grace they have. The second one ends all at once.
+ * A terminal sends these to its foreground group, in which the programs are not. So the agent turns the first one into its own
+ * SIGTERM, which ends the programs with their grace. The second one ends all at once.
  */
 const INTERRUPTS = ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
 let interrupted = false;
@@ -33,7 +33,7 @@ const interrupt = (name: NodeJS.Signals): void => {
   interrupted = true;
   process.kill(process.pid, 'SIGTERM');
 };
-/** Without a program in hand there is nothing to pass on: then such a signal ends this process as any other. */
+/** Without a running program the agent does not handle these signals: they then end it, as Node does by default. */
 function register(tree: ExecutionTree): void {
   if (running.size === 0) for (const name of INTERRUPTS) process.on(name, interrupt);
   running.add(tree);
@@ -43,23 +43,28 @@ function unregister(tree: ExecutionTree): void {
   if (running.size === 0) for (const name of INTERRUPTS) process.off(name, interrupt);
 }
 
-/** Sends what a stream says as Running updates, as fast as they are welcome. */
-async function forward(stream: Readable, text: LossyDecoder, write: HandlerContext['write'], busy: (by: 1 | -1) => void): Promise<void> {
-  const pass = async (piece: string): Promise<void> => {
-    busy(1);
+/** Sends the text of a stream as Running updates, one after another. `writing` is told before and after each write. */
+async function forward(
+  stream: Readable,
+  decoder: LossyDecoder,
+  write: HandlerContext['write'],
+  writing: (change: 1 | -1) => void,
+): Promise<void> {
+  const send = async (piece: string): Promise<void> => {
+    writing(1);
     try {
       if (piece !== '') await write(piece);
     } finally {
-      busy(-1);
+      writing(-1);
     }
   };
   try {
-    for await (const chunk of stream) await pass(text.add(chunk as Buffer));
+    for await (const chunk of stream) await send(decoder.add(chunk as Buffer));
   } catch (error) {
-    // It was let go of: what it said until then counts.
+    // The stream was destroyed because it was idle. The text before that counts.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
-  await pass(text.end());
+  await send(decoder.end());
 }
 
 const statusOf = (code: number | null, signal: NodeJS.Signals | null, death: Death | null): HandlerResult => {
@@ -68,8 +73,8 @@ const statusOf = (code: number | null, signal: NodeJS.Signals | null, death: Dea
   return code === 0 ? { exitCode: 0 } : { exitCode: code ?? 1, error: `exit code ${code}` };
 };
 
-/** In words; empty where all was text. */
-function replacedIn(decoders: readonly LossyDecoder[]): string {
+/** A sentence about bytes that were not UTF-8. Empty: there were none. */
+function describeReplaced(decoders: readonly LossyDecoder[]): string {
   const count = decoders.reduce((sum, { replaced }) => sum + replaced, 0);
   if (count === 0) return '';
   const [sequences, were, are] = count === 1 ? ['sequence', 'was', 'is'] : ['sequences', 'were', 'are'];
@@ -82,65 +87,67 @@ export const runCommand: Handler = ({ taskId, command, args, env }, { signal, wr
     const environment = environmentOfChild(process.env, env, executionId);
     const child = spawn(command, [...args], { env: environment, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const { pid } = child;
-    const tree = pid === undefined ? null : plantTree(pid, executionId);
-    // Without file descriptors left there are no streams, whatever the types say.
+    const tree = pid === undefined ? null : trackTree(pid, executionId);
+    // If the process has no free file descriptors, there are no streams, although the types say so.
     const streams = [child.stdout, child.stderr].filter(stream => stream !== undefined);
     const decoders = streams.map(createLossyDecoder);
     const death = watchDeath(pid, streams, 'readable');
     const drainAlarm = alarm();
     let ending: Promise<number> | null = null;
-    let trouble: unknown = null;
-    let writing = 0;
-    let chunks = 0;
+    let failure: unknown = null;
+    /** Writes that the host has not taken yet. */
+    let pendingWrites = 0;
+    /** Changes whenever output has come or was sent. */
+    let progress = 0;
 
     const end = (): void => {
       ending ??= tree?.end(CANCEL_GRACE) ?? null;
     };
     const finish = async (result: () => HandlerResult): Promise<void> => {
       drainAlarm.clear();
-      // What came of it ends before the execution does.
-      const left = (await ending) ?? 0;
+      const survivors = (await ending) ?? 0;
       if (tree !== null) unregister(tree);
       signal.removeEventListener('abort', end);
-      const why = signal.aborted ? signal.reason : trouble;
-      if (left === 0) return why === null ? resolve(result()) : reject(why);
-      reject(new SpearletError('CANCELLED', `${reasonOf(why)}; processes of it that could not be ended: ${left}`, { cause: why }));
+      const reason = signal.aborted ? signal.reason : failure;
+      if (survivors === 0) return reason === null ? resolve(result()) : reject(reason);
+      const message = `${reasonOf(reason)}; processes that could not be ended: ${survivors}`;
+      reject(new SpearletError('CANCELLED', message, { cause: reason }));
     };
 
     if (tree !== null) register(tree);
     signal.addEventListener('abort', end, { once: true });
     child.once('error', error => {
       const { code } = error as NodeJS.ErrnoException;
-      const known = { ENOENT: 127, EACCES: 126 }[code ?? ''];
-      void finish(() => ({ exitCode: known ?? 125, error: `'${command}' could not be started: ${reasonOf(error)}` }));
+      const shellCode = { ENOENT: 127, EACCES: 126 }[code ?? ''];
+      void finish(() => ({ exitCode: shellCode ?? 125, error: `'${command}' could not be started: ${reasonOf(error)}` }));
     });
     const forwarded = streams.map((stream, i) =>
-      forward(stream, decoders[i]!, write, by => {
-        writing += by;
-        chunks += 1;
+      forward(stream, decoders[i]!, write, change => {
+        pendingWrites += change;
+        progress += 1;
       }).catch(error => {
-        // The host is gone: the program has nobody to talk to.
-        trouble ??= error;
+        // Nobody can receive the output any more.
+        failure ??= error;
         stream.destroy();
         end();
       }),
     );
     child.once('exit', (code, name) => {
-      // Others may hold its pipes open for ever: they are let go of once nothing comes any more and all is passed on.
-      const letGo = (): void => {
-        const before = chunks;
-        drainAlarm.set(DRAIN, () => {
-          if (writing > 0 || chunks !== before) return letGo();
+      // Descendants may hold the pipes open for ever. So the pipes are closed when all is sent and nothing more comes.
+      const closeWhenIdle = (): void => {
+        const before = progress;
+        drainAlarm.set(DRAIN_IDLE, () => {
+          if (pendingWrites > 0 || progress !== before) return closeWhenIdle();
           for (const stream of streams) stream.destroy();
         });
       };
-      letGo();
+      closeWhenIdle();
       void Promise.all(forwarded).then(() =>
         finish(() => {
           const status = statusOf(code, name, code === 0 ? death() : null) as { exitCode: number; error?: string };
-          const replaced = replacedIn(decoders);
+          const replaced = describeReplaced(decoders);
           if (replaced === '') return status;
-          // Completed has no error text: whoever reads the agent's stderr sees it at least.
+          // A Completed answer has no error text, so it is said on stderr of the agent.
           process.stderr.write(`spearlet agent: task ${JSON.stringify(taskId)}: ${replaced}\n`);
           return status.error === undefined ? status : { ...status, error: `${status.error}; ${replaced}` };
         }),

@@ -1,35 +1,36 @@
-// The processes of this system as /proc shows them: whose child each is, and what its environment says it came of. Where
-// there is no /proc, or it is that of another pid namespace, nobody is found.
+// Reads the processes of this system from /proc: parents, groups, and the execution ids in their environments. Finds no
+// process if there is no /proc, or if /proc shows another pid namespace.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** How often one looks for who was born meanwhile; each look takes about 40 µs a process. */
-const LOOKS = 20;
+/** Processes may be started during a scan, so it is repeated. A scan takes about 40 µs for each process. */
+const MAX_SCANS = 20;
 
-/** A pid alone may mean somebody else by now; with the start time it means one process for ever. */
-export interface Identity {
+/** A pid alone may belong to another process later. With the start time it means one process for ever. */
+export interface ProcessId {
   readonly pid: number;
   readonly startTime: number;
 }
 
-export interface Entry extends Identity {
+export interface ProcessEntry extends ProcessId {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
 }
 
-/** Everybody who lives, as of one moment. */
-export interface Look {
-  readonly entries: ReadonlyMap<number, Entry>;
+/** All living processes at one moment. */
+export interface ProcessScan {
+  /** By pid. */
+  readonly entries: ReadonlyMap<number, ProcessEntry>;
   /** By the parent's pid. */
-  readonly children: ReadonlyMap<number, readonly Entry[]>;
-  /** Those in a group or session of that number. */
-  readonly inGroup: ReadonlyMap<number, readonly Entry[]>;
-  /** Those who carry that execution id, read when first asked for. */
-  ofExecution(executionId: string): readonly Entry[];
+  readonly children: ReadonlyMap<number, readonly ProcessEntry[]>;
+  /** By the number of the group, and of the session. */
+  readonly inGroup: ReadonlyMap<number, readonly ProcessEntry[]>;
+  /** Processes with this execution id in their environment. The environments are read at the first call. */
+  ofExecution(executionId: string): readonly ProcessEntry[];
 }
 
-/** Null: there is no /proc; or it is that of another pid namespace, and the numbers there are not ours. */
-function everybody(): number[] | null {
+/** Null: there is no /proc, or it shows another pid namespace, whose numbers mean other processes. */
+function allPids(): number[] | null {
   try {
     if (readlinkSync('/proc/self') !== String(process.pid)) return null;
     return readdirSync('/proc').flatMap(name => (/^\d+$/.test(name) ? [Number(name)] : []));
@@ -38,8 +39,8 @@ function everybody(): number[] | null {
   }
 }
 
-/** Null: it is gone, or has ended and waits for its parent to notice. */
-export function entryOf(pid: number): Entry | null {
+/** Null: the process is gone, or it is a zombie. */
+export function entryOf(pid: number): ProcessEntry | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // pid (name, which may hold anything) state parent group session …; the 22nd is the start time.
@@ -57,7 +58,7 @@ export function entryOf(pid: number): Entry | null {
   }
 }
 
-/** The words of a variable in a process's environment. */
+/** The words of one variable. */
 function wordsIn(environment: string, name: string): string[] {
   const at = environment.indexOf(`\0${name}=`);
   if (at < 0) return [];
@@ -65,29 +66,29 @@ function wordsIn(environment: string, name: string): string[] {
   return environment.slice(from, environment.indexOf('\0', from)).split(' ');
 }
 
-/** As the process began. With a NUL at both ends. */
+/** The environment with which the process was started, with a NUL at both ends. */
 function environmentOf(pid: number): string {
   try {
     return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}\0`;
   } catch {
-    // Gone, or not for us to read.
+    // The process is gone, or this user may not read it.
     return '';
   }
 }
 
-const push = <Key>(map: Map<Key, Entry[]>, key: Key, entry: Entry): void => {
+const push = <Key>(map: Map<Key, ProcessEntry[]>, key: Key, entry: ProcessEntry): void => {
   const list = map.get(key);
   if (list === undefined) map.set(key, [entry]);
   else list.push(entry);
 };
 
-/** Null where nobody can be seen. */
-export function look(): Look | null {
-  const pids = everybody();
+/** Null: processes cannot be read here. */
+export function scanProcesses(): ProcessScan | null {
+  const pids = allPids();
   if (pids === null) return null;
-  const entries = new Map<number, Entry>();
-  const children = new Map<number, Entry[]>();
-  const inGroup = new Map<number, Entry[]>();
+  const entries = new Map<number, ProcessEntry>();
+  const children = new Map<number, ProcessEntry[]>();
+  const inGroup = new Map<number, ProcessEntry[]>();
   for (const pid of pids) {
     const entry = entryOf(pid);
     if (entry === null) continue;
@@ -96,8 +97,8 @@ export function look(): Look | null {
     push(inGroup, entry.group, entry);
     if (entry.session !== entry.group) push(inGroup, entry.session, entry);
   }
-  const since = entries.get(process.pid)?.startTime ?? 0;
-  let byExecution: Map<string, Entry[]> | null = null;
+  const agentStart = entries.get(process.pid)?.startTime ?? 0;
+  let byExecution: Map<string, ProcessEntry[]> | null = null;
   return {
     entries,
     children,
@@ -106,8 +107,8 @@ export function look(): Look | null {
       if (byExecution === null) {
         byExecution = new Map();
         for (const entry of entries.values()) {
-          // Nothing that is older than this agent came of it.
-          if (entry.startTime < since || entry.pid === process.pid) continue;
+          // A process that is older than this agent cannot be its descendant.
+          if (entry.startTime < agentStart || entry.pid === process.pid) continue;
           for (const id of wordsIn(environmentOf(entry.pid), 'SPEARLET_EXECUTION_ID')) push(byExecution, id, entry);
         }
       }
@@ -116,33 +117,33 @@ export function look(): Look | null {
   };
 }
 
-/** Signals a process if it is still the one that was meant. */
-export function signalProcess({ pid, startTime }: Identity, name: 'SIGTERM' | 'SIGKILL'): void {
+/** Signals a process, unless its pid belongs to another process by now. */
+export function signalProcess({ pid, startTime }: ProcessId, name: 'SIGTERM' | 'SIGKILL'): void {
   try {
     if (entryOf(pid)?.startTime === startTime) process.kill(pid, name);
   } catch {
-    // Gone meanwhile, or another user's.
+    // The process is gone, or belongs to another user.
   }
 }
 
-/** Itself, or by way of a host inside of it. */
-function isOf(instanceId: string, pid: number): boolean {
+/** Whether a process belongs to the instance, directly or through a host that runs inside the instance. */
+function belongsTo(instanceId: string, pid: number): boolean {
   const environment = environmentOf(pid);
   return ['SPEARLET_INSTANCE_ID', 'SPEARLET_OUTER_INSTANCE_IDS'].some(name => wordsIn(environment, name).includes(instanceId));
 }
 
 /**
- * Kills what has come of this agent, wherever it went, blocking: for an agent whose host is gone, which would do it
- * otherwise. Nothing that is older than the agent came of it, whatever its environment says.
+ * Kills all other processes of this agent's instance, also those that left its group. It blocks, because it runs when the
+ * process exits. It skips processes that are older than the agent: they cannot be its descendants.
  */
-export function endInstance(instanceId: string): void {
-  const since = entryOf(process.pid)?.startTime ?? Number.POSITIVE_INFINITY;
-  for (let looks = 0; looks < LOOKS; looks += 1) {
-    const found = (everybody() ?? [])
+export function killInstanceProcesses(instanceId: string): void {
+  const agentStart = entryOf(process.pid)?.startTime ?? Number.POSITIVE_INFINITY;
+  for (let scans = 0; scans < MAX_SCANS; scans += 1) {
+    const found = (allPids() ?? [])
       .filter(pid => pid !== process.pid)
       .flatMap(pid => entryOf(pid) ?? [])
-      .filter(({ pid, startTime }) => startTime >= since && isOf(instanceId, pid));
+      .filter(({ pid, startTime }) => startTime >= agentStart && belongsTo(instanceId, pid));
     if (found.length === 0) return;
-    for (const each of found) signalProcess(each, 'SIGKILL');
+    for (const entry of found) signalProcess(entry, 'SIGKILL');
   }
 }

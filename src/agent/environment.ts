@@ -1,29 +1,31 @@
-// What the host tells an agent through its environment, and what of it the agent's children get.
+// The environment variables with which a host tells an agent where to connect, and those that the agent's children get.
 import { SpearletError } from '../errors.ts';
+import { DEFAULT_MAX_FRAME_BYTES } from '../limits.ts';
 import { parseAddress, requireTcp } from '../transport/address.ts';
 
-export interface Invitation {
+/** The address of the host, and what the agent needs to connect and authenticate. */
+export interface HostEndpoint {
   readonly host: string;
   readonly port: number;
   readonly token: string;
   readonly instanceId: string;
-  /** The largest frame that the host reads, and sends, in bytes. */
+  /** The largest frame that the host reads or sends, in bytes. */
   readonly maxFrameBytes: number;
 }
 
-/** Reads what the host says of itself and of its agent. Throws INVALID_OPTIONS that names what is missing or wrong. */
-export function readInvitation(environment: Record<string, string | undefined>): Invitation {
+/** Throws INVALID_OPTIONS with the name of a missing or wrong variable. */
+export function readHostEndpoint(environment: Record<string, string | undefined>): HostEndpoint {
   const read = (name: string): string => {
     const value = environment[name];
     if (value) return value;
-    throw new SpearletError('INVALID_OPTIONS', `${name} is not set: an agent is started by a spearlet host, which sets it`, {
-      hint: 'Start this program with `spearlet.start()` or `spearlet exec`, or give it the environment of `spearlet.expect()`.',
+    throw new SpearletError('INVALID_OPTIONS', `${name} is not set: a spearlet host sets it when it starts an agent`, {
+      hint: 'Start this program with `spearlet.start()` or `spearlet exec`, or pass it the environment of `spearlet.expect()`.',
     });
   };
   const { host, port } = requireTcp(parseAddress(read('SPEARLET_ADDR'), 'SPEARLET_ADDR'), 'SPEARLET_ADDR');
   const bound = environment.SPEARLET_MAX_FRAME_BYTES;
-  // Whoever speaks for the host by hand may not tell it: then it is the default of the wire.
-  const maxFrameBytes = bound ? Number(bound) : 32 * 2 ** 20;
+  // A host that is not spearlet may not set it.
+  const maxFrameBytes = bound ? Number(bound) : DEFAULT_MAX_FRAME_BYTES;
   if (!Number.isSafeInteger(maxFrameBytes) || maxFrameBytes < 1)
     throw new SpearletError('INVALID_OPTIONS', `SPEARLET_MAX_FRAME_BYTES is '${bound}', expected a number of bytes`);
   return {
@@ -36,16 +38,16 @@ export function readInvitation(environment: Record<string, string | undefined>):
 }
 
 /**
- * What a child of this agent gets: all but the token, plus what was asked for. Whatever that says, the ids stay: by them
- * the host finds what belongs to the instance, and the agent what belongs to an execution, wherever it went. An agent
- * inside an execution of another agent keeps that one's id before its own.
+ * The environment of a child: the agent's own without the token, plus the requested variables. A request cannot change the
+ * ids: the host finds the processes of an instance by them, and the agent the processes of an execution. If this agent runs
+ * inside an execution of another agent, the id of the outer execution comes first.
  */
 export function environmentOfChild(
   own: Record<string, string | undefined>,
-  asked: Readonly<Record<string, string>>,
+  requested: Readonly<Record<string, string>>,
   executionId?: string,
 ): Record<string, string | undefined> {
-  const environment: Record<string, string | undefined> = Object.assign(Object.create(null), own, asked);
+  const environment: Record<string, string | undefined> = Object.assign(Object.create(null), own, requested);
   delete environment.SPEARLET_TOKEN;
   for (const name of ['SPEARLET_INSTANCE_ID', 'SPEARLET_OUTER_INSTANCE_IDS', 'SPEARLET_EXECUTION_ID']) {
     delete environment[name];

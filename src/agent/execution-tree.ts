@@ -1,84 +1,85 @@
-// Everything that came of one execution: SIGTERM first, SIGKILL to whoever is left at the end of the grace. Its processes
-// are known by their group and session, which are the execution's own, by their parents, and by the execution id in their
-// environment. It does not know what was executed.
+// Ends all processes of one execution: SIGTERM first, SIGKILL after the grace. It finds them by their group and session, which
+// belong to the execution alone, by their parents, and by the execution id in their environment.
 //
-// Its limit: a process that clears its environment, leaves group and session, and whose parent ends before anybody looked
-// is not found. A look comes when the execution has to end, and then until nothing of it lives.
-import { clock, soon } from './clock.ts';
-import { type Entry, entryOf, type Look, look, signalProcess } from './descendants.ts';
+// The limit: a process is not found if it clears its environment, leaves group and session, and its parent ends before the
+// first scan. Scans begin when the execution has to end, and go on until none of its processes lives.
+import { clock, defer } from './clock.ts';
+import { entryOf, type ProcessEntry, type ProcessScan, scanProcesses, signalProcess } from './descendants.ts';
 
 export interface ExecutionTree {
-  /** Resolves when nothing of it lives, with 0; or, some time after SIGKILL, with how many processes live still. */
+  /** Resolves with 0 when no process lives; or, some time after SIGKILL, with the number of processes that still live. */
   end(grace: number): Promise<number>;
-  /** SIGKILL to all of it, blocking: for an agent that is about to exit. */
-  endNow(): void;
+  /** Sends SIGKILL to all processes. It blocks, for an agent that is about to exit. */
+  killNow(): void;
 }
 
-/** How long SIGKILL may take, in ms, and how often one looks when there is no time to wait. */
-const KILL_WITHIN = 2_000;
-const LOOKS = 20;
-/** The pauses between two looks, in ms. */
+/** How long processes may live after SIGKILL, in ms. */
+const KILL_TIMEOUT = 2_000;
+/** The number of scans of killNow(), which cannot wait between them. */
+const MAX_SCANS = 20;
+/** The pauses between two scans, in ms. */
 const PAUSE = { first: 5, longest: 50 };
 
-let next: Promise<Look | null> | null = null;
-/** Executions that end at once share their looks. */
-function sharedLook(): Promise<Look | null> {
-  next ??= new Promise(resolve =>
-    soon(() => {
-      next = null;
-      resolve(look());
+let nextScan: Promise<ProcessScan | null> | null = null;
+/** Executions that end in the same turn share one scan. */
+function sharedScan(): Promise<ProcessScan | null> {
+  nextScan ??= new Promise(resolve =>
+    defer(() => {
+      nextScan = null;
+      resolve(scanProcesses());
     }),
   );
-  return next;
+  return nextScan;
 }
 
-/** Of a program that was just spawned, in a group of its own. */
-export function plantTree(pid: number, executionId: string, signal = signalProcess): ExecutionTree {
-  /** Nothing older can have come of it. Null: it could not be read. */
-  const born = entryOf(pid)?.startTime ?? null;
-  /** The pid still names the group: nobody else can have been given it. */
-  let held = true;
-  let members: readonly Entry[] = [];
+/** `pid` is a program that was just spawned as the leader of its own group. */
+export function trackTree(pid: number, executionId: string, signal = signalProcess): ExecutionTree {
+  /** Older processes cannot be its descendants. Null: the time could not be read. */
+  const rootStart = entryOf(pid)?.startTime ?? null;
+  /** The number of the group still means this group. While a process is in the group, the system does not reuse its number. */
+  let ownsGroup = true;
+  let members: readonly ProcessEntry[] = [];
   let ended: Promise<number> | null = null;
 
-  /** Says whether something of it lives. */
-  const refresh = (now: Look | null): boolean => {
-    // Without /proc there is the group.
-    if (now === null) return members.length > 0 || signalGroup(pid, 0);
-    const found = new Set<Entry>();
-    const add = (entries: Iterable<Entry>): void => {
-      for (const entry of entries) if (entry.startTime >= (born ?? 0) && entry.pid !== process.pid) found.add(entry);
+  /** Updates the members. Returns whether one of them lives. */
+  const refresh = (scan: ProcessScan | null): boolean => {
+    // Without /proc only the group is known.
+    if (scan === null) return members.length > 0 || signalGroup(pid, 0);
+    const found = new Set<ProcessEntry>();
+    const add = (entries: Iterable<ProcessEntry>): void => {
+      for (const entry of entries) if (entry.startTime >= (rootStart ?? 0) && entry.pid !== process.pid) found.add(entry);
     };
-    const group = now.inGroup.get(pid) ?? [];
-    const holder = now.entries.get(pid);
-    if (group.length === 0 || (holder !== undefined && born !== null && holder.startTime !== born)) held = false;
-    if (held) add(group);
+    const group = scan.inGroup.get(pid) ?? [];
+    const leader = scan.entries.get(pid);
+    const reused = leader !== undefined && rootStart !== null && leader.startTime !== rootStart;
+    if (group.length === 0 || reused) ownsGroup = false;
+    if (ownsGroup) add(group);
     for (const { pid: known, startTime } of members) {
-      const entry = now.entries.get(known);
-      // Who was found once is known again after it has cut all ties.
+      const entry = scan.entries.get(known);
+      // A process that was found once stays a member after it is reparented or leaves the group.
       if (entry?.startTime === startTime) add([entry]);
     }
-    add(now.ofExecution(executionId));
-    // The set grows while it is walked: children come before grandchildren.
-    for (const entry of found) add(now.children.get(entry.pid) ?? []);
+    add(scan.ofExecution(executionId));
+    // The loop also visits the entries that it adds: so grandchildren are found too.
+    for (const entry of found) add(scan.children.get(entry.pid) ?? []);
     members = [...found];
     return members.length > 0;
   };
   const signalAll = (name: 'SIGTERM' | 'SIGKILL'): void => {
-    // The group in one go, so that nobody in it is seen to die by another; then those who have left it.
-    if (held) signalGroup(pid, name);
-    for (const member of members) if (!held || member.group !== pid) signal(member, name);
+    // First the whole group at once, so that no member can react to the end of another. Then those that left the group.
+    if (ownsGroup) signalGroup(pid, name);
+    for (const member of members) if (!ownsGroup || member.group !== pid) signal(member, name);
   };
   const end = async (grace: number): Promise<number> => {
-    refresh(await sharedLook());
+    refresh(await sharedScan());
     signalAll('SIGTERM');
     const deadline = clock.now() + grace;
     for (let wait = PAUSE.first; ; wait = Math.min(2 * wait, PAUSE.longest)) {
       await new Promise<void>(resolve => void clock.setTimeout(resolve, wait));
-      if (!refresh(await sharedLook())) return 0;
-      const late = clock.now() - deadline;
-      if (late >= 0) signalAll('SIGKILL');
-      if (late >= KILL_WITHIN) return Math.max(1, members.length);
+      if (!refresh(await sharedScan())) return 0;
+      const overdue = clock.now() - deadline;
+      if (overdue >= 0) signalAll('SIGKILL');
+      if (overdue >= KILL_TIMEOUT) return Math.max(1, members.length);
     }
   };
 
@@ -87,13 +88,13 @@ export function plantTree(pid: number, executionId: string, signal = signalProce
       ended ??= end(grace);
       return ended;
     },
-    endNow() {
-      for (let looks = 0; looks < LOOKS && refresh(look()); looks += 1) signalAll('SIGKILL');
+    killNow() {
+      for (let scans = 0; scans < MAX_SCANS && refresh(scanProcesses()); scans += 1) signalAll('SIGKILL');
     },
   };
 }
 
-/** False: nobody is in it, or it is another user's. */
+/** False: the group is empty, or belongs to another user. */
 function signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
   try {
     return process.kill(-group, signal);

@@ -1,43 +1,44 @@
-// How an agent learns that its host is gone, whatever became of the network between them, and how it ends then.
+// Detects that the host is gone, even while the network connection seems to be open, and ends the agent then.
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { endProcessAfter, soon } from './clock.ts';
-import { endInstance } from './descendants.ts';
+import { defer, exitProcessAfter } from './clock.ts';
+import { killInstanceProcesses } from './descendants.ts';
 
-/** After the host is gone an agent has so long to end by itself, in ms. */
-const LAST_MOMENT = 500;
+/** How long an agent may take to end by itself when its host is gone, in ms. */
+const EXIT_GRACE = 500;
 
 /**
- * stdin is a pipe that only the host holds: its end means that the host is gone. A terminal or a file says nothing. The
- * program may use its stdin as well: whether it pauses, reads or destroys the stream, the pipe is watched on.
+ * Calls `hostGone` when stdin ends: stdin is a pipe that only the host holds. A terminal or a file is not watched, because
+ * its end says nothing about the host. The program may use its stdin too: the watch goes on if the program pauses, reads or
+ * destroys the stream. Returns a function that ends the watch.
  */
-export function watchHost(gone: () => void): () => void {
+export function watchHost(hostGone: () => void): () => void {
   if (!isPipe(0)) return () => {};
   let stdin: Socket = process.stdin;
   let stop = (): void => {};
 
   const watch = (): void => {
-    // Node stops reading a paused stdin, and would not see its end. One read for no bytes starts it again; what arrives
-    // waits in the stream, as it does for any paused socket.
-    const readOn = (): void => soon(() => stdin.read(0));
+    // Node does not read a paused stdin, so it would not see the end. Reading zero bytes starts it again. What arrives waits
+    // in the stream, as in any paused socket.
+    const keepReading = (): void => defer(() => stdin.read(0));
     const closed = (): void => {
       stop();
-      // The program has destroyed the stream. The descriptor is still open: node closes none of the first three.
+      // The program has destroyed the stream. The descriptor is still open: Node never closes 0, 1 and 2.
       if (!isPipe(0)) return;
       stdin = new Socket({ fd: 0, readable: true, writable: false });
       watch();
     };
-    stdin.on('end', gone);
-    stdin.on('error', gone);
-    stdin.on('pause', readOn);
+    stdin.on('end', hostGone);
+    stdin.on('error', hostGone);
+    stdin.on('pause', keepReading);
     stdin.on('close', closed);
     stop = () => {
-      stdin.off('end', gone);
-      stdin.off('error', gone);
-      stdin.off('pause', readOn);
+      stdin.off('end', hostGone);
+      stdin.off('error', hostGone);
+      stdin.off('pause', keepReading);
       stdin.off('close', closed);
     };
-    if (stdin.readableEnded) soon(gone);
+    if (stdin.readableEnded) defer(hostGone);
     else if (stdin.destroyed) closed();
     else stdin.resume();
   };
@@ -55,13 +56,13 @@ function isPipe(descriptor: number): boolean {
     const kind = fstatSync(descriptor);
     return kind.isFIFO() || kind.isSocket();
   } catch {
-    // Closed: it tells nothing.
+    // The descriptor is closed.
     return false;
   }
 }
 
-/** With what has come of it, since nobody else is there to end that. */
-export function endWithHost(instanceId: string): void {
-  endProcessAfter(LAST_MOMENT, 1);
-  process.once('exit', () => endInstance(instanceId));
+/** Exits, and kills all processes of this instance, because the host can no longer do it. */
+export function exitWithHost(instanceId: string): void {
+  exitProcessAfter(EXIT_GRACE, 1);
+  process.once('exit', () => killInstanceProcesses(instanceId));
 }

@@ -1,5 +1,6 @@
-// The door for authors of agents: `import { serve } from 'spearlet/agent'`. Loads node built-ins and its own few files.
+// The entry for authors of agents: `import { serve } from 'spearlet/agent'`. It loads only node built-ins and a few own files,
+// so that an agent starts fast.
 export { SpearletError } from '../errors.ts';
+export type { AgentRequest, AgentRequest as Request, Handler, HandlerContext } from './handler.ts';
 export type { HandlerResult } from './result.ts';
-export { type Handler, type HandlerContext, type ServeOptions, serve } from './serve.ts';
-export type { Request } from './task.ts';
+export { type ServeOptions, serve } from './serve.ts';

@@ -1,5 +1,5 @@
-// What a handler may return, and the answer that it stands for. Everything else is refused, with the names of what was
-// found: a result that nobody understands must not look like an empty one.
+// Turns the return value of a handler into an answer. An unknown value is refused with a message that names it: it must not
+// look like an empty result.
 import { reasonOf } from '../errors.ts';
 import type { ExecuteResponse } from '../protocol/message.ts';
 
@@ -15,8 +15,9 @@ export type Answer = Omit<ExecuteResponse, 'taskId'>;
 
 const KEYS = ['output', 'exitCode', 'error'];
 const MAX_EXIT_CODE = 2 ** 31 - 1;
-/** So many unknown keys are named, so many characters of each. */
+/** Unknown keys that a message names. */
 const NAMED_KEYS = 5;
+/** Characters of each named key. */
 const NAMED_LENGTH = 64;
 
 export const failed = (error: string, exitCode = 1): Answer => ({ status: 'Failed', output: null, error, exitCode });
@@ -24,16 +25,16 @@ export const failed = (error: string, exitCode = 1): Answer => ({ status: 'Faile
 const refuse = (found: string): TypeError =>
   new TypeError(`a handler returns a text, an object of output, exitCode and error, or nothing; found ${found}`);
 
-/** What kind of value it is: its class for an object, its type for all else. */
+/** Names the kind of a value for a message: the class of an object, else the type. */
 export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (value === undefined || value === null) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
-  const maker: unknown = value.constructor;
-  return typeof maker === 'function' && maker.name !== '' ? `an object of the class ${maker.name}` : 'an object';
+  const type: unknown = value.constructor;
+  return typeof type === 'function' && type.name !== '' ? `an object of the class ${type.name}` : 'an object';
 }
 
-function keysIn(names: readonly string[]): string {
+function listKeys(names: readonly string[]): string {
   const named = names.slice(0, NAMED_KEYS).map(name => `'${name.slice(0, NAMED_LENGTH)}'`);
   const more = names.length > NAMED_KEYS ? ` and ${names.length - NAMED_KEYS} more` : '';
   return `${names.length === 1 ? 'the key' : 'the keys'} ${named.join(', ')}${more}`;
@@ -41,21 +42,21 @@ function keysIn(names: readonly string[]): string {
 
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value);
-  // Of this realm or another.
+  // Object.prototype, of this realm or another.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 };
 
-/** The answer for what a handler returned. Throws TypeError for what means nothing, and whatever its getters throw. */
+/** Throws TypeError for a value that a handler may not return, and whatever the getters of the value throw. */
 export function answerOf(value: unknown): Answer {
   if (value === undefined || value === null) return { status: 'Completed', output: null, error: null, exitCode: 0 };
   if (typeof value === 'string') return { status: 'Completed', output: value, error: null, exitCode: 0 };
   if (typeof value !== 'object' || Array.isArray(value)) throw refuse(kindOf(value));
   const { output = null, error = null, exitCode: code = null } = value as Record<string, unknown>;
-  // Bytes, Maps, Dates and the like have none of our keys, and many of their own.
-  const known = output !== null || error !== null || code !== null;
-  if (!known && !isPlain(value)) throw refuse(kindOf(value));
+  // Buffers, Maps and Dates have none of these keys, and their own keys would make a long message.
+  const hasKnownKey = output !== null || error !== null || code !== null;
+  if (!hasKnownKey && !isPlain(value)) throw refuse(kindOf(value));
   const unknown = Object.keys(value).filter(key => !KEYS.includes(key));
-  if (unknown.length > 0) throw refuse(`an object with ${keysIn(unknown)}`);
+  if (unknown.length > 0) throw refuse(`an object with ${listKeys(unknown)}`);
   if (output !== null && typeof output !== 'string') throw refuse(`an output that is ${kindOf(output)}`);
   if (error !== null && typeof error !== 'string') throw refuse(`an error that is ${kindOf(error)}: ${reasonOf(error)}`);
   const exitCode = code ?? 0;

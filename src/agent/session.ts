@@ -1,83 +1,88 @@
-// The agent's way to its host and back: connects, authenticates, answers heartbeats, tries again. What it does is decided
-// by the table; it knows nothing of handlers.
+// The session of an agent with its host: connects, authenticates, answers heartbeats, reconnects. The table decides the next
+// state; this file does what a state needs. It does not know handlers.
 
 import { createFramedChannel, type FramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';
+import { bounds } from '../limits.ts';
 import type { ExecuteRequest, SpearMessage, U64 } from '../protocol/message.ts';
 import { decodeAuthResponse, decodeExecuteRequest, decodeSignal, encodeAuthRequest, v1 } from '../protocol/v1/codec.ts';
 import { tcp } from '../transport/tcp.ts';
 import { alarm, clock, fraction } from './clock.ts';
-import type { Invitation } from './environment.ts';
-import { type Event, initialState, type State, table } from './table.ts';
+import type { HostEndpoint } from './environment.ts';
+import { initialState, type SessionEvent, type SessionState, table } from './table.ts';
 
 const CLIENT_VERSION = '1.0.0';
-/** In ms. The first try after a loss comes at once; the next ones after a random share of a doubling bound. */
+/** In ms. The bound of the delay doubles with each attempt, up to `max`; the delay is a random share of it. */
 const RETRY = { first: 50, max: 2_000 };
+/** How long the agent tries to open a session, in ms. */
 const GIVE_UP = 30_000;
+/** How long the host may take to answer an AuthRequest, in ms. */
 const ANSWER_TIMEOUT = 10_000;
-/** How many ids of answered heartbeats are remembered. */
-const MAX_ANSWERED = 1_024;
 
-export interface SessionEvents {
-  /** A session is open, anew after a loss. */
+export interface SessionHandlers {
+  /** A session is open: the first one, or a new one after a loss. */
   opened(link: FramedChannel): void;
-  /** The link is gone; what is not sent waits. */
+  /** The link is gone. Unsent answers wait for the next session. */
   closed(): void;
-  /** What was sent has been taken by the system: there is room again. */
-  drained(): void;
+  /** The system has taken all that was sent: more can be sent. */
+  writable(): void;
   request(requestId: U64, request: ExecuteRequest): void;
-  /** Nobody waits any more for the request of this id, which is of this task. */
+  /** The host cancels the request with this id, which belongs to this task. */
   cancel(requestId: U64, taskId: string): void;
   signal(data: string): void;
-  /** It will end once everything in hand is finished; `drained` says so. `hurry`: by SIGTERM. */
-  draining(hurry: boolean): void;
-  /** Final. An error where serve() has to reject. */
+  /**
+   * The agent has to end. The session ends when the caller dispatches `drained`. Called again with `urgent` when SIGTERM
+   * demands the end: executions are then aborted.
+   */
+  draining(urgent: boolean): void;
+  /** Called once, last. With an error if serve() has to reject. */
   ended(error: SpearletError | null, hostGone: boolean): void;
 }
 
 export interface Session {
-  happened(event: 'terminate' | 'drained' | 'host.gone', hurry?: boolean): void;
+  dispatch(event: 'terminate' | 'drained' | 'host.gone', urgent?: boolean): void;
 }
 
-export function openSession({ host, port, token, instanceId, maxFrameBytes }: Invitation, events: SessionEvents): Session {
-  let state: State | null = null;
+export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): Session {
+  const { host, port, token, instanceId, maxFrameBytes } = endpoint;
+  let state: SessionState | null = null;
   let link: FramedChannel | null = null;
-  let tries = 0;
-  let trouble = 'no connection';
+  let attempts = 0;
+  let lastFailure = 'no connection';
   const stepAlarm = alarm();
   const giveUpAlarm = alarm();
-  let answered = new Set<U64>();
+  let answeredHeartbeats = new Set<U64>();
 
-  const hangUp = (): void => {
-    const old = link;
+  const closeLink = (): void => {
+    const closing = link;
     link = null;
-    old?.close();
+    closing?.close();
   };
 
-  const enter: Record<State, (event: Event | null) => void> = {
+  const enter: Record<SessionState, (event: SessionEvent | null) => void> = {
     connecting() {
-      if (state === null || tries === 0) giveUpAlarm.set(GIVE_UP, () => happened('giveUp'));
-      tries += 1;
-      call();
+      if (state === null || attempts === 0) giveUpAlarm.set(GIVE_UP, () => dispatch('giveUp'));
+      attempts += 1;
+      connect();
     },
     authenticating() {
-      stepAlarm.set(ANSWER_TIMEOUT, () => happened('answerTimeout'));
+      stepAlarm.set(ANSWER_TIMEOUT, () => dispatch('answerTimeout'));
       link?.send('AuthRequest', 1, encodeAuthRequest({ instanceId, token, clientVersion: CLIENT_VERSION }));
     },
     waiting() {
-      hangUp();
-      const bound = Math.min(RETRY.max, RETRY.first * 2 ** tries);
-      // An evicted stranger may be us: the first time we are back at once.
-      stepAlarm.set(tries <= 1 ? 0 : Math.ceil(fraction() * bound), () => happened('retry'));
+      closeLink();
+      const bound = Math.min(RETRY.max, RETRY.first * 2 ** attempts);
+      // The host may have evicted this connection as unauthenticated. So the first retry comes at once.
+      stepAlarm.set(attempts <= 1 ? 0 : Math.ceil(fraction() * bound), () => dispatch('retry'));
     },
     serving() {
-      tries = 0;
+      attempts = 0;
       stepAlarm.clear();
       giveUpAlarm.clear();
-      if (link !== null) events.opened(link);
+      if (link !== null) handlers.opened(link);
     },
     draining() {
-      events.draining(false);
+      handlers.draining(false);
     },
     ended(event) {
       finish(null, event === 'host.gone', event === 'drained');
@@ -86,104 +91,104 @@ export function openSession({ host, port, token, instanceId, maxFrameBytes }: In
       finish(new SpearletError('AUTH_REFUSED', 'the host refused this token or instance id', { instanceId }), false);
     },
     lost() {
-      finish(
-        new SpearletError('LINK_LOST', `no session with ${host}:${port} within ${GIVE_UP / 1000} s; the last trouble: ${trouble}`, {
-          instanceId,
-        }),
-        false,
-      );
+      const message = `no session with ${host}:${port} within ${GIVE_UP / 1000} s; the last failure: ${lastFailure}`;
+      finish(new SpearletError('LINK_LOST', message, { instanceId }), false);
     },
   };
 
   const finish = (error: SpearletError | null, hostGone: boolean, orderly = false): void => {
     stepAlarm.clear();
     giveUpAlarm.clear();
-    const ended = (): void => events.ended(error, hostGone);
-    // The last answers are on their way: until they are out, a SIGTERM must not end the process.
+    const ended = (): void => handlers.ended(error, hostGone);
+    // SIGTERM must not end the process before the last answers are sent: so `ended` waits for them.
     if (orderly && link !== null) return link.finish(ended);
-    hangUp();
+    closeLink();
     ended();
   };
 
-  const happened = (event: Event): void => {
+  const dispatch = (event: SessionEvent): void => {
     const next = state === null ? undefined : table[state][event];
     if (next === undefined) return;
     if (event === 'closed') {
       link = null;
-      if (state === 'serving' || state === 'draining') events.closed();
+      if (state === 'serving' || state === 'draining') handlers.closed();
     }
     state = next;
     enter[next](event);
   };
 
-  const call = (): void => {
-    answered = new Set();
+  const connect = (): void => {
+    answeredHeartbeats = new Set();
     const wire = tcp.connect({ kind: 'tcp', host, port }, () => {
-      if (link === mine) happened('connected');
+      if (link === connecting) dispatch('connected');
     });
-    const mine = createFramedChannel(wire, clock, v1, maxFrameBytes);
-    link = mine;
-    mine.open({
+    const connecting = createFramedChannel(wire, clock, v1, maxFrameBytes);
+    link = connecting;
+    connecting.open({
       message: message => {
-        if (link === mine) read(mine, message);
+        if (link === connecting) receive(connecting, message);
       },
-      drained: events.drained,
+      drained: handlers.writable,
       ended({ code, message }) {
-        trouble = message;
-        // The host has a right to know why we leave.
-        if (code !== 'LINK_LOST') mine.send('Error', 1, JSON.stringify({ code, message }));
-        mine.close();
-        if (link === mine) happened('closed');
+        lastFailure = message;
+        // Tells the host why the agent closes the connection.
+        if (code !== 'LINK_LOST') connecting.send('Error', 1, JSON.stringify({ code, message }));
+        connecting.close();
+        if (link === connecting) dispatch('closed');
       },
     });
   };
 
-  const read = (from: FramedChannel, message: SpearMessage): void => {
+  const receive = (from: FramedChannel, message: SpearMessage): void => {
     switch (message.type) {
       case 'AuthResponse': {
         const { success, errorMessage } = decodeAuthResponse(message.payload);
-        if (success) happened('admitted');
+        if (success) dispatch('admitted');
         else if (errorMessage === 'already claimed') {
-          trouble = errorMessage;
-          happened('claimed');
-        } else happened('refused');
+          lastFailure = errorMessage;
+          dispatch('claimed');
+        } else dispatch('refused');
         break;
       }
       case 'ExecuteRequest':
-        if (state === 'serving' || state === 'draining') events.request(message.requestId, decodeExecuteRequest(message.payload));
+        if (state === 'serving' || state === 'draining') handlers.request(message.requestId, decodeExecuteRequest(message.payload));
         break;
       case 'Heartbeat':
-        // An id answered before is an echo of our answer: two echoing sides must not storm.
-        if (answered.has(message.requestId)) break;
-        answered.add(message.requestId);
-        if (answered.size > MAX_ANSWERED) for (const oldest of answered) if (answered.delete(oldest)) break;
-        from.send('Heartbeat', message.requestId, message.payload);
+        answerHeartbeat(from, message);
         break;
       case 'Signal': {
         const signal = decodeSignal(message.payload);
-        if (signal?.signal === 'cancel') events.cancel(message.requestId, signal.task_id);
-        else if (signal?.signal === 'user') events.signal(signal.data);
-        else if (signal?.signal === 'terminate') happened('terminate');
+        if (signal?.signal === 'cancel') handlers.cancel(message.requestId, signal.task_id);
+        else if (signal?.signal === 'user') handlers.signal(signal.data);
+        else if (signal?.signal === 'terminate') dispatch('terminate');
         break;
       }
       case 'Error':
-        trouble = message.payload.toString('utf8', 0, 1_000);
+        lastFailure = message.payload.toString('utf8', 0, 1_000);
         break;
       default:
         throw new SpearletError('PROTOCOL_ERROR', `a host does not send ${message.type}`);
     }
   };
 
-  const begin = (): void => {
-    enter[initialState](null);
-    state = initialState;
+  /** An id that was answered before is an echo of the answer. Two sides that answer echoes would never stop. */
+  const answerHeartbeat = (from: FramedChannel, { requestId, payload }: SpearMessage): void => {
+    if (answeredHeartbeats.has(requestId)) return;
+    answeredHeartbeats.add(requestId);
+    if (answeredHeartbeats.size > bounds.answeredHeartbeats) {
+      const [oldest] = answeredHeartbeats;
+      answeredHeartbeats.delete(oldest!);
+    }
+    from.send('Heartbeat', requestId, payload);
   };
-  begin();
+
+  enter[initialState](null);
+  state = initialState;
 
   return {
-    happened(event, hurry = false) {
-      happened(event);
-      if (hurry && state === 'draining') events.draining(true);
+    dispatch(event, urgent = false) {
+      dispatch(event);
+      if (urgent && state === 'draining') handlers.draining(true);
     },
   };
 }

@@ -1,7 +1,7 @@
-// How an agent moves: machines/agent.ts as a table, so that an agent starts without loading xstate. A test proves that
-// they are equal on every path.
-export type State = 'connecting' | 'authenticating' | 'waiting' | 'serving' | 'draining' | 'ended' | 'refused' | 'lost';
-export type Event =
+// The chart machines/agent.ts as a transition table: an agent must start without loading xstate. A test proves that chart and
+// table are equal on every path.
+export type SessionState = 'connecting' | 'authenticating' | 'waiting' | 'serving' | 'draining' | 'ended' | 'refused' | 'lost';
+export type SessionEvent =
   | 'connected'
   | 'admitted'
   | 'refused'
@@ -10,16 +10,16 @@ export type Event =
   | 'terminate'
   | 'drained'
   | 'host.gone'
-  // Timers of the chart.
+  // The timers of the chart.
   | 'answerTimeout'
   | 'retry'
   | 'giveUp';
 
 const seeking = { 'host.gone': 'ended', terminate: 'ended', giveUp: 'lost' } as const;
 
-export const initialState: State = 'connecting';
+export const initialState: SessionState = 'connecting';
 
-export const table: Readonly<Record<State, Readonly<Partial<Record<Event, State>>>>> = {
+export const table: Readonly<Record<SessionState, Readonly<Partial<Record<SessionEvent, SessionState>>>>> = {
   connecting: { ...seeking, connected: 'authenticating', closed: 'waiting' },
   authenticating: { ...seeking, admitted: 'serving', refused: 'refused', claimed: 'waiting', closed: 'waiting', answerTimeout: 'waiting' },
   waiting: { ...seeking, retry: 'connecting' },

@@ -1,46 +1,45 @@
-// One request in hand. It knows neither handlers nor links.
-import { SpearletError } from '../errors.ts';
-import type { Delivery } from './answers.ts';
-import type { TextJoiner } from './text.ts';
+// The executions of an agent: each request calls a handler, and becomes outputs and one result. This file does not know how
+// the host is reached.
+import { reasonOf, SpearletError } from '../errors.ts';
+import type { ExecuteRequest, U64 } from '../protocol/message.ts';
+import type { Answers, Delivery } from './answers.ts';
+import { defer } from './clock.ts';
+import type { AgentRequest, Handler } from './handler.ts';
+import { type Answer, answerOf, failed, type HandlerResult, kindOf } from './result.ts';
+import { createTextJoiner, pieces, type TextJoiner } from './text.ts';
 
-export interface Request {
-  readonly taskId: string;
-  readonly command: string;
-  readonly args: readonly string[];
-  /** Without a prototype: `__proto__` is a name like any other. */
-  readonly env: Readonly<Record<string, string>>;
-}
-
-export interface Task {
-  readonly request: Request;
+interface Task {
+  readonly request: AgentRequest;
   readonly delivery: Delivery;
-  /** Made when a handler first asks for its signal: most never do, and one costs more than an echo. */
+  /** Created when a handler first reads its signal: most handlers never do, and it costs more than an echo. */
   aborter: AbortController | null;
-  /** Why it has to stop, once it has to. */
+  /** Why the task has to stop. Null: it does not have to. */
   aborted: SpearletError | null;
   text: TextJoiner | null;
-  /** The first refused write() that nobody has looked at. */
+  /** The first refused write() whose promise the handler ignores. */
   refused: RefusedWrite | null;
 }
 
 /**
- * The promise of a write() that was refused. It knows whether anybody looks at it: a plain one that nobody looks at would
- * end the process, and every other execution with it.
+ * The rejected promise of a refused write(). It records whether anybody observes it, and it never causes an
+ * unhandledRejection, which would end the process and all other executions. It is a subclass because `await` calls the own
+ * `then` of a subclass only.
  */
-export class RefusedWrite extends Promise<void> {
+class RefusedWrite extends Promise<void> {
+  /** then() and finally() return plain promises. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
   }
+  readonly error: unknown;
   observed = false;
-  error: unknown;
 
-  static because(error: unknown): RefusedWrite {
-    const refused = new RefusedWrite((_, reject) => reject(error));
-    refused.catch(() => {});
-    return Object.assign(refused, { observed: false, error });
+  constructor(error: unknown) {
+    super((_, reject) => reject(error));
+    this.error = error;
+    super.then(undefined, () => {});
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: `await`, `catch` and `finally` come here too
+  // biome-ignore lint/suspicious/noThenProperty: `await`, `catch` and `finally` call it too
   override then<T = void, F = never>(
     fulfilled?: ((value: void) => T | PromiseLike<T>) | null,
     rejected?: ((reason: unknown) => F | PromiseLike<F>) | null,
@@ -50,13 +49,141 @@ export class RefusedWrite extends Promise<void> {
   }
 }
 
-export function signalOf(task: Task): AbortSignal {
+export interface Tasks {
+  readonly size: number;
+  deliveries(): Delivery[];
+  run(requestId: U64, request: ExecuteRequest): void;
+  /** Requests that come after this are Failed. */
+  drain(): void;
+  /** Aborts the task with this request id, if its task id is the same. */
+  cancel(requestId: U64, taskId: string): void;
+  abortAll(reason: string): void;
+  clear(): void;
+}
+
+function signalOf(task: Task): AbortSignal {
   task.aborter ??= new AbortController();
   if (task.aborted !== null) task.aborter.abort(task.aborted);
   return task.aborter.signal;
 }
 
-export function abort(task: Task, reason: string): void {
+function abort(task: Task, reason: string): void {
   task.aborted ??= new SpearletError('CANCELLED', reason);
   task.aborter?.abort(task.aborted);
+}
+
+/** The handler of one command. Undefined: the command is unknown. Throws if the handler is not a function. */
+function findHandler(handlers: Handler | Readonly<Record<string, Handler>>, command: string): Handler | undefined {
+  if (typeof handlers === 'function') return handlers;
+  if (!Object.hasOwn(handlers, command)) return undefined;
+  const handler = handlers[command];
+  if (typeof handler === 'function') return handler;
+  throw new TypeError(`the handler of '${command}' is ${kindOf(handler)}, not a function`);
+}
+
+/** `updateSize` is the largest Running update, in UTF-16 units. */
+export function createTasks(handlers: Handler | Readonly<Record<string, Handler>>, answers: Answers, updateSize: number): Tasks {
+  const tasks = new Map<U64, Task>();
+  let withoutStarted: Task[] = [];
+  let draining = false;
+
+  const isRunning = (task: Task): boolean => tasks.get(task.delivery.requestId) === task;
+
+  const write = (task: Task, output: string | Uint8Array): Promise<void> => {
+    try {
+      if (!isRunning(task)) throw new SpearletError('PROTOCOL_ERROR', 'write() after the end of the execution');
+      if (typeof output !== 'string' && !ArrayBuffer.isView(output))
+        throw new TypeError(`write() takes a text or bytes, not ${kindOf(output)}`);
+      task.text ??= createTextJoiner();
+      const text = task.text.add(output);
+      if (text === '') return Promise.resolve();
+      return pieces(text, updateSize)
+        .map(piece => answers.output(task.delivery, piece))
+        .at(-1)!;
+    } catch (error) {
+      const refused = new RefusedWrite(error);
+      if (task.refused === null || task.refused.observed) task.refused = refused;
+      return refused;
+    }
+  };
+
+  const finish = (task: Task, answer: Answer): void => {
+    if (!isRunning(task)) return;
+    tasks.delete(task.delivery.requestId);
+    answers.result(task.delivery, answer);
+  };
+  const fail = (task: Task, thrown: unknown): void => finish(task, failed(reasonOf(thrown)));
+  const complete = (task: Task, value: HandlerResult): void => {
+    try {
+      // The refused output is missing, and the handler does not know it.
+      if (task.refused?.observed === false) throw task.refused.error;
+      task.text?.end();
+      finish(task, answerOf(value));
+    } catch (thrown) {
+      fail(task, thrown);
+    }
+  };
+
+  const callHandler = (task: Task): void => {
+    const { taskId, command } = task.request;
+    const handler = findHandler(handlers, command);
+    if (handler === undefined) return finish(task, failed(`unknown command '${command}'`, 127));
+    const value = handler(task.request, {
+      taskId,
+      get signal() {
+        return signalOf(task);
+      },
+      write: output => write(task, output),
+    });
+    if (typeof (value as Promise<HandlerResult> | undefined | null)?.then !== 'function') return complete(task, value as HandlerResult);
+    Promise.resolve(value).then(
+      result => complete(task, result),
+      thrown => fail(task, thrown),
+    );
+    // Most results come in the same turn. Only the other executions need a Started.
+    if (withoutStarted.push(task) === 1) defer(sendStarted);
+  };
+
+  const sendStarted = (): void => {
+    const list = withoutStarted;
+    withoutStarted = [];
+    for (const task of list) if (isRunning(task)) answers.started(task.delivery);
+  };
+
+  return {
+    get size() {
+      return tasks.size;
+    },
+    deliveries: () => Array.from(tasks.values(), task => task.delivery),
+    run(requestId, { taskId, command, args, env: variables }) {
+      const env: Record<string, string> = Object.create(null);
+      for (const [name, value] of variables) env[name] = value;
+      const task: Task = {
+        request: { taskId, command, args, env },
+        delivery: answers.delivery(requestId, taskId),
+        aborter: null,
+        aborted: null,
+        text: null,
+        refused: null,
+      };
+      tasks.set(requestId, task);
+      if (draining) return finish(task, failed('this agent is ending and takes no more requests'));
+      try {
+        callHandler(task);
+      } catch (thrown) {
+        fail(task, thrown);
+      }
+    },
+    drain() {
+      draining = true;
+    },
+    cancel(requestId, taskId) {
+      const task = tasks.get(requestId);
+      if (task?.request.taskId === taskId) abort(task, 'cancelled by the host');
+    },
+    abortAll(reason) {
+      for (const task of tasks.values()) abort(task, reason);
+    },
+    clear: () => tasks.clear(),
+  };
 }

@@ -1,6 +1,7 @@
-// `spearlet agent`: the command agent. It says on stderr why it could not be one.
+// `spearlet agent`: the agent that runs programs. It prints to stderr why serve() has failed.
 import { runCommand } from '../agent/command.ts';
 import { SpearletError, serve } from '../agent/index.ts';
+import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import { stderr } from '../world/stdio.ts';
 
@@ -13,8 +14,8 @@ export async function agent(): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof SpearletError)) throw error;
-    const hint = error.hint ? `\n  ${printable(error.hint, 1_000)}` : '';
-    stderr.write(`spearlet agent: ${error.code}: ${printable(error.message, 1_000)}${hint}\n`);
+    const hint = error.hint ? `\n  ${printable(error.hint, bounds.quoted)}` : '';
+    stderr.write(`spearlet agent: ${error.code}: ${printable(error.message, bounds.quoted)}${hint}\n`);
     return error.code === 'INVALID_OPTIONS' ? USAGE : REFUSED;
   }
 }

@@ -1,40 +1,42 @@
-// `spearlet exec`: one agent, one execution. Its output to stdout, everything else to stderr, its exit code passed through.
+// `spearlet exec`: starts one agent and runs one execution. Prints the output of the execution to stdout and everything else to
+// stderr, and exits with the exit code of the execution.
 
 import { createSpearlet, type InstanceSpec, SpearletError } from '../index.ts';
 import { stdout } from '../world/stdio.ts';
 import { readSpecs } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
-import { errorJson, json, milliseconds, say, sayError } from './print.ts';
+import { errorJson, json, milliseconds, printError, printMessage } from './print.ts';
 
 const USAGE = 2;
 const TIMEOUT = 124;
 const NO_AGENT = 125;
 const CANCELLED = 130;
 /**
- * So many pieces of output a program may write after the reader of stdout has left; with the next one it is ended, as the
- * shell's pipes end what goes on writing. One that only had some last words still passes its own exit code.
+ * The number of outputs that a program may write after the reader of stdout has left. The next output cancels the execution,
+ * as SIGPIPE ends a program in a shell's pipe. A program that writes fewer ends by itself and passes its own exit code.
  */
-const UNREAD = 16;
+const MAX_UNREAD_OUTPUTS = 16;
 
 interface ExecOptions {
   readonly json: boolean;
   readonly timeout?: string;
 }
 
-function read(file: string, { timeout }: ExecOptions): { spec: InstanceSpec; limit: number | undefined } {
+function readTask(file: string, { timeout }: ExecOptions): { spec: InstanceSpec; limit: number | undefined } {
   const limit = timeout === undefined ? undefined : milliseconds(timeout);
-  if (limit === null || limit === 0) throw new SpearletError('INVALID_OPTIONS', `--timeout is '${timeout}', expected seconds`);
+  if (limit === null || limit === 0)
+    throw new SpearletError('INVALID_OPTIONS', `--timeout is '${timeout}', expected a number of seconds above 0`);
   const [spec, ...others] = readSpecs(file);
   if (spec === undefined || others.length > 0) {
-    throw new SpearletError('INVALID_CONFIG', `exec runs one agent, ${file} names ${others.length + 1}`);
+    throw new SpearletError('INVALID_CONFIG', `exec runs one agent, but ${file} describes ${others.length + 1}`);
   }
   return { spec, limit };
 }
 
-/** What a process can exit with: 0..255, and never 0 for a failure. */
+/** A process can exit with 0..255 only. A code above that must not become 0, which means success. */
 const processCode = (code: number): number => (code === 0 ? 0 : code & 0xff || 1);
 
-function statusOf(error: unknown): number {
+function exitCodeOf(error: unknown): number {
   if (!(error instanceof SpearletError)) return NO_AGENT;
   if (error.code === 'EXECUTION_FAILED') return processCode(error.exitCode ?? 1);
   if (error.code === 'EXECUTION_TIMEOUT') return TIMEOUT;
@@ -43,31 +45,31 @@ function statusOf(error: unknown): number {
 }
 
 /**
- * Hands over output and waits while a slow reader has not taken it, but no longer than somebody wants it. False: it is lost,
- * since the reader has left. Another failure of stdout (a full disk) loses the output and is told once; the execution goes
- * on, and its exit code counts.
+ * Writes output to stdout and waits until a slow reader has taken it, or until the execution is cancelled. Resolves with false
+ * if the reader has left: the output is lost. Any other failure of stdout, such as a full disk, also loses the output. It is
+ * reported once, the execution goes on, and its exit code counts.
  */
 function createWriter({ signal }: AbortController, asJson: boolean): (text: string) => Promise<boolean> {
-  let told = false;
+  let reported = false;
   return async text => {
     stdout.write(text);
     await stdout.drained(signal);
     const { failure } = stdout;
     if (failure === null || signal.aborted) return true;
     if (failure === 'EPIPE' || failure === 'ECONNRESET') return false;
-    if (!told) say({ code: failure, message: 'stdout cannot be written to: output of the execution is lost' }, asJson);
-    told = true;
+    if (!reported) printMessage({ code: failure, message: 'cannot write to stdout: output of the execution is lost' }, asJson);
+    reported = true;
     return true;
   };
 }
 
 export async function exec(file: string, command: string, args: string[], options: ExecOptions): Promise<number> {
   const asJson = options.json;
-  let task: ReturnType<typeof read>;
+  let task: ReturnType<typeof readTask>;
   try {
-    task = read(file, options);
+    task = readTask(file, options);
   } catch (error) {
-    sayError(error, asJson);
+    printError(error, asJson);
     return USAGE;
   }
   const aborter = new AbortController();
@@ -77,7 +79,7 @@ export async function exec(file: string, command: string, args: string[], option
     if (again) void spearlet.stop({ grace: 0 });
   });
   const write = createWriter(aborter, asJson);
-  let unread = 0;
+  let unreadOutputs = 0;
   try {
     const instance = await spearlet.start(task.spec, { signal: aborter.signal });
     const execution = instance.execute(
@@ -87,17 +89,17 @@ export async function exec(file: string, command: string, args: string[], option
     for await (const update of execution) {
       const { output } = update;
       if (!asJson && output === undefined) continue;
-      const taken = await write(asJson ? `${json(update)}\n` : output!);
-      if (!taken && output !== undefined) unread += 1;
-      if (unread > UNREAD) aborter.abort();
+      const read = await write(asJson ? `${json(update)}\n` : output!);
+      if (!read && output !== undefined) unreadOutputs += 1;
+      if (unreadOutputs > MAX_UNREAD_OUTPUTS) aborter.abort();
     }
     const result = await execution.result;
     if (asJson) await write(`${json({ ...result, code: 'COMPLETED' })}\n`);
     return processCode(result.exitCode ?? 0);
   } catch (error) {
     if (asJson) await write(`${json(errorJson(error))}\n`);
-    else sayError(error, false);
-    return statusOf(error);
+    else printError(error, false);
+    return exitCodeOf(error);
   } finally {
     await spearlet.stop();
     off();

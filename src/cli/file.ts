@@ -1,15 +1,15 @@
-// A configuration file as the command line is given it.
+// Reads the configuration file that is named on the command line.
 import { readFileSync } from 'node:fs';
 import { specsFromConfig } from '../config.ts';
 import { type InstanceSpec, SpearletError } from '../index.ts';
 
-/** Throws INVALID_CONFIG, also for a file that cannot be read. */
+/** Throws INVALID_CONFIG, also if the file cannot be read. */
 export function readSpecs(file: string): InstanceSpec[] {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new SpearletError('INVALID_CONFIG', `the file '${file}' cannot be read: ${(cause as Error).message}`, { cause });
+    throw new SpearletError('INVALID_CONFIG', `cannot read the file '${file}': ${(cause as Error).message}`, { cause });
   }
   return specsFromConfig(text);
 }

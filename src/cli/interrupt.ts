@@ -1,11 +1,11 @@
-// The signals that ask the command line to end.
+// The signals that end the command line in order: it stops its agents first.
 
 /**
- * Those that end a process unless it listens. Not among them: SIGUSR1, with which Node opens its inspector; SIGPROF, which
- * its profiler uses; SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV and SIGSYS, after which nothing can be trusted; and signals
- * from 34 on, which Node cannot listen to.
+ * The signals that end a process by default, without these: SIGUSR1, which opens Node's inspector; SIGPROF, which Node's
+ * profiler uses; SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV and SIGSYS, after which the process is not in a safe state; and
+ * signals from 34 on, which Node cannot handle.
  */
-const ENDING = [
+const SIGNALS = [
   'SIGHUP',
   'SIGINT',
   'SIGQUIT',
@@ -20,15 +20,15 @@ const ENDING = [
   'SIGXCPU',
 ] as const;
 
-/** RequestTable back for each of them: `again` for all after the first. Returns how to stop that. */
+/** Calls `interrupted` for each signal; `again` is true after the first one. Returns a function that removes the listeners. */
 export function onInterrupt(interrupted: (again: boolean) => void): () => void {
   let again = false;
   const handler = (): void => {
     interrupted(again);
     again = true;
   };
-  for (const signal of ENDING) process.on(signal, handler);
+  for (const signal of SIGNALS) process.on(signal, handler);
   return () => {
-    for (const signal of ENDING) process.off(signal, handler);
+    for (const signal of SIGNALS) process.off(signal, handler);
   };
 }

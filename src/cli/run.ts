@@ -1,10 +1,10 @@
-// `spearlet run`: starts what a file names and supervises it in the foreground.
+// `spearlet run`: starts all instances of a configuration file and supervises them in the foreground.
 import { isatty } from 'node:tty';
 import { createSpearlet, type InstanceSpec, SpearletError } from '../index.ts';
 import { stdout } from '../world/stdio.ts';
 import { readSpecs } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
-import { errorJson, json, milliseconds, sayError } from './print.ts';
+import { errorJson, json, milliseconds, printError } from './print.ts';
 import { createScreen } from './screen.ts';
 
 const GIVEN_UP = 1;
@@ -13,15 +13,15 @@ const NOT_STARTED = 3;
 
 export async function run(file: string, options: { json: boolean; grace: string }): Promise<number> {
   let specs: InstanceSpec[];
-  const patience = milliseconds(options.grace);
+  const grace = milliseconds(options.grace);
   try {
-    if (patience === null) throw new SpearletError('INVALID_OPTIONS', `--grace is '${options.grace}', expected seconds`);
+    if (grace === null) throw new SpearletError('INVALID_OPTIONS', `--grace is '${options.grace}', expected a number of seconds`);
     specs = readSpecs(file);
   } catch (error) {
-    sayError(error, options.json);
+    printError(error, options.json);
     return USAGE;
   }
-  const spearlet = createSpearlet({ grace: patience, ...(options.json || isatty(1) ? { logger: false } : {}) });
+  const spearlet = createSpearlet({ grace, ...(options.json || isatty(1) ? { logger: false } : {}) });
   const interrupt = new AbortController();
   spearlet.events$.subscribe(createScreen(options.json, interrupt.signal));
   const off = onInterrupt(again => {
@@ -36,23 +36,23 @@ export async function run(file: string, options: { json: boolean; grace: string 
       const { exited } = await spearlet.start(spec);
       ends.push(
         exited.then(({ reason }) => {
-          // However a program ends once the stop has begun, nothing was given up.
-          const orderly = reason === 'stopped' || reason === 'completed' || (interrupt.signal.aborted && reason !== 'internal');
-          if (!orderly) givenUp = true;
+          // After the stop has begun, a program may end in any way: it does not count as given up.
+          const expected = reason === 'stopped' || reason === 'completed' || (interrupt.signal.aborted && reason !== 'internal');
+          if (!expected) givenUp = true;
         }),
       );
     } catch (error) {
       if (interrupt.signal.aborted) return;
       notStarted = true;
       if (options.json) stdout.write(`${json({ type: 'error', ...errorJson(error) })}\n`);
-      else sayError(error, false);
+      else printError(error, false);
     }
   };
   try {
     await Promise.all(specs.map(startOne));
     if (!notStarted) await Promise.all(ends);
     await spearlet.stop();
-    // Who reads us may take his time, unless somebody waits for our end.
+    // Waits for a slow reader of stdout, but not after an interrupt.
     await stdout.drained(interrupt.signal);
     if (notStarted) return NOT_STARTED;
     return givenUp ? GIVEN_UP : 0;

@@ -1,21 +1,22 @@
-// The default logger, and what it must never show. It knows pino and no instance.
+// The default logger, the secrets that it hides, and guards around loggers and observers of the embedder. It does not know
+// instances.
 import { pino } from 'pino';
 import { bounds } from '../limits.ts';
 import type { Inspect, Logger } from '../options.ts';
 import { printableJson } from '../printable.ts';
 import { type Kept, stderr } from '../world/stdio.ts';
 
-/** Names under which a secret could reach a log line by mistake. No code of ours logs one; this is the second lock. */
+/** Keys under which a secret could reach a log line by mistake. No code logs these; the redaction is a second protection. */
 const SECRET = ['token', '*.token', 'SPEARLET_TOKEN', '*.SPEARLET_TOKEN', 'environment', '*.environment', 'auth', '*.auth'];
 
-/** pino's own destinations block where stderr is full, or grow, or lose their end; see src/stdio.ts. */
+/** pino's own destinations block when stderr is full, or grow without a bound, or lose the last lines: see src/world/stdio.ts. */
 function createDefaultLogger(): Logger {
   let line = '';
   const gapLogger = pino({ name: 'spearlet' }, { write: (text: string) => void (line = text) });
   const kept: Kept = {
     bytes: bounds.unreadLines,
     gap(droppedLines, droppedBytes) {
-      gapLogger.warn({ droppedLines, droppedBytes }, 'log lines are missing here: stderr was not read, or could not be written to');
+      gapLogger.warn({ droppedLines, droppedBytes }, 'log lines are missing here: nobody read stderr, or it could not be written');
       return line;
     },
   };
@@ -25,7 +26,7 @@ function createDefaultLogger(): Logger {
   ) as never;
 }
 
-/** pino at 'info' to stderr, or what the embedder gives; `false` is silence. */
+/** The embedder's logger; by default pino at 'info' to stderr; `false` logs nothing. */
 export function createLogger(given: Logger | false | undefined): Logger {
   if (given === false) return pino({ level: 'silent' }) as never;
   return given ?? createDefaultLogger();
@@ -33,7 +34,7 @@ export function createLogger(given: Logger | false | undefined): Logger {
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 
-/** A logger that cannot throw: lines are written in the middle of a chart's step, where nothing may. */
+/** Wraps a logger so that it cannot throw: lines are written during the transition of a chart, which must not throw. */
 export function guarded(logger: Logger): Logger {
   const safe: Record<string, unknown> = {};
   for (const level of LEVELS) {
@@ -41,7 +42,7 @@ export function guarded(logger: Logger): Logger {
       try {
         logger[level](facts, message);
       } catch {
-        // The embedder's logger is broken; the registry is not.
+        // A broken logger of the embedder must not break the engine.
       }
     };
   }
@@ -55,7 +56,7 @@ export function guarded(logger: Logger): Logger {
   return safe as never as Logger;
 }
 
-/** Inspection observers as one that cannot throw either; each gets every event. */
+/** Joins inspection observers into one that cannot throw. Each observer gets every event. */
 export function guardedInspect(...observers: readonly Inspect[]): (event: unknown) => void {
   return event => {
     for (const observer of observers) {
@@ -63,7 +64,7 @@ export function guardedInspect(...observers: readonly Inspect[]): (event: unknow
         if (typeof observer === 'function') observer(event as never);
         else observer.next?.(event as never);
       } catch {
-        // As above.
+        // The same holds for a broken observer.
       }
     }
   };

@@ -1,8 +1,8 @@
-// What came of one execution, found and ended; and what cannot be ended is counted.
+// All processes of one execution are found and ended. Those that cannot be ended are counted.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { plantTree } from '../../src/agent/execution-tree.ts';
+import { trackTree } from '../../src/agent/execution-tree.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { atEnd } from '../census/census.ts';
 
@@ -21,36 +21,36 @@ async function start(script: string, count: number, executionId: string): Promis
   return { child, pids: text.match(/\d+/g)!.map(Number) };
 }
 
-test('a session of its own, a double fork and whoever ignores SIGTERM are killed at the end of the grace', async () => {
+test('a process in its own session, a double fork and a process that ignores SIGTERM are killed after the grace', async () => {
   const { child, pids } = await start(`sh -c '${deaf}' & setsid sh -c '${deaf}' & (setsid sh -c '${deaf}' &) ; ${deaf}`, 4, 'a');
-  expect(await plantTree(child.pid!, 'a').end(50)).toBe(0);
+  expect(await trackTree(child.pid!, 'a').end(50)).toBe(0);
   expect(pids.filter(lives)).toEqual([]);
 });
 
 test('an execution of an agent within an execution belongs to both', async () => {
   const { child, pids } = await start(`setsid sh -c '${deaf}' & ${deaf}`, 2, 'a');
-  expect(await plantTree(child.pid!, 'outer').end(0)).toBe(0);
+  expect(await trackTree(child.pid!, 'outer').end(0)).toBe(0);
   expect(pids.filter(lives)).toEqual([]);
 });
 
-test('an agent that exits kills all of it at once', async () => {
+test('an agent that exits kills all processes at once', async () => {
   const { child, pids } = await start(`setsid sh -c '${deaf}' & ${deaf}`, 2, 'a');
   const gone = once(child, 'exit');
-  plantTree(child.pid!, 'a').endNow();
+  trackTree(child.pid!, 'a').killNow();
   await gone;
   expect(pids.filter(lives)).toEqual([]);
 });
 
-test('what cannot be ended is counted', async () => {
+test('processes that cannot be ended are counted', async () => {
   const { child, pids } = await start(`setsid sh -c '${deaf}' & exec setsid sh -c '${deaf}'`, 2, 'a');
-  expect(await plantTree(child.pid!, 'a', () => {}).end(0)).toBeGreaterThan(0);
-  expect(await plantTree(child.pid!, 'a').end(0)).toBe(0);
+  expect(await trackTree(child.pid!, 'a', () => {}).end(0)).toBeGreaterThan(0);
+  expect(await trackTree(child.pid!, 'a').end(0)).toBe(0);
   expect(pids.filter(lives)).toEqual([]);
 });
 
-test('a stranger in whose environment another id stands is not touched', async () => {
+test('a process with another execution id in its environment is not touched', async () => {
   const [mine, other] = await Promise.all([start(deaf, 1, 'a'), start(deaf, 1, 'ab')]);
-  expect(await plantTree(mine.child.pid!, 'a').end(0)).toBe(0);
+  expect(await trackTree(mine.child.pid!, 'a').end(0)).toBe(0);
   expect(other.pids.filter(lives)).toEqual(other.pids);
-  expect(await plantTree(other.child.pid!, 'ab').end(0)).toBe(0);
+  expect(await trackTree(other.child.pid!, 'ab').end(0)).toBe(0);
 });

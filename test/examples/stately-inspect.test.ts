@@ -84,7 +84,7 @@ test('who does not know the path of the relay gets nothing', async () => {
   await expect(once(stranger, 'open')).rejects.toThrow('400');
 });
 
-test('the example runs, shows a fall and a restart, and ends with Ctrl-C', async () => {
+test('the example runs, shows a crash and a restart, and ends with Ctrl-C', async () => {
   const program = spawn(process.execPath, [join(example, 'main.js')], { stdio: ['ignore', 'pipe', 'inherit'] });
   atEnd(() => void program.kill('SIGKILL'));
   const lines = createInterface({ input: program.stdout });

@@ -1,6 +1,6 @@
 // Addresses of every kind: read from text and written as text, and the kinds that no transport implements yet.
 import { describe, expect, test } from 'vitest';
-import { readInvitation } from '../../src/agent/environment.ts';
+import { readHostEndpoint } from '../../src/agent/environment.ts';
 import { type Address, formatAddress, parseAddress } from '../../src/transport/address.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 
@@ -47,8 +47,8 @@ describe.each(others)('%s, a kind that is not implemented,', (text, address) => 
 
   test('is refused by the agent, which names the variable', () => {
     const environment = { SPEARLET_ADDR: text, SPEARLET_TOKEN: 't', SPEARLET_INSTANCE_ID: 'i' };
-    expect(() => readInvitation(environment)).toThrow(refused);
-    expect(() => readInvitation(environment)).toThrow(/^SPEARLET_ADDR is /);
+    expect(() => readHostEndpoint(environment)).toThrow(refused);
+    expect(() => readHostEndpoint(environment)).toThrow(/^SPEARLET_ADDR is /);
   });
 
   test('is refused by the TCP transport', () => {
@@ -65,7 +65,7 @@ test.each(['127.0.0.1', '::1'])('a listener on %s tells its address so that an a
   });
   const text = formatAddress(listener.address);
   expect(listener.address).toEqual({ kind: 'tcp', host, port: expect.any(Number) });
-  const { host: told, port } = readInvitation({ SPEARLET_ADDR: text, SPEARLET_TOKEN: 't', SPEARLET_INSTANCE_ID: 'i' });
+  const { host: told, port } = readHostEndpoint({ SPEARLET_ADDR: text, SPEARLET_TOKEN: 't', SPEARLET_INSTANCE_ID: 'i' });
   const stream = tcp.connect({ kind: 'tcp', host: told, port }, () => {});
   await new Promise<void>(resolve => stream.open({ data() {}, drained() {}, closed: () => resolve() }));
   expect(accepted).toHaveLength(1);

@@ -13,7 +13,7 @@ import { listen, sharedListener } from '../instance/listen.ts';
 import { runProgram } from '../instance/process.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import { newRun } from '../instance/run.ts';
-import type { LeftoversWorld } from '../journal/stale-state.ts';
+import type { CleanupWorld } from '../journal/stale-state.ts';
 import { bounds, type ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Programs } from '../process/programs.ts';
@@ -44,7 +44,7 @@ export interface World {
   readonly programs: Programs;
   readonly network: Network;
   /** For `stateDir`; a world without them cannot have one. */
-  readonly state?: LeftoversWorld;
+  readonly state?: CleanupWorld;
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;
 }

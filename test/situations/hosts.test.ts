@@ -20,7 +20,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createSpearlet, type SpearletError, type SpearletEvent } from '../../src/index.ts';
 import { openLedger } from '../../src/journal/ledger.ts';
-import { createLeftovers } from '../../src/journal/stale-state.ts';
+import { cleanUpStaleState } from '../../src/journal/stale-state.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createTrees } from '../../src/process/tree/tree.ts';
 import { realClock } from '../../src/world/clock.ts';
@@ -119,7 +119,7 @@ function link(folder: string): string {
 
 /** A ledger as a host that is gone would have left it. */
 function write(folder: string, boot: string, lines: readonly string[], host = { pid: 4_000_000, startTime: 1 }): string {
-  const name = `host.${boot}.${processTable.pidSpace()}.${host.pid}.${host.startTime}.abc`;
+  const name = `host.${boot}.${processTable.pidNamespace()}.${host.pid}.${host.startTime}.abc`;
   writeFileSync(join(folder, name), [slot({ file: name }), ...lines].join(''), { mode: 0o600 });
   return join(folder, name);
 }
@@ -239,10 +239,10 @@ test('a start that fails on its folder leaves neither a file nor a descriptor', 
     throw Object.assign(new Error('EACCES: permission denied, scandir'), { code: 'EACCES' });
   };
   const logger = { info() {}, warn() {} } as never;
-  const world = { disk: { ...realDisk, names }, table: processTable, trees: createTrees(processTable, realClock) };
+  const world = { disk: { ...realDisk, names }, processTable, trees: createTrees(processTable, realClock) };
   const open = () => readdirSync('/proc/self/fd').length;
   const before = open();
-  expect(() => createLeftovers({ ...world, logger, folder, id: 'a', tell() {} })).toThrow(
+  expect(() => cleanUpStaleState({ ...world, logger, folder, id: 'a', notify() {} })).toThrow(
     expect.objectContaining({ code: 'STATE_UNWRITABLE', cause: expect.objectContaining({ code: 'EACCES' }) }),
   );
   expect(open()).toBe(before);
@@ -275,8 +275,8 @@ test('a disk that fills up hurts no program: it is said once, and again after it
   const folder = newFolder();
   const log: string[] = [];
   const logger = { info() {}, warn: (_: object, message: string) => log.push(message) } as never;
-  const world = { disk, table: processTable, trees: createTrees(processTable, realClock) };
-  const { ledger } = createLeftovers({ ...world, logger, folder, id: 'a', tell() {} });
+  const world = { disk, processTable, trees: createTrees(processTable, realClock) };
+  const { ledger } = cleanUpStaleState({ ...world, logger, folder, id: 'a', notify() {} });
   const first = ledger!.begin('one');
   full = true;
   first.started({ pid: 2, startTime: 3 });
@@ -293,7 +293,7 @@ test('a disk that fills up hurts no program: it is said once, and again after it
 
 test('slots are used again: the file is as large as the busiest moment was', () => {
   const folder = newFolder();
-  const ledger = openLedger({ disk: realDisk, table: processTable, folder, id: 'a' }, () => {});
+  const ledger = openLedger({ disk: realDisk, processTable, folder, id: 'a' }, () => {});
   for (let n = 0; n < 1_000; n += 1) {
     const entries = ['a', 'b', 'c'].map(letter => ledger.begin(`${letter}-${n}`));
     for (const entry of entries) entry.started({ pid: 2 + n, startTime: n });

@@ -24,10 +24,10 @@ export interface OpenFile {
 export interface Disk {
   /**
    * A new file that only this user can read, in a folder that is made (0700) where it is missing. Throws, also for a
-   * folder in which somebody else could give our files other names: by its name a file says whose it is.
+   * folder in which another user could rename our files, since the name of a file identifies its host.
    */
   create(folder: string, name: string): OpenFile;
-  /** Throws. */
+  /** The files of a folder. Throws. */
   names(folder: string): string[];
   /** Null: the file is gone, or another user could have written it. */
   read(folder: string, name: string): string | null;

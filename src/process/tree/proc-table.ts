@@ -2,7 +2,7 @@
 // One of the files that touch the world. On other systems `works` is false, and the table is empty.
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
-/** A pid alone may mean somebody else by now; with the start time (ticks since boot) it means one process for ever. */
+/** A pid alone may name another process by now; with the start time (ticks since boot) it names one process for ever. */
 export interface Identity {
   readonly pid: number;
   readonly startTime: number;

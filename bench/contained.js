@@ -1,5 +1,5 @@
-// What a namespace costs and keeps: `npm run build && node bench/contained.js [runs]`. Spawns, and hosts that are killed
-// with a program of each of the twelve shapes and the two hidden ones.
+// The cost and the effect of a namespace: `npm run build && node bench/contained.js [runs]`. Measures spawns, and kills hosts
+// that run a program of each of the twelve shapes and the two hidden ones.
 import { spawn as start } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -58,7 +58,7 @@ for (const how of ['namespace', 'plain']) {
   let before = 0;
   for (let n = 0; n < runs; n += 1) {
     const prefix = `bench-host-${process.pid}-${how}-${n}`;
-    // Without a namespace nobody would find the hidden ones again.
+    // Without a namespace the hidden ones would be lost and stay alive.
     const all = [...Object.keys(shapes), ...(how === 'namespace' ? Object.keys(hidden) : [])];
     const child = start(process.execPath, [host, how, prefix, ...all], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');

@@ -1,4 +1,4 @@
-// What it costs to find and end trees among 2000 processes: `npm run build && node bench/tree.js [instances]`.
+// The cost of finding and ending trees among 2000 processes: `npm run build && node bench/tree.js [instances]`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -9,7 +9,7 @@ import { realClock } from '../dist/src/world/clock.js';
 const instances = Number(process.argv[2] ?? 1000);
 const trees = createTrees(processTable, realClock);
 const { scanner } = trees;
-// Each is a program in a group of its own and a daemon in a session of its own.
+// Each tree is a program in a group of its own and a daemon in a session of its own.
 const grow = async n => {
   const id = `bench-${process.pid}-${n}`;
   const child = spawn('sh', ['-c', 'setsid sh -c "echo x; exec sleep 900" & exec sleep 900'], {

@@ -8,7 +8,7 @@ import type { ExitReport, Instance } from './instance/instance.ts';
 import { deferred } from './instance/record.ts';
 import type { World } from './instance/world.ts';
 import { recordedSpawn } from './journal/ledger.ts';
-import { createLeftovers, type Leftovers } from './journal/stale-state.ts';
+import { type Cleanup, cleanUpStaleState } from './journal/stale-state.ts';
 import { createExplain } from './observe/explain.ts';
 import type { Explanation } from './observe/explanation.ts';
 import { isolated, logged } from './observe/isolated.ts';
@@ -85,7 +85,7 @@ let programs: Programs | null = null;
  */
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   programs ??= createPrograms(processTable, realClock);
-  const state = { disk: realDisk, table: processTable, trees: programs.trees };
+  const state = { disk: realDisk, processTable, trees: programs.trees };
   const world = { clock: realClock, random: realRandom, programs, network: tcp, state };
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
@@ -99,17 +99,17 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   const handles = new Map<string, Instance>();
   const registry = createRegistry(clock, logger, record => handles.get(record.id)!);
   const { stateDir } = options;
-  const leftovers: Leftovers | null =
+  const cleanup: Cleanup | null =
     stateDir === undefined || given.state === undefined
       ? null
-      : createLeftovers({
+      : cleanUpStaleState({
           ...given.state,
           logger,
           folder: resolve(given.workingDirectory, stateDir),
           id: random.id(),
-          tell: event => registry.notify(() => registry.events$.next(event)),
+          notify: event => engine.tell(() => engine.events$.next(event)),
         });
-  const ledger = leftovers?.ledger ?? null;
+  const ledger = cleanup?.ledger ?? null;
   const world = ledger === null ? given : { ...given, programs: { ...given.programs, spawn: recordedSpawn(given.programs.spawn, ledger) } };
   const trace = createTrace(clock, (instanceId, connectionId) => {
     const peers = instanceId === null ? registry.unroutedConnections : registry.records.get(instanceId)?.connections;
@@ -145,7 +145,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
     stopping = true;
     // Nothing was started before that, and its event comes before the last.
-    if (leftovers?.ended) await leftovers.ended;
+    if (cleanup?.ended) await cleanup.ended;
     if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace });
     await stopped.promise;
     // A program that even SIGKILL does not end must not keep us for ever.
@@ -172,7 +172,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       void settled.finally(() => registry.closing.delete(settled));
       const contained = await finding;
       // What dead hosts have left may hold what this one needs.
-      if (leftovers?.ended) await leftovers.ended;
+      if (cleanup?.ended) await cleanup.ended;
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId: spec.artifactId });
       const aborted = new SpearletError('CANCELLED', `the start of ${spec.artifactId} was aborted`, {
         artifactId: spec.artifactId,

@@ -1,52 +1,52 @@
-// What a host writes down of the programs that it has started, so that the next one finds what a dead one has left: in
-// `stateDir` one file a host, in it one slot a program. It knows no instance and signals nobody.
+// The record of the programs that a host has started, so that the next host can find what a dead one has left running. One
+// file a host in `stateDir`, one slot a program. It knows no instance and sends no signal.
 //
-// The file's name says whose it is, before a byte is in it, and its first slot says the same: a file that was given another
-// name since is not believed. A slot is overwritten in place and never crosses a page: it
-// is whole whenever the host dies, the file stays as small as the host's busiest moment, and a full disk does not keep
-// a program from being struck off. There is nothing secret in it.
-
-import type { RunningProgram, Spawn } from '../process/program.ts';
+// The name of the file identifies its host, so the identity is on disk before the first byte is. The first slot repeats the
+// name: a file that was renamed is not trusted. Slots are overwritten in place, and no slot crosses a page. So a slot is
+// whole whenever the host dies, the file stays as small as the host's busiest moment, and a full disk does not prevent the
+// removal of a program. The file contains no secret.
+import type { Spawn } from '../process/program.ts';
 import type { Identity, ProcessTable } from '../process/tree/proc-table.ts';
 import type { Disk, OpenFile } from '../world/disk.ts';
 
 /** A program that a host has started. */
-export interface Started {
+export interface StartedProgram {
   readonly instanceId: string;
-  /** Null: the host died in the midst of its spawn. Then there is its cookie. */
+  /** Null: the host died during the spawn. Then only the cookie identifies the program. */
   readonly root: Identity | null;
 }
 
-/** What a host that is gone has left written. */
-export interface Estate {
+/** What a dead host has recorded. */
+export interface StaleState {
+  /** The name of its file. */
   readonly name: string;
   readonly host: Identity;
-  readonly started: readonly Started[];
+  readonly started: readonly StartedProgram[];
 }
 
-export interface Entry {
+export interface LedgerEntry {
   started(root: Identity): void;
-  /** Nothing of it lives any more. */
+  /** No process of the program's tree lives any more. */
   gone(): void;
 }
 
 export interface Ledger {
-  /** Comes before the spawn: what is not written down is not found. */
-  begin(instanceId: string): Entry;
-  /** The ledgers of hosts that are dead. Throws where the folder cannot be read. */
-  estates(): Estate[];
-  strikeOff(estate: Estate): void;
-  /** Nothing is started any more. The file goes once nothing in it lives. */
+  /** Must come before the spawn: a program without an entry is not found later. */
+  begin(instanceId: string): LedgerEntry;
+  /** The ledgers of dead hosts. Throws where the folder cannot be read. */
+  readStale(): StaleState[];
+  remove(stale: StaleState): void;
+  /** No program is started any more. The file is removed once it has no entry left. */
   close(): void;
 }
 
-/** In bytes. An instance id has up to 265, a number up to 16. */
+/** In bytes. An instance id has up to 265 bytes, a number up to 16. */
 const SLOT = 512;
 const NAME = /^host\.([\w-]+)\.(\d+)\.(\d+)\.(\d+)\.\w+$/;
-const lineOf = (facts: object): string => `${JSON.stringify(facts).padEnd(SLOT - 1)}\n`;
+const lineOf = (fields: object): string => `${JSON.stringify(fields).padEnd(SLOT - 1)}\n`;
 const FREE = `${' '.repeat(SLOT - 1)}\n`;
 
-/** Whether a file is the one that its host made under this name; one without a byte says nothing, and no harm. */
+/** Whether a host made the file under this name. An empty file names no program, so it is accepted. */
 function isNamed(text: string, name: string): boolean {
   if (text === '') return true;
   try {
@@ -56,51 +56,54 @@ function isNamed(text: string, name: string): boolean {
   }
 }
 
-function parseSlot(text: string): Started[] {
+function parseSlot(text: string): StartedProgram[] {
   try {
     const { instanceId, pid, startTime } = JSON.parse(text) as Record<string, unknown>;
     if (typeof instanceId !== 'string' || instanceId === '') return [];
     const known = Number.isSafeInteger(pid) && Number.isSafeInteger(startTime) && (pid as number) > 1;
     return [{ instanceId, root: known ? { pid: pid as number, startTime: startTime as number } : null }];
   } catch {
-    // Free, or torn by whatever has befallen the disk.
+    // The slot is free, or the disk has damaged it.
     return [];
   }
 }
 
-/** Throws where the folder cannot be made or written to. `failed` hears of later trouble, once until it is over. */
+/**
+ * Throws where the folder cannot be made or written to. `failed` reports later errors: the first of each series, until a
+ * write succeeds again.
+ */
 export function openLedger(
-  { disk, table, folder, id }: { disk: Disk; table: ProcessTable; folder: string; id: string },
+  { disk, processTable, folder, id }: { disk: Disk; processTable: ProcessTable; folder: string; id: string },
   failed: (error: unknown) => void,
 ): Ledger {
-  const self: Identity = { pid: table.self, startTime: table.entry(table.self)?.startTime ?? 0 };
-  const [boot, space] = [table.bootId(), table.pidSpace()];
-  const name = `host.${boot}.${space}.${self.pid}.${self.startTime}.${id.replaceAll(/\W/g, '').slice(0, 12)}`;
+  const self: Identity = { pid: processTable.self, startTime: processTable.entry(processTable.self)?.startTime ?? 0 };
+  const [boot, pidNamespace] = [processTable.bootId(), processTable.pidNamespace()];
+  const name = `host.${boot}.${pidNamespace}.${self.pid}.${self.startTime}.${id.replaceAll(/\W/g, '').slice(0, 12)}`;
   const file: OpenFile = disk.create(folder, name);
   const free: number[] = [];
-  /** The first is the name's. */
+  /** The first slot holds the name. */
   let slots = 1;
   let live = 0;
   let closed = false;
-  let troubled = false;
+  let isFailing = false;
 
   const write = (slot: number, text: string): void => {
     if (closed) return;
     try {
       file.write(slot * SLOT, text);
-      troubled = false;
+      isFailing = false;
     } catch (error) {
-      // Programs run on: all that suffers is who comes after us.
-      if (!troubled) failed(error);
-      troubled = true;
+      // Programs run on. Only the next host is affected: it may not find them.
+      if (!isFailing) failed(error);
+      isFailing = true;
     }
   };
-  const put = (slot: number, facts: object): void => write(slot, lineOf(facts));
+  const put = (slot: number, fields: object): void => write(slot, lineOf(fields));
   const finish = (): void => {
     if (closed && live === 0) disk.remove(folder, name);
   };
 
-  // That a file can be made does not say that it can be filled.
+  // On a full disk a file can still be made, but not written to.
   try {
     file.write(0, lineOf({ file: name }));
   } catch (error) {
@@ -127,23 +130,23 @@ export function openLedger(
         },
       };
     },
-    estates() {
+    readStale() {
       return disk.names(folder).flatMap(other => {
-        const [, bootId, spaceId, pid, startTime] = NAME.exec(other) ?? [];
+        const [, bootId, otherNamespace, pid, startTime] = NAME.exec(other) ?? [];
         if (bootId === undefined || other === name) return [];
         const host: Identity = { pid: Number(pid), startTime: Number(startTime) };
-        // Nothing outlives a boot.
+        // No process outlives a boot.
         if (bootId !== boot) return [{ name: other, host, started: [] }];
-        // In another pid namespace the numbers mean others, and who lives there cannot be seen.
-        if (spaceId !== space) return [];
-        const entry = table.entry(host.pid);
+        // In another pid namespace the pids name other processes, and ours cannot see which of them live.
+        if (otherNamespace !== pidNamespace) return [];
+        const entry = processTable.entry(host.pid);
         if (entry?.living && entry.startTime === host.startTime) return [];
         const text = disk.read(folder, other);
         if (text === null || !isNamed(text, other)) return [];
         return [{ name: other, host, started: text.split('\n').slice(1).flatMap(parseSlot) }];
       });
     },
-    strikeOff: estate => disk.remove(folder, estate.name),
+    remove: stale => disk.remove(folder, stale.name),
     close() {
       if (closed) return;
       closed = true;
@@ -153,7 +156,7 @@ export function openLedger(
   };
 }
 
-/** Writes down what is started, and strikes it off when nothing of its tree lives any more. */
+/** Records every program before it is started, and removes its entry when no process of its tree lives any more. */
 export const recordedSpawn =
   (spawn: Spawn, ledger: Ledger): Spawn =>
   (program, output, events) => {
@@ -161,14 +164,15 @@ export const recordedSpawn =
     try {
       const running = spawn(program, output, events);
       if (running.tree !== null) entry.started(running.tree.root);
-      return Object.assign(Object.create(running) as RunningProgram, {
+      return {
+        ...running,
         async dispose() {
           await running.dispose();
           const ending = await running.tree?.end();
-          // What is left is for the next host to try.
+          // Where processes are left, the entry stays, so that the next host ends them.
           if (ending === undefined || ending.left.length === 0) entry.gone();
         },
-      });
+      };
     } catch (thrown) {
       entry.gone();
       throw thrown;

@@ -1,92 +1,94 @@
-// What hosts that are dead have left running, by what they wrote down in `stateDir`: found when a new one begins, and
-// ended before it starts anything. It does not know how a tree is ended.
+// Ends what dead hosts have left running: reads their ledgers in `stateDir` when a host is created, and ends those programs
+// before the host starts any of its own. It does not know how a tree is ended.
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { Logger } from '../options.ts';
 import type { Identity, ProcessTable } from '../process/tree/proc-table.ts';
 import type { Ending, Trees } from '../process/tree/tree.ts';
 import type { Disk } from '../world/disk.ts';
-import { type Estate, type Ledger, openLedger } from './ledger.ts';
+import { type Ledger, openLedger, type StaleState } from './ledger.ts';
 
+/** The stale state of dead hosts was cleaned up. */
 export interface LeftoversEnded {
   readonly type: 'leftovers.ended';
   readonly instanceId: null;
-  /** How many dead hosts had left something written, and how many instances they had not ended. */
+  /** The number of dead hosts that had a ledger, and of instances that they had not ended. */
   readonly hosts: number;
   readonly instances: number;
-  /** How many processes of theirs were found and ended, and how many live still: the next host tries again. */
+  /** The number of processes that were found, and of those that still live: the next host tries again. */
   readonly processes: number;
   readonly left: number;
 }
 
-export interface Leftovers {
-  /** Where programs are written down; null where the system shows no processes. */
+export interface Cleanup {
+  /** The ledger of this host; null where the system has no /proc. */
   readonly ledger: Ledger | null;
-  /** Resolves when they are ended, or after what SIGKILL may take; null: there are none. Never rejects. */
+  /**
+   * Resolves when the programs are ended, or SIGKILL has not worked in time. Null: there is no stale state. Never rejects.
+   */
   readonly ended: Promise<void> | null;
 }
 
-/** What of the world it needs. */
-export interface LeftoversWorld {
+/** The part of the world that the cleanup needs. */
+export interface CleanupWorld {
   readonly disk: Disk;
-  readonly table: ProcessTable;
+  readonly processTable: ProcessTable;
   readonly trees: Trees;
 }
 
-export interface LeftoversDeps extends LeftoversWorld {
+export interface CleanupDeps extends CleanupWorld {
   readonly logger: Logger;
   /** An absolute path. */
   readonly folder: string;
   /** A name that no other ledger of this process has. */
   readonly id: string;
-  tell(event: LeftoversEnded): void;
+  notify(event: LeftoversEnded): void;
 }
 
-/** A spawn that was never finished: only the cookie tells, of whoever is no older than the host. */
-const rootOf = ({ host, started }: { host: Identity; started: Identity | null }): Identity =>
-  started ?? { pid: 0, startTime: host.startTime };
+/** After an unfinished spawn the root is not known: then the cookie decides among processes that are no older than the host. */
+const rootOf = (host: Identity, root: Identity | null): Identity => root ?? { pid: 0, startTime: host.startTime };
 
-/** Throws STATE_UNWRITABLE. */
-export function createLeftovers({ disk, table, trees, logger, folder, id, tell }: LeftoversDeps): Leftovers {
-  if (!table.works) {
+/** Opens the ledger of this host, and begins to clean up the stale state. Throws STATE_UNWRITABLE. */
+export function cleanUpStaleState({ disk, processTable, trees, logger, folder, id, notify }: CleanupDeps): Cleanup {
+  if (!processTable.works) {
     logger.warn({ stateDir: folder }, 'there is no /proc here: nothing is kept in stateDir, and nothing found by it');
     return { ledger: null, ended: null };
   }
-  const endOne = async (estate: Estate): Promise<{ found: number; endings: Ending[] }> => {
-    const mine = estate.started.map(({ instanceId, root }) => trees.trackStale(instanceId, rootOf({ host: estate.host, started: root })));
-    await Promise.all(mine.map(tree => tree.scan()));
-    const found = mine.reduce((sum, { members }) => sum + members.size, 0);
-    const endings = await Promise.all(mine.map(tree => tree.end()));
-    // What it has kept is the only trace of what lives still.
-    if (endings.every(({ left, complete }) => left.length === 0 && complete)) ledger.strikeOff(estate);
+  const endOne = async (stale: StaleState): Promise<{ found: number; endings: Ending[] }> => {
+    const tracked = stale.started.map(({ instanceId, root }) => trees.trackStale(instanceId, rootOf(stale.host, root)));
+    await Promise.all(tracked.map(tree => tree.scan()));
+    const found = tracked.reduce((sum, { members }) => sum + members.size, 0);
+    const endings = await Promise.all(tracked.map(tree => tree.end()));
+    // While processes are left, the ledger stays: nothing else leads to them.
+    if (endings.every(({ left, complete }) => left.length === 0 && complete)) ledger.remove(stale);
     return { found, endings };
   };
-  const endAll = async (estates: readonly Estate[]): Promise<void> => {
-    const all = await Promise.all(estates.map(endOne));
+  const endAll = async (states: readonly StaleState[]): Promise<void> => {
+    const all = await Promise.all(states.map(endOne));
     const left = all.flatMap(({ endings }) => endings.flatMap(ending => ending.left));
     const counts = {
-      hosts: estates.length,
-      instances: estates.reduce((sum, { started }) => sum + started.length, 0),
+      hosts: states.length,
+      instances: states.reduce((sum, { started }) => sum + started.length, 0),
       processes: all.reduce((sum, { found }) => sum + found, 0),
       left: left.length,
     };
     const pids = left.map(({ pid }) => pid);
     if (left.length > 0) logger.warn({ ...counts, pids }, 'some of what a dead host has left could not be ended');
     else logger.info(counts, 'what a dead host has left was ended');
-    tell({ type: 'leftovers.ended', instanceId: null, ...counts });
+    notify({ type: 'leftovers.ended', instanceId: null, ...counts });
   };
 
   let opened: Ledger | null = null;
   let ledger: Ledger;
-  let estates: Estate[];
+  let states: StaleState[];
   try {
-    opened = openLedger({ disk, table, folder, id }, error =>
+    opened = openLedger({ disk, processTable, folder, id }, error =>
       logger.warn(
         { stateDir: folder, error: reasonOf(error) },
         'stateDir cannot be written to: what is started now is not found if this host dies',
       ),
     );
     ledger = opened;
-    estates = ledger.estates();
+    states = ledger.readStale();
   } catch (thrown) {
     opened?.close();
     throw new SpearletError('STATE_UNWRITABLE', `stateDir '${folder}' cannot be used: ${reasonOf(thrown)}`, {
@@ -95,8 +97,8 @@ export function createLeftovers({ disk, table, trees, logger, folder, id, tell }
     });
   }
   const ended =
-    estates.length === 0
+    states.length === 0
       ? null
-      : endAll(estates).catch((error: unknown) => logger.warn({ error: reasonOf(error) }, 'what a dead host has left could not be ended'));
+      : endAll(states).catch((error: unknown) => logger.warn({ error: reasonOf(error) }, 'what a dead host has left could not be ended'));
   return { ledger, ended };
 }

@@ -1,26 +1,26 @@
-// What a program is started with: a clean environment, and a command that is found before anything is spawned.
+// Prepares a spawn: a clean environment, and the path of the program, which is found before anything is spawned.
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { SpearletError } from '../errors.ts';
 
-/** All that is passed on from the host. Secrets of the host are none of the agent's business. */
+/** The only variables that are passed on from the host, since an agent must not get the host's secrets. */
 const ALLOWED = ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER', 'LANG', 'TZ', 'TMPDIR'];
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 /**
- * Where this host runs inside an instance of another one, or inside an execution of its command agent: the ids by which
- * that one finds what it has to end. They go on to whatever is started here, the outermost first, under a name of their
- * own, since SPEARLET_INSTANCE_ID is this host's to give.
+ * The ids of the instances and executions of other hosts inside which this host runs, outermost first. Every program that is
+ * started here gets them, so that those hosts find it when they end the instance or the execution. Instance ids have a name
+ * of their own, since this host sets SPEARLET_INSTANCE_ID itself.
  */
 export function outerIds(host: NodeJS.ProcessEnv): Record<string, string> {
   const { SPEARLET_INSTANCE_ID: own, SPEARLET_OUTER_INSTANCE_IDS: outer, SPEARLET_EXECUTION_ID: execution } = host;
   const ids = [outer, own].filter(Boolean).join(' ');
   return { ...(ids ? { SPEARLET_OUTER_INSTANCE_IDS: ids } : {}), ...(execution ? { SPEARLET_EXECUTION_ID: execution } : {}) };
 }
-/** Nobody else says whose a process is. */
+/** A spec cannot set these: they decide which tree a process belongs to. */
 const RESERVED = ['SPEARLET_OUTER_INSTANCE_IDS', 'SPEARLET_EXECUTION_ID'];
 
-/** The allow-list of the host's environment, then the spec's, then ours. */
+/** The allowed variables of the host, then those of the spec, then `own`; later ones replace earlier ones. */
 export function cleanEnvironment(
   host: NodeJS.ProcessEnv,
   spec: ReadonlyMap<string, string>,
@@ -41,7 +41,7 @@ const isFile = (path: string): boolean => {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   } catch {
-    // A part of the path is no directory, or may not be searched.
+    // A part of the path is no directory, or this user may not search it.
     return false;
   }
 };
@@ -55,7 +55,7 @@ const isExecutable = (path: string): boolean => {
 };
 
 /**
- * The path of the program that `command` means: as the shell finds it, through PATH unless it holds a slash, which is
+ * The path of the program that `command` names, found as a shell finds it: through PATH, or, for a command with a slash,
  * relative to the working directory. Throws SPAWN_FAILED that names what is missing.
  */
 export function findProgram(command: string, workingDirectory: string, environment: Readonly<Record<string, string>>): string {
@@ -65,10 +65,10 @@ export function findProgram(command: string, workingDirectory: string, environme
     });
   }
   const path = environment.PATH ?? DEFAULT_PATH;
-  const places = command.includes('/')
+  const candidates = command.includes('/')
     ? [resolve(workingDirectory, command)]
     : path.split(delimiter).map(folder => join(isAbsolute(folder) ? folder : resolve(workingDirectory, folder || '.'), command));
-  const found = places.filter(isFile);
+  const found = candidates.filter(isFile);
   const executable = found.find(isExecutable);
   if (executable !== undefined) return executable;
   if (found[0] !== undefined) {
@@ -76,7 +76,7 @@ export function findProgram(command: string, workingDirectory: string, environme
       hint: `Make it so (chmod +x), or name its interpreter as the command.`,
     });
   }
-  const where = command.includes('/') ? `: there is no file '${places[0]}'` : ` in PATH (${path})`;
+  const where = command.includes('/') ? `: there is no file '${candidates[0]}'` : ` in PATH (${path})`;
   throw new SpearletError('SPAWN_FAILED', `the program '${command}' was not found${where}`, {
     hint: 'Install it, correct `command`, or set PATH in `environment`.',
   });

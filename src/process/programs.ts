@@ -1,5 +1,5 @@
-// The programs of a host and all that came of them: one table, one scanner and one sampler for every spearlet of the
-// process, so that they share their looks. Knows no instance.
+// The programs of this process and their trees. All spearlets of the process share one process table, one scanner and one
+// memory sampler, so that they share scans. It knows no instance.
 import type { Clock } from '../world/clock.ts';
 import { type Namespace, probeNamespace } from './containment/namespace.ts';
 import { createMemory, type Memory } from './memory.ts';
@@ -12,20 +12,20 @@ export interface Programs {
   readonly spawn: Spawn;
   readonly trees: Trees;
   readonly memory: Memory;
-  /** What holds a tree without a namespace: where the table of processes cannot be read, its group is all there is. */
+  /** How a tree is found without a namespace: where the process table cannot be read, only by its group. */
   readonly tree: 'cookie' | 'group';
-  /** Whether a namespace can be had: tried at the first call, which takes some 50 ms. Never rejects. */
+  /** Whether namespaces work here. The first call tries one, which takes about 50 ms. Never rejects. */
   namespace(environment: Readonly<Record<string, string>>): Promise<Namespace>;
 }
 
-export function createPrograms(table: ProcessTable, clock: Clock): Programs {
-  const trees = createTrees(table, clock);
+export function createPrograms(processTable: ProcessTable, clock: Clock): Programs {
+  const trees = createTrees(processTable, clock);
   let probed: Promise<Namespace> | null = null;
   return {
     spawn: createSpawn(trees, clock),
     trees,
-    memory: createMemory(table, trees.scanner, clock),
-    tree: table.works ? 'cookie' : 'group',
+    memory: createMemory(processTable, trees.scanner, clock),
+    tree: processTable.works ? 'cookie' : 'group',
     namespace(environment) {
       probed ??= probeNamespace(spawnProgram, clock, environment);
       return probed;

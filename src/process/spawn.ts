@@ -1,5 +1,5 @@
-// Programs as the system knows them: spawned in a group of their own, signalled as a group, seen when they exit, ended
-// with all that came of them. It knows nothing of instances. The only file that touches node:child_process.
+// Spawns a program in a process group of its own, signals the group, reports its exit, and ends its tree. It knows no
+// instance. One of the files that touch the world: of the host's files, only this one uses node:child_process.
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../world/clock.ts';
@@ -11,10 +11,10 @@ import type { Spawn } from './program.ts';
 import { processTable } from './tree/proc-table.ts';
 import type { Ending, Trees } from './tree/tree.ts';
 
-/** How long the system may take to let go of a killed program, in ms: one that is stuck in the kernel may stay for ever. */
-const LET_GO = 2_000;
+/** How long the system may take to release a killed program, in ms: a program that is stuck in the kernel may never go. */
+const RELEASE_TIMEOUT = 2_000;
 
-/** With `trees`, what came of a program is ended with it; without, its process group. */
+/** With `trees`, the whole tree of a program is ended with it; without, only its process group. */
 export const createSpawn =
   (trees: Trees | null, clock: Clock | null): Spawn =>
   (program, output, events) => {
@@ -23,7 +23,7 @@ export const createSpawn =
     const child = spawn(command, [...args], {
       cwd: workingDirectory,
       env: environment,
-      // A session and group of its own: a signal reaches its children too, and Ctrl-C in our terminal does not reach it.
+      // A session and group of its own: a signal to the group also reaches children, and Ctrl-C in our terminal does not.
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
@@ -32,11 +32,12 @@ export const createSpawn =
     let live = true;
     let exited = false;
     let announced = false;
-    let own = pid;
+    /** The pid of the program itself; inside a namespace it differs from that of the wrapper. */
+    let ownPid = pid;
 
     const signalGroup = (name: 'SIGTERM' | 'SIGKILL'): void => {
       if (pid === undefined) return;
-      // After its exit the number may be somebody else's by now; a group that is left keeps it from being given out.
+      // After the exit the pid may name another process. While processes are left in the group, the system does not reuse it.
       if (exited && processTable.exists(pid)) return;
       processTable.signalGroup(pid, name);
     };
@@ -47,15 +48,15 @@ export const createSpawn =
     const announce = (number: number): void => {
       if (announced) return;
       announced = true;
-      own = number;
+      ownPid = number;
       if (live) events.spawned(number);
     };
 
-    // The agent's stdin is held open and never written: its end tells the agent that its host is gone.
+    // The agent's stdin stays open and is never written to. Its end tells the agent that the host is gone.
     child.on('error', error => {
       if (live && pid === undefined) events.failed(error);
     });
-    // Without file descriptors left there are no streams, whatever the types say.
+    // Where no file descriptors are left, there are no streams, although their types say so.
     const streams: (Readable | Writable | undefined)[] = [child.stdin, child.stdout, child.stderr];
     for (const stream of streams) stream?.on('error', () => {});
     const read = (channel: Channel) => (chunk: Buffer) => {
@@ -74,7 +75,7 @@ export const createSpawn =
       const exit: Exit = { exitCode: signal === null ? exitCode : null, signal };
       announce(pid!);
       exited = true;
-      // What it left has no parent to answer to.
+      // The rest of the tree has lost its parent, and is ended now.
       const ending = endTree();
       if (live) events.exited(namespace === undefined ? exit : exitInside(exit));
       void ending?.then(each => {
@@ -98,8 +99,8 @@ export const createSpawn =
         if (exited) return;
         if (name === 'SIGKILL') return void endTree();
         signalGroup(name);
-        // Inside a namespace it may have left the group, which it did not lead.
-        const member = own === pid || own === undefined ? undefined : tree?.members.get(own);
+        // Inside a namespace the wrapper leads the group, and the program may have left it.
+        const member = ownPid === pid || ownPid === undefined ? undefined : tree?.members.get(ownPid);
         if (member !== undefined && processTable.groupOf(member) !== pid) processTable.signal(member, name);
       },
       async dispose() {
@@ -107,20 +108,20 @@ export const createSpawn =
         const ending = exited ? tree?.end() : endTree();
         for (const stream of streams) stream?.destroy();
         if (pid === undefined) return;
-        await Promise.all([ending, within(gone)]);
+        await Promise.all([ending, withTimeout(gone)]);
       },
     };
   };
 
-/** `close` is not waited for without a bound. */
-async function within(gone: Promise<void>): Promise<void> {
+/** Waits for the end of a program, but not without a bound. */
+async function withTimeout(gone: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const bound = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, LET_GO);
+    timer = setTimeout(resolve, RELEASE_TIMEOUT);
   });
   await Promise.race([gone, bound]);
   clearTimeout(timer);
 }
 
-/** Ends groups only. */
+/** Ends process groups only. */
 export const spawnProgram: Spawn = createSpawn(null, null);

@@ -1,5 +1,5 @@
-// The folder in which a host keeps what outlives it, and the real disk. It knows nothing of what is written there.
-// One of the files that touch the world: a simulated one can take its place.
+// Files of a folder that outlives the host, and the real disk. It does not know what is written there. One of the files that
+// touch the world: a simulated disk can take its place.
 import {
   closeSync,
   constants,
@@ -16,7 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 
 export interface OpenFile {
-  /** Puts a text at an offset in bytes. In the system's hands when it returns, so that our own death loses nothing. Throws. */
+  /** Writes a text at an offset in bytes. The system has it when this returns, so our own death loses nothing. Throws. */
   write(offset: number, text: string): void;
   close(): void;
 }
@@ -24,37 +24,37 @@ export interface OpenFile {
 export interface Disk {
   /**
    * A new file that only this user can read, in a folder that is made (0700) where it is missing. Throws, also for a
-   * folder in which somebody else could give our files other names: by its name a file says whose it is.
+   * folder in which another user could rename our files, since the name of a file identifies its host.
    */
   create(folder: string, name: string): OpenFile;
-  /** Throws. */
+  /** The files of a folder. Throws. */
   names(folder: string): string[];
-  /** Null: it is gone, or somebody else could have written it. */
+  /** Null: the file is gone, or another user could have written it. */
   read(folder: string, name: string): string | null;
-  /** That it is gone already is no error, and that it cannot be removed is none that matters. */
+  /** Never throws: a file that cannot be removed is read again next time, and does no harm. */
   remove(folder: string, name: string): void;
 }
 
 const OTHERS_MAY_WRITE = constants.S_IWGRP | constants.S_IWOTH;
 
-/** Not `recursive`: that never returns where a folder says that it does not exist when one is made in it, as /proc does. */
-function make(folder: string): void {
+/** Not `recursive`: that never returns in /proc, where mkdir fails with ENOENT although the parent folder exists. */
+function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT' || existsSync(dirname(folder))) throw error;
-    make(dirname(folder));
+    makeFolder(dirname(folder));
     mkdirSync(folder, { mode: 0o700 });
   }
 }
 
 /**
- * A symbolic link is followed: what it leads to is looked at. The folders above are not: whoever may change those can put
- * another folder in this one's place, but no file in it that is ours.
+ * Throws where another user could write to the folder. For a symbolic link, its target is checked. The folders above are not
+ * checked: a user who may change them can replace this folder, but cannot put a file of ours into it.
  */
-function insistOnOurs(folder: string): void {
+function requireOwnFolder(folder: string): void {
   const { uid, mode } = statSync(folder);
   const own = process.geteuid?.() ?? uid;
   if (uid !== own && uid !== 0) throw new Error(`the folder belongs to another user (uid ${uid}, this one is ${own})`);
@@ -63,8 +63,8 @@ function insistOnOurs(folder: string): void {
 
 export const realDisk: Disk = {
   create(folder, name) {
-    make(folder);
-    insistOnOurs(folder);
+    makeFolder(folder);
+    requireOwnFolder(folder);
     const file = openSync(join(folder, name), 'wx', 0o600);
     return {
       write(offset, text) {
@@ -89,7 +89,7 @@ export const realDisk: Disk = {
     try {
       rmSync(join(folder, name), { force: true });
     } catch {
-      // It is read again next time, and says nothing new.
+      // The interface allows it.
     }
   },
 };

@@ -1,80 +1,82 @@
-// stdout and stderr of this process, written to without ever waiting for who reads them. What does not fit is kept, up to
-// a bound; what goes beyond it is dropped and counted. Nothing here throws: a broken stream loses its text and no more.
+// stdout and stderr of this process. A write never waits for the reader: text that does not fit is kept up to a bound, and
+// text beyond the bound is dropped and counted. Nothing here throws: a broken stream loses its text, and nothing else.
+// One of the files that touch the world.
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 
-/** How long a full stream is left alone before the next try, in ms. */
-const SHORTEST = 1;
-const LONGEST = 64;
-/** At the exit of the process: how often, and how many ms apart, a reader that takes nothing is tried. */
-const LAST_TRIES = 100;
-const LAST_PAUSE = 10;
+/** The wait before a full stream is tried again, in ms; it doubles with every try. */
+const MIN_PAUSE = 1;
+const MAX_PAUSE = 64;
+/** When the process exits: how often a reader that takes nothing is tried, and how many ms apart. */
+const EXIT_TRIES = 100;
+const EXIT_PAUSE = 10;
 
-/** What may be kept of text that nobody reads. */
+/** The bound of text that is not read yet. */
 export interface Kept {
-  /** So many bytes. */
+  /** The most bytes that are kept. */
   readonly bytes: number;
-  /** The line that stands where so many were dropped. */
+  /** The line that stands in place of the dropped ones. */
   gap(lines: number, bytes: number): string;
 }
 
 export interface Outlet {
-  /** Writes now what fits. Without `kept` there is no bound: for text that is short, or that is waited for by drained(). */
+  /** Writes now what fits. Without `kept` there is no bound: only for text that is short, or whose caller awaits drained(). */
   write(text: string | Uint8Array, kept?: Kept): void;
-  /** Bytes that are not written yet. */
+  /** Bytes that are kept and not written yet. */
   readonly pending: number;
-  /** The code of the error that the last write failed with; null where it did not. */
+  /** The code of the error of the last write; null where it succeeded. */
   readonly failure: string | null;
-  /** Resolves when nothing is pending any more, or `signal` aborts. Keeps the process alive meanwhile. */
+  /** Resolves when nothing is pending, or `signal` aborts. Keeps the process alive meanwhile. */
   drained(signal?: AbortSignal): Promise<void>;
 }
 
 interface Entry {
   bytes: Uint8Array;
-  /** What is lost with it. */
+  /** Lines and bytes to count if the entry is dropped; `size` stays as it was when a part is written. */
   readonly lines: number;
   readonly size: number;
 }
 
 /**
- * A descriptor to write to that does not block. The flag belongs to the open file, which other processes share: a pipe or
- * a terminal is opened once more, so that theirs stays as it is. A socket cannot be; Node sets the flag on it.
+ * Returns how to open a descriptor whose writes do not block. O_NONBLOCK belongs to the open file, which other processes
+ * share. So a pipe or a terminal is opened once more, and the shared one stays as it is. A socket cannot be opened again;
+ * there Node sets the flag on the shared file.
  */
-function createOpening(fd: 1 | 2): () => number {
-  let way: 'again' | 'as it is' | null = null;
-  const asItIs = (): number => {
-    way = 'as it is';
+function nonBlocking(fd: 1 | 2): () => number {
+  let way: 'reopened' | 'shared' | null = null;
+  const shared = (): number => {
+    way = 'shared';
     try {
-      // Its getter does it.
+      // The getter sets the flag.
       void (fd === 1 ? process.stdout : process.stderr);
     } catch {
-      // No stream that Node knows: writing will tell.
+      // Node knows no such stream; a write will show whether it works.
     }
     return fd;
   };
-  const find = (): 'again' | 'as it is' => {
+  const choose = (): 'reopened' | 'shared' => {
     try {
       const stat = fstatSync(fd);
-      if (stat.isFile()) return 'as it is';
-      // Fails where it is open for reading only: opened once more, it would be written to all the same.
+      if (stat.isFile()) return 'shared';
+      // Fails where the descriptor is for reading only: reopened, it would be writable.
       writeSync(fd, new Uint8Array(0));
-      return stat.isFIFO() || stat.isCharacterDevice() ? 'again' : 'as it is';
+      return stat.isFIFO() || stat.isCharacterDevice() ? 'reopened' : 'shared';
     } catch {
-      return 'as it is';
+      return 'shared';
     }
   };
   return () => {
-    if (way === null && (way = find()) === 'as it is') return asItIs();
-    if (way === 'as it is') return fd;
+    if (way === null && (way = choose()) === 'shared') return shared();
+    if (way === 'shared') return fd;
     try {
       return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     } catch {
-      return asItIs();
+      return shared();
     }
   };
 }
 
 export function createOutlet(fd: 1 | 2): Outlet {
-  const open = createOpening(fd);
+  const open = nonBlocking(fd);
   const queue: Entry[] = [];
   const waiting = new Set<() => void>();
   let pending = 0;
@@ -82,17 +84,17 @@ export function createOutlet(fd: 1 | 2): Outlet {
   let lost = { lines: 0, bytes: 0 };
   let gap: Kept['gap'] | null = null;
   let timer: NodeJS.Timeout | null = null;
-  let pause = SHORTEST;
+  let pause = MIN_PAUSE;
 
-  const lose = ({ lines, size }: Pick<Entry, 'lines' | 'size'>): void => {
+  const countLost = ({ lines, size }: Pick<Entry, 'lines' | 'size'>): void => {
     lost = { lines: lost.lines + lines, bytes: lost.bytes + size };
   };
   const push = (entry: Entry): void => {
     queue.push(entry);
     pending += entry.bytes.length;
   };
-  /** Where lines are missing, this is said in their place. */
-  const tellGap = (): void => {
+  /** Puts the line for dropped ones in their place. */
+  const pushGap = (): void => {
     if (lost.lines === 0 || gap === null) return;
     const { lines, bytes: size } = lost;
     lost = { lines: 0, bytes: 0 };
@@ -106,7 +108,7 @@ export function createOutlet(fd: 1 | 2): Outlet {
       for (let first = queue[0]; first !== undefined; first = queue[0]) {
         const written = writeSync(to, first.bytes);
         failure = null;
-        pause = SHORTEST;
+        pause = MIN_PAUSE;
         pending -= written;
         if (written < first.bytes.length) first.bytes = first.bytes.subarray(written);
         else queue.shift();
@@ -115,7 +117,7 @@ export function createOutlet(fd: 1 | 2): Outlet {
       const { code } = thrown as NodeJS.ErrnoException;
       if (code === 'EAGAIN' || code === 'EINTR') return;
       failure = code ?? 'EIO';
-      for (const entry of queue.splice(0)) lose(entry);
+      for (const entry of queue.splice(0)) countLost(entry);
       pending = 0;
     } finally {
       if (to !== fd) closeSync(to);
@@ -125,31 +127,31 @@ export function createOutlet(fd: 1 | 2): Outlet {
   const flush = (): void => {
     writeAll();
     if (queue.length === 0 && failure === null && lost.lines > 0) {
-      tellGap();
+      pushGap();
       writeAll();
     }
-    if (queue.length > 0) return later();
+    if (queue.length > 0) return retryLater();
     if (timer !== null) {
       clearTimeout(timer);
       timer = null;
-      process.off('exit', lastly);
+      process.off('exit', flushAtExit);
     }
     for (const wake of [...waiting]) wake();
   };
 
-  const later = (): void => {
-    if (timer === null) process.on('exit', lastly);
+  const retryLater = (): void => {
+    if (timer === null) process.on('exit', flushAtExit);
     else clearTimeout(timer);
     timer = setTimeout(flush, pause);
     if (waiting.size === 0) timer.unref();
-    pause = Math.min(pause * 2, LONGEST);
+    pause = Math.min(pause * 2, MAX_PAUSE);
   };
 
-  /** The process ends: whoever still reads is given all of it, whoever does not cannot keep it. */
-  const lastly = (): void => {
+  /** The process exits: a reader that still reads gets all text. One that does not read delays the exit only for a bounded time. */
+  const flushAtExit = (): void => {
     const cell = new Int32Array(new SharedArrayBuffer(4));
-    for (let tries = 0; pending > 0 && tries < LAST_TRIES; tries += 1) {
-      Atomics.wait(cell, 0, 0, LAST_PAUSE);
+    for (let tries = 0; pending > 0 && tries < EXIT_TRIES; tries += 1) {
+      Atomics.wait(cell, 0, 0, EXIT_PAUSE);
       const before = pending;
       flush();
       if (pending < before) tries = 0;
@@ -162,11 +164,11 @@ export function createOutlet(fd: 1 | 2): Outlet {
       const entry = { bytes, lines: 1, size: bytes.length };
       if (kept !== undefined) {
         gap = kept.gap;
-        if (pending + bytes.length > kept.bytes) return lose(entry);
-        if (lost.lines > 0) tellGap();
+        if (pending + bytes.length > kept.bytes) return countLost(entry);
+        if (lost.lines > 0) pushGap();
       }
       push(entry);
-      // While a timer runs the stream was full a moment ago.
+      // A running timer means that the stream was full a moment ago.
       if (timer === null) flush();
     },
     get pending() {

@@ -1,4 +1,4 @@
-// The memory of a tree: what counts, when it is looked at, and that who grows fast is seen in time.
+// The memory of a tree: what counts, when it is sampled, and that fast growth is noticed in time.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -38,17 +38,17 @@ function start(command: string, ...args: string[]): { tree: Tree; child: ChildPr
 }
 const hungry = (...args: string[]) => start(process.execPath, join(import.meta.dirname, '..', 'agents', 'hungry.js'), ...args);
 
-test('looks are 250 ms apart at most, 15 ms at least, and in half the time to the limit', () => {
+test('samples are at most 250 ms apart, at least 15 ms, and else half the time to the limit', () => {
   expect(nextSample(0, 1e12, 0)).toBe(250);
   expect(nextSample(300 * MB, 300 * MB, 0)).toBe(15);
   expect(nextSample(400 * MB, 300 * MB, 0)).toBe(15);
-  // Growing by 500 MB a second with 200 MB to go: 400 ms.
+  // At 500 MB a second, the remaining 200 MB take 400 ms.
   expect(nextSample(100 * MB, 300 * MB, 0.5 * MB)).toBe(200);
-  // Not seen to grow: as if by 268 MB a second.
+  // Without growth, 268 MB a second are assumed.
   expect(nextSample(270 * MB, 300 * MB, 0)).toBeCloseTo(30 / 0.268435456, 3);
 });
 
-test('whatever its growth up to 1 GB/s, a program is looked at again before it is two limits large', () => {
+test('at any growth up to 1 GB/s, the next sample comes within 250 ms of growth beyond the limit', () => {
   for (const rate of [0.01, 0.1, 0.5, 1]) {
     const limit = 300 * MB;
     let now = 250;
@@ -64,7 +64,7 @@ test('whatever its growth up to 1 GB/s, a program is looked at again before it i
   }
 });
 
-test('a child of the program that grows by 500 MB/s over 300 MB is seen within a second of crossing; its neighbour goes on', async () => {
+test('a child of the program that grows by 500 MB/s over 300 MB is noticed within a second of crossing the limit; its neighbour runs on', async () => {
   const memory = createMemory(processTable, trees.scanner, realClock);
   atEnd(() => memory.close());
   const neighbour = hungry('100', '20');
@@ -89,8 +89,8 @@ test('a child of the program that grows by 500 MB/s over 300 MB is seen within a
   expect(quiet.peak).toBeLessThan(300 * MB);
 });
 
-test('what two processes share counts once', async () => {
-  // 200 MB, then a fork that touches nothing: each has 200 MB of its own by its counters.
+test('a page that two processes share counts once', async () => {
+  // 200 MB, then a fork that writes to none of them: by the counters each process has 200 MB.
   const script = 'import os,time\nb=b"x"*200000000\npid=os.fork()\nif pid: print("forked",flush=True)\ntime.sleep(900)';
   const { tree, said } = start('python3', '-c', script);
   await said('forked');
@@ -102,7 +102,7 @@ test('what two processes share counts once', async () => {
   expect(exact).toBeLessThan(300 * MB);
 });
 
-test('shared memory that nobody else holds counts', async () => {
+test('shared memory that no other process holds counts', async () => {
   const script = 'import mmap,time\nm=mmap.mmap(-1,200000000)\nm.write(b"x"*200000000)\nprint("written",flush=True)\ntime.sleep(900)';
   const { tree, said } = start('python3', '-c', script);
   await said('written');

@@ -1,4 +1,4 @@
-// Output is drained at any speed, its end kept, and every byte that is not is counted.
+// Output is read at any speed, its last bytes are kept, and every dropped byte is counted.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -6,13 +6,13 @@ import { describe, expect, test } from 'vitest';
 import { type Channel, createOutput, type Follower, type OutputChunk } from '../../src/process/output/output.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const nobody: ReadonlySet<Follower> = new Set();
+const noFollowers: ReadonlySet<Follower> = new Set();
 const bytes = (text: string): Buffer => Buffer.from(text);
 const textOf = (chunks: OutputChunk[], channel: Channel): string =>
   chunks.flatMap(chunk => (chunk.channel === channel ? [chunk.text] : [])).join('');
 
-test('what is kept is the end of both channels in the order of arrival', () => {
-  const output = createOutput(100, nobody);
+test('the last bytes of both channels are kept in the order of arrival', () => {
+  const output = createOutput(100, noFollowers);
   output.add('stdout', bytes('a'));
   output.add('stdout', bytes('b'));
   output.add('stderr', bytes('c'));
@@ -24,8 +24,8 @@ test('what is kept is the end of both channels in the order of arrival', () => {
   ]);
 });
 
-test('a late reader is told first how many bytes of which channel are missing', () => {
-  const output = createOutput(8, nobody);
+test('the kept output begins with the number of dropped bytes of each channel', () => {
+  const output = createOutput(8, noFollowers);
   output.add('stderr', bytes('oh'));
   output.add('stdout', bytes('0123456789'));
   expect(output.kept()).toEqual([
@@ -37,7 +37,7 @@ test('a late reader is told first how many bytes of which channel are missing', 
 });
 
 test('a code point whose beginning was dropped counts as missing', () => {
-  const output = createOutput(4, nobody);
+  const output = createOutput(4, noFollowers);
   output.add('stdout', bytes('😀abc'));
   expect(output.kept()).toEqual([
     { channel: 'stdout', text: '', droppedBytes: 4 },
@@ -46,7 +46,7 @@ test('a code point whose beginning was dropped counts as missing', () => {
   expect(output).toMatchObject({ totalBytes: 7, droppedBytes: 3 });
 });
 
-test('who begins to follow in the midst of a code point gets the whole of it', () => {
+test('a follower that is added within a code point receives the whole code point', () => {
   const followers = new Set<Follower>();
   const output = createOutput(100, followers);
   const [first, second] = [bytes('x😀').subarray(0, 3), bytes('x😀y').subarray(3)];
@@ -62,11 +62,11 @@ test('who begins to follow in the midst of a code point gets the whole of it', (
   expect(text).toBe('x😀y');
 });
 
-test('any writes: kept and dropped make up all, to the byte, and what is kept is the end', () => {
+test('for any writes, kept and dropped bytes add up exactly, and the kept bytes are the last ones', () => {
   const write = fc.record({ channel: fc.constantFrom<Channel>('stdout', 'stderr'), text: fc.string({ maxLength: 40 }) });
   fc.assert(
     fc.property(fc.array(write, { maxLength: 60 }), fc.integer({ min: 1, max: 200 }), (writes, bound) => {
-      const output = createOutput(bound, nobody);
+      const output = createOutput(bound, noFollowers);
       const all = writes.map(({ channel, text }) => ({ channel, text: text.replace(/[^ -~]/g, '?') }));
       for (const { channel, text } of all) output.add(channel, bytes(text));
       const kept = output.kept();
@@ -80,15 +80,15 @@ test('any writes: kept and dropped make up all, to the byte, and what is kept is
   );
 });
 
-test('the last lines of stderr outlive a flood on stdout', () => {
-  const output = createOutput(1_000, nobody);
+test('a flood on stdout does not displace the last lines of stderr', () => {
+  const output = createOutput(1_000, noFollowers);
   output.add('stderr', bytes('one\ntwo\nthree\n'));
   for (let n = 0; n < 100; n += 1) output.add('stdout', Buffer.alloc(65_536, 120));
   expect(output.stderrTail(2)).toBe('two\nthree');
 });
 
-test('a million writes of one byte cost no more than their bytes', () => {
-  const output = createOutput(65_536, nobody);
+test('a million writes of one byte need no more memory than their bytes', () => {
+  const output = createOutput(65_536, noFollowers);
   const one = bytes('x');
   globalThis.gc?.();
   const before = process.memoryUsage();
@@ -102,7 +102,7 @@ test('a million writes of one byte cost no more than their bytes', () => {
 
 describe('a flood', () => {
   test('of 1 GB without a newline, after a warm-up of 200 MB, leaves the memory of the host where it was', () => {
-    // A host of its own: the memory of this one is everybody's.
+    // A host of its own, since all tests share the memory of this process.
     const { grewBy, counted, asked, dropped, kept } = JSON.parse(
       execFileSync(process.execPath, ['--expose-gc', join(root, 'test', 'agents', 'flooded-host.js'), '1000'], { encoding: 'utf8' }),
     );

@@ -1,5 +1,5 @@
-// A program with its tree, plain and in a namespace: its own pid, its real end, its untouched environment, and nothing
-// left; not even when the host is killed.
+// A program and its tree, plain and in a namespace: its pid, exit and environment are its own, and no process is left, not
+// even when the host is killed.
 import { spawn as start } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -27,7 +27,7 @@ beforeAll(async () => {
   namespace = await probeNamespace(spawnProgram, realClock, environment);
 });
 
-/** Which pid namespace it is in. */
+/** The pid namespace of a process. */
 const namespaceOf = (pid: number): string | null => {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
@@ -35,7 +35,7 @@ const namespaceOf = (pid: number): string | null => {
     return null;
   }
 };
-/** Everybody who lives with a cookie that begins so. */
+/** The living processes whose cookie begins with a prefix. */
 const living = (prefix: string): number[] =>
   processTable.pids().filter(pid => processTable.entry(pid)?.living && String(processTable.cookie(pid)).startsWith(prefix));
 
@@ -96,7 +96,7 @@ function run(how: string, command: string, args: string[], more: Record<string, 
   return { instanceId, running, pid, exit, ending, closed, said, order, output };
 }
 
-test('a namespace can be had on this machine', () => {
+test('namespaces work on this machine', () => {
   expect(namespace).toMatchObject({ works: true, why: '' });
 });
 
@@ -107,7 +107,7 @@ describe.each(['plain', 'in a namespace'])('a program, %s', how => {
     ['kill -SEGV $$', { exitCode: null, signal: 'SIGSEGV' }],
     ['kill -KILL $$', { exitCode: null, signal: 'SIGKILL' }],
     ['kill -TERM $$', { exitCode: null, signal: 'SIGTERM' }],
-    // Node has no names for these, and tells such a death as exit code 0.
+    // Node has no names for these signals, and reports such a death as exit code 0.
     ['kill -34 $$', { exitCode: null, signal: 'SIGRTMIN' }],
     ['head -c 300000 /dev/zero; kill -40 $$', { exitCode: null, signal: 'SIGRTMIN+6' }],
     ['kill -64 $$', { exitCode: null, signal: 'SIGRTMIN+30' }],
@@ -133,13 +133,13 @@ describe.each(['plain', 'in a namespace'])('a program, %s', how => {
     expect(report.env).toEqual({ ...environment, SPEARLET_INSTANCE_ID: instanceId, EMPTY: '', LINES: 'a\nb', Q: "'" });
     expect(readFileSync(`/proc/${number}/cmdline`, 'utf8').split('\0')[0]).toBe(process.execPath);
     expect(processTable.cookie(number)).toBe(instanceId);
-    // Neither cookie nor anything else of the environment is on a command line.
+    // No part of the environment, such as the cookie, is on a command line.
     for (const member of living(instanceId)) expect(processTable.command(member)).not.toContain(instanceId);
     running.signal('SIGTERM');
     await closed;
   });
 
-  test('sees SIGTERM once, and ends as it likes', async () => {
+  test('gets SIGTERM once, and chooses its own exit', async () => {
     const script =
       'process.on("SIGTERM",()=>{console.log("TERM");setTimeout(()=>process.exit(3),100)});setInterval(()=>{},1e4);console.log("up")';
     const { running, said, exit, output, closed } = run(how, process.execPath, ['-e', script]);
@@ -155,7 +155,7 @@ describe.each(['plain', 'in a namespace'])('a program, %s', how => {
     ).toBe('up\nTERM\n');
   });
 
-  test('its stdin ends when it is let go of', async () => {
+  test('its stdin ends when it is disposed', async () => {
     const { running, said, exit, pid } = run(how, '/bin/sh', ['-c', 'echo up; cat; echo end >&2; exit 5']);
     await said('up');
     expect(processTable.entry(await pid)?.living).toBe(true);
@@ -163,7 +163,7 @@ describe.each(['plain', 'in a namespace'])('a program, %s', how => {
     expect(await exit).toEqual({ exitCode: null, signal: 'SIGKILL' });
   });
 
-  test.each(Object.keys(shapes))('with a tree of the shape %s leaves nothing, killed or let go of', async shape => {
+  test.each(Object.keys(shapes))('with a tree of the shape %s leaves no process, killed or disposed', async shape => {
     const file = join(agents, 'tree.js');
     const [killed, disposed] = [run(how, process.execPath, [file, shape]), run(how, process.execPath, [file, shape])];
     await Promise.all([killed.said(']\n'), disposed.said(']\n')]);
@@ -174,7 +174,7 @@ describe.each(['plain', 'in a namespace'])('a program, %s', how => {
   });
 });
 
-test('in a namespace even who escapes otherwise does not', async () => {
+test('a namespace also holds the shapes that escape without one', async () => {
   const file = join(agents, 'tree.js');
   for (const shape of Object.keys(hidden)) {
     const { said, running, ending, pid } = run('in a namespace', process.execPath, [file, shape]);
@@ -187,7 +187,7 @@ test('in a namespace even who escapes otherwise does not', async () => {
     expect(inside()).toEqual([]);
   }
 });
-test('in a namespace orphans are reaped, and pids in its /proc are its own', async () => {
+test('in a namespace orphans are reaped, and /proc shows the pids of the namespace', async () => {
   const script =
     '(sleep 0 & exec sleep 0.01) & wait; sleep 0.1; ps -eo stat= | grep -c Z; readlink /proc/self >/dev/null && echo $$ $(cat /proc/$$/comm)';
   const { said, output, exit } = run('in a namespace', '/bin/sh', ['-c', script]);
@@ -201,18 +201,18 @@ test('in a namespace orphans are reaped, and pids in its /proc are its own', asy
   ).toBe('0\n2 sh\n');
 });
 
-test('what no shell passes on is refused', () => {
+test('an environment that no shell passes on is refused', () => {
   expect(() => run('in a namespace', '/bin/sh', ['-c', ''], { 'a.b': '1' })).toThrow("the environment's 'a.b'");
 });
 
-test('an exit code above 128 inside a namespace is a signal where there is one', () => {
+test('an exit code above 128 inside a namespace counts as a signal where one has that number', () => {
   expect(exitInside({ exitCode: 137, signal: null })).toEqual({ exitCode: null, signal: 'SIGKILL' });
   expect(exitInside({ exitCode: 128, signal: null })).toEqual({ exitCode: 128, signal: null });
   expect(exitInside({ exitCode: 255, signal: null })).toEqual({ exitCode: 255, signal: null });
   expect(exitInside({ exitCode: null, signal: 'SIGKILL' })).toEqual({ exitCode: null, signal: 'SIGKILL' });
 });
 
-test('a daemon that holds the output does not hold up the end', async () => {
+test('a daemon that holds the output open does not delay the end', async () => {
   const { said, running, exit, instanceId } = run('plain', process.execPath, [join(agents, 'tree.js'), 'holds-output']);
   await said(']\n');
   process.kill(running.tree!.root.pid, 'SIGKILL');
@@ -223,7 +223,7 @@ test('a daemon that holds the output does not hold up the end', async () => {
   expect(living(instanceId)).toEqual([]);
 });
 
-test('kill -9 of the host: within 500 ms nothing lives in a namespace, whatever the shape', async () => {
+test('after kill -9 of the host no process of a namespace lives for more than 500 ms, whatever the shape', async () => {
   const prefix = `killed-host-${process.pid}`;
   const all = [...Object.keys(shapes), ...Object.keys(hidden)];
   const host = start(process.execPath, [join(agents, 'contained-host.js'), 'namespace', prefix, ...all], {

@@ -1,4 +1,4 @@
-// The whole tree of a program is found and ended, whatever its shape; and nobody else is touched.
+// The whole tree of a program is found and ended, whatever its shape, and no other process is signalled.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -17,11 +17,11 @@ let count = 0;
 interface Grown {
   readonly tree: Tree;
   readonly child: ChildProcess;
-  /** Of its leaves. */
+  /** The pids of its leaves. */
   readonly leaves: number[];
 }
 
-/** A program whose tree stands. */
+/** Starts a program, and resolves when its tree is complete. */
 async function grow(...args: string[]): Promise<Grown> {
   count += 1;
   const instanceId = `tree-test-${process.pid}-${count}`;
@@ -47,15 +47,15 @@ const gone = async (child: ChildProcess): Promise<void> => {
 };
 
 describe.each(Object.keys(shapes))('the shape %s', shape => {
-  test.each(['while the program lives', 'after it has crashed', 'after its group was killed', 'in one go'])('is ended %s', async how => {
+  test.each(['while the program lives', 'after it has crashed', 'after its group was killed', 'blocking'])('is ended %s', async how => {
     const { tree, child, leaves } = await grow(shape);
     if (shape !== 'fork-loop') expect(leaves.filter(lives)).toEqual(leaves);
     if (how === 'after it has crashed') process.kill(child.pid!, 'SIGKILL');
     if (how === 'after its group was killed') process.kill(-child.pid!, 'SIGKILL');
     if (how.startsWith('after')) await gone(child);
-    if (how === 'in one go') {
+    if (how === 'blocking') {
       tree.endSync();
-      // What was signalled may take a moment to die; nobody new came of it.
+      // A killed process may take a moment to die; no new one was started.
       await expect.poll(() => leaves.filter(lives)).toEqual([]);
     } else expect(await tree.end()).toEqual(nothing);
     expect(leaves.filter(lives)).toEqual([]);
@@ -63,7 +63,7 @@ describe.each(Object.keys(shapes))('the shape %s', shape => {
   });
 });
 
-test('who clears its environment is found while its parent lives, and known ever after', async () => {
+test('a process that clears its environment is found while its parent lives, and stays tracked afterwards', async () => {
   const { tree, child, leaves } = await grow('clears-environment');
   await tree.scan();
   expect(tree.members.has(leaves[0]!)).toBe(true);
@@ -74,7 +74,7 @@ test('who clears its environment is found while its parent lives, and known ever
   expect(lives(leaves[0]!)).toBe(false);
 });
 
-test('who clears its environment, leaves the group and has lost its parent is not found: the stated limit', async () => {
+test('a process that clears its environment, leaves the group and has lost its parent is not found: the stated limit', async () => {
   expect(Object.keys(hidden)).toContain('escapes');
   const { tree, leaves } = await grow('escapes');
   atEnd(() => leaves.forEach(pid => void process.kill(pid, 'SIGKILL')));
@@ -82,7 +82,7 @@ test('who clears its environment, leaves the group and has lost its parent is no
   expect(leaves.filter(lives)).toEqual(leaves);
 });
 
-test('a tree that is stopped dies like any other', async () => {
+test('a tree that is stopped by SIGSTOP is ended like any other', async () => {
   const { tree, child, leaves } = await grow('child');
   process.kill(-child.pid!, 'SIGSTOP');
   expect(await tree.end()).toEqual(nothing);
@@ -90,44 +90,44 @@ test('a tree that is stopped dies like any other', async () => {
   await gone(child);
 });
 
-test('a fork loop of 500 generations a second is outrun', async () => {
+test('a fork loop of 500 generations a second is ended', async () => {
   const { tree, child } = await grow('fork-loop', '0.001');
   process.kill(-child.pid!, 'SIGKILL');
   expect(await tree.end()).toEqual(nothing);
 });
 
-test('a neighbour and a stranger are not touched', async () => {
+test('another tree and a foreign process are not signalled', async () => {
   const [ended, neighbour] = await Promise.all([grow('daemon'), grow('daemon')]);
-  const stranger = spawn('sleep', ['900'], { detached: true, stdio: 'ignore' });
-  atEnd(() => void stranger.kill('SIGKILL'));
+  const foreign = spawn('sleep', ['900'], { detached: true, stdio: 'ignore' });
+  atEnd(() => void foreign.kill('SIGKILL'));
   expect(await ended.tree.end()).toEqual(nothing);
   expect(ended.leaves.filter(lives)).toEqual([]);
   expect(neighbour.leaves.filter(lives)).toEqual(neighbour.leaves);
-  expect(lives(neighbour.child.pid!) && lives(stranger.pid!)).toBe(true);
+  expect(lives(neighbour.child.pid!) && lives(foreign.pid!)).toBe(true);
 });
 
-test('trees that end at once share their passes', async () => {
+test('trees that end at the same time share full scans', async () => {
   const grown = await Promise.all(Array.from({ length: 8 }, () => grow('daemon')));
   const { fullScans } = trees.scanner.stats;
   const left = await Promise.all(grown.map(({ tree }) => tree.end()));
   expect(left).toEqual(grown.map(() => nothing));
-  // At the least one that finds them and one that finds nothing.
+  // At least two are needed: one finds the members, the next finds none.
   expect(trees.scanner.stats.fullScans - fullScans).toBeLessThanOrEqual(8);
 });
 
-test('a recycled pid is never signalled: not as a member, not as the group, not as the root', async () => {
-  const stranger = spawn('sleep', ['900'], { detached: true, stdio: 'ignore' });
-  atEnd(() => void stranger.kill('SIGKILL'));
-  const now = processTable.entry(stranger.pid!)!;
-  // As if the number had been an agent's before.
+test('a reused pid is never signalled: not as a member, not as the group, not as the root', async () => {
+  const foreign = spawn('sleep', ['900'], { detached: true, stdio: 'ignore' });
+  atEnd(() => void foreign.kill('SIGKILL'));
+  const now = processTable.entry(foreign.pid!)!;
+  // As if an agent had had this pid before.
   const former: Identity = { pid: now.pid, startTime: now.startTime - 1 };
   expect(processTable.signal(former, 'SIGKILL')).toBe(false);
   const tree = trees.trackStale('nobody', former);
   expect(await tree.end()).toEqual(nothing);
-  expect(lives(stranger.pid!)).toBe(true);
+  expect(lives(foreign.pid!)).toBe(true);
 });
 
-test('what a host that is gone has left is found by what it wrote down', async () => {
+test('the tree of a dead host is found by the recorded root', async () => {
   const { tree, child, leaves } = await grow('double-fork-daemon');
   const { root, instanceId } = tree;
   tree.untrack();
@@ -138,7 +138,7 @@ test('what a host that is gone has left is found by what it wrote down', async (
   expect(leaves.filter(lives)).toEqual([]);
 });
 
-test('what cannot be ended in time is listed, with its command and without its environment', async () => {
+test('a process that cannot be ended in time is listed, with its command and without its environment', async () => {
   const { tree, child } = await grow('child');
   const deaf = createTrees({ ...processTable, signal: () => false }, realClock).trackStale(tree.instanceId, tree.root);
   const { left } = await deaf.end(100);
@@ -148,7 +148,7 @@ test('what cannot be ended in time is listed, with its command and without its e
   await gone(child);
 });
 
-test('a table that cannot be read is not taken for an empty one', async () => {
+test('a process table that cannot be read does not count as empty', async () => {
   const { tree, child, leaves } = await grow('daemon');
   let blind = true;
   const entry = (pid: number) => {
@@ -166,7 +166,7 @@ test('a table that cannot be read is not taken for an empty one', async () => {
   await gone(child);
 });
 
-test('a program that starts and ends many does not pile them up, and a glance finds those that live', async () => {
+test('a program that starts many short processes does not grow the member list, and a scan of the new pids finds the living ones', async () => {
   const { tree, child } = await grow('fork-loop', '0.002');
   const { scanner } = trees;
   const { fullScans } = scanner.stats;

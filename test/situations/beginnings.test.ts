@@ -106,7 +106,7 @@ test('a signal that is aborted in the turn of the start, by a logger, ends that 
 describe('an id', () => {
   test('that is taken is never given out, whatever chance says', async () => {
     const programs = createPrograms(processTable, realClock);
-    const state = { disk: realDisk, table: processTable, trees: programs.trees };
+    const state = { disk: realDisk, processTable, trees: programs.trees };
     const spearlet = createSpearletIn(
       {
         ...{ clock: realClock, programs, network: tcp, state, environment: process.env, workingDirectory: process.cwd() },

@@ -1,4 +1,4 @@
-// Hosts that are killed, and what the next one with the same stateDir makes of what they left.
+// Hosts that are killed, and how the next host with the same stateDir cleans up their stale state.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -20,7 +20,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createSpearlet, type SpearletError, type SpearletEvent } from '../../src/index.ts';
 import { openLedger } from '../../src/journal/ledger.ts';
-import { createLeftovers } from '../../src/journal/stale-state.ts';
+import { cleanUpStaleState } from '../../src/journal/stale-state.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createTrees } from '../../src/process/tree/tree.ts';
 import { realClock } from '../../src/world/clock.ts';
@@ -66,7 +66,7 @@ const lives = (pid: number): boolean => processTable.entry(pid)?.living ?? false
 const endOf = (spearlet: { events$: ReturnType<typeof openSpearlet>['events$'] }): Promise<SpearletEvent> =>
   seen(spearlet.events$, event => event.type === 'leftovers.ended');
 
-test('what a killed host has left is ended before the next one starts anything, and its folder is clean', async () => {
+test('the programs of a killed host are ended before the next host starts any, and its ledger is removed', async () => {
   const stateDir = join(newFolder(), 'made', 'for', 'it');
   const { host, left } = await openHost(stateDir, 3, 'stubborn', 'daemon', 'double-fork-daemon');
   expect(left.flatMap(({ pid, leaves }) => [pid, ...leaves]).filter(lives)).toHaveLength(5);
@@ -92,7 +92,7 @@ test('what a killed host has left is ended before the next one starts anything, 
   expect(readdirSync(stateDir)).toEqual([]);
 });
 
-test('a host that lives is left alone, and so is what it has started, by hosts that share its folder', async () => {
+test('hosts that share a folder do not touch a living host, nor its programs', async () => {
   const stateDir = newFolder();
   const { host, left } = await openHost(stateDir, 1, 'daemon');
   const other = openSpearlet({ stateDir });
@@ -117,15 +117,15 @@ function link(folder: string): string {
   return path;
 }
 
-/** A ledger as a host that is gone would have left it. */
+/** Writes a ledger as a dead host would have left it. */
 function write(folder: string, boot: string, lines: readonly string[], host = { pid: 4_000_000, startTime: 1 }): string {
-  const name = `host.${boot}.${processTable.pidSpace()}.${host.pid}.${host.startTime}.abc`;
+  const name = `host.${boot}.${processTable.pidNamespace()}.${host.pid}.${host.startTime}.abc`;
   writeFileSync(join(folder, name), [slot({ file: name }), ...lines].join(''), { mode: 0o600 });
   return join(folder, name);
 }
 const slot = (facts: object): string => `${JSON.stringify(facts).padEnd(511)}\n`;
 
-test('a recycled pid is nobody of ours: what is written counts only with its start time, in this boot', async () => {
+test('a reused pid is not signalled: a recorded pid counts only with its start time, and in this boot', async () => {
   const stateDir = newFolder();
   const stranger = spawn('sleep', ['100'], { stdio: 'ignore', detached: true });
   atEnd(() => void stranger.kill('SIGKILL'));
@@ -139,7 +139,7 @@ test('a recycled pid is nobody of ours: what is written counts only with its sta
   expect(readdirSync(stateDir)).toEqual([]);
 });
 
-test('what is torn, foreign or forged is passed over, and the rest is read', async () => {
+test('torn, foreign and forged slots are ignored, and the others are read', async () => {
   const stateDir = newFolder();
   const cookie = `left-${process.pid}`;
   remember(cookie);
@@ -149,7 +149,7 @@ test('what is torn, foreign or forged is passed over, and the rest is read', asy
   atEnd(() => void bystander.kill('SIGKILL'));
   const { pid, startTime } = processTable.entry(bystander.pid!)!;
   const boot = processTable.bootId();
-  // Killed between writing that it begins and writing what became of it; and a slot that is cut off.
+  // A host that was killed between the two writes of a spawn; and a slot that is cut off.
   const begun = [
     slot({ instanceId: 'x' }).slice(0, 100),
     '\n',
@@ -170,7 +170,7 @@ test('what is torn, foreign or forged is passed over, and the rest is read', asy
   expect(readdirSync(stateDir).sort()).toEqual([forged.slice(stateDir.length + 1), 'notes.txt'].sort());
 });
 
-test('a folder that cannot be used is told at once, and nothing is left open', () => {
+test('a folder that cannot be used fails at once, and no descriptor is left open', () => {
   const folder = newFolder();
   writeFileSync(join(folder, 'file'), '');
   for (const stateDir of [join(folder, 'file'), join(folder, 'file', 'below'), '/proc/nowhere']) {
@@ -215,7 +215,7 @@ test.skipIf(process.getuid?.() !== 0)('a folder of another user is refused, whoe
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('what a live host has written is not believed under the name of a dead one', async () => {
+test('a ledger of a living host that has got the name of a dead one is not trusted', async () => {
   const stateDir = newFolder();
   const { host, left } = await openHost(stateDir, 1, 'daemon');
   const pids = left.flatMap(({ pid, leaves }) => [pid, ...leaves]);
@@ -233,16 +233,16 @@ test('what a live host has written is not believed under the name of a dead one'
   await Promise.all(left.map(({ id, pid }) => stray.trackStale(id, processTable.entry(pid) ?? { pid: 0, startTime: 0 }).end()));
 });
 
-test('a start that fails on its folder leaves neither a file nor a descriptor', () => {
+test('a start that cannot read its folder leaves neither a file nor a descriptor', () => {
   const folder = newFolder();
   const names = (): string[] => {
     throw Object.assign(new Error('EACCES: permission denied, scandir'), { code: 'EACCES' });
   };
   const logger = { info() {}, warn() {} } as never;
-  const world = { disk: { ...realDisk, names }, table: processTable, trees: createTrees(processTable, realClock) };
+  const world = { disk: { ...realDisk, names }, processTable, trees: createTrees(processTable, realClock) };
   const open = () => readdirSync('/proc/self/fd').length;
   const before = open();
-  expect(() => createLeftovers({ ...world, logger, folder, id: 'a', tell() {} })).toThrow(
+  expect(() => cleanUpStaleState({ ...world, logger, folder, id: 'a', notify() {} })).toThrow(
     expect.objectContaining({ code: 'STATE_UNWRITABLE', cause: expect.objectContaining({ code: 'EACCES' }) }),
   );
   expect(open()).toBe(before);
@@ -257,7 +257,7 @@ test('a host that is created when no file descriptor is left works later; one wi
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('a disk that fills up hurts no program: it is said once, and again after it was well', () => {
+test('a full disk harms no program: it is logged once, and again after a write has succeeded', () => {
   let full = false;
   const disk: Disk = {
     ...realDisk,
@@ -275,8 +275,8 @@ test('a disk that fills up hurts no program: it is said once, and again after it
   const folder = newFolder();
   const log: string[] = [];
   const logger = { info() {}, warn: (_: object, message: string) => log.push(message) } as never;
-  const world = { disk, table: processTable, trees: createTrees(processTable, realClock) };
-  const { ledger } = createLeftovers({ ...world, logger, folder, id: 'a', tell() {} });
+  const world = { disk, processTable, trees: createTrees(processTable, realClock) };
+  const { ledger } = cleanUpStaleState({ ...world, logger, folder, id: 'a', notify() {} });
   const first = ledger!.begin('one');
   full = true;
   first.started({ pid: 2, startTime: 3 });
@@ -291,9 +291,9 @@ test('a disk that fills up hurts no program: it is said once, and again after it
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('slots are used again: the file is as large as the busiest moment was', () => {
+test('slots are reused: the file is as large as at the busiest moment', () => {
   const folder = newFolder();
-  const ledger = openLedger({ disk: realDisk, table: processTable, folder, id: 'a' }, () => {});
+  const ledger = openLedger({ disk: realDisk, processTable, folder, id: 'a' }, () => {});
   for (let n = 0; n < 1_000; n += 1) {
     const entries = ['a', 'b', 'c'].map(letter => ledger.begin(`${letter}-${n}`));
     for (const entry of entries) entry.started({ pid: 2 + n, startTime: n });

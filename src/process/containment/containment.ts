@@ -1,4 +1,5 @@
-// What holds the processes of an instance together: what its spec asks for, what can be had here, and what is refused.
+// Containment: how the processes of an instance are kept together. Compares what a spec asks for with what the system offers,
+// and refuses the start where a requirement does not hold.
 import { SpearletError } from '../../errors.ts';
 import type { ParsedSpec } from '../../options.ts';
 import { cleanEnvironment } from '../environment.ts';
@@ -7,20 +8,20 @@ import type { Namespace } from './namespace.ts';
 
 export interface Containment {
   /**
-   * `namespace`: the kernel ends all of it with its first process. `cookie`: all that can be found by parent, group, session
-   * or environment is ended. `group`: the process group alone. `none`: the program is somebody else's.
+   * `namespace`: the kernel ends all processes with the first one. `cookie`: every process that is found by parent, group,
+   * session or environment is ended. `group`: only the process group is ended. `none`: spearlet has not started the program.
    */
   readonly tree: 'namespace' | 'cookie' | 'group' | 'none';
-  /** Whatever the program is, nothing of it outlives this process, not even when that is killed. */
+  /** No process of the program outlives this host, even if the host is killed. */
   readonly diesWithHost: boolean;
-  /** Whether `maxMemory` is watched, by looks at most 250 ms apart. */
+  /** `sampled`: `maxMemory` is enforced by samples that are at most 250 ms apart. */
   readonly memory: 'sampled' | 'unlimited';
 }
 
 export interface Contained {
   readonly containment: Containment;
   readonly namespace: Namespace | null;
-  /** Why there is no namespace although one was asked for. */
+  /** Why there is no namespace although the spec asks for one. */
   readonly lacking: string | null;
 }
 
@@ -32,8 +33,8 @@ export const uncontained: Contained = {
 
 const STRENGTH = { none: 0, group: 1, cookie: 2, namespace: 3 };
 
-/** What of the requirements does not hold, in words. */
-function missing({ requireContainment: required = {}, maxMemory }: ParsedSpec, { tree, diesWithHost, memory }: Containment): string[] {
+/** The requirements that do not hold, in words. */
+function unmet({ requireContainment: required = {}, maxMemory }: ParsedSpec, { tree, diesWithHost, memory }: Containment): string[] {
   const lacks: string[] = [];
   if (required.tree !== undefined && STRENGTH[tree] < STRENGTH[required.tree])
     lacks.push(`the tree is held by '${tree}', not by '${required.tree}'`);
@@ -43,7 +44,7 @@ function missing({ requireContainment: required = {}, maxMemory }: ParsedSpec, {
   return lacks;
 }
 
-/** Never waits where no namespace is asked for. Rejects with CONTAINMENT_UNAVAILABLE. */
+/** Tries a namespace only where the spec asks for one. Rejects with CONTAINMENT_UNAVAILABLE. */
 export async function contain(spec: ParsedSpec, programs: Programs, environment: NodeJS.ProcessEnv): Promise<Contained> {
   const { artifactId, containment: asked, requireContainment: required = {}, maxMemory } = spec;
   const wanted = asked === 'namespace' || required.tree === 'namespace' || required.diesWithHost === true;
@@ -55,7 +56,7 @@ export async function contain(spec: ParsedSpec, programs: Programs, environment:
     memory: maxMemory !== undefined && programs.tree !== 'group' ? 'sampled' : 'unlimited',
   };
   const lacking = namespace === null ? (found?.why ?? null) : null;
-  const lacks = missing(spec, containment);
+  const lacks = unmet(spec, containment);
   if (lacks.length === 0) return { containment, namespace, lacking };
   const because = lacking === null ? '' : ` (no namespace can be had here: ${lacking})`;
   throw new SpearletError('CONTAINMENT_UNAVAILABLE', `${artifactId} is not started: ${lacks.join('; ')}${because}`, {

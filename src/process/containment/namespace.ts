@@ -1,5 +1,6 @@
-// A pid namespace of its own around a program: whatever it starts dies with it, and all of it with the host, even by
-// kill -9. Made by setpriv and unshare of util-linux; whether they work here is tried, not assumed. Knows no instance.
+// Runs a program inside a pid namespace of its own: its descendants die with it, and all of them die with the host, even by
+// kill -9. setpriv and unshare of util-linux make the namespace; a trial run shows whether they work here. It knows no
+// instance.
 import { isMainThread } from 'node:worker_threads';
 import { reasonOf, SpearletError } from '../../errors.ts';
 import type { Clock } from '../../world/clock.ts';
@@ -18,27 +19,30 @@ export interface Namespace extends Wrapper {
 }
 
 /**
- * Dies with the thread that has forked it, and looks whether that was too late: then its parent is not the host any more.
- * A worker thread may end before its process, so only the main thread may do this.
+ * setpriv ties the program to the thread that has forked it. The host may have died before setpriv ran; then the parent is
+ * another process, and the guard exits. Only the main thread may spawn: a worker thread may end before its process.
  */
 const GUARD = 'test "$PPID" = "$1" || exit 125; shift; exec "$@"';
 /**
- * The first process of the namespace. It waits for the program, and so reaps whoever loses their parent; when it exits the
- * kernel kills all that is left. It ignores SIGTERM, as any first process that has no handler: the program gets it
- * directly, as a member of the same group. Its own stderr is closed: shells comment on deaths by signal. What a shell
- * adds to an environment is taken away.
+ * The script of the first process of the namespace. It waits for the program, and reaps processes that lose their parent;
+ * when it exits, the kernel kills all other processes. Like every first process without a handler it ignores SIGTERM; the
+ * program is in the same group, and gets SIGTERM directly. Its stderr is closed, since shells comment on deaths by signal.
+ * The variables that a shell adds to the environment are removed.
  */
 const FIRST = 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
 const ADDED = ['PWD', 'OLDPWD', 'SHLVL'];
-/** How long the trial may take, in ms. */
-const TRIAL = 5_000;
-/** How often one looks for the program inside, in ms, and how often at most: a spawn takes 5 ms. */
-const LOOK = 2;
-const LOOKS = 250;
-/** Takes SIGTERM, leaves a daemon, and says which pid it sees itself by. */
-const TRIED = 'trap "exit 42" TERM; setsid sleep 60 & echo "$$ $(cat /proc/$$/comm)"; wait; wait';
+/** How long the trial run may take, in ms. */
+const TRIAL_TIMEOUT = 5_000;
+/** The wait between two scans for the program inside, in ms, and the most scans: a spawn takes 5 ms. */
+const SCAN_INTERVAL = 2;
+const MAX_SCANS = 250;
+/** The program of the trial run: handles SIGTERM, leaves a daemon, and prints its own pid as seen inside. */
+const TRIAL_SCRIPT = 'trap "exit 42" TERM; setsid sleep 60 & echo "$$ $(cat /proc/$$/comm)"; wait; wait';
 
-/** A shell says 128 + n for a death by signal n. A program that exits with such a code of its own is taken for one. */
+/**
+ * The exit of the program, from that of the shell around it: a shell reports a death by signal n as exit code 128 + n. The
+ * limit: a program that exits with such a code by itself counts as killed by that signal.
+ */
 export function exitInside({ exitCode, signal }: Exit): Exit {
   const name = exitCode === null ? undefined : signalName(exitCode - 128);
   return name === undefined ? { exitCode, signal } : { exitCode: null, signal: name };
@@ -47,17 +51,17 @@ export function exitInside({ exitCode, signal }: Exit): Exit {
 function createWrap(paths: { setpriv: string; unshare: string; sh: string }, asRoot: boolean): Namespace['wrap'] {
   return program => {
     const { command, args, environment } = program;
-    const odd = Object.keys(environment).find(name => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
-    if (odd !== undefined) {
-      throw new SpearletError('SPAWN_FAILED', `the environment's '${odd}' does not pass into a namespace`, {
+    const unexpected = Object.keys(environment).find(name => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+    if (unexpected !== undefined) {
+      throw new SpearletError('SPAWN_FAILED', `the environment's '${unexpected}' does not pass into a namespace`, {
         hint: 'Names of letters, digits and underscores do. Rename it, or do without containment.',
       });
     }
     const added = ADDED.filter(name => !(name in environment));
     const first = added.length > 0 ? `unset ${added.join(' ')}; ${FIRST}` : FIRST;
-    // Root keeps its rights; anybody else needs a user namespace to be allowed a pid namespace, and stays who they are.
+    // Root may make a pid namespace. Another user needs a user namespace for that, and keeps its user id inside.
     const user = asRoot ? [] : ['--user', '--map-current-user'];
-    // With a /proc of its own the pids that it reads there are those that it sees. What the host mounts later is seen too.
+    // A /proc of its own shows the pids of the namespace. `slave`: later mounts of the host are visible inside.
     const unshare = [paths.unshare, ...user, '--pid', '--fork', '--kill-child=KILL', '--mount-proc', '--propagation', 'slave', '--'];
     return {
       ...program,
@@ -70,8 +74,11 @@ function createWrap(paths: { setpriv: string; unshare: string; sh: string }, asR
   };
 }
 
-/** One real run: it must report its own exit after SIGTERM, see its own pids, and take its daemon with it. */
-function attempt(spawn: Spawn, clock: Clock, program: Program): Promise<string> {
+/**
+ * One trial run; resolves with why it failed, or ''. The program must exit by itself after SIGTERM, see the pids of its
+ * namespace, and its daemon must end with it.
+ */
+function runTrial(spawn: Spawn, clock: Clock, program: Program): Promise<string> {
   return new Promise(resolve => {
     let text = '';
     const followers = new Set([
@@ -89,7 +96,7 @@ function attempt(spawn: Spawn, clock: Clock, program: Program): Promise<string> 
       void running.dispose();
       resolve(why);
     };
-    const timer = clock.setTimeout(() => finish(`a trial took longer than ${TRIAL} ms: ${text}`), TRIAL);
+    const timer = clock.setTimeout(() => finish(`a trial took longer than ${TRIAL_TIMEOUT} ms: ${text}`), TRIAL_TIMEOUT);
     const running = spawn(program, output, {
       spawned() {},
       failed: error => finish(reasonOf(error)),
@@ -97,7 +104,7 @@ function attempt(spawn: Spawn, clock: Clock, program: Program): Promise<string> 
         exit = exited;
       },
       closed() {
-        // Its daemon has let go of its output, so it is gone.
+        // The daemon held the output open, so it is gone.
         if (exit?.exitCode === 42 && /^\d+ sh/.test(text)) finish('');
         else finish(text.trim() || `a trial ended with ${exit?.signal ?? `exit code ${exit?.exitCode}`}`);
       },
@@ -105,44 +112,44 @@ function attempt(spawn: Spawn, clock: Clock, program: Program): Promise<string> 
   });
 }
 
-/** Tries once whether a namespace can be had here. Never rejects. */
+/** Tries once whether namespaces work here. Never rejects. */
 export async function probeNamespace(spawn: Spawn, clock: Clock, environment: Readonly<Record<string, string>>): Promise<Namespace> {
-  const not = (why: string): Namespace => ({
+  const unavailable = (why: string): Namespace => ({
     works: false,
     why,
     wrap() {
       throw new SpearletError('SPAWN_FAILED', `no namespace can be had here: ${why}`);
     },
   });
-  if (process.platform !== 'linux') return not('there are pid namespaces on Linux only');
-  if (!isMainThread) return not('in a worker thread programs would end with the thread');
+  if (process.platform !== 'linux') return unavailable('there are pid namespaces on Linux only');
+  if (!isMainThread) return unavailable('in a worker thread programs would end with the thread');
   try {
     const find = (name: string): string => findProgram(name, '/', environment);
     const wrap = createWrap({ setpriv: find('setpriv'), unshare: find('unshare'), sh: find('sh') }, process.getuid?.() === 0);
-    const program = { command: find('sh'), args: ['-c', TRIED], workingDirectory: '/', environment };
-    const why = await attempt(spawn, clock, wrap(program));
-    return why === '' ? { works: true, why, wrap } : not(why);
+    const program = { command: find('sh'), args: ['-c', TRIAL_SCRIPT], workingDirectory: '/', environment };
+    const why = await runTrial(spawn, clock, wrap(program));
+    return why === '' ? { works: true, why, wrap } : unavailable(why);
   } catch (thrown) {
-    return not(reasonOf(thrown));
+    return unavailable(reasonOf(thrown));
   }
 }
 
-/** The program itself among what the wrapper has started: the first child of its only child. */
-function inside(tree: Tree): ProcessEntry | undefined {
+/** The program itself among the processes of its wrapper: the first child of the wrapper's only child. */
+function programInside(tree: Tree): ProcessEntry | undefined {
   const members = [...tree.members.values()];
   const first = members.find(({ parent }) => parent === tree.root.pid);
-  // Whoever loses their parent becomes a child of the first process too, but later.
+  // A process that loses its parent also becomes a child of the first process, but later.
   const children = members.filter(({ parent }) => parent === first?.pid).sort((a, b) => a.startTime - b.startTime || a.pid - b.pid);
   return children[0];
 }
 
-/** Resolves with the program's own process, as the host sees it; null if it is gone before it was seen. */
+/** Resolves with the program's own process, as the host sees it; null where it is gone before a scan has found it. */
 export async function findInside(tree: Tree, scanner: Scanner, clock: Clock, gone: () => boolean): Promise<ProcessEntry | null> {
-  for (let looks = 0; looks < LOOKS && !gone(); looks += 1) {
+  for (let scans = 0; scans < MAX_SCANS && !gone(); scans += 1) {
     if (!scanner.scanNew(tree.root.pid)) await scanner.scan();
-    const found = inside(tree);
+    const found = programInside(tree);
     if (found !== undefined) return found;
-    await new Promise<void>(resolve => void clock.setTimeout(resolve, LOOK));
+    await new Promise<void>(resolve => void clock.setTimeout(resolve, SCAN_INTERVAL));
   }
   return null;
 }

@@ -1,13 +1,13 @@
-// What a program writes to stdout and stderr: always drained, its end kept up to a bound, what is dropped counted to
-// the byte and marked.
+// The output of a program. stdout and stderr are always read; their last bytes are kept up to a bound, and dropped bytes are
+// counted exactly and marked.
 import { StringDecoder } from 'node:string_decoder';
 import { createTail } from './tail.ts';
 
-/** Of stderr alone, for reports. */
+/** The part of stderr that is kept for reports, in bytes. */
 const REPORT_BYTES = 16 * 1024;
-/** How often the two channels may alternate in what is kept; the oldest goes first. */
+/** How often the channels may alternate in the kept output; the oldest run is dropped first. */
 const MAX_RUNS = 1_024;
-/** The most bytes of a code point that can be there without its end. */
+/** An unfinished code point has at most this many bytes. */
 const UNFINISHED = 3;
 
 export type Channel = 'stdout' | 'stderr';
@@ -15,7 +15,7 @@ export type Channel = 'stdout' | 'stderr';
 export interface OutputChunk {
   readonly channel: Channel;
   readonly text: string;
-  /** So many bytes of this channel are missing here; the text is empty then. */
+  /** This many bytes of the channel are missing here; then the text is empty. */
   readonly droppedBytes?: number;
 }
 
@@ -24,9 +24,9 @@ export interface Follower {
 }
 
 export interface Output {
-  /** The chunk is not held on to. */
+  /** Keeps no reference to the chunk. */
   add(channel: Channel, chunk: Buffer): void;
-  /** The kept end of both channels, in the order of arrival; what is missing before it is marked first. */
+  /** The kept output of both channels in order of arrival. Marks of the dropped bytes come first. */
   kept(): OutputChunk[];
   /** The last lines of stderr. */
   stderrTail(lines: number): string;
@@ -34,7 +34,7 @@ export interface Output {
   readonly droppedBytes: number;
 }
 
-/** Decodes what arrives while somebody follows, from where what was kept until then ended. */
+/** Decodes chunks while there are followers, and continues within the code point at which the skipped bytes ended. */
 function createLive() {
   let decoder: StringDecoder | null = null;
   let end = Buffer.alloc(0);
@@ -46,7 +46,7 @@ function createLive() {
       }
       return decoder.write(chunk);
     },
-    /** Nobody follows: only the last bytes matter, with which a code point may have begun. */
+    /** Without followers, only the last bytes are kept: a code point may have begun in them. */
     skip(chunk: Buffer): void {
       decoder = null;
       end = chunk.length >= UNFINISHED ? Buffer.from(chunk.subarray(-UNFINISHED)) : Buffer.concat([end, chunk]).subarray(-UNFINISHED);
@@ -54,28 +54,28 @@ function createLive() {
   };
 }
 
-/** How many bytes at the beginning belong to a code point whose beginning is missing. */
-function orphaned(bytes: Buffer): number {
+/** How many bytes at the beginning belong to a code point whose first byte is missing. */
+function incompleteStart(bytes: Buffer): number {
   let count = 0;
   while (count < UNFINISHED && count < bytes.length && (bytes[count]! & 0xc0) === 0x80) count += 1;
   return count;
 }
 
-/** `followers` are told of every chunk as it arrives; without any, nothing is decoded. */
+/** `followers` receive every chunk as it arrives; without followers, nothing is decoded. */
 export function createOutput(maxKeptBytes: number, followers: ReadonlySet<Follower>): Output {
   const tail = createTail(maxKeptBytes);
-  /** What is in the tail: so many bytes of one channel, so many of the other. */
+  /** The channel and the length of each part of the tail, in order. */
   let runs: { readonly channel: Channel; length: number }[] = [];
-  /** The oldest that is still there; those before it are cut off now and then. */
+  /** The index of the oldest run in the tail. Runs before it are removed when there are MAX_RUNS of them. */
   let oldest = 0;
-  // Kept apart: a flood on stdout must not wash away what a report has to say.
+  // A tail of its own, since a flood on stdout must not displace the stderr that a report needs.
   const stderr = createTail(REPORT_BYTES);
   const dropped = { stdout: 0, stderr: 0 };
   const live = { stdout: createLive(), stderr: createLive() };
   let totalBytes = 0;
 
-  /** Counts what has left the tail, the oldest first. */
-  const forget = (count: number): void => {
+  /** Counts the bytes that have left the tail, oldest first. */
+  const countDropped = (count: number): void => {
     for (let rest = count; rest > 0; ) {
       const run = runs[oldest]!;
       const gone = Math.min(rest, run.length);
@@ -97,16 +97,16 @@ export function createOutput(maxKeptBytes: number, followers: ReadonlySet<Follow
       if (last?.channel === channel) last.length += chunk.length;
       else runs.push({ channel, length: chunk.length });
       const lost = tail.add(chunk);
-      if (lost > 0) forget(lost);
+      if (lost > 0) countDropped(lost);
       if (runs.length - oldest > MAX_RUNS) {
         const { length } = runs[oldest]!;
         tail.drop(length);
-        forget(length);
+        countDropped(length);
       }
       if (channel === 'stderr') stderr.add(chunk);
       if (followers.size === 0) return live[channel].skip(chunk);
       const text = live[channel].write(chunk);
-      // Those of now: one that is added on the way has this chunk from what is kept.
+      // A copy of the set: a follower that is added meanwhile has this chunk from the kept output.
       if (text !== '') for (const follower of [...followers]) follower.next({ channel, text });
     },
     kept() {
@@ -119,7 +119,7 @@ export function createOutput(maxKeptBytes: number, followers: ReadonlySet<Follow
         let bytes = tail.read(at, length);
         at += length;
         if (!begun[channel] && missing[channel] > 0) {
-          const rest = orphaned(bytes);
+          const rest = incompleteStart(bytes);
           missing[channel] += rest;
           bytes = bytes.subarray(rest);
         }
@@ -132,7 +132,7 @@ export function createOutput(maxKeptBytes: number, followers: ReadonlySet<Follow
     },
     stderrTail(lines) {
       const bytes = stderr.read(0, stderr.length);
-      const text = bytes.toString('utf8', stderr.length === REPORT_BYTES ? orphaned(bytes) : 0);
+      const text = bytes.toString('utf8', stderr.length === REPORT_BYTES ? incompleteStart(bytes) : 0);
       return text.trimEnd().split('\n').slice(-lines).join('\n');
     },
     get totalBytes() {

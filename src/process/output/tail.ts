@@ -1,16 +1,18 @@
-// The end of a stream of bytes, in one ring that never grows beyond its bound: however many and small the writes are,
-// nothing is allocated for them.
+// The last bytes of a stream, in one ring buffer with a bound. A write allocates nothing once the ring has its full size, so
+// many small writes cost no more than a few large ones.
+
 export interface Tail {
-  /** Returns how many bytes, old or new, were dropped for it. */
+  /** Returns how many bytes were dropped, old ones or new ones. */
   add(bytes: Buffer): number;
-  /** Lets go of so many of the oldest bytes. */
+  /** Drops the oldest bytes. */
   drop(count: number): void;
-  /** A copy of so many bytes, from so far behind the oldest. */
+  /** A copy of `count` bytes; `from` counts from the oldest. */
   read(from: number, count: number): Buffer;
   readonly length: number;
 }
 
-const FIRST = 1_024;
+/** The first size of the ring, in bytes: most programs write little. */
+const INITIAL_BYTES = 1_024;
 
 export function createTail(maxBytes: number): Tail {
   let ring = Buffer.alloc(0);
@@ -25,10 +27,9 @@ export function createTail(maxBytes: number): Tail {
     ring.copy(copy, first, 0, count - first);
     return copy;
   };
-  /** Most programs say little: the ring begins small. */
   const reserve = (bytes: number): void => {
     if (bytes <= ring.length) return;
-    let size = Math.max(FIRST, ring.length);
+    let size = Math.max(INITIAL_BYTES, ring.length);
     while (size < bytes) size *= 2;
     const larger = Buffer.alloc(Math.min(size, maxBytes));
     read(0, length).copy(larger);

@@ -1,8 +1,8 @@
-// The system's table of processes, as Linux shows it in /proc: who there is, whose child, since when, with which cookie.
-// One of the files that touch the world; elsewhere than on Linux it knows nobody (`works` is false).
+// The process table of the system, as Linux shows it in /proc: pid, parent, group, start time and cookie of each process.
+// One of the files that touch the world. On other systems `works` is false, and the table is empty.
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
-/** A pid alone may mean somebody else by now; with the start time (ticks since boot) it means one process for ever. */
+/** A pid alone may name another process by now; with the start time (ticks since boot) it names one process for ever. */
 export interface Identity {
   readonly pid: number;
   readonly startTime: number;
@@ -12,49 +12,50 @@ export interface ProcessEntry extends Identity {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
-  /** False for a zombie: it has ended, and waits for its parent to notice. */
+  /** False for a zombie: it has ended, and its parent has not reaped it yet. */
   readonly living: boolean;
-  /** One of the kernel's own threads, which have no environment. */
+  /** A thread of the kernel, which has no environment. */
   readonly kernel: boolean;
 }
 
 /**
- * The instances that a process belongs to by its environment: its own first, then those of outer hosts, a space between
- * any two. null: none. false: it may not be read. undefined: it is empty, as in an exec.
+ * The ids of the instances that a process belongs to by its environment, separated by spaces: its own first, then those of
+ * outer hosts. null: there are none. false: the environment may not be read. undefined: it is empty, as during an exec.
  */
 export type Cookie = string | null | false | undefined;
 
-/** Whatever reads it throws where the system has no file descriptors left. */
+/** Every function that reads the table throws where no file descriptors are left. */
 export interface ProcessTable {
   readonly works: boolean;
+  /** The pid of this process. */
   readonly self: number;
-  /** All processes, in no order. */
+  /** All processes, in any order. */
   pids(): number[];
-  /** The pid that was given out last, of processes and threads: who is born later has a higher one, up to `maxPid`. */
+  /** The last pid that the system has given to a process or thread. Later ones have higher pids, up to `maxPid`. */
   lastPid(): number;
   readonly maxPid: number;
   entry(pid: number): ProcessEntry | null;
   exists(pid: number): boolean;
-  /** The group of a process that is still the one that was meant. */
+  /** The process group; null where the pid names another process by now, or none. */
   groupOf(process: Identity): number | null;
-  /** Threads have pids that are not listed but can be looked at. */
+  /** Threads have pids that `pids` does not list, but that can be read. */
   isThread(pid: number): boolean;
   cookie(pid: number): Cookie;
-  /** Its command line, shortened; never its environment. */
+  /** The command line, shortened; never the environment. */
   command(pid: number): string;
-  /** What only it holds, plus shared memory and what was swapped, from its counters: an upper bound, in bytes. */
+  /** Private, shared and swapped memory, from the counters of the process: an upper bound, in bytes. */
   memory(pid: number): number;
-  /** The same with each shared page divided among its holders: exact, and dear. Undefined where it may not be read. */
+  /** The same, with each shared page divided among its holders: exact, but slow. Undefined where it may not be read. */
   exactMemory(pid: number): number | undefined;
-  /** Signals a process if it is still the one that was meant. False: it is gone, or not ours to signal. */
+  /** Signals a process if the pid still names it. False: it is gone, or this user may not signal it. */
   signal(process: Identity, signal: 'SIGTERM' | 'SIGKILL'): boolean;
-  /** Signals whoever is in a group. */
+  /** Signals every process of a group. */
   signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): void;
-  /** Which boot start times count from. */
+  /** The id of the boot that start times count from. */
   bootId(): string;
-  /** Which pid namespace pids are of, as a number in text. */
-  pidSpace(): string;
-  /** The next turn of the event loop. */
+  /** The pid namespace that pids belong to, as a number in text. */
+  pidNamespace(): string;
+  /** Resolves in the next turn of the event loop. */
   turn(): Promise<void>;
 }
 
@@ -64,16 +65,16 @@ const MAX_COMMAND = 200;
 const KERNEL_THREAD = 0x0020_0000;
 const KIB = 1024;
 
-// Opened, read and closed by hand into one buffer: 11 µs a file, against 16 of readFileSync.
+// One buffer for all files, with open, read and close by hand: 11 µs a file, where readFileSync takes 16.
 let scratch = Buffer.allocUnsafe(16 * KIB);
-/** Gone, or not for us. Anything else, such as no file descriptors, must not look like nobody there: it is thrown. */
+/** The process is gone, or may not be read. Any other error is thrown: a lack of descriptors must not look like no process. */
 const ABSENT = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'EIO'];
 const unlessAbsent = (error: unknown): -1 => {
   if (ABSENT.includes((error as NodeJS.ErrnoException).code ?? '')) return -1;
   throw error;
 };
-/** Reads a file of /proc into `scratch`, up to so many bytes; -1 where there is none. */
-function load(path: string, maxBytes: number): number {
+/** Reads at least `maxBytes` of a file of /proc into `scratch`, or all of it; returns the length, -1 where there is no file. */
+function readInto(path: string, maxBytes: number): number {
   let file: number;
   try {
     file = openSync(path, 'r');
@@ -87,7 +88,7 @@ function load(path: string, maxBytes: number): number {
       length += count;
       if (count === 0 || length >= maxBytes) return length;
       if (length === scratch.length) scratch = Buffer.concat([scratch, Buffer.allocUnsafe(length)]);
-      // Most files come in one piece; an environment comes in pages.
+      // A short file comes in one read; an environment comes in pages.
       else if (maxBytes <= 4 * KIB) return length;
     }
   } catch (error) {
@@ -96,8 +97,8 @@ function load(path: string, maxBytes: number): number {
     closeSync(file);
   }
 }
-const text = (path: string, maxBytes: number): string | null => {
-  const length = load(path, maxBytes);
+const readText = (path: string, maxBytes: number): string | null => {
+  const length = readInto(path, maxBytes);
   return length < 0 ? null : scratch.toString('latin1', 0, length);
 };
 
@@ -108,25 +109,25 @@ function field(lines: string, name: string): number | undefined {
 }
 
 function entry(pid: number): ProcessEntry | null {
-  const stat = text(`/proc/${pid}/stat`, 4 * KIB);
+  const stat = readText(`/proc/${pid}/stat`, 4 * KIB);
   if (stat === null) return null;
   // pid (name, which may hold anything) state ppid pgrp session tty tpgid flags …
   const fields = stat.slice(stat.lastIndexOf(')') + 2, stat.length).split(' ', 20);
-  // The first thread may have ended before the others: then it lives.
-  const ended = (fields[0] === 'Z' && Number(fields[17]) <= 1) || fields[0] === 'X';
+  // A process lives while any of its threads does, also when the first thread has ended and is shown as a zombie.
+  const isDead = (fields[0] === 'Z' && Number(fields[17]) <= 1) || fields[0] === 'X';
   return {
     pid,
     parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),
     startTime: Number(fields[19]),
-    living: !ended,
+    living: !isDead,
     kernel: (Number(fields[6]) & KERNEL_THREAD) !== 0,
   };
 }
 
 function cookie(pid: number): Cookie {
-  const length = load(`/proc/${pid}/environ`, 8 * KIB * KIB);
+  const length = readInto(`/proc/${pid}/environ`, 8 * KIB * KIB);
   if (length <= 0) return length < 0 ? false : undefined;
   const environment = scratch.subarray(0, length);
   const ids = COOKIES.flatMap(name => {
@@ -139,26 +140,26 @@ function cookie(pid: number): Cookie {
   return ids.length === 0 ? null : ids.join(' ');
 }
 
-const attempt = (act: () => void): boolean => {
+const succeeds = (act: () => void): boolean => {
   try {
     act();
     return true;
   } catch {
-    // ESRCH: gone. EPERM: it has changed its user, and is not ours to end. Or it could not be made sure who it is.
+    // ESRCH: it is gone. EPERM: it belongs to another user. Or its start time could not be read.
     return false;
   }
 };
 
 export const processTable: ProcessTable = {
-  works: text('/proc/self/stat', 64) !== null && text('/proc/loadavg', 64) !== null,
+  works: readText('/proc/self/stat', 64) !== null && readText('/proc/loadavg', 64) !== null,
   self: process.pid,
   pids: () =>
     readdirSync('/proc').flatMap(name => {
       const first = name.charCodeAt(0);
       return first > 48 && first < 58 ? [Number(name)] : [];
     }),
-  lastPid: () => Number(text('/proc/loadavg', 64)?.split(' ')[4] ?? 0),
-  maxPid: Number(text('/proc/sys/kernel/pid_max', 64) ?? 32_768),
+  lastPid: () => Number(readText('/proc/loadavg', 64)?.split(' ')[4] ?? 0),
+  maxPid: Number(readText('/proc/sys/kernel/pid_max', 64) ?? 32_768),
   entry,
   exists: pid => existsSync(`/proc/${pid}`),
   groupOf: ({ pid, startTime }) => {
@@ -166,28 +167,28 @@ export const processTable: ProcessTable = {
     return now?.startTime === startTime ? now.group : null;
   },
   isThread: pid => {
-    const status = text(`/proc/${pid}/status`, 4 * KIB);
+    const status = readText(`/proc/${pid}/status`, 4 * KIB);
     return status !== null && !status.includes(`\nTgid:\t${pid}\n`);
   },
   cookie,
-  command: pid => (text(`/proc/${pid}/cmdline`, MAX_COMMAND) ?? '').slice(0, MAX_COMMAND).replaceAll('\0', ' ').trimEnd(),
+  command: pid => (readText(`/proc/${pid}/cmdline`, MAX_COMMAND) ?? '').slice(0, MAX_COMMAND).replaceAll('\0', ' ').trimEnd(),
   memory: pid => {
-    const status = text(`/proc/${pid}/status`, 4 * KIB) ?? '';
+    const status = readText(`/proc/${pid}/status`, 4 * KIB) ?? '';
     return (field(status, 'RssAnon') ?? 0) + (field(status, 'RssShmem') ?? 0) + (field(status, 'VmSwap') ?? 0);
   },
   exactMemory: pid => {
-    const rollup = text(`/proc/${pid}/smaps_rollup`, 4 * KIB) ?? '';
+    const rollup = readText(`/proc/${pid}/smaps_rollup`, 4 * KIB) ?? '';
     const anonymous = field(rollup, 'Pss_Anon');
     if (anonymous === undefined) return undefined;
     return anonymous + (field(rollup, 'Pss_Shmem') ?? 0) + (field(rollup, 'SwapPss') ?? 0);
   },
   signal: ({ pid, startTime }, name) =>
-    attempt(() => {
+    succeeds(() => {
       if (entry(pid)?.startTime !== startTime) throw new Error('it is gone');
       process.kill(pid, name);
     }),
-  signalGroup: (group, name) => void attempt(() => process.kill(-group, name)),
+  signalGroup: (group, name) => void succeeds(() => process.kill(-group, name)),
   bootId: () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
-  pidSpace: () => /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0',
+  pidNamespace: () => /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0',
   turn: () => new Promise(resolve => setImmediate(resolve)),
 };

@@ -107,13 +107,13 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
           logger,
           folder: resolve(given.workingDirectory, stateDir),
           id: random.id(),
-          notify: event => engine.tell(() => engine.events$.next(event)),
+          notify: event => registry.notify(() => registry.events$.next(event)),
         });
   const ledger = cleanup?.ledger ?? null;
   const world = ledger === null ? given : { ...given, programs: { ...given.programs, spawn: recordedSpawn(given.programs.spawn, ledger) } };
   const trace = createTrace(clock, (instanceId, connectionId) => {
-    const peers = instanceId === null ? registry.unroutedConnections : registry.records.get(instanceId)?.connections;
-    return peers?.get(connectionId)?.label;
+    const connections = instanceId === null ? registry.unroutedConnections : registry.records.get(instanceId)?.connections;
+    return connections?.get(connectionId)?.label;
   });
   const supervisor = createActor(wire(world, options, registry, running), {
     id: 'supervisor',

@@ -1,5 +1,5 @@
 // What an instance runs in: clock, randomness, processes, network, disk. A simulated world can take the place of the real one.
-import type { LeftoversWorld } from '../journal/stale-state.ts';
+import type { CleanupWorld } from '../journal/stale-state.ts';
 import type { Programs } from '../process/programs.ts';
 import type { Network } from '../transport/stream.ts';
 import type { Clock } from '../world/clock.ts';
@@ -11,7 +11,7 @@ export interface World {
   readonly programs: Programs;
   readonly network: Network;
   /** For `stateDir`; a world without this cannot have one. */
-  readonly state?: LeftoversWorld;
+  readonly state?: CleanupWorld;
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;
 }

@@ -6,46 +6,16 @@ import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { type ConnectionHost, wireConnection } from '../connection/wiring.ts';
 import { UNREAD_FACTOR } from '../execution/encode.ts';
-import { createLaunch } from '../instance/launch.ts';
-import { listen, sharedListener } from '../instance/listen.ts';
-import { runProgram } from '../instance/process.ts';
-import type { InstanceRecord } from '../instance/record.ts';
-import { newRun } from '../instance/run.ts';
-import type { CleanupWorld } from '../journal/stale-state.ts';
-import { bounds, type ParsedOptions } from '../options.ts';
-import { createOutput } from '../process/output/output.ts';
-import type { Programs } from '../process/programs.ts';
+import { wireInstance } from '../instance/wiring.ts';
+import type { World } from '../instance/world.ts';
+import { bounds } from '../limits.ts';
+import type { ParsedOptions } from '../options.ts';
+import { v1 } from '../protocol/v1/codec.ts';
 import { createPorts } from '../transport/ports.ts';
 import { createSharedListener } from '../transport/shared-listener.ts';
-import type { ByteStream, Network } from '../transport/stream.ts';
-import type { Clock } from '../world/clock.ts';
-import type { Random } from '../world/random.ts';
-import type { Engine } from './registry.ts';
-
-/** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
-const GIVE_UP = 5_000;
-/** How long what a program wrote before its end is still read, in ms. */
-const DRAIN = 250;
-/** What came of it is looked for and killed within 2 s; beyond this it is told as left, in ms. */
-const CLEANUP = 3_000;
-/** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
-const FINAL_CHECK = 50;
-/** How long a session has to answer when somebody else shows its token, in ms. */
-const PROBE = 1_000;
-/** SIGTERM comes at half the grace, and no later than this, in ms. */
-const TERMINATE = 1_000;
-
-/** What the engine is in: a simulated one can take the place of the real one. */
-export interface World {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly programs: Programs;
-  readonly network: Network;
-  /** For `stateDir`; a world without them cannot have one. */
-  readonly state?: CleanupWorld;
-  readonly environment: NodeJS.ProcessEnv;
-  readonly workingDirectory: string;
-}
+import type { ByteStream } from '../transport/stream.ts';
+import type { Registry } from './registry.ts';
+import { sharedListener } from './shared-listener.ts';
 
 /** The charts that run; tests put changed ones in their place. */
 export const charts = { supervisor: supervisorMachine, instance: instanceMachine, connection: connectionMachine };

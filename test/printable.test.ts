@@ -10,18 +10,18 @@ const anyText = fc.string({
   ),
 });
 
-test('what is fit to show stays as it is', () => {
+test('safe text stays unchanged', () => {
   for (const text of ['', 'plain', 'é 漢字 😀 \\ "quoted"']) expect(printable(text, 100)).toBe(text);
 });
 
-test('controls, separators, marks of direction and lone surrogates are escaped', () => {
+test('controls, separators, direction marks and lone surrogates are escaped', () => {
   expect(printable('\0\t\n\r\x1b\x7f\x9b', 100)).toBe('\\x00\\x09\\x0a\\x0d\\x1b\\x7f\\x9b');
   expect(printable('\u2028\u202e\u2066\u200f\ufeff\ud800x\udc00', 100)).toBe(
     '\\u{2028}\\u{202e}\\u{2066}\\u{200f}\\u{feff}\\u{d800}x\\u{dc00}',
   );
 });
 
-test('a text that is too long is cut, with an ellipsis, and nothing of it in two', () => {
+test('a long text is cut with an ellipsis, and the cut splits no character or escape', () => {
   expect(printable('abcdef', 6)).toBe('abcdef');
   expect(printable('abcdefg', 6)).toBe('abcde…');
   expect(printable('abcd😀efg', 6)).toBe('abcd…');
@@ -29,7 +29,7 @@ test('a text that is too long is cut, with an ellipsis, and nothing of it in two
   expect(printable('\x1b'.repeat(1e6), 20)).toBe('\\x1b\\x1b\\x1b\\x1b…');
 });
 
-test('whatever the text is, the result is on one line, well formed and no longer than asked for', () => {
+test('for any text, the result is one well-formed line within the maximum', () => {
   fc.assert(
     fc.property(anyText, fc.integer({ min: 1, max: 40 }), (text, max) => {
       const shown = printable(text, max);
@@ -40,7 +40,7 @@ test('whatever the text is, the result is on one line, well formed and no longer
   );
 });
 
-test('JSON made printable means the same', () => {
+test('printable JSON keeps its meaning', () => {
   fc.assert(
     fc.property(anyText, text => {
       const json = printableJson(JSON.stringify({ text }));

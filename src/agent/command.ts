@@ -43,7 +43,7 @@ function unregister(tree: ExecutionTree): void {
   if (running.size === 0) for (const name of INTERRUPTS) process.off(name, interrupt);
 }
 
-/** Sends the text of a stream as Running updates, one after another. `writing` is told before and after each write. */
+/** Sends the text of a stream as Running updates, one after another. Calls `writing` before and after each write. */
 async function forward(
   stream: Readable,
   decoder: LossyDecoder,

@@ -3,7 +3,7 @@ import { SpearletError } from '../errors.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../limits.ts';
 import { parseAddress, requireTcp } from '../transport/address.ts';
 
-/** The address of the host, and what the agent needs to connect and authenticate. */
+/** The address of the host, and the credentials of the agent. */
 export interface HostEndpoint {
   readonly host: string;
   readonly port: number;

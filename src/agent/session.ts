@@ -1,5 +1,5 @@
 // The session of an agent with its host: connects, authenticates, answers heartbeats, reconnects. The table decides the next
-// state; this file does what a state needs. It does not know handlers.
+// state; this file runs the effects of each state. It does not know handlers.
 
 import { createFramedChannel, type FramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';

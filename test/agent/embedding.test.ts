@@ -1,5 +1,5 @@
-// Whose process an agent runs in: its host's own ends with the host, whatever it does with its stdin; a program or thread of
-// somebody else does not.
+// A process that the host started ends with the host, whatever it does with its stdin. A program or thread that embeds an
+// agent does not.
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import * as v1 from '../../src/protocol/v1/codec.ts';
@@ -23,7 +23,7 @@ test.each(uses.flatMap(use => [[use, 'before'] as const, [use, 'after'] as const
     const link = await host.session();
     execute(link, 1, 't', 'any');
     expect(v1.decodeExecuteResponse(Buffer.from(await answer(link)))).toMatchObject({ status: 'Completed', output: when });
-    // The link holds: only the pipe tells.
+    // The connection stays open: only the end of the pipe says that the host is gone.
     host.child.stdin!.end();
     expect(await host.exited).toBe(0);
   },
@@ -34,7 +34,7 @@ const echo = async (link: HandPeer, id: number): Promise<string | null> => {
   return v1.decodeExecuteResponse(Buffer.from(await answer(link))).output;
 };
 
-test('with an environment of its own serve() leaves stdin, SIGTERM and the end to the program around it', async () => {
+test('serve() with the option `environment` leaves stdin, SIGTERM and the exit to the program', async () => {
   const host = await openHost('embedded.js');
   const said = async () => (await once(host.child, 'message'))[0];
   const link = await host.session();
@@ -50,7 +50,7 @@ test('with an environment of its own serve() leaves stdin, SIGTERM and the end t
   expect(await host.exited).toBe(7);
 });
 
-test('in a worker thread serve() works on, and ends by its link alone', async () => {
+test('serve() in a worker thread ignores stdin and ends only by its connection', async () => {
   const host = await openHost('in-worker.js');
   const link = await host.session();
   expect(await echo(link, 1)).toBe('1');

@@ -1,4 +1,4 @@
-// How large a frame may be is the host's word, in both directions and for every agent.
+// The host sets the largest frame, in both directions and for every agent.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { agentFile, everyday, failureOf, openSpearlet } from '../situations/worl
 const MiB = 2 ** 20;
 const bound = { maxFrameBytes: 64 * MiB, maxQueuedBytes: 64 * MiB };
 
-test('an agent reads and answers frames above 32 MiB where the host allows them', async () => {
+test('an agent reads and sends frames above 32 MiB if the host allows them', async () => {
   const spearlet = openSpearlet(bound);
   const instance = await spearlet.start(everyday);
   const { output } = await instance.execute({ command: 'echo', args: ['x'.repeat(9 * MiB)] }).result;
@@ -17,7 +17,7 @@ test('an agent reads and answers frames above 32 MiB where the host allows them'
   expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
 });
 
-test('an agent that is expected is told the largest frame, as one that is started', async () => {
+test('expect() tells an agent the largest frame, as start() does', async () => {
   const spearlet = openSpearlet(bound);
   const expected = spearlet.expect({ artifactId: 'expected' });
   expect(expected.environment.SPEARLET_MAX_FRAME_BYTES).toBe(String(64 * MiB));
@@ -33,7 +33,7 @@ test('an agent that is expected is told the largest frame, as one that is starte
   await expected.stop();
 });
 
-test('output above a small bound arrives in pieces that keep to it, whatever the length of the task id', async () => {
+test('output arrives in pieces that fit into the largest frame, even with a long task id', async () => {
   const spearlet = openSpearlet({ maxFrameBytes: 64 * 1024 });
   const instance = await spearlet.start(everyday);
   const flood = await instance.execute({ command: 'flood', args: ['3', '100000'], taskId: 'é'.repeat(1_024) }, { collect: true }).result;
@@ -41,7 +41,7 @@ test('output above a small bound arrives in pieces that keep to it, whatever the
   expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
 });
 
-test.each(['x', '-1', '0', '1.5', 'Infinity'])('a largest frame of %s is refused at the door', async text => {
+test.each(['x', '-1', '0', '1.5', 'Infinity'])('serve() refuses a largest frame of %s', async text => {
   const environment = {
     SPEARLET_ADDR: '127.0.0.1:1',
     SPEARLET_TOKEN: 't',

@@ -1,4 +1,4 @@
-// A host that is spoken by hand: it starts one agent, takes its connections one by one, and says what the test wants.
+// A host without spearlet: it starts one agent, accepts its connections one by one, and sends what the test wants.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -9,13 +9,13 @@ import { agentFile, type HandPeer, handPeer } from '../situations/world.ts';
 export interface HandHost {
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
-  /** The next connection of the agent; it has sent its AuthRequest and waits for the answer. */
+  /** The next connection of the agent. It has sent its AuthRequest and waits for the answer. */
   connection(): Promise<HandPeer>;
-  /** The same, and let in. */
+  /** The next connection of the agent, authenticated. */
   session(): Promise<HandPeer>;
-  /** Tells the agent something that needs no link, and waits until it has said `what` back. */
+  /** Sends a message to the agent without a connection, and waits for its reply. */
   tell(message: object): Promise<unknown>;
-  /** No connection is taken any more. */
+  /** Closes the listener and its waiting connections. */
   close(): void;
 }
 
@@ -25,7 +25,7 @@ export const admit = (peer: HandPeer): void =>
 export const execute = (peer: HandPeer, requestId: number, taskId: string, command: string, ...args: string[]): void =>
   peer.send('ExecuteRequest', requestId, v1.encodeExecuteRequest({ taskId, command, args, env: new Map() }));
 
-/** The next answer, as the text that it is. */
+/** The payload of the next ExecuteResponse. */
 export const answer = async (peer: HandPeer): Promise<string> => (await peer.next('ExecuteResponse')).payload.toString();
 
 export async function openHost(agent: string, ...args: string[]): Promise<HandHost> {

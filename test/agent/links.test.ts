@@ -1,4 +1,4 @@
-// What an agent on serve() says on a link, on the next one, and to a cancel: a host spoken by hand reads every byte.
+// The answers of an agent on one connection and on the next one, and its reaction to a cancel, read by a host without spearlet.
 import { expect, test } from 'vitest';
 import * as v1 from '../../src/protocol/v1/codec.ts';
 import { until } from '../situations/world.ts';
@@ -13,7 +13,7 @@ const started = (offset?: number) => said('t', 'Started', null, null, offset);
 const running = (output: string, offset?: number) => said('t', 'Running', output, null, offset);
 const completed = (output: string | null, offset?: number) => said('t', 'Completed', output, 0, offset);
 
-test('while its first link holds, an agent says the bytes of the seed', async () => {
+test('on its first connection an agent sends the bytes of wire v1', async () => {
   const host = await openHost('writer.js');
   const link = await host.session();
   execute(link, 7, 't', 'work');
@@ -31,7 +31,7 @@ test('after a reconnect each answer of an execution says how many bytes of outpu
   expect(await answer(first)).toBe(running('é1'));
   first.close();
   const waiting = await host.connection();
-  // It knows by now that its link is lost.
+  // The agent has reconnected, so it knows that the first connection is lost.
   await host.tell({ task: 't', write: ['zwei', '€'] });
   waiting.close();
   const second = await host.session();
@@ -39,7 +39,7 @@ test('after a reconnect each answer of an execution says how many bytes of outpu
   expect([await answer(second), await answer(second)]).toEqual([running('zwei', 3), running('€', 7)]);
   await host.tell({ task: 't', write: ['x'] });
   expect(await answer(second)).toBe(running('x', 10));
-  // What begins on this link has missed nothing.
+  // An execution that starts on this connection has lost no output, so its answers have no offset.
   execute(second, 8, 'u', 'work');
   expect(await answer(second)).toBe(said('u', 'Started', null, null));
   await host.tell({ task: 't', end: 'end' });
@@ -50,7 +50,7 @@ test('after a reconnect each answer of an execution says how many bytes of outpu
   expect(await answer(third)).toBe(completed('end', 11));
 });
 
-test('a result that was kept and is sent again says how many bytes of output came before it', async () => {
+test('a result that is sent again says how many bytes of output came before it', async () => {
   const host = await openHost('writer.js');
   const first = await host.session();
   execute(first, 7, 't', 'work');
@@ -61,7 +61,7 @@ test('a result that was kept and is sent again says how many bytes of output cam
   expect(await answer(await host.session())).toBe(completed('end', 5));
 });
 
-test('what ends without a link says its output first and its result last, once', async () => {
+test('an execution that ends without a connection sends its output and then its result, once', async () => {
   const host = await openHost('writer.js');
   const first = await host.session();
   execute(first, 7, 't', 'work');
@@ -76,7 +76,7 @@ test('what ends without a link says its output first and its result last, once',
   expect(all).toEqual([running('a', 0), running('bc', 1), completed('end', 3), said('u', 'Completed', 'after', 0)]);
 });
 
-test('output that no link was given yet is not lost with the link: what is missing is counted to the byte', async () => {
+test('queued output is not lost with the connection, and lost output is counted to the byte', async () => {
   const host = await openHost('writer.js');
   const first = await host.session();
   execute(first, 7, 't', 'work');
@@ -89,7 +89,7 @@ test('output that no link was given yet is not lost with the link: what is missi
   let expected: number | null = null;
   for (;;) {
     const { status, output, output_offset: offset } = JSON.parse(await answer(second));
-    // All but what the dead link was given: 256 KiB and a piece at most, and what the system has taken of it.
+    // Only what was given to the lost connection is missing: at most 256 KiB and one update, and the buffers of the system.
     if (expected === null && status === 'Running') {
       expect(offset).toBeGreaterThanOrEqual(100_000);
       expect(offset).toBeLessThanOrEqual(5_000_000);
@@ -100,7 +100,7 @@ test('output that no link was given yet is not lost with the link: what is missi
   expect(expected).toBe(10_000_000);
 });
 
-test('a cancel ends the execution of its request id, and only where its task id is the same', async () => {
+test('a cancel ends the execution with its request id, and only if the task id is the same', async () => {
   const host = await openHost('writer.js');
   const link = await host.session();
   const cancel = (requestId: number, taskId: string) =>
@@ -116,7 +116,7 @@ test('a cancel ends the execution of its request id, and only where its task id 
   cancel(9, 'job-0');
   cancel(7, 'job-0');
   cancel(7, 'job-0');
-  // What a cancel ends by mistake is answered before that.
+  // If a cancel ended the wrong execution, its answer would come before this one.
   execute(link, 10, 'last', 'echo', 'last');
   const isOver = (id: number) =>
     link.received.some(({ requestId, type, payload }) => {
@@ -134,7 +134,7 @@ test('a cancel ends the execution of its request id, and only where its task id 
   ]);
 });
 
-test('an agent that is asked to end gives its last answer, however slowly that is read and whatever SIGTERM comes', async () => {
+test('an agent that has to end sends its last answer, even to a slow reader and after SIGTERM', async () => {
   const host = await openHost('writer.js');
   const link = await host.session();
   link.socket.cork();
@@ -147,7 +147,7 @@ test('an agent that is asked to end gives its last answer, however slowly that i
       resolve();
     });
   });
-  // The beginning of the answer has come, and by now the agent has nothing more to do.
+  // The host has read the beginning of the answer, and the agent has no other work left.
   await host.tell({});
   host.child.kill('SIGTERM');
   await host.tell({});

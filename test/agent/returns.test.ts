@@ -1,4 +1,4 @@
-// What a handler may return, and what becomes of everything else.
+// The values that a handler may return, and the failure for all others.
 import { expect, test } from 'vitest';
 import { agentFile, everyday, openSpearlet } from '../situations/world.ts';
 
@@ -9,7 +9,7 @@ async function outcomes(kind: 'fine' | 'wrong', way: string) {
   return Object.fromEntries(await Promise.all(names.map(async name => [name, await ask(way, [kind, name])] as const)));
 }
 
-test.each(['now', 'later'])('a text, an object of output, exitCode and error, or nothing is Completed (%s)', async way => {
+test.each(['now', 'later'])('a string, an object of output, exitCode and error, or nothing is Completed (%s)', async way => {
   const found = Object.entries(await outcomes('fine', way)).map(([name, { status, output }]) => [name, status, output]);
   expect(found).toEqual([
     ['nothing', 'completed', null],
@@ -24,7 +24,7 @@ test.each(['now', 'later'])('a text, an object of output, exitCode and error, or
   ]);
 });
 
-test.each(['now', 'later'])('everything else is Failed, and says what was found and what may be returned (%s)', async way => {
+test.each(['now', 'later'])('any other value is Failed, with what was found and what may be returned (%s)', async way => {
   const found = await outcomes('wrong', way);
   expect(Object.values(found).filter(({ status, exitCode, output }) => status !== 'failed' || exitCode !== 1 || output !== null)).toEqual(
     [],

@@ -1,22 +1,22 @@
-// Bytes as text, whatever they are and however they are cut.
+// Decodes any bytes to text, in pieces of any size.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createLossyDecoder } from '../../src/agent/text.ts';
 
-/** Cut at those places, and what comes of it. */
+/** Decodes the bytes in pieces that end at the cuts. */
 function decode(bytes: Uint8Array, cuts: readonly number[]) {
   const decoder = createLossyDecoder();
-  const places = [...cuts.map(cut => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
-  const text = places.map((place, i) => decoder.add(Buffer.from(bytes.subarray(places[i - 1] ?? 0, place)))).join('') + decoder.end();
+  const ends = [...cuts.map(cut => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
+  const text = ends.map((end, i) => decoder.add(Buffer.from(bytes.subarray(ends[i - 1] ?? 0, end)))).join('') + decoder.end();
   return { text, replaced: decoder.replaced };
 }
-// Mostly what is nearly a code point.
+// Mostly bytes that almost make a code point.
 const byte = fc.oneof(
   fc.constantFrom(0x41, 0x80, 0xa0, 0xbf, 0xbd, 0xc3, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xff),
   fc.integer({ min: 0, max: 255 }),
 );
 
-test('bytes become what a decoder that sees them whole makes of them, however they are cut', () => {
+test('decoding in pieces gives the same text as decoding all bytes at once', () => {
   fc.assert(
     fc.property(fc.array(byte, { maxLength: 40 }), fc.array(fc.nat(), { maxLength: 8 }), (each, cuts) => {
       const bytes = Uint8Array.from(each);
@@ -27,7 +27,7 @@ test('bytes become what a decoder that sees them whole makes of them, however th
   );
 });
 
-test('text is not counted, however it is cut, not even U+FFFD itself', () => {
+test('valid text is not counted as replaced, not even U+FFFD itself', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom('a', 'é', '€', '😀', '\ufffd', '\ufeff')), fc.array(fc.nat()), (each, cuts) => {
       expect(decode(Buffer.from(each.join('')), cuts)).toEqual({ text: each.join(''), replaced: 0 });
@@ -35,7 +35,7 @@ test('text is not counted, however it is cut, not even U+FFFD itself', () => {
   );
 });
 
-test('each sequence that is no code point counts once', () => {
+test('each invalid byte sequence counts once', () => {
   expect(decode(Uint8Array.of(0xff, 0x41, 0xe2, 0x82, 0xef, 0xbf, 0xbd, 0xf0, 0x9f), [3, 5])).toEqual({
     text: '\ufffdA\ufffd\ufffd\ufffd',
     replaced: 3,

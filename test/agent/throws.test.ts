@@ -1,4 +1,4 @@
-// Handlers that throw what nobody expects: each execution is Failed with words, and costs the agent nothing else.
+// Handlers that throw unusual values: each execution is Failed with a message, and the agent goes on.
 import { expect, test } from 'vitest';
 import { reasonOf } from '../../src/errors.ts';
 import type { ExecutionResult, Instance } from '../../src/index.ts';
@@ -11,17 +11,18 @@ async function outcome(instance: Instance, command: string, ...args: string[]): 
 }
 
 test.each(['now', 'later', 'thenable', 'thenGetter'])(
-  'whatever a handler throws (%s), its execution is Failed with words and the agent works on',
+  'if a handler throws any value (%s), its execution is Failed with a message and the agent goes on',
   async way => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(thrower);
     const names = JSON.parse((await outcome(instance, 'names')).output!) as string[];
-    const odd: unknown[] = [];
+    const unexpected: unknown[] = [];
     for (const name of names) {
       const { status, error, exitCode, output } = await outcome(instance, way, name);
-      if (status !== 'failed' || exitCode !== 1 || output !== null || !error?.trim() || error.length > 70_000) odd.push({ name, error });
+      if (status !== 'failed' || exitCode !== 1 || output !== null || !error?.trim() || error.length > 70_000)
+        unexpected.push({ name, error });
     }
-    expect(odd).toEqual([]);
+    expect(unexpected).toEqual([]);
     expect((await outcome(instance, way, 'an Error of another realm')).error).toBe('from elsewhere');
     expect((await outcome(instance, way, 'a plain object')).error).toBe("{ code: 'E_OWN' }");
     expect((await outcome(instance, 'echo', 'alive')).output).toBe('alive');
@@ -29,12 +30,12 @@ test.each(['now', 'later', 'thenable', 'thenGetter'])(
   },
 );
 
-test('a thenable that answers in several ways counts by its first', async () => {
+test('only the first answer of a thenable counts', async () => {
   const instance = await openSpearlet().start(thrower);
   expect(await outcome(instance, 'bothWays')).toMatchObject({ status: 'completed', output: 'first' });
 });
 
-test('a handler that cannot be looked up, or is no function, fails its own executions only', async () => {
+test('a handler that cannot be read, or is not a function, fails only its own executions', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(thrower);
   expect(await outcome(instance, 'getter')).toMatchObject({ status: 'failed', error: 'no handler here', exitCode: 1 });
@@ -45,7 +46,7 @@ test('a handler that cannot be looked up, or is no function, fails its own execu
   expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
 });
 
-test('a refused write() that nobody awaits fails its execution, not the agent; one that is caught fails nothing', async () => {
+test('a refused write() that nobody awaits fails its execution but not the agent; a caught one fails nothing', async () => {
   const instance = await openSpearlet().start(thrower);
   const unawaited = await outcome(instance, 'unawaited');
   expect(unawaited).toMatchObject({ status: 'failed', error: expect.stringContaining('not UTF-8') });
@@ -54,7 +55,7 @@ test('a refused write() that nobody awaits fails its execution, not the agent; o
   expect((await outcome(instance, 'echo', 'alive')).output).toBe('alive');
 });
 
-test('a write() of what is no output is refused with words', async () => {
+test('a write() of an invalid value is refused with a message', async () => {
   const instance = await openSpearlet().start(thrower);
   const found = async (kind: string) => (await outcome(instance, 'meaningless', kind)).error;
   expect(await found('undefined')).toBe('write() takes a text or bytes, not undefined');
@@ -63,7 +64,7 @@ test('a write() of what is no output is refused with words', async () => {
   expect(await found('object')).toBe('write() takes a text or bytes, not an object of the class Object');
 });
 
-test('reasonOf says the message where there is one, and cuts what is too long', () => {
+test('reasonOf returns the message of an error, and cuts a long one', () => {
   expect(reasonOf(new TypeError('as it is'))).toBe('as it is');
   expect(reasonOf('a text')).toBe('a text');
   expect(reasonOf(new RangeError(''))).toBe('RangeError');

@@ -1,4 +1,4 @@
-// The example with the Stately Inspector, as far as it is ours: what goes over the WebSocket, and to whom.
+// The example with the Stately Inspector: the messages on the WebSocket, and the clients that get them.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ interface Message {
   readonly snapshot?: { readonly value?: unknown };
 }
 
-/** Reads along, as the page in the browser does. */
+/** Reads all messages, as the page in the browser does. */
 async function view(url: string) {
   const socket = new WebSocket(url);
   atEnd(() => socket.terminate());
@@ -47,7 +47,7 @@ async function view(url: string) {
   return { texts, messages, states };
 }
 
-test('charts and states go over the WebSocket, and no token, address or id does', async () => {
+test('charts and states go over the WebSocket, but no token, address or id', async () => {
   const relay = await openRelay();
   atEnd(() => relay.close());
   const viewer = await view(relay.url);
@@ -73,15 +73,15 @@ test('charts and states go over the WebSocket, and no token, address or id does'
     expect(viewer.texts.filter(text => text.includes(secret))).toEqual([]);
 });
 
-test('who does not know the path of the relay gets nothing', async () => {
+test('a client without the path of the relay gets nothing', async () => {
   const relay = await openRelay();
   atEnd(() => relay.close());
   const { origin, host } = new URL(relay.page);
   expect(host).toMatch(/^127\.0\.0\.1:/);
   expect((await fetch(relay.page)).status).toBe(200);
   expect((await fetch(origin, { headers: { connection: 'close' } })).status).toBe(404);
-  const stranger = new WebSocket(`ws://${host}/`);
-  await expect(once(stranger, 'open')).rejects.toThrow('400');
+  const intruder = new WebSocket(`ws://${host}/`);
+  await expect(once(intruder, 'open')).rejects.toThrow('400');
 });
 
 test('the example runs, shows a crash and a restart, and ends with Ctrl-C', async () => {

@@ -1,4 +1,4 @@
-// The command line where stdout or stderr cannot be written to, or where what it prints comes from somebody else.
+// The command line when stdout or stderr cannot be written, and when it prints text of agents, programs and files.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { atEnd } from '../census/census.ts';
 import { agent, begin, configFile, program, spearlet } from './command.ts';
 import { cli } from './world.ts';
 
-/** Streams that fail, each with an error of its own. */
+/** Streams that fail, each with a different error. */
 const broken = {
   'a full disk (ENOSPC)': () => opened('/dev/full', 'w'),
   'a descriptor for reading only (EBADF)': () => opened('/dev/null', 'r'),
@@ -41,21 +41,21 @@ describe.each(Object.entries(broken))('stdout and stderr that are %s', (name, st
   test.each(name.includes('ENOSPC') ? Object.keys(cases) : some)('do not change the exit code: %s', async which => {
     const [code, args] = cases[which]!;
     const command = begin(args(), ['ignore', stream(), stream()]);
-    // Our own pipes are those whose reader leaves, before anything is written.
+    // For EPIPE the test closes its end of the pipes before anything is written.
     command.child.stdout?.destroy();
     command.child.stderr?.destroy();
     expect(await command.ended).toBe(code);
   });
 });
 
-test('exec on a full disk says so once, on stderr', async () => {
+test('exec reports a full disk once, on stderr', async () => {
   const args = ['exec', configFile(agent), '--', 'sh', '-c', 'echo one; sleep 0.1; echo two; exit 7'];
   const exec = begin(args, ['ignore', opened('/dev/full', 'w'), 'pipe']);
   expect(await exec.ended).toBe(7);
   expect(exec.text.stderr.match(/ENOSPC/g)).toHaveLength(1);
 });
 
-test('exec hands over every byte to a reader that is slow, and its exit code', async () => {
+test('exec passes every byte to a slow reader, and the exit code', async () => {
   const count = 20_000_000;
   const args = ['exec', configFile(agent), '--', 'sh', '-c', `head -c ${count} /dev/zero | tr '\\0' x; exit 7`];
   const exec = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -72,7 +72,7 @@ test('exec hands over every byte to a reader that is slow, and its exit code', a
   expect(bytes).toBe(count);
 });
 
-describe('what others say', () => {
+describe('text of agents, programs and files', () => {
   /** Clears a screen in two ways, turns the direction, begins lines, and rings. */
   const hostile = 'a\x1b[2J\x9b2Jb\u202ec\u2028d\x07\r\x85\x7f';
   const shown = 'a\\x1b[2J\\x9b2Jb\\u{202e}c\\u{2028}d\\x07\\x0d\\x85\\x7f';
@@ -85,7 +85,7 @@ describe('what others say', () => {
     },
   });
 
-  test('is escaped in errors, and no line of it can pass for one of ours', async () => {
+  test('is escaped in errors, and none of its lines looks like a line of spearlet', async () => {
     const outcomes = await Promise.all([
       spearlet('exec', configFile(crier('process.exit(3)')), '--', 'x'),
       spearlet('run', configFile({ instances: [{ ...crier('process.exit(3)'), name: `name${hostile}` }] })),
@@ -99,7 +99,7 @@ describe('what others say', () => {
     }
   });
 
-  test('is escaped in JSON, and means the same', async () => {
+  test('is escaped in JSON, and keeps its meaning', async () => {
     const { stdout, code } = await spearlet('exec', '--json', configFile(agent), '--', 'printf', '%s', hostile);
     expect(code).toBe(0);
     expect(stdout).not.toMatch(unsafe);
@@ -110,7 +110,7 @@ describe('what others say', () => {
     expect(outputs.join('')).toContain(hostile);
   });
 
-  test('is not touched where it is the output of an execution', async () => {
+  test('is unchanged if it is the output of an execution', async () => {
     const { stdout } = await spearlet('exec', configFile(agent), '--', 'printf', '%s', hostile);
     expect(stdout).toBe(hostile);
   });

@@ -1,4 +1,4 @@
-// The command agent: each execution is a tree of its own, which ends with it; and output that is not text is no error.
+// The command agent: a cancelled execution ends with all its processes, and output that is not UTF-8 is no error.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -13,8 +13,8 @@ import { cli, commandAgent, failureOf, openSpearlet, seen, until } from './world
 const lives = (pid: number): boolean => processTable.entry(pid)?.living ?? false;
 const sh = (script: string) => ({ command: 'sh', args: ['-c', script] });
 
-/** Of a script that says `[pid]` for each of its processes, so many of them. */
-async function standing(instance: Instance, script: string, count: number, options: { timeout?: number; signal?: AbortSignal } = {}) {
+/** Runs a script that prints `[pid]` for each of its processes, and waits for `count` of them. */
+async function runTree(instance: Instance, script: string, count: number, options: { timeout?: number; signal?: AbortSignal } = {}) {
   const execution = instance.execute(sh(script), options);
   let text = '';
   execution.result.catch(() => {});
@@ -27,8 +27,11 @@ async function standing(instance: Instance, script: string, count: number, optio
 
 const leaf = 'echo "[$$]"; exec sleep 1000';
 const deaf = `trap "" TERM HUP INT; ${leaf}`;
-/** What ends by no SIGTERM: a grandchild in the group, one in a session of its own, a daemon by double fork, one without environment. */
-const grown = [
+/**
+ * Processes that ignore SIGTERM: a grandchild in the group, one in its own session, a daemon by double fork, and one without an
+ * environment.
+ */
+const stubbornTree = [
   `sh -c '${deaf}' &`,
   `setsid sh -c '${deaf}' &`,
   `(setsid sh -c '${deaf}' &) &`,
@@ -36,44 +39,52 @@ const grown = [
 ].join('\n');
 
 describe('an execution that is cancelled or timed out', () => {
-  test.each(['cancelled', 'timed out'])('%s: nothing of it lives on, though it ignores SIGTERM, and the agent works on', async how => {
-    const spearlet = openSpearlet();
-    const instance = await spearlet.start(commandAgent);
-    const { execution, pids } = await standing(instance, `${grown}\necho "[$$]"; wait`, 5, how === 'cancelled' ? {} : { timeout: 2_000 });
-    expect(pids.filter(lives)).toEqual(pids);
-    if (how === 'cancelled') execution.cancel();
-    expect(await failureOf(execution.result)).toMatchObject({ code: how === 'cancelled' ? 'CANCELLED' : 'EXECUTION_TIMEOUT' });
-    await until(() => !pids.some(lives));
-    expect((await instance.execute(sh('echo on'), { collect: true }).result).output).toBe('on\n');
-    expect(spearlet.events.filter(({ type }) => type === 'instance.unresponsive')).toEqual([]);
-  });
+  test.each(['cancelled', 'timed out'])(
+    '%s: none of its processes lives on, although they ignore SIGTERM, and the agent goes on',
+    async how => {
+      const spearlet = openSpearlet();
+      const instance = await spearlet.start(commandAgent);
+      const { execution, pids } = await runTree(
+        instance,
+        `${stubbornTree}\necho "[$$]"; wait`,
+        5,
+        how === 'cancelled' ? {} : { timeout: 2_000 },
+      );
+      expect(pids.filter(lives)).toEqual(pids);
+      if (how === 'cancelled') execution.cancel();
+      expect(await failureOf(execution.result)).toMatchObject({ code: how === 'cancelled' ? 'CANCELLED' : 'EXECUTION_TIMEOUT' });
+      await until(() => !pids.some(lives));
+      expect((await instance.execute(sh('echo on'), { collect: true }).result).output).toBe('on\n');
+      expect(spearlet.events.filter(({ type }) => type === 'instance.unresponsive')).toEqual([]);
+    },
+  );
 
-  test('touches nothing of another one, and what a completed one has left stays', async () => {
+  test('does not end the processes of other executions, nor those that a completed one has left', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(commandAgent);
-    const other = await standing(instance, `setsid sh -c '${leaf}' & echo "[$$]"; wait`, 2);
-    const left = await standing(instance, `setsid sh -c '${leaf}' >/dev/null 2>&1 & echo "[$!]"`, 1);
+    const other = await runTree(instance, `setsid sh -c '${leaf}' & echo "[$$]"; wait`, 2);
+    const left = await runTree(instance, `setsid sh -c '${leaf}' >/dev/null 2>&1 & echo "[$!]"`, 1);
     await left.execution.result;
-    const { execution, pids } = await standing(instance, `${grown}\nwait`, 4);
+    const { execution, pids } = await runTree(instance, `${stubbornTree}\nwait`, 4);
     execution.cancel();
     await until(() => !pids.some(lives));
     expect([...other.pids, ...left.pids].filter(lives)).toEqual([...other.pids, ...left.pids]);
   });
 
-  test('may clean up after itself at SIGTERM', async () => {
+  test('can clean up at SIGTERM', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(commandAgent);
     const folder = mkdtempSync(join(tmpdir(), 'spearlet-cancelled-'));
     atEnd(() => rmSync(folder, { recursive: true }));
-    const { execution, pids } = await standing(instance, `trap 'echo > ${folder}/cleaned; exit' TERM; sleep 1000 & echo "[$$]"; wait`, 1);
+    const { execution, pids } = await runTree(instance, `trap 'echo > ${folder}/cleaned; exit' TERM; sleep 1000 & echo "[$$]"; wait`, 1);
     execution.cancel();
     await until(() => !pids.some(lives));
     expect(readdirSync(folder)).toEqual(['cleaned']);
   });
 });
 
-describe('a program in a group of its own', () => {
-  test('that signals its group does not reach the agent', async () => {
+describe('a program in its own group', () => {
+  test('cannot signal the agent by signalling its own group', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(commandAgent);
     expect(await failureOf(instance.execute(sh('kill -KILL 0')).result)).toMatchObject({ exitCode: 137 });
@@ -83,7 +94,7 @@ describe('a program in a group of its own', () => {
   test.each(['SIGKILL', 'SIGSEGV', 'SIGTERM'] as const)('ends with an agent that %s ends', async name => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(commandAgent);
-    const { pids } = await standing(instance, `sh -c '${deaf}' &\n setsid sh -c '${deaf}' & echo "[$$]"; wait`, 3);
+    const { pids } = await runTree(instance, `sh -c '${deaf}' &\n setsid sh -c '${deaf}' & echo "[$$]"; wait`, 3);
     process.kill(instance.pid!, name);
     await instance.exited;
     await until(() => !pids.some(lives));
@@ -101,7 +112,7 @@ describe('a program in a group of its own', () => {
       atEnd(() => void agent.kill('SIGKILL'));
       const gone = once(agent, 'exit');
       const instance = await expected.ready;
-      const { pids } = await standing(instance, `sh -c '${deaf}' & echo "[$$]"; wait`, 2);
+      const { pids } = await runTree(instance, `sh -c '${deaf}' & echo "[$$]"; wait`, 2);
       agent.kill(name);
       await gone;
       await until(() => !pids.some(lives));
@@ -109,7 +120,7 @@ describe('a program in a group of its own', () => {
   );
 });
 
-test('an exit by a real-time signal is 128 and its number', async () => {
+test('the exit code for a real-time signal is 128 plus its number', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(commandAgent);
   expect(await failureOf(instance.execute(sh('kill -40 $$')).result)).toMatchObject({
@@ -119,7 +130,7 @@ test('an exit by a real-time signal is 128 and its number', async () => {
 });
 
 describe('output that is not UTF-8', () => {
-  test('is shown as U+FFFD and counted on stderr of the agent; the program works on and completes', async () => {
+  test('is replaced by U+FFFD and counted on stderr of the agent; the program goes on and completes', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(commandAgent);
     const script = `printf 'a\\377b\\n'; printf '\\303\\050\\303' >&2; echo worked on`;
@@ -135,7 +146,7 @@ describe('output that is not UTF-8', () => {
     expect(stderr).toBe(`spearlet agent: task "odd": 3 byte sequences of its output were not UTF-8 and are shown as U+FFFD\n`);
   });
 
-  test('is told in the error of a program that fails', async () => {
+  test('is mentioned in the error of a program that fails', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(commandAgent);
     const { error } = await instance.execute(sh(`printf '\\377'; exit 3`), { reject: false }).result;

@@ -1,4 +1,4 @@
-// The command line and the command agent, as a user runs them.
+// The command line and the command agent, run as a user runs them.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ const seed = {
   },
 };
 describe('configuration', () => {
-  test('the seed example means what it says, exactly as printed', () => {
+  test('the example of the specification is parsed exactly', () => {
     const text =
       '{"runtime_type":"process","config":{"command":"/path/to/agent","args":["--mode","spear-agent"],"working_directory":"/tmp/spear-workspace","environment":{"LOG_LEVEL":"info"},"timeout":300,"max_memory":"1GB"}}';
     const { environment, ...spec } = instanceSpecFromConfig(text);
@@ -38,7 +38,7 @@ describe('configuration', () => {
     expect(instanceSpecFromConfig(seed)).toEqual(instanceSpecFromConfig(text));
   });
 
-  test('the instances form: names, replicas, restart', () => {
+  test('the form with several instances has names, replicas and restart', () => {
     const specs = specsFromConfig({ instances: [{ ...seed, name: 'worker', replicas: 2, restart: 'permanent' }, seed] });
     expect(specs.map(({ artifactId, restart }) => [artifactId, restart])).toEqual([
       ['worker-1', 'permanent'],
@@ -47,7 +47,7 @@ describe('configuration', () => {
     ]);
   });
 
-  test('all errors at once, each with path, value and the nearest known key', async () => {
+  test('an error lists all issues, each with path, value and the nearest known key', async () => {
     const wrong = {
       instances: [
         {
@@ -79,7 +79,7 @@ describe('configuration', () => {
       expect(await failureOf((async () => specsFromConfig(other))())).toMatchObject({ code: 'INVALID_CONFIG' });
   });
 
-  test('its JSON Schema is the one that is shipped', () => {
+  test('docs/config.schema.json is the JSON Schema of the configuration', () => {
     expect(JSON.parse(readFileSync(join(import.meta.dirname, '../../docs/config.schema.json'), 'utf8'))).toEqual(configJsonSchema());
   });
 });
@@ -93,7 +93,7 @@ describe('spearlet exec', () => {
     expect(await spearlet('exec', file, '--', 'no-such-program')).toMatchObject({ code: 127 });
   });
 
-  test('its own failures: 2 usage or config, 124 timeout, 125 no agent, 130 cancelled', async () => {
+  test('exits with 2 for usage or config, 124 for a timeout, 125 without an agent, 130 when cancelled', async () => {
     const file = configFile(agent);
     expect(await spearlet('exec')).toMatchObject({ code: 2 });
     expect(await spearlet('exec', '/no/such/file', '--', 'x')).toMatchObject({
@@ -133,7 +133,7 @@ describe('spearlet exec', () => {
     stuck.stdout.destroy();
   });
 
-  test('--json says everything in JSON, with a code', async () => {
+  test('--json prints only JSON, with a code', async () => {
     const { stdout, code } = await spearlet('exec', '--json', configFile(agent), '--', 'sh', '-c', 'echo out; exit 3');
     const lines = stdout
       .trim()
@@ -147,7 +147,7 @@ describe('spearlet exec', () => {
 });
 
 describe('spearlet run', () => {
-  test('supervises until Ctrl-C, shows a line as it changes, and ends with 0', async () => {
+  test('supervises until Ctrl-C, prints a line for each change, and exits with 0', async () => {
     const file = configFile({ instances: [{ ...agent, name: 'worker', replicas: 2 }] });
     const child = spawn(process.execPath, [cli, 'run', file], { stdio: ['ignore', 'pipe', 'ignore'] });
     let text = '';
@@ -178,7 +178,7 @@ describe('spearlet run', () => {
     expect(text).toContain('"signal":"SIGKILL"');
   });
 
-  test('1 where an instance is given up, 2 for a bad file, 3 where one could not start', async () => {
+  test('exits with 1 if an instance was given up, 2 for a bad file, 3 if an instance could not start', async () => {
     expect(await spearlet('run', configFile('[]'))).toMatchObject({ code: 2 });
     expect(await spearlet('run', configFile(seed))).toMatchObject({ code: 3, stderr: expect.stringContaining('SPAWN_FAILED') });
     const brief = { runtime_type: 'process', config: { command: process.execPath, args: [agentFile('brief.js')] } };
@@ -190,7 +190,7 @@ describe('spearlet run', () => {
 });
 
 describe('the command agent', () => {
-  test('runs programs, streams what they say, and keeps the token from them', async () => {
+  test('runs programs, streams their output, and hides the token from them', async () => {
     const host = openSpearlet();
     const instance = await host.start(commandAgent);
     const { output } = await instance.execute(
@@ -215,7 +215,7 @@ describe('the command agent', () => {
     expect(big.status === 'failed' ? big.error : big.output!.length).not.toBe(0);
   });
 
-  test('ends the whole tree of a program that is cancelled, also one that ignores SIGTERM', async () => {
+  test('ends the whole tree of a cancelled program, even if it ignores SIGTERM', async () => {
     const host = openSpearlet();
     const instance = await host.start(commandAgent);
     for (const script of ['echo on; sleep 1000 & sleep 1000 & wait', 'trap "" TERM; echo on; sleep 1000 & sleep 1000']) {
@@ -229,7 +229,7 @@ describe('the command agent', () => {
     expect((await instance.execute({ command: 'echo', args: ['alive'] }, { collect: true }).result).output).toBe('alive\n');
   });
 
-  test('takes its programs with it, however it ends', async () => {
+  test('ends its programs when it ends in any way', async () => {
     const host = openSpearlet();
     for (const end of ['SIGKILL', 'stop'] as const) {
       const instance = await host.start(commandAgent);
@@ -241,7 +241,7 @@ describe('the command agent', () => {
     }
   });
 
-  test('ends with its host, and its programs with it', async () => {
+  test('ends with its host, and ends its programs', async () => {
     const host = spawn(process.execPath, [agentFile('dying-host.js'), cli], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(host.stdout, 'data')) as [Buffer];
     const pids = JSON.parse(String(line)) as number[];

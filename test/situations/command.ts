@@ -1,4 +1,4 @@
-// The command line as a user runs it: a configuration in a file, and a process with streams of the test's choice.
+// Runs the command line as a user does: with a configuration file, and in a process with the streams that a test chooses.
 import { type ChildProcess, execFile, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { atEnd } from '../census/census.ts';
 import { agentFile, cli, until } from './world.ts';
 
-/** The seed's object for one of the agents under test. */
+/** The configuration of one of the agents under test. */
 export const program = (name: string, ...args: string[]) => ({
   runtime_type: 'process',
   config: { command: process.execPath, args: [agentFile(name), ...args] },
 });
 export const agent = { runtime_type: 'process', config: { command: process.execPath, args: [cli, 'agent'] } };
 
-/** Empty, and removed at the end of the test. */
+/** An empty folder. It is removed at the end of the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-test-'));
   atEnd(() => rmSync(folder, { recursive: true }));
@@ -33,7 +33,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs it to its end. */
+/** Runs a command to its end. */
 export const spearlet = (...args: string[]): Promise<Outcome> =>
   new Promise(resolve => {
     execFile(process.execPath, [cli, ...args], (error, stdout, stderr) =>
@@ -43,20 +43,20 @@ export const spearlet = (...args: string[]): Promise<Outcome> =>
 
 export interface Command {
   readonly child: ChildProcess;
-  /** What it has written so far. */
+  /** The output so far. */
   readonly text: { stdout: string; stderr: string };
-  /** Resolves when it has written that. */
+  /** Resolves when the output holds this text. */
   written(stream: 'stdout' | 'stderr', what: string | RegExp): Promise<void>;
-  /** Its exit code, or the signal it died of. */
+  /** The exit code, or the signal that ended the command. */
   readonly ended: Promise<number | string>;
 }
 
-/** Starts it and reads what is a pipe. It and its programs are killed at the end of the test if it still runs. */
+/** Starts a command and reads its pipes. If it still runs at the end of the test, it and its programs are killed. */
 export function begin(args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'pipe']): Command {
   const child = spawn(process.execPath, [cli, ...args], { stdio });
   const text = { stdout: '', stderr: '' };
   atEnd(() => {
-    // It runs still where the test has failed, and its programs may outlive it.
+    // After a failed test the command may still run, and its programs may outlive it.
     if (!child.kill('SIGKILL')) return;
     for (const pid of pidsIn(text.stdout + text.stderr)) if (lives(pid)) process.kill(pid, 'SIGKILL');
   });
@@ -73,7 +73,7 @@ export function begin(args: readonly string[], stdio: StdioOptions = ['ignore', 
   };
 }
 
-/** The pids of the programs that `run` has started, in order: from its events, or from its log. */
+/** The pids of the programs that `run` has started, in order, from its events or its log. */
 export const pidsIn = (stdout: string): number[] =>
   [...stdout.matchAll(/"(?:pid|programPid)":(\d+),"incarnation"/g)].map(([, pid]) => Number(pid));
 

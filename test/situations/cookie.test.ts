@@ -1,9 +1,9 @@
-// What the children of an agent are told: never the token, always the instance they belong to.
+// The environment of an agent's children: it never holds the token and always holds the instance id.
 import { expect, test } from 'vitest';
 import { environmentOfChild } from '../../src/agent/environment.ts';
 import { commandAgent, everyday, openSpearlet } from './world.ts';
 
-test('a program that the command agent runs keeps the instance id whatever its request says, and has no token', async () => {
+test('a program of the command agent keeps the instance id, whatever its request sets, and has no token', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(commandAgent);
   const execution = instance.execute(
@@ -25,14 +25,14 @@ test('a program that the command agent runs keeps the instance id whatever its r
   expect((await removed.result).output).toBe(`${instance.id}\n`);
 });
 
-test('an agent that serve() has made loses its token, and only that', async () => {
+test('serve() removes the token from process.env, and nothing else', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(everyday);
   const execution = instance.execute({ command: 'environment', args: ['SPEARLET_INSTANCE_ID', 'SPEARLET_TOKEN'] });
   expect(JSON.parse((await execution.result).output!)).toEqual([instance.id, null]);
 });
 
-test('names that mean something to objects are names like any other', () => {
+test('names such as __proto__ are names like any other', () => {
   const asked = JSON.parse('{"__proto__":"1","constructor":"2"}');
   const environment = environmentOfChild({ SPEARLET_INSTANCE_ID: 'i', SPEARLET_TOKEN: 't', PATH: '/' }, asked);
   expect(Object.entries(environment).sort()).toEqual([

@@ -1,4 +1,4 @@
-// Options and arguments that fight back when they are read: each gets INVALID_OPTIONS, and nothing is started.
+// Options and arguments that throw when they are read: each gets INVALID_OPTIONS, and nothing is started.
 import { describe, expect, test } from 'vitest';
 import { createSpearlet, instanceSpecFromConfig } from '../../src/index.ts';
 import { everyday, failureOf, openSpearlet, type World } from './world.ts';
@@ -69,7 +69,7 @@ test.each(hostile)('an instance given %s says INVALID_OPTIONS, and goes on', asy
   expect((await instance.execute({ command: 'echo', args: ['on'] }).result).output).toBe('on');
 });
 
-test('a signal that only looks like one is no signal', async () => {
+test('an object that only has the prototype of an AbortSignal is refused', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(everyday);
   const signal = Object.create(AbortSignal.prototype);

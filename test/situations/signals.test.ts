@@ -1,4 +1,4 @@
-// Signals that end the command line, whenever they come: programs are ended in order, and the exit code says how it was.
+// Signals that end the command line at any moment: it stops its programs in order and exits with the right code.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -25,7 +25,7 @@ describe('a signal that ends', () => {
     expect(pidsIn(run.text.stdout).filter(lives)).toEqual([]);
   });
 
-  test('`run` listens to every other signal that would end it', async () => {
+  test('`run` handles every other signal that would end it', async () => {
     const run = begin(['run', '--json', configFile(program('hollow.js'))]);
     await run.written('stdout', '"state":"listening"');
     const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(readFileSync(`/proc/${run.child.pid}/status`, 'utf8'))![1]}`);
@@ -42,7 +42,7 @@ describe('a signal that ends', () => {
     expect(lives(Number(exec.text.stdout))).toBe(false);
   });
 
-  test('a closed terminal ends `run` in order: SIGHUP, and nobody reads stdout and stderr any more', async () => {
+  test('a closed terminal ends `run` in order: it sends SIGHUP and no longer reads stdout and stderr', async () => {
     const run = begin(['run', configFile(program('stubborn.js', 'connects')), '--grace', '0.1']);
     await run.written('stderr', 'agent connected');
     const [pid] = pidsIn(run.text.stderr) as [number];
@@ -58,7 +58,7 @@ describe('a signal that ends', () => {
   async function onTerminal(config: unknown) {
     const exitFile = join(temporaryFolder(), 'code');
     const command = `'${process.execPath}' '${cli}' run --grace 0.1 '${configFile(config)}'`;
-    // As an interactive shell does, it passes SIGHUP on and waits for what comes of it.
+    // Like an interactive shell, it forwards SIGHUP and waits for the end of `run`.
     const line = `trap 'kill -HUP $pid' HUP; ${command} & pid=$!
       wait $pid; code=$?; while kill -0 $pid 2>/dev/null; do wait $pid; code=$?; done; echo $code >'${exitFile}'`;
     const script = spawn('script', ['-qfec', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -77,13 +77,13 @@ describe('a signal that ends', () => {
     return { script, code, shell: Number(processes[0]) };
   }
 
-  test.skipIf(!hasScript)('a window that is closed ends `run` in order, with its own exit code', async () => {
+  test.skipIf(!hasScript)('a closed window ends `run` in order, with the exit code of `run`', async () => {
     const { script, code } = await onTerminal(program('stubborn.js', 'connects'));
     script.kill('SIGKILL');
     expect(await code()).toBe('0');
   });
 
-  test.skipIf(!hasScript)('a terminal that is stopped (Ctrl-S) stops neither the instances nor a signal', async () => {
+  test.skipIf(!hasScript)('a stopped terminal (Ctrl-S) stops neither the instances nor the handling of signals', async () => {
     const { script, code, shell } = await onTerminal({ instances: [{ ...program('brief.js'), restart: 'permanent' }] });
     script.stdin.write('\x13');
     const run = Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')[0]);
@@ -94,7 +94,7 @@ describe('a signal that ends', () => {
     expect(await code()).toMatch(/^[01]$/);
   });
 
-  test('an embedder keeps its signals: createSpearlet listens to none', () => {
+  test('createSpearlet handles no signals: they belong to the embedder', () => {
     const before = process.eventNames();
     openSpearlet();
     openSpearlet({ logger: undefined });
@@ -125,14 +125,14 @@ describe('the exit code of `run` that is interrupted', () => {
     expect(await run.ended).toBe(0);
   });
 
-  test('is 0 where a program crashes while it is stopped', async () => {
+  test('is 0 if a program crashes while it is stopped', async () => {
     const run = begin(['run', '--json', configFile(program('sore-loser.js'))]);
     await run.written('stdout', '"state":"ready"');
     run.child.kill('SIGINT');
     expect(await run.ended).toBe(0);
   });
 
-  test('stays 1 where an instance was given up before', async () => {
+  test('stays 1 if an instance was given up before', async () => {
     const run = begin(['run', '--json', configFile({ instances: [program('fleeting.js', 'crash'), agent] })]);
     await run.written('stdout', /"state":"stopped"/);
     await run.written('stdout', /("state":"ready".*\n[\s\S]*){2}/);
@@ -140,7 +140,7 @@ describe('the exit code of `run` that is interrupted', () => {
     expect(await run.ended).toBe(1);
   });
 
-  test('stays 3 where one could not start before, and its error is told at once', async () => {
+  test('stays 3 if an instance could not start before, and its error is printed at once', async () => {
     const missing = { runtime_type: 'process', config: { command: '/no/such/program' } };
     const run = begin(['run', configFile({ instances: [program('hollow.js'), missing] })], ['ignore', 'ignore', 'pipe']);
     await run.written('stderr', 'SPAWN_FAILED');

@@ -1,5 +1,5 @@
-// A host that is about to be killed: `contained-host.js <namespace | plain> <id prefix> <shape>...` starts a program of
-// each shape and says so when all of their trees stand.
+// A host that the test kills: `contained-host.js <namespace | plain> <id prefix> <shape>...` starts a program of each shape,
+// and writes a line when all trees are complete.
 import { probeNamespace } from '../../dist/src/process/containment/namespace.js';
 import { createOutput } from '../../dist/src/process/output/output.js';
 import { createSpawn, spawnProgram } from '../../dist/src/process/spawn.js';

@@ -1,17 +1,17 @@
-// A program that has a tree of processes of some shape below it: `tree.js <shape> [seconds between generations]`. Every
-// leaf says its pid, the line of all of them goes to stdout; then it is an agent if a host has started it, or stays.
+// A program that starts a tree of processes of a given shape: `tree.js <shape> [seconds between generations]`. It collects
+// the pids of all leaves and writes them to stdout as one line. Then it becomes an agent if a host has started it, or waits.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-// A leaf tells its pid on descriptor 3, lets go of it, and stays. It ends by itself some day, whatever happens.
+// A leaf writes its pid to descriptor 3, closes it, and sleeps. It ends by itself after some time, whatever happens.
 const leaf = 'echo $$ >&3; exec sleep 900 3>&-';
 const quoted = `sh -c '${leaf}'`;
 const own = fileURLToPath(import.meta.url);
-// Each generation starts the next and is gone; the last of 2000 does not.
+// Each generation starts the next one and exits; the last of 2000 starts none.
 const loop = 'echo $$ >&3; exec 3>/dev/null; sleep $2; [ $1 -gt 0 ] && setsid sh -c "$0" "$0" $(($1 - 1)) $2 & exit';
 const pause = process.argv[3] ?? '0.02';
 
-/** What is started, how many leaves it has, and what else there is to know. */
+/** By shape: the program that is started, and how many leaves it has. */
 export const shapes = {
   child: { start: ['sh', '-c', leaf] },
   background: { start: ['sh', '-c', `${quoted} & ${quoted} & exit`], leaves: 2 },
@@ -26,7 +26,7 @@ export const shapes = {
   'fork-loop': { start: ['setsid', 'sh', '-c', loop, loop, '2000', pause] },
   disguised: { start: ['sh', '-c', `cd / && exec setsid bash -c 'echo $$ >&3; exec -a "[kworker/0:7]" sleep 900 3>&-'`] },
 };
-/** Not among the twelve: without its environment, found while its parent lives, and lost (but for a namespace) after. */
+/** Shapes beside the twelve: without its environment a leaf is found only while its parent lives, or inside a namespace. */
 export const hidden = {
   'clears-environment': { start: ['sh', '-c', `env -i setsid ${quoted} & wait`] },
   escapes: { start: ['sh', '-c', `(env -i setsid ${quoted} & ) & exit`] },

@@ -1,5 +1,5 @@
-// Twelve shapes of trees, three ways to end, thirty times, plain and contained: nothing may live afterwards, and no
-// zombie may be ours.
+// Twelve shapes of trees, three ways to end, thirty times, plain and contained: no process may live afterwards, and none of
+// our children may be a zombie.
 import { fileURLToPath } from 'node:url';
 import { probeNamespace } from '../../dist/src/process/containment/namespace.js';
 import { createOutput } from '../../dist/src/process/output/output.js';
@@ -13,7 +13,7 @@ const ROUNDS = 30;
 const WAYS = ['killed', 'crashed', 'let go of'];
 const program = fileURLToPath(new URL('../agents/tree.js', import.meta.url));
 
-/** Resolves with how long the end took, in ms, once the tree stood; the moment is the seed's. */
+/** Resolves with the duration of the end in ms. The end begins at a moment from the seed, after the tree is complete. */
 function endOne(spawn, namespace, instanceId, shape, way, delay) {
   return new Promise(resolve => {
     let began = null;

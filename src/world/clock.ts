@@ -14,11 +14,30 @@ export interface Clock {
   clearTimeout(timer: Timer): void;
 }
 
+interface RealTimer extends Timer {
+  id: NodeJS.Timeout | null;
+  immediate: NodeJS.Immediate | null;
+}
+
 export const realClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
-  setTimeout: (run, ms) => ({ id: setTimeout(run, ms) }),
-  clearTimeout: timer => clearTimeout(timer?.id as NodeJS.Timeout | undefined),
+  /**
+   * Runs after what has arrived by the time that is due: after a pause of this process (a long computation, SIGSTOP), Node runs
+   * timers before it reads, and an answer, a heartbeat or a last word that came in time would look late.
+   */
+  setTimeout(run, ms) {
+    const timer: RealTimer = { id: null, immediate: null };
+    timer.id = setTimeout(() => {
+      timer.immediate = setImmediate(run);
+    }, ms);
+    return timer;
+  },
+  clearTimeout(timer) {
+    const { id, immediate } = (timer ?? {}) as Partial<RealTimer>;
+    if (id != null) clearTimeout(id);
+    if (immediate != null) clearImmediate(immediate);
+  },
 };
 
 /** A time of day as ISO 8601, in UTC. */

@@ -148,6 +148,7 @@ function judgeReader(reader, job, { code, error, result, whole, fate }) {
   if (terminal.status !== status) wrong.push(`its terminal update is ${terminal.status}, the result ${code ?? result.status}`);
   if (thrown !== undefined && thrown !== error) wrong.push(`it throws ${thrown?.code ?? thrown}, the result rejects with ${code}`);
   if (whole) {
+    if (reader.cut) wrong.push('completed, and its output ends in the midst of a code point');
     if (offset !== job.total) wrong.push(`completed with updates missing: at offset ${offset} of ${job.total} at the end, and no gap`);
     if (started !== 1) wrong.push(`it was told started ${started} times`);
     if ((terminal.output ?? '') !== (job.lastOutput ?? '')) wrong.push(`its last output is '${(terminal.output ?? '').slice(0, 100)}'`);

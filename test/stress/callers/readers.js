@@ -21,6 +21,8 @@ function createNote(job, kind, first) {
     /** The reader saw it to its end. */
     ended: false,
     left: false,
+    /** Its output ends in the midst of a code point. */
+    cut: false,
     thrown: undefined,
     lines: [],
     wrong: [],
@@ -55,6 +57,12 @@ function createNote(job, kind, first) {
       line(`${piece.length} bytes at ${note.offset}`);
       note.pieces += 1;
       if (piece.length === 0) return;
+      if (note.cut) wrong('output after a code point without an end');
+      // A program that was ended in the midst of a code point: wire v1 shows its half as U+FFFD.
+      if (job.program && update.output === '\ufffd') {
+        note.cut = true;
+        return;
+      }
       if (!content.isAt(piece, job.base, note.offset)) {
         const holes = content.holes(piece, job.base + note.offset, job.total);
         const where = holes === null ? 'nowhere near' : `${note.offset + (holes[0]?.to ?? 0)}`;

@@ -23,9 +23,12 @@ async function measure(request) {
     await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
   };
   await run(TOTAL / 10);
+  const cpu = process.cpuUsage();
   const began = performance.now();
   await run(TOTAL);
-  return TOTAL / ((performance.now() - began) / 1000);
+  const rate = TOTAL / ((performance.now() - began) / 1000);
+  const { user, system } = process.cpuUsage(cpu);
+  return { rate, cpu: (user + system) / TOTAL };
 }
 
 async function spearletRun() {
@@ -84,9 +87,11 @@ for (let round = 1; round <= 3; round += 1) {
   const baseline = await baselineRun();
   rows.push({
     round,
-    'spearlet req/s': Math.round(spearlet),
-    'raw JSON req/s': Math.round(baseline),
-    ratio: Number((spearlet / baseline).toFixed(2)),
+    'spearlet req/s': Math.round(spearlet.rate),
+    'raw JSON req/s': Math.round(baseline.rate),
+    ratio: Number((spearlet.rate / baseline.rate).toFixed(2)),
+    'host CPU µs a request': Number(spearlet.cpu.toFixed(2)),
+    'raw JSON, the same': Number(baseline.cpu.toFixed(2)),
   });
 }
 console.table(rows);

@@ -1,26 +1,26 @@
-// An accepted socket and what it has shown of itself so far. It knows no chart.
+// One accepted socket: its channel, its names, and how far it is authenticated. It knows no chart.
 
 import type { AuthRequest, U64 } from '../protocol/message.ts';
 import type { FramedChannel } from './framed-channel.ts';
 
 export interface Connection {
-  /** Its name among its parent's children: `connection-1` and so on, used again. */
+  /** The actor id among the children of its parent: `connection-1` and so on. Such ids are used again. */
   readonly id: string;
-  /** Its name in events and logs, never used again; the session id, too. */
+  /** The connection id in events, logs and AuthResponse (as the session id). Never used again. */
   readonly label: string;
-  /** Whose listener it came in by; null: the shared one. */
+  /** The instance whose listener accepted it. Null: the shared listener. */
   readonly instanceId: string | null;
   readonly link: FramedChannel;
   /**
-   * `stranger`: no whole AuthRequest yet; `asking`: it has sent one; `admitted`: it holds the session; `led`: its link is
-   * another peer's now; `gone`: it was turned out.
+   * `unauthenticated`: no whole AuthRequest has arrived. `asking`: one has arrived. `admitted`: it holds the session.
+   * `routed`: the instance's own connection has taken over its channel. `gone`: it was evicted.
    */
   stage: 'unauthenticated' | 'asking' | 'admitted' | 'routed' | 'gone';
-  /** Its end was told. */
+  /** Its `connection.closed` was emitted. */
   told: boolean;
   auth: AuthRequest | null;
-  /** The request id of its AuthRequest, which the answer repeats. */
+  /** The request id of its AuthRequest. The AuthResponse repeats it. */
   authId: U64;
-  /** Of the last heartbeat that was answered, in ms. */
+  /** Round trip of the last heartbeat that was answered, in ms. Null before the first one. */
   roundTrip: number | null;
 }

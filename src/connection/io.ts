@@ -1,5 +1,5 @@
-// The effect `link`: reads what one socket says and answers what needs no thought. Answers to executions go to whoever
-// waits for them; the chart learns only what changes the life of the connection.
+// The effect `link`: reads the messages of one connection, answers heartbeats, and passes responses to the request table. The
+// chart is told only what changes the state of the connection.
 import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';
@@ -18,9 +18,9 @@ export interface LinkDeps {
   readonly maxUnreadBytes: number;
   peer(name: ConnectionName): Connection;
   release(peer: Connection): void;
-  /** What takes the ExecuteResponses of an admitted peer. It throws PROTOCOL_ERROR where one cannot be read. */
+  /** Returns the receiver of ExecuteResponses of an admitted connection. It throws PROTOCOL_ERROR for a malformed one. */
   answer(peer: Connection): (message: SpearMessage) => void;
-  /** A message that nothing waits for: an Error, a Signal, a request. */
+  /** A message that a host does not expect: an Error, a Signal, a request. */
   unexpected(peer: Connection, message: SpearMessage): void;
 }
 
@@ -29,7 +29,7 @@ export const link = (deps: LinkDeps) =>
     const peer = deps.peer(input);
     const { link } = peer;
     const answered = new Set<U64>();
-    // Random, so that they do not meet the other end's own ids.
+    // Random, so that our heartbeat ids do not collide with those of the agent.
     let nextBeat = Math.floor(deps.random.fraction() * 2 ** 52);
     let isOver = false;
     let answer: ((message: SpearMessage) => void) | null = null;
@@ -41,7 +41,7 @@ export const link = (deps: LinkDeps) =>
         sendBack({ type: 'link.answered' });
         return;
       }
-      // An id answered before is an echo of our answer: two echoing sides must not storm.
+      // An id that was answered before is the echo of our answer. Answering it again would never end.
       if (answered.has(requestId)) return;
       if (link.pending > deps.maxUnreadBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
       answered.add(requestId);
@@ -60,12 +60,12 @@ export const link = (deps: LinkDeps) =>
       peer.auth = decodeAuthRequest(message.payload);
       peer.authId = message.requestId;
       peer.stage = 'asking';
-      // Nothing more is read until it is known whether it may speak.
+      // Reading stops until the connection is authenticated or refused.
       link.hold();
       sendBack({ type: 'auth.received' });
     };
 
-    // A connection that was routed here by the shared listener has been opened before: this takes it over.
+    // A connection that the shared listener has routed here was opened before: this call takes it over.
     link.open({
       message(message) {
         if (!isOver) receiveMessage(message);
@@ -81,7 +81,7 @@ export const link = (deps: LinkDeps) =>
     receive(command => {
       switch (command.type) {
         case 'check': {
-          // While we do not read, only writing shows whether the other end is still there.
+          // While reading is paused, only a write shows whether the peer is still there.
           if (link.paused) link.send('Heartbeat', (nextBeat += 1), '');
           const heard = beat === null ? deps.clock.now() - link.heardAt < deps.heartbeatInterval : link.heardAt >= beat.at;
           if (heard) beat = null;
@@ -105,7 +105,7 @@ export const link = (deps: LinkDeps) =>
       }
     });
 
-    // Led here by the shared listener, it has said who it is before.
+    // A routed connection has sent its AuthRequest before.
     if (peer.auth !== null) sendBack({ type: 'auth.received' });
 
     return () => {
@@ -114,13 +114,13 @@ export const link = (deps: LinkDeps) =>
     };
   });
 
-/** The one answer to every cause of refusal; only who has shown the right token learns that it is taken. */
+/** The same answer for every cause of refusal. Only a peer with the right token is told that the session is claimed. */
 export function refuse({ link, authId }: Connection, because: 'refused' | 'claimed'): void {
   const errorMessage = because === 'claimed' ? 'already claimed' : 'authentication refused';
   link.send('AuthResponse', authId, encodeAuthResponse({ success: false, errorMessage, sessionId: null }));
 }
 
-/** Tells the other end what was wrong with what it sent. */
+/** Sends an Error message with the reason, unless the connection itself is lost. */
 export function sendError({ link }: Connection, code: string, message: string): void {
   if (code !== 'LINK_LOST') link.send('Error', 1, JSON.stringify({ code, message }));
 }

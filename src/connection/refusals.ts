@@ -1,5 +1,5 @@
-// Connections that were ended before they had shown whose they are: counted, and the last ones kept, for whoever asks why
-// an agent does not get in. Anybody on this machine can make them: nothing here grows with their number.
+// Connections that were ended before they were authenticated: their count, and the last few, which explain why an agent does
+// not become ready. Any process of this machine can cause them, so nothing here grows with their number.
 import { bounds } from '../limits.ts';
 import { iso } from '../world/clock.ts';
 
@@ -18,13 +18,13 @@ export interface Refusals {
 }
 
 export interface RefusalList extends Refusals {
-  /** Counts one more. True: it may be told in the log, too. */
+  /** Counts one more. True: it may be logged. */
   add(refusal: Refusal): boolean;
-  /** Something is started: a few more may be told in the log. */
+  /** A start has begun: a few more may be logged. */
   begin(): void;
 }
 
-/** `shared`: those of the shared listener, whose instance nobody knows. They count for each instance that lives meanwhile. */
+/** `shared`: refused connections of the shared listener, whose instance is unknown. They count for each instance that exists then. */
 export function createRefusals(shared?: Refusals): RefusalList {
   const before = shared?.count ?? 0;
   let own: Refusal[] = [];
@@ -53,7 +53,7 @@ export function createRefusals(shared?: Refusals): RefusalList {
 const wereRefused = (count: number): string => (count === 1 ? '1 connection was refused' : `${count} connections were refused`);
 const why = ({ code, message }: Refusal): string => `${code} ${message}`;
 
-/** In a sentence; empty where there was none. */
+/** As a sentence. Empty: there was none. */
 export function refusalsInWords({ count, last }: Refusals): string {
   const latest = last.at(-1);
   if (latest === undefined) return '';

@@ -1,11 +1,11 @@
-// What is counted of the executions of one instance.
+// Counters of the executions of one instance, for `stats()`.
 export interface ExecutionCounts {
   executions: number;
-  /** Answers for an execution that had ended already: late ones and duplicates. */
+  /** Responses to an execution that had ended: late ones and duplicates. */
   lateAnswers: number;
-  /** Answers that belong to no execution: an unknown request id, or another task's. */
+  /** Responses that belong to no execution: an unknown request id, or the task id of another one. */
   foreignAnswers: number;
-  /** Executions that its agent was told to cancel and did not answer within the grace. */
+  /** Executions that the agent was told to cancel and did not answer within `grace`. */
   unanswered: number;
 }
 

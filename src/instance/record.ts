@@ -1,5 +1,5 @@
-// What the registry knows of one instance beside its chart: the spec, its peers, its output, its calls, and who waits for it.
-// Effects find it by the instance's id; no socket, token or promise is ever in a chart's context.
+// The state of one instance beside its chart: spec, connections, output, requests, and the promises of its callers. Effects
+// look it up once, by instance id. A chart's context never holds a socket, a token or a promise.
 import type { Observable, Subscriber } from 'rxjs';
 import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
@@ -20,22 +20,22 @@ export interface Deferred<T> {
 export interface InstanceRecord {
   readonly id: string;
   readonly artifactId: string;
-  /** Its name among the supervisor's children. */
+  /** Its actor id among the supervisor's children. */
   readonly actorId: string;
-  /** Null for an external one: nothing is spawned. */
+  /** Null for an external instance: nothing is spawned. */
   readonly spec: ParsedSpec | null;
   readonly contained: Contained;
   readonly requests: RequestTable;
-  /** Says whose line it is on every line. */
+  /** Adds `instanceId` and `artifactId` to every line. */
   readonly log: Logger;
   state: InstanceState;
-  /** The same, told to callers in a turn of its own; the last one also to who comes after it. */
+  /** The same for callers, each in a turn of its own. A late subscriber gets the last state. */
   readonly state$: Observable<InstanceState>;
   readonly ready: Deferred<Instance>;
   readonly exited: Deferred<ExitReport>;
-  /** Every open socket of the instance, by connection id. */
+  /** Every open connection of the instance, by its actor id. */
   readonly connections: Map<string, Connection>;
-  /** Of this incarnation. */
+  /** From here on: of the present incarnation. */
   token: string;
   output: Output;
   address: string | null;
@@ -43,24 +43,24 @@ export interface InstanceRecord {
   incarnation: number;
   run: Run;
   wasReady: boolean;
-  /** Sessions opened after the first of their incarnation, and attempts refused, over all incarnations. */
+  /** Sessions after the first of their incarnation, and refused attempts, over all incarnations. */
   reconnects: number;
   refused: number;
   /** Why its last session was lost. */
   loss: SpearletError | undefined;
-  /** Connections that were ended before they had shown that they are its agent's. */
+  /** Connections that were ended before they were authenticated. */
   readonly refusals: RefusalList;
   report: ExitReport | null;
-  /** Why it ended, where that was a failure. */
+  /** Why the start failed. */
   failure: SpearletError | null;
-  /** What to do about it, as whoever found it says. */
+  /** The hint of the effect that failed. */
   hint: string | undefined;
-  /** Who reads its output as it comes, of this incarnation and the next. */
+  /** Live subscribers of `output$`. They stay over incarnations. */
   readonly followers: Set<Subscriber<OutputChunk>>;
-  /** What its effects hold open; called when its chart can no longer do that itself. */
+  /** Disposers of what its effects hold open, for the case that the chart fails and runs no cleanup. */
   readonly held: Set<() => void>;
   stop(grace: number): void;
-  /** It is stopped, and nothing of it is known any more. */
+  /** Removes the instance after it has stopped. */
   forget(): void;
 }
 
@@ -69,7 +69,7 @@ export function deferred<T>(): Deferred<T> {
   const promise = new Promise<T>((resolve, reject) => {
     settle = { resolve, reject };
   });
-  // Nobody has to listen: an unobserved failure is not an unhandled one.
+  // A rejection that no caller observes must not become an unhandledRejection.
   promise.catch(() => {});
   return { promise, ...settle! };
 }

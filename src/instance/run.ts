@@ -1,23 +1,23 @@
-// What is known of one incarnation of a program while it lasts, for its report.
+// Facts about the program of one incarnation, for its ExitReport.
 import type { StopStage } from '../../machines/instance.ts';
 import type { RunningProgram } from '../process/program.ts';
 import type { Ending } from '../process/tree/tree.ts';
 import type { Exit } from '../world/exit.ts';
 
-/** Times are the clock's. */
+/** Times are those of the monotonic clock, in ms. */
 export interface Run {
   program: RunningProgram | null;
-  /** Has it had a session? The next one is a reconnect. */
+  /** A session was open: the next one is a reconnect. */
   hadSession: boolean;
   spawnedAt: number | null;
   exitedAt: number | null;
   exit: Exit | null;
-  /** When the program first had to end, and when each stop stage was reached, in ms from then. */
+  /** When the program first had to end, and when each stop stage was reached, in ms after that. */
   endingSince: number | null;
   readonly stopStages: Partial<Record<StopStage, number>>;
-  /** The most that was measured, in bytes. */
+  /** The highest measurement, in bytes. Null: none was made. */
   peakMemory: number | null;
-  /** What was left of its tree; null until that is known. */
+  /** The processes that could not be ended. Null: it is not known yet. */
   ending: Ending | null;
 }
 

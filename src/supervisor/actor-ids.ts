@@ -1,5 +1,5 @@
-// Names that are used again. XState remembers every event type for as long as a machine lives, and `xstate.done.actor.ID`
-// is one for each id: with ids that are never used again it would remember every instance there ever was.
+// Actor ids that are used again. XState caches every event type for as long as a machine lives, and `xstate.done.actor.ID` is
+// one for each id: with ids that are never used again the cache would grow with every instance.
 
 export interface ActorIds {
   acquire(): string;
@@ -17,7 +17,7 @@ export function createActorIds(): ActorIds {
       return `instance-${made}`;
     },
     release(actorId) {
-      // Connections of the shared listener are children too, with names of their own.
+      // Connections of the shared listener are children of the supervisor too, with ids of their own.
       if (actorId.startsWith('instance-')) free.push(actorId);
     },
   };

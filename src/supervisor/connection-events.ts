@@ -1,5 +1,5 @@
-// What is told of connections beside their charts: an event and a line of the log for each end, a count of those that were
-// refused, and messages that nothing waits for. It ends none.
+// Reports about connections: an event and a log line for each end, the count of refused ones, and unexpected messages. It ends
+// no connection.
 import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import { SpearletError } from '../errors.ts';
@@ -14,7 +14,7 @@ import type { SpearletEvent } from './events.ts';
 
 export interface ConnectionEvents {
   connectionClosed(peer: Connection, code: string, message: string): void;
-  /** We let go of it. Where its chart has not told of its end, it ends with what it belonged to. */
+  /** The host has released it. If its chart did not report an end, it ends with its incarnation or with the shared listener. */
   connectionReleased(peer: Connection): void;
   unexpectedMessage(peer: Connection, message: SpearMessage): void;
 }
@@ -27,7 +27,7 @@ export interface ConnectionsDeps {
   emit(event: SpearletEvent): void;
 }
 
-/** What could be a token, or a piece of one: no word that tells anything. */
+/** A run of characters that could be a token or a part of one. */
 const TOKEN_PIECE = /[\w-]{16,}/g;
 
 export function createConnectionEvents({ clock, logger, records, unrouted, emit }: ConnectionsDeps): ConnectionEvents {
@@ -51,7 +51,7 @@ export function createConnectionEvents({ clock, logger, records, unrouted, emit 
         return tell(peer, code === 'LINK_LOST' ? 'info' : 'warn', code, message);
       }
       if (code === 'LINK_LOST') return tell(peer, 'debug', code, message);
-      // Strangers must not be able to fill the log: a few lines for each start, and the rest is counted.
+      // Unauthenticated peers must not be able to fill the log: a few lines for each start, the rest is counted.
       const refusals = meant?.refusals ?? unrouted;
       const loud = refusals.add({ at: clock.wall(), peer: peer.link.peer, code, message });
       tell(peer, loud ? 'warn' : 'debug', code, message);

@@ -1,4 +1,4 @@
-// How an instance comes into being: its record, its chart under the supervisor, its handle, and what is shown of it.
+// Creates an instance: its record, its actor under the supervisor, its handle, and the states that callers see.
 import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
@@ -20,9 +20,9 @@ import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import type { Registry } from './registry.ts';
 
-/** Random hexadecimal digits of an id. It is also the mark by which a host knows its processes: hosts must not share one. */
+/** Random hexadecimal digits of an instance id. The id is also the cookie of its processes, so no two hosts may share one. */
 const ID_DIGITS = 16;
-/** A program that failed by itself is given this long between SIGTERM and SIGKILL, in ms. */
+/** The time between SIGTERM and SIGKILL for a program that has failed, in ms. */
 const FAILURE_GRACE = 400;
 
 export interface InstancesDeps {
@@ -34,11 +34,11 @@ export interface InstancesDeps {
   readonly logger: Logger;
   readonly supervisor: { send(event: SupervisorEvent): void; getSnapshot(): { readonly children: object; readonly status: string } };
   readonly handles: Map<string, Instance>;
-  /** Keeps what can be said of one that is stopped. */
+  /** Keeps the last explanation of a stopped instance. */
   remember(record: InstanceRecord): void;
 }
 
-/** Begins an instance; most of its start has happened when it returns, and where that failed, all of it. */
+/** Begins an instance. When it returns, the instance is starting, or its start has failed completely. */
 export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined, contained: Contained) => InstanceRecord;
 
 export function createInstances({
@@ -52,7 +52,7 @@ export function createInstances({
   handles,
   remember,
 }: InstancesDeps): Begin {
-  /** One that is taken is never given out, whatever random says: who had it could not be reached any more. */
+  /** An id that is in use is never given out again: its instance could not be reached any more. */
   const newId = (artifactId: string): string => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${random.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
     let free = id;
@@ -64,11 +64,11 @@ export function createInstances({
     const id = newId(artifactId);
     const actorId = registry.actorIds.acquire();
     const followers: InstanceRecord['followers'] = new Set();
-    // A BehaviorSubject that has completed says nothing any more.
+    // A ReplaySubject, since a BehaviorSubject that has completed emits nothing to late subscribers.
     const shown$ = new ReplaySubject<InstanceState>(1);
     shown$.next('allocating');
     let actor: AnyActorRef | undefined;
-    /** A stop from a logger or an inspector, in the turn in which the actor is made. */
+    /** The grace of a stop that a logger or an inspector calls while the actor is being created. */
     let early: number | null = null;
 
     const show = (state: InstanceState): void => {
@@ -158,7 +158,7 @@ export function createInstances({
     });
     actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[actorId];
     if (actor === undefined) {
-      // It has failed already; or the supervisor takes nothing more, and nobody else would settle it.
+      // The start has failed already, or the supervisor starts nothing more: then the record is settled here.
       if (record.failure !== null) record.forget();
       else if (supervisor.getSnapshot().status === 'error') registry.abandoned(record, new Error('the supervisor takes no more instances'));
       else
@@ -171,7 +171,7 @@ export function createInstances({
         );
     } else {
       show(stateOf(actor.getSnapshot().value));
-      // An error is the supervisor's to handle: it still needs the record.
+      // The supervisor handles an error of the actor: it still needs the record.
       actor.subscribe({ next: snapshot => show(stateOf(snapshot.value)), complete: record.forget, error() {} });
       if (early !== null) actor.send({ type: 'stop', grace: early });
     }

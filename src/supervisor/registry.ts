@@ -1,5 +1,5 @@
-// What happens around the charts: records of instances, what callers learn when a session opens or a program ends, and
-// the events and log lines for it. It starts nothing and decides nothing: the charts do.
+// The records of all instances, and what callers are told when a chart changes: promises, events and log lines. It starts
+// nothing and decides nothing: the charts do.
 import { Subject } from 'rxjs';
 import type { Connection } from '../connection/connection.ts';
 import { createRefusals } from '../connection/refusals.ts';
@@ -19,24 +19,24 @@ import type { SpearletEvent } from './events.ts';
 export interface Registry extends ConnectionEvents, InstanceHost {
   readonly events$: Subject<SpearletEvent>;
   /**
-   * Tells callers something, in a turn of its own and in order: what they do then must not run in the middle of a
-   * chart's step.
+   * Runs `event` in a turn of its own, in order. What callers do in a callback must not run in the middle of a chart's
+   * step.
    */
   notify(event: () => void): void;
   /** By instance id: every instance that is not yet stopped. */
   readonly records: ReadonlyMap<string, InstanceRecord>;
   add(record: InstanceRecord): void;
   remove(record: InstanceRecord): void;
-  /** The names of instances among the supervisor's children. */
+  /** Actor ids of instances among the supervisor's children. */
   readonly actorIds: ActorIds;
   byActorId(actorId: string): InstanceRecord | undefined;
-  /** Connections of the shared listener of which the instance is not known yet. */
+  /** Connections of the shared listener whose instance is not known yet, by actor id. */
   readonly unroutedConnections: Map<string, Connection>;
-  /** Keeps a connection under an id of its own. */
+  /** Registers a connection under a free actor id and a new connection id. */
   admit(connection: Omit<Connection, 'id' | 'label'>): Connection;
-  /** A connection of the shared listener has shown which instance it belongs to. */
+  /** A connection of the shared listener is authenticated: its instance takes it over. */
   handOver(connection: Connection): void;
-  /** Its agent was told to cancel an execution, and has not answered. */
+  /** The agent was told to cancel an execution and did not answer within `grace`. */
   unresponsive(record: InstanceRecord, taskId: string): void;
   abandoned(record: InstanceRecord | undefined, error: unknown): void;
 }
@@ -101,7 +101,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       if (!records.has(instanceId)) return;
       const led = registry.admit({ ...peer, instanceId, stage: 'asking' });
       peer.stage = 'routed';
-      // In a turn of its own: the two connections belong to different parents.
+      // In a turn of its own: the two connection actors have different parents.
       queueMicrotask(() => {
         const lead = registry.routes.get(instanceId);
         if (lead === undefined) led.link.close();
@@ -179,7 +179,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
         'failed inside spearlet: this is a defect, please report it',
       );
       if (record === undefined) return;
-      // Its chart is broken, and XState runs no cleanup for that. What it held is let go of here.
+      // XState runs no cleanup for a chart that has failed: what its effects hold open is disposed here.
       for (const dispose of [...record.held]) dispose();
       const error = new SpearletError('INTERNAL', `the instance failed inside spearlet: ${reasonOf(thrown)}`, {
         ...idsOf(record),

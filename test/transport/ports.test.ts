@@ -1,37 +1,31 @@
-// Which port comes next, and one listener for many, on a network that a test plays.
+// Which port comes next, on a network that a test plays.
 import { expect, test } from 'vitest';
 import { formatAddress, requireTcp } from '../../src/transport/address.ts';
 import { createPorts, type PortRange } from '../../src/transport/ports.ts';
-import { createSharedListener } from '../../src/transport/shared-listener.ts';
-import type { ByteStream, Listener, Network } from '../../src/transport/stream.ts';
-import { handStream } from '../world/stream.ts';
+import type { Listener, Network } from '../../src/transport/stream.ts';
 
 const portOf = ({ address }: Listener): number => requireTcp(address).port;
 
 function open(range: PortRange | 0) {
   const taken = new Map<number, string>();
   const tried: number[] = [];
-  const accepts: ((wire: ByteStream) => void)[] = [];
-  let closed = 0;
   const network = {
-    listen(at, accepted) {
+    listen(at) {
       const { port } = requireTcp(at);
       tried.push(port);
       const code = taken.get(port);
       if (code !== undefined) throw Object.assign(new Error(`listen ${code}`), { code });
       if (port !== 0) taken.set(port, 'EADDRINUSE');
-      accepts.push(accepted);
       return {
         address: at,
         async close() {
-          closed += 1;
           taken.delete(port);
         },
       };
     },
   } as Pick<Network, 'listen'> as Network;
   const ports = createPorts(network, 'here', range);
-  return { ports, tried, taken, accepts, closed: () => closed, listen: () => ports.listen(() => {}) };
+  return { tried, taken, listen: () => ports.listen(() => {}) };
 }
 
 test('ports that were never used come first, in order; then released ones, the oldest first', async () => {
@@ -89,37 +83,4 @@ test('any other failure is told at once, and so is every one where the system ch
   expect([portOf(chosen.listen()), portOf(chosen.listen()), chosen.tried]).toEqual([0, 0, [0, 0]]);
   chosen.taken.set(0, 'EADDRINUSE');
   expect(chosen.listen).toThrow(expect.objectContaining({ code: 'LISTEN_FAILED' }));
-});
-
-test('a shared listener is opened for the first who asks and closed with the last', async () => {
-  const { ports, tried, closed } = open({ from: 10, to: 20 });
-  const shared = createSharedListener(ports);
-  expect(tried).toEqual([]);
-  const [first, second] = [shared.acquire(), shared.acquire()];
-  expect([formatAddress(first.address), formatAddress(second.address), tried]).toEqual(['here:10', 'here:10', [10]]);
-  await first.close();
-  await first.close();
-  expect(closed()).toBe(0);
-  await second.close();
-  expect(closed()).toBe(1);
-  expect(portOf(shared.acquire())).toBe(11);
-});
-
-test('whoever arrives is handed to who attends, and shut out where nobody does', () => {
-  const { ports, accepts } = open({ from: 10, to: 20 });
-  const shared = createSharedListener(ports);
-  shared.acquire();
-  const arrive = () => {
-    const stream = handStream();
-    accepts[0]!(stream);
-    return stream;
-  };
-  expect(arrive().calls).toEqual(['close']);
-  const seen: ByteStream[] = [];
-  const leave = shared.onConnection(wire => void seen.push(wire));
-  const welcome = arrive();
-  expect([seen, welcome.calls]).toEqual([[welcome], []]);
-  leave();
-  expect(arrive().calls).toEqual(['close']);
-  expect(seen).toHaveLength(1);
 });

@@ -57,7 +57,7 @@ export const reportOf = (record: InstanceRecord, { cause, incarnation }: Instanc
 export const endingOf = ({ code, signal, message }: ExitReport): string =>
   code === null && signal === null ? message : `${message} (${signal === null ? `exit code ${code}` : `signal ${signal}`})`;
 
-export const asErrorCode = (code: string): ErrorCode => (code in errorCodes ? (code as ErrorCode) : 'INTERNAL');
+export const asErrorCode = (code: string): ErrorCode => (Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INTERNAL');
 export const codeOf = ({ code }: Cause): ErrorCode => asErrorCode(code);
 
 const hints: Partial<Record<ErrorCode, string>> = {

@@ -1,7 +1,7 @@
-// Decodes any bytes to text, in pieces of any size.
+// Output of an agent as text: any bytes decoded in pieces of any size, whole code points only, cut where it has to be.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createLossyDecoder } from '../../src/agent/text.ts';
+import { createLossyDecoder, createTextJoiner, mayExceedFrame, pieces } from '../../src/agent/text.ts';
 
 /** Decodes the bytes in pieces that end at the cuts. */
 function decode(bytes: Uint8Array, cuts: readonly number[]) {
@@ -50,3 +50,61 @@ function isText(bytes: Uint8Array): boolean {
     return false;
   }
 }
+
+const [high, low] = ['\ud83d', '\ude00'];
+
+test('a code point that comes in two halves is joined, as a string and as bytes', () => {
+  const strings = createTextJoiner();
+  expect([strings.add(`a${high}`), strings.add(`${low}b`), strings.add('c')]).toEqual(['a', '😀b', 'c']);
+  expect(() => strings.end()).not.toThrow();
+
+  const bytes = createTextJoiner();
+  const euro = Buffer.from('€');
+  expect([bytes.add(euro.subarray(0, 1)), bytes.add(euro.subarray(1, 2)), bytes.add(euro.subarray(2))]).toEqual(['', '', '€']);
+  expect(() => bytes.end()).not.toThrow();
+});
+
+test('a byte order mark is text like any other', () => {
+  expect(createTextJoiner().add(Buffer.from('\ufeffx'))).toBe('\ufeffx');
+});
+
+test('an end in the middle of a code point is refused, as a string and as bytes', () => {
+  for (const half of [high!, Buffer.from('€').subarray(0, 2)]) {
+    const joiner = createTextJoiner();
+    expect(joiner.add(half)).toBe('');
+    expect(() => joiner.end()).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR', message: expect.stringContaining('code point') }));
+  }
+});
+
+test('a half that finds no other half is no text', () => {
+  for (const wrong of [['', `${low}`], ['', `${low}a`], [high!, 'a'], [high!, high!, 'a'], [`${high}a`]]) {
+    const joiner = createTextJoiner();
+    expect(() => wrong.map(piece => joiner.add(piece))).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
+  }
+  for (const bytes of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80]])
+    expect(() => createTextJoiner().add(Buffer.from(bytes))).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
+});
+
+test('pieces are as large as allowed, and never end in the middle of a code point', () => {
+  expect(pieces('abcdefg', 3)).toEqual(['abc', 'def', 'g']);
+  expect(pieces('abc', 3)).toEqual(['abc']);
+  expect(pieces('', 3)).toEqual([]);
+  expect(pieces('ab😀c', 3)).toEqual(['ab', '😀c']);
+  expect(pieces('a😀', 3)).toEqual(['a😀']);
+  expect(pieces('ab\udbff\udfff', 3)).toEqual(['ab', '\udbff\udfff']);
+  expect(pieces('ab\ue000c', 3)).toEqual(['ab\ue000', 'c']);
+  expect(pieces('ab\ud800\udc00', 3)).toEqual(['ab', '\ud800\udc00']);
+});
+
+test('a piece of one unit cannot spare half a code point, and still comes to an end', () => {
+  expect(pieces('😀', 1).join('')).toBe('😀');
+});
+
+test('a payload fits where four characters for each of its bytes, and 512 around it, do', () => {
+  expect(mayExceedFrame('x'.repeat(100), 912)).toBe(false);
+  expect(mayExceedFrame('x'.repeat(100), 911)).toBe(true);
+  expect(mayExceedFrame('é'.repeat(100), 1_312)).toBe(false);
+  expect(mayExceedFrame('é'.repeat(100), 1_311)).toBe(true);
+  expect(mayExceedFrame('€'.repeat(100), 1_712)).toBe(false);
+  expect(mayExceedFrame('€'.repeat(100), 1_711)).toBe(true);
+});

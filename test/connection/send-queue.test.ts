@@ -85,3 +85,39 @@ test('while the system is full frames wait, and those of a hundred thousand that
   outbox.drained();
   expect(writes[1]).toEqual(['0', '10000', '20000', '30000', '40000', '50000', '60000', '70000', '80000', '90000']);
 });
+
+test('a turn without frames writes nothing', () => {
+  const { outbox, writes, sent } = open();
+  outbox.flush();
+  outbox.drained();
+  expect([writes, sent]).toEqual([[], { frames: 0, bytes: 0 }]);
+});
+
+test('while the system is full nothing is written, also when asked; what it holds counts as pending', async () => {
+  const { outbox, wire, writes } = open();
+  wire.free = false;
+  outbox.add(Buffer.from('a'), null);
+  await turn();
+  wire.pending = 10;
+  outbox.add(Buffer.from('bc'), null);
+  outbox.flush();
+  expect([writes, outbox.pending]).toEqual([[['a']], 12]);
+  wire.free = true;
+  outbox.drained();
+  outbox.add(Buffer.from('d'), null);
+  await turn();
+  expect(writes).toEqual([['a'], ['bc'], ['d']]);
+});
+
+test('once it is closed nothing waits, and nothing is written any more', async () => {
+  const { outbox, writes } = open();
+  outbox.add(Buffer.from('a'), null);
+  outbox.close();
+  expect(outbox.pending).toBe(0);
+  outbox.add(Buffer.from('b'), null);
+  expect(outbox.pending).toBe(0);
+  outbox.flush();
+  await turn();
+  outbox.drained();
+  expect(writes).toEqual([]);
+});

@@ -18,6 +18,12 @@ test('pieces that fit exactly are kept whole', () => {
   expect(collected.join()).toBe('abé');
 });
 
+test('a bound that lies between two code points cuts there', () => {
+  const collected = createCollected(4);
+  expect(collected.add('éé€', 7)).toBe(3);
+  expect(collected.join()).toBe('éé');
+});
+
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
   const owner = { ids: {}, settled() {}, cancel() {}, timedOut() {}, throttle() {}, subscriberThrew() {} };
   const call = new ActiveExecution(owner, 1, 't', '', { collect: true, reject: true });

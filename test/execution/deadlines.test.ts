@@ -115,6 +115,43 @@ test('a hundred thousand of distinct lengths arm the timer for the earliest only
   expect(clock.pending).toBe(false);
 });
 
+test('a cancel of one that has expired touches none that came later with the same duration', () => {
+  const clock = handClock();
+  const deadlines = createDeadlines(clock);
+  const expired: string[] = [];
+  const first = deadlines.add(10, { expire: () => void expired.push('first') });
+  clock.advance(10);
+  deadlines.add(10, { expire: () => void expired.push('second') });
+  first.cancel();
+  clock.advance(10);
+  expect(expired).toEqual(['first', 'second']);
+});
+
+test('one that expires may add and cancel others', () => {
+  const clock = handClock();
+  const deadlines = createDeadlines(clock);
+  const expired: string[] = [];
+  const victim = deadlines.add(20, { expire: () => expect.fail('it was cancelled') });
+  const expire = (): void => {
+    victim.cancel();
+    deadlines.add(5, { expire: () => void expired.push('child') });
+  };
+  deadlines.add(10, { expire });
+  clock.advance(14);
+  expect(expired).toEqual([]);
+  clock.advance(1);
+  expect([expired, clock.pending]).toEqual([['child'], false]);
+});
+
+test('a fraction of a millisecond is waited for with one timer', () => {
+  const clock = handClock();
+  const deadlines = createDeadlines(clock);
+  let expired = false;
+  deadlines.add(0.25, { expire: () => void (expired = true) });
+  clock.advance(1);
+  expect([expired, clock.armed]).toEqual([true, 1]);
+});
+
 test('after close nothing expires and no timer is left, whatever is cancelled or added then', () => {
   const clock = handClock();
   const deadlines = createDeadlines(clock);

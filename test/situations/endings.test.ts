@@ -30,6 +30,16 @@ describe('the ladder', () => {
     });
   });
 
+  test('an agent that somebody sends a SIGTERM gives up what it is doing, says so, and ends in order', async () => {
+    const spearlet = openSpearlet();
+    const instance = await spearlet.start(everyday);
+    const execution = instance.execute({ command: 'wait' });
+    await seen(execution.updates$, ({ status }) => status === 'started');
+    process.kill(instance.pid!, 'SIGTERM');
+    expect(await failureOf(execution.result)).toMatchObject({ code: 'EXECUTION_FAILED', error: 'this agent has to end' });
+    expect(await instance.exited).toMatchObject({ reason: 'completed', code: 0, signal: null });
+  });
+
   test('without an agent connected SIGTERM comes at once', async () => {
     const spearlet = openSpearlet();
     const starting = spearlet.start({ artifactId: 'a', command: 'sh', args: ['-c', 'sleep 1000'] });

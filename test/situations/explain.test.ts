@@ -131,3 +131,12 @@ test.each(['a function', 'an observer'])('no token can be reached from what %s i
   expect(texts).toContain(instance.id);
   expect(texts.filter(text => text.includes(token))).toEqual([]);
 });
+
+test('an expected agent that is stopped has no output to drain, and ends at once', async () => {
+  const spearlet = openSpearlet();
+  const expected = spearlet.expect({ artifactId: 'external' });
+  await expected.stop();
+  const causes = spearlet.explain(expected.id)!.transitions.map(({ event }) => event);
+  expect(causes).toContain('process.exited');
+  expect(causes.filter(event => event.includes('drainDelay'))).toEqual([]);
+});

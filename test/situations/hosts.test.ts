@@ -83,12 +83,24 @@ test('the programs of a killed host are ended before the next host starts any, a
   const instance = await next.start(everyday);
   expect(left.flatMap(({ pid, leaves }) => [pid, ...leaves]).filter(lives)).toEqual([]);
   const event = await told;
+  expect(next.events[0]).toBe(event);
   expect(event).toMatchObject({ type: 'leftovers.ended', instanceId: null, hosts: 1, instances: 3, left: 0 });
   expect((event as { processes: number }).processes).toBeGreaterThanOrEqual(1);
   expect(next.log.join()).toContain('what a dead host has left was ended');
   expect(readdirSync(stateDir)).toHaveLength(1);
   await instance.stop();
   await next.stop();
+  expect(readdirSync(stateDir)).toEqual([]);
+});
+
+test('a stop that comes at once waits until what a killed host has left is ended, and that is told before', async () => {
+  const stateDir = newFolder();
+  const { host, left } = await openHost(stateDir, 2, 'daemon');
+  await kill(host);
+  const next = openSpearlet({ stateDir });
+  await next.stop();
+  expect(left.flatMap(({ pid, leaves }) => [pid, ...leaves]).filter(lives)).toEqual([]);
+  expect(next.events.map(({ type }) => type)).toContain('leftovers.ended');
   expect(readdirSync(stateDir)).toEqual([]);
 });
 

@@ -42,6 +42,9 @@ test('the first user opens it, the last one closes it, and the next one opens it
 test('a stream goes to the handler; without a handler it is closed', () => {
   const { opened, shared } = openPorts();
   shared.acquire();
+  const early = openStream();
+  opened[0]!.accepted(early.stream);
+  expect(early.calls).toEqual(['close']);
   const handled: ByteStream[] = [];
   const remove = shared.onConnection(stream => handled.push(stream));
   const [first, second] = [openStream(), openStream()];

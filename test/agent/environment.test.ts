@@ -1,0 +1,52 @@
+// What a host tells its agent, and what of it the agent's children are told.
+import { expect, test } from 'vitest';
+import { environmentOfChild, readHostEndpoint } from '../../src/agent/environment.ts';
+
+const full = { SPEARLET_ADDR: '127.0.0.1:9100', SPEARLET_TOKEN: 'secret', SPEARLET_INSTANCE_ID: 'me' };
+
+test('the address is a name, an IPv4 or a bracketed IPv6 address, and a port', () => {
+  const read = (address: string) => {
+    const { host, port } = readHostEndpoint({ ...full, SPEARLET_ADDR: address });
+    return [host, port];
+  };
+  expect(read('127.0.0.1:9100')).toEqual(['127.0.0.1', 9_100]);
+  expect(read('localhost:1')).toEqual(['localhost', 1]);
+  expect(read('[::1]:65535')).toEqual(['::1', 65_535]);
+  for (const wrong of ['127.0.0.1', ':9100', '127.0.0.1:', '127.0.0.1:65536', '::1:9100', '127.0.0.1:9100x', '127.0.0.1:-1'])
+    expect(() => read(wrong)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(wrong) }));
+});
+
+test('whatever is missing or empty is named, with what to do', () => {
+  for (const name of Object.keys(full)) {
+    for (const value of [undefined, '']) {
+      const missing = expect.objectContaining({
+        code: 'INVALID_OPTIONS',
+        message: expect.stringContaining(`${name} is not set`),
+        hint: expect.stringContaining('spearlet'),
+      });
+      expect(() => readHostEndpoint({ ...full, [name]: value })).toThrow(missing);
+    }
+  }
+});
+
+test('the bound on frames is what the host says, and 32 MiB where it says nothing', () => {
+  const bound = (value?: string) => readHostEndpoint({ ...full, SPEARLET_MAX_FRAME_BYTES: value }).maxFrameBytes;
+  expect([bound('1000'), bound('1'), bound(), bound('')]).toEqual([1_000, 1, 33_554_432, 33_554_432]);
+  for (const wrong of ['many', '0', '-1', '1.5', '1e300'])
+    expect(() => bound(wrong)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTIONS', message: `SPEARLET_MAX_FRAME_BYTES is '${wrong}', expected a number of bytes` }),
+    );
+  expect(readHostEndpoint(full)).toMatchObject({ token: 'secret', instanceId: 'me' });
+});
+
+test('a child gets everything but the token, and the ids of its agent whatever it was asked for', () => {
+  expect({ ...environmentOfChild({ ...full, A: '1', B: '1' }, { B: '2', SPEARLET_INSTANCE_ID: 'other', SPEARLET_TOKEN: 'mine' }) }).toEqual(
+    {
+      SPEARLET_ADDR: full.SPEARLET_ADDR,
+      SPEARLET_INSTANCE_ID: 'me',
+      A: '1',
+      B: '2',
+    },
+  );
+  expect({ ...environmentOfChild({ A: '1' }, { SPEARLET_INSTANCE_ID: 'asked' }) }).toEqual({ A: '1' });
+});

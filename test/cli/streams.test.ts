@@ -1,0 +1,43 @@
+// The command line as a process: what it does when its reader leaves, and what its exit code says.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { atEnd } from '../census/census.ts';
+import { cli, commandAgent, openSpearlet, until } from '../situations/world.ts';
+
+function configFile(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'spearlet-test-'));
+  atEnd(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'config.json');
+  writeFileSync(file, JSON.stringify({ runtime_type: 'process', config: { command: commandAgent.command, args: commandAgent.args } }));
+  return file;
+}
+
+test('`spearlet run` goes on when its reader has left, and ends in order on Ctrl-C', async () => {
+  const child = spawn(process.execPath, [cli, 'run', '--json', configFile()], { stdio: ['ignore', 'pipe', 'inherit'] });
+  atEnd(() => void child.kill('SIGKILL'));
+  let text = '';
+  child.stdout.on('data', chunk => {
+    text += chunk;
+  });
+  await until(() => text.includes('"state":"ready"'));
+  child.stdout.destroy();
+  child.kill('SIGINT');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+test('`spearlet agent` ends with 2 where no host has started it, and with 1 where the host refuses it', async () => {
+  const agent = (environment: Record<string, string>) =>
+    new Promise<{ code: unknown; stderr: string }>(resolve => {
+      execFile(process.execPath, [cli, 'agent'], { env: environment }, (error, _, stderr) => resolve({ code: error?.code ?? 0, stderr }));
+    });
+  expect(await agent({})).toEqual({ code: 2, stderr: expect.stringMatching(/^spearlet agent: INVALID_OPTIONS: .*\n {2}\S/) });
+
+  const spearlet = openSpearlet();
+  const { environment } = spearlet.expect({ artifactId: 'expected' });
+  const refused = await agent({ ...environment, SPEARLET_TOKEN: 'wrong' });
+  expect(refused).toEqual({ code: 1, stderr: expect.stringMatching(/^spearlet agent: AUTH_REFUSED: /) });
+});

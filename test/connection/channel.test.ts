@@ -1,0 +1,203 @@
+// Messages over a byte stream: what is counted, held back, refused, and what becomes of the stream at the end.
+import { expect, test } from 'vitest';
+import { type ChannelEnd, createFramedChannel } from '../../src/connection/framed-channel.ts';
+import { SpearletError } from '../../src/errors.ts';
+import { decodeMessage, encodeFrame, v1 } from '../../src/protocol/v1/codec.ts';
+import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { handClock } from '../world/clock.ts';
+import { handStream } from '../world/stream.ts';
+
+const beat = (id: number): Buffer => encodeFrame('Heartbeat', id, { secs: 1, nanos: 2 }, '');
+const LIMIT = 1_000;
+
+function open(limit = LIMIT) {
+  const stream = handStream();
+  const clock = handClock();
+  const link = createFramedChannel(stream, clock, v1, limit);
+  const seen: unknown[] = [];
+  const ends: ChannelEnd[] = [];
+  const held: boolean[] = [];
+  let drains = 0;
+  link.open({
+    message: ({ requestId }) => void seen.push(requestId),
+    ended: end => void ends.push(end),
+    held: on => void held.push(on),
+    drained: () => void (drains += 1),
+  });
+  const written = () => {
+    const messages: unknown[] = [];
+    const reader = createFrameReader(LIMIT, body => {
+      const { type, requestId, timestamp, payload } = decodeMessage(Buffer.from(body));
+      messages.push({ type, requestId, timestamp, payload: String(payload) });
+    });
+    for (const frame of stream.writes.flat()) reader.push(frame);
+    return messages;
+  };
+  return { stream, clock, link, seen, ends, held, written, drains: () => drains };
+}
+
+test('what arrives and what is written is counted, with the time of the last arrival', () => {
+  const { stream, clock, link, seen } = open();
+  expect(link.counts).toEqual({
+    connectedAt: 1_000,
+    lastActivity: 1_000,
+    messagesSent: 0,
+    messagesReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    errorCount: 0,
+  });
+  clock.pass(50);
+  const frames = Buffer.concat([beat(1), beat(2)]);
+  stream.events.data(frames);
+  expect(seen).toEqual([1, 2]);
+  clock.pass(25);
+  link.send('Heartbeat', 3, '');
+  expect(link.counts.messagesSent).toBe(0);
+  link.finish(() => {});
+  expect(link.counts).toEqual({
+    connectedAt: 1_000,
+    lastActivity: 1_050,
+    messagesSent: 1,
+    messagesReceived: 2,
+    bytesSent: stream.writes[0]![0]!.length,
+    bytesReceived: frames.length,
+    errorCount: 0,
+  });
+  expect([link.heardAt, link.peer]).toEqual([1_050, 'a test']);
+});
+
+test('a message carries the time of day in seconds and nanoseconds', () => {
+  const { link, written } = open();
+  link.send('Signal', 7, 'hello');
+  link.close();
+  expect(written()).toEqual([{ type: 'Signal', requestId: 7, timestamp: { secs: 1_700_000_001, nanos: 0 }, payload: 'hello' }]);
+});
+
+test('the nanoseconds are the fraction of the second', () => {
+  const { clock, link, written } = open();
+  clock.pass(250.5);
+  link.send('Signal', 7, '');
+  link.close();
+  expect(written()).toMatchObject([{ timestamp: { secs: 1_700_000_001, nanos: 250_500_000 } }]);
+});
+
+test('while it is held no message is handed out, in the middle of a chunk too, and silence counts for nothing', () => {
+  const { stream, clock, link, seen, held } = open();
+  link.open({
+    message({ requestId }) {
+      seen.push(requestId);
+      if (requestId === 1) link.hold();
+    },
+    ended() {},
+    held: on => void held.push(on),
+  });
+  stream.events.data(Buffer.concat([beat(1), beat(2)]));
+  link.hold();
+  clock.pass(5_000);
+  expect([seen, link.paused, held, stream.calls, link.heardAt]).toEqual([[1], true, [true], ['pause'], 6_000]);
+  link.release();
+  clock.pass(10);
+  link.release();
+  expect([seen, link.paused, held, stream.calls, link.heardAt]).toEqual([[1, 2], false, [true, false], ['pause', 'resume'], 6_000]);
+});
+
+test('an admitted one is read on, with a larger bound for its frames', () => {
+  const { stream, link, seen, ends } = open(100);
+  link.hold();
+  const large = encodeFrame('Heartbeat', 9, { secs: 1, nanos: 2 }, 'x'.repeat(50));
+  expect(large.length).toBeGreaterThan(108);
+  stream.events.data(large);
+  link.admit(LIMIT);
+  expect([seen, ends]).toEqual([[9], []]);
+});
+
+test('a fault of the other end ends it once, with the code; last words still go out until it is closed', () => {
+  for (const [bytes, code] of [
+    [Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), 'FRAME_TOO_LARGE'],
+    [Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0x20]), 'PROTOCOL_ERROR'],
+  ] as const) {
+    const { stream, link, seen, ends, written } = open();
+    stream.events.data(bytes);
+    stream.events.data(beat(1));
+    stream.events.closed({ orderly: false, message: 'reset' });
+    expect(ends).toMatchObject([{ code }]);
+    expect([seen, link.counts.errorCount, stream.calls]).toEqual([[], 1, ['pause']]);
+    expect(written()).toEqual([]);
+  }
+  const { link, stream, ends, written } = open();
+  link.fail(new SpearletError('PROTOCOL_ERROR', 'a fault'));
+  link.fail(new SpearletError('PROTOCOL_ERROR', 'another'));
+  link.send('Error', 1, 'why');
+  link.close();
+  expect([ends, stream.calls]).toEqual([[{ code: 'PROTOCOL_ERROR', message: 'a fault' }], ['pause', 'pause', 'close']]);
+  expect(written()).toMatchObject([{ type: 'Error', payload: 'why' }]);
+});
+
+test('a fault that shows when it is read on ends it, too', () => {
+  const { stream, link, ends } = open();
+  link.hold();
+  stream.events.data(Buffer.alloc(8));
+  expect(ends).toEqual([]);
+  link.release();
+  expect(ends).toMatchObject([{ code: 'PROTOCOL_ERROR', message: 'a frame of length 0' }]);
+});
+
+test('an orderly close between two frames is a lost link, one in the middle of a frame a protocol error', () => {
+  const whole = open();
+  whole.stream.events.data(beat(1));
+  whole.stream.events.closed({ orderly: true, message: 'closed by the other end' });
+  expect([whole.ends, whole.link.counts.errorCount]).toEqual([[{ code: 'LINK_LOST', message: 'closed by the other end' }], 0]);
+
+  const torn = open();
+  torn.stream.events.data(beat(1).subarray(0, 10));
+  torn.stream.events.closed({ orderly: true, message: 'closed by the other end' });
+  expect([torn.ends, torn.link.counts.errorCount]).toEqual([
+    [{ code: 'PROTOCOL_ERROR', message: 'closed in the middle of a frame, after 10 bytes of it' }],
+    1,
+  ]);
+
+  const reset = open();
+  reset.stream.events.data(beat(1).subarray(0, 10));
+  reset.stream.events.closed({ orderly: false, message: 'ECONNRESET' });
+  expect(reset.ends).toEqual([{ code: 'LINK_LOST', message: 'ECONNRESET' }]);
+});
+
+test('a finished one ends the stream once all has gone out, and reads nothing any more', () => {
+  const { stream, link, seen, ends, drains } = open();
+  stream.full = true;
+  link.send('Heartbeat', 1, '');
+  stream.pending = 5;
+  link.finish(() => {});
+  stream.events.data(beat(2));
+  expect([stream.writes.length, stream.calls, seen]).toEqual([1, [], []]);
+  stream.events.drained();
+  expect(stream.calls).toEqual([]);
+  stream.pending = 0;
+  stream.events.drained();
+  stream.events.closed({ orderly: true, message: 'closed' });
+  expect([stream.calls, ends, drains()]).toEqual([['end'], [], 2]);
+
+  const idle = open();
+  idle.link.finish(() => {});
+  expect(idle.stream.calls).toEqual(['end']);
+});
+
+test('an end for a reason of ours is told once', () => {
+  const { stream, link, ends } = open();
+  const reason = { code: 'LINK_LOST', message: 'enough' } as const;
+  link.end(reason);
+  link.end({ ...reason, message: 'again' });
+  stream.events.closed({ orderly: true, message: 'closed' });
+  expect(ends).toEqual([reason]);
+});
+
+test('a frame is taken back before its turn is over', () => {
+  const { stream, link } = open();
+  const sender = { written() {} };
+  link.send('Heartbeat', 1, '', sender);
+  expect(link.pending).toBeGreaterThan(0);
+  expect([link.remove(sender), link.remove(sender), link.pending]).toEqual([true, false, 0]);
+  link.close();
+  expect([stream.writes, link.counts.messagesSent]).toEqual([[], 0]);
+});

@@ -1,0 +1,88 @@
+// When an instance counts as working: from the first execution, until nothing is in flight for a millisecond.
+import { expect, test } from 'vitest';
+import { createActivity } from '../../src/execution/activity.ts';
+import { createDeadlines } from '../../src/execution/deadlines.ts';
+import { handClock } from '../world/clock.ts';
+
+function open() {
+  const clock = handClock();
+  const told: string[] = [];
+  let inFlight = 0;
+  const activity = createActivity(
+    createDeadlines(clock),
+    () => inFlight,
+    happened => void told.push(happened),
+  );
+  const begin = (): void => {
+    inFlight += 1;
+    activity.begin();
+  };
+  const end = (): void => {
+    inFlight -= 1;
+    if (inFlight === 0) activity.idle();
+  };
+  return { clock, told, activity, begin, end };
+}
+
+test('several at once are one stay at work, told once', () => {
+  const { clock, told, begin, end } = open();
+  begin();
+  begin();
+  end();
+  clock.pass(10);
+  expect(told).toEqual(['begun']);
+  end();
+  expect(told).toEqual(['begun']);
+  clock.pass(1);
+  expect([told, clock.pending]).toEqual([['begun', 'finished'], []]);
+  begin();
+  expect(told).toEqual(['begun', 'finished', 'begun']);
+});
+
+test('a stream of short ones is one stay at work', () => {
+  const { clock, told, begin, end } = open();
+  for (let i = 0; i < 10; i += 1) {
+    begin();
+    end();
+    clock.pass(0.5);
+  }
+  expect(told).toEqual(['begun']);
+  clock.pass(2);
+  expect(told).toEqual(['begun', 'finished']);
+});
+
+test('one that is in flight when the quiet time is over goes on being work', () => {
+  const { clock, told, begin, end } = open();
+  begin();
+  end();
+  begin();
+  clock.pass(5);
+  expect(told).toEqual(['begun']);
+  end();
+  clock.pass(5);
+  expect(told).toEqual(['begun', 'finished']);
+});
+
+test('on a new connection what is in flight is told anew, and nothing where nothing is', () => {
+  const { clock, told, activity, begin, end } = open();
+  activity.reset();
+  expect(told).toEqual([]);
+  begin();
+  activity.reset();
+  expect(told).toEqual(['begun', 'begun']);
+  end();
+  activity.reset();
+  clock.pass(5);
+  expect(told).toEqual(['begun', 'begun']);
+  begin();
+  expect(told).toEqual(['begun', 'begun', 'begun']);
+});
+
+test('after close nothing is told', () => {
+  const { clock, told, activity, begin, end } = open();
+  begin();
+  end();
+  activity.close();
+  clock.pass(5);
+  expect(told).toEqual(['begun']);
+});

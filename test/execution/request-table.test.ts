@@ -1,0 +1,171 @@
+// The executions of one instance over a connection that a test plays: what is sent when, who is answered, what is told.
+import { expect, test } from 'vitest';
+import { MIB, openTable, saidOn, turn } from './stage.ts';
+
+test('what waits for a connection goes out on the first, in order, and each answer reaches who asked', async () => {
+  const { calls, connect, answer } = openTable();
+  const [one, two] = [calls.execute({ command: 'one' }), calls.execute({ command: 'two' })];
+  const { said } = connect();
+  const three = calls.execute({ command: 'three' });
+  await turn();
+  expect(said()).toEqual(['request 1 one', 'request 2 two', 'request 3 three']);
+  answer(3, 'Completed', { output: 'c' });
+  answer(1, 'Completed', { output: 'a' });
+  answer(2, 'Completed', { output: 'b' });
+  expect((await Promise.all([one.result, two.result, three.result])).map(({ output }) => output)).toEqual(['a', 'b', 'c']);
+  expect([calls.inFlight, calls.counts]).toEqual([0, { executions: 3, lateAnswers: 0, foreignAnswers: 0, unanswered: 0 }]);
+});
+
+test('what was not written goes out on the next connection, what was written does not', async () => {
+  const { calls, connect, answer } = openTable();
+  const first = connect();
+  first.stream.full = true;
+  calls.execute({ command: 'written' });
+  await turn();
+  const waiting = calls.execute({ command: 'waiting' });
+  await turn();
+  calls.detach(undefined);
+  first.link.close();
+  const second = connect();
+  await turn();
+  expect([first.said(), second.said()]).toEqual([['request 1 written'], ['request 2 waiting']]);
+  answer(2, 'Completed', { output: 'here' });
+  expect((await waiting.result).output).toBe('here');
+});
+
+test('what was written and is not answered within the window after a loss has an unknown outcome', async () => {
+  const { clock, calls, connect, answer, failure } = openTable();
+  connect();
+  const [silent, heard] = [calls.execute({ command: 'silent' }), calls.execute({ command: 'heard' })];
+  await turn();
+  calls.detach(undefined);
+  connect();
+  answer(2, 'Started');
+  clock.pass(999);
+  expect(calls.inFlight).toBe(2);
+  clock.pass(1);
+  expect(await failure(silent)).toMatch(/^OUTCOME_UNKNOWN: .*reconnect window/);
+  clock.pass(5_000);
+  answer(2, 'Completed', { output: 'still' });
+  expect((await heard.result).output).toBe('still');
+});
+
+test('an answer that is late, or for nobody, is counted and changes nothing', async () => {
+  const { calls, connect, answer } = openTable();
+  calls.execute({ command: 'never written' });
+  answer(1, 'Completed');
+  connect();
+  const execution = calls.execute({ command: 'c' });
+  await turn();
+  answer(2, 'Completed', { taskId: 'another' });
+  answer(3, 'Completed');
+  answer(99, 'Started');
+  expect(calls.counts).toMatchObject({ lateAnswers: 0, foreignAnswers: 4 });
+  answer(2, 'Started');
+  answer(2, 'Started');
+  answer(2, 'Completed');
+  await execution.result;
+  answer(2, 'Completed');
+  answer(2, 'Running', { output: 'x' });
+  expect(calls.counts).toMatchObject({ lateAnswers: 3, foreignAnswers: 4 });
+});
+
+test('a cancel tells the agent of what it has, and takes back what was not written', async () => {
+  const { calls, connect, failure } = openTable();
+  const { said, stream } = connect();
+  const known = calls.execute({ command: 'known' });
+  await turn();
+  const unknown = calls.execute({ command: 'unknown' });
+  unknown.cancel('no need');
+  known.cancel();
+  await turn();
+  expect(await failure(unknown)).toBe('CANCELLED: the execution was cancelled: no need');
+  expect(await failure(known)).toBe('CANCELLED: the execution was cancelled: cancelled by the caller');
+  expect(saidOn(stream)).toEqual(['request 1 known', 'cancel 1 i/1']);
+  expect([said().length, calls.inFlight]).toEqual([2, 0]);
+});
+
+test('one that is told to cancel and says nothing within the grace counts as unanswered, once', async () => {
+  const { clock, told, calls, connect, answer } = openTable();
+  connect();
+  const [silent, obedient] = [calls.execute({ command: 'silent' }), calls.execute({ command: 'obedient' })];
+  await turn();
+  silent.cancel();
+  obedient.cancel();
+  answer(2, 'Running', { output: 'x' });
+  answer(2, 'Failed');
+  clock.pass(499);
+  expect(calls.counts.unanswered).toBe(0);
+  clock.pass(1);
+  clock.pass(5_000);
+  expect([calls.counts.unanswered, told.filter(each => each.startsWith('unanswered'))]).toEqual([1, ['unanswered i/1']]);
+});
+
+test('who was told to cancel on a connection that is lost owes no answer on it', async () => {
+  const { clock, calls, connect } = openTable();
+  const { link } = connect();
+  calls.execute({ command: 'c' }).cancel();
+  const execution = calls.execute({ command: 'c' });
+  await turn();
+  execution.cancel();
+  calls.detach(undefined);
+  link.close();
+  clock.pass(5_000);
+  expect(calls.counts.unanswered).toBe(0);
+});
+
+test('one that was cancelled while nobody could be told is cancelled when the agent says that it has started', async () => {
+  const { calls, connect, answer } = openTable();
+  connect();
+  const execution = calls.execute({ command: 'c' });
+  await turn();
+  calls.detach(undefined);
+  execution.cancel();
+  const { said } = connect();
+  answer(1, 'Started');
+  answer(1, 'Started');
+  await turn();
+  expect(said()).toEqual(['cancel 1 i/1']);
+});
+
+test('with the program all that it was given ends with an unknown outcome, and what waits goes on waiting', async () => {
+  const { calls, connect, failure } = openTable();
+  connect();
+  const given = calls.execute({ command: 'given' });
+  await turn();
+  calls.detach(undefined);
+  const waiting = calls.execute({ command: 'waiting' });
+  calls.incarnationEnded('it crashed', undefined);
+  expect([await failure(given), calls.inFlight]).toEqual(['OUTCOME_UNKNOWN: no answer will come: it crashed', 1]);
+  calls.close('it was stopped', undefined);
+  expect(await failure(calls.execute({ command: 'late' }))).toBe('INSTANCE_STOPPED: the instance takes no more work: it was stopped');
+  calls.end();
+  expect([await failure(waiting), calls.inFlight]).toEqual(['NOT_DELIVERED: no answer will come: it was stopped', 0]);
+});
+
+test('a slow reader holds the connection until it reads on, and its silence meanwhile means nothing', async () => {
+  const { clock, calls, connect, answer } = openTable();
+  const { link } = connect();
+  const [slow, other] = [calls.execute({ command: 'slow' }), calls.execute({ command: 'other' })];
+  await turn();
+  const reader = slow[Symbol.asyncIterator]();
+  for (let i = 0; i < 3; i += 1) answer(1, 'Running', { output: 'x'.repeat(MIB / 2) });
+  expect(link.paused).toBe(true);
+  other.cancel();
+  clock.pass(5_000);
+  expect(calls.counts.unanswered).toBe(0);
+  for (let i = 0; i < 4; i += 1) await reader.next();
+  expect(link.paused).toBe(false);
+  clock.pass(500);
+  expect(calls.counts.unanswered).toBe(1);
+});
+
+test('the work is told as it begins, and as it ends', async () => {
+  const { clock, told, calls, connect, answer } = openTable();
+  connect();
+  calls.execute({ command: 'c' });
+  await turn();
+  answer(1, 'Completed');
+  clock.pass(1);
+  expect(told).toEqual(['begun', 'finished']);
+});

@@ -1,0 +1,63 @@
+// The request table of an instance, with a connection and a clock that a test plays.
+import { createFramedChannel, type FramedChannel } from '../../src/connection/framed-channel.ts';
+import { createDeadlines } from '../../src/execution/deadlines.ts';
+import { createRequestTable, type RequestTableOwner } from '../../src/execution/request-table.ts';
+import type { Status } from '../../src/protocol/message.ts';
+import { decodeExecuteRequest, decodeMessage, decodeSignal, encodeExecuteResponse, v1 } from '../../src/protocol/v1/codec.ts';
+import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { handClock } from '../world/clock.ts';
+import { type HandStream, handStream } from '../world/stream.ts';
+
+export const turn = () => new Promise<void>(resolve => process.nextTick(resolve));
+export const MIB = 2 ** 20;
+
+/** What was written to a stream, as `request 1 hello` or `cancel 1 i/1`. */
+export function saidOn(stream: HandStream): string[] {
+  const said: string[] = [];
+  const reader = createFrameReader(64 * MIB, body => {
+    const { type, requestId, payload } = decodeMessage(Buffer.from(body));
+    if (type === 'ExecuteRequest') said.push(`request ${requestId} ${decodeExecuteRequest(payload).command}`);
+    else {
+      const signal = decodeSignal(payload);
+      said.push(signal?.signal === 'cancel' ? `cancel ${requestId} ${signal.task_id}` : `${signal?.signal} ${requestId}`);
+    }
+  });
+  for (const frame of stream.writes.flat()) reader.push(frame);
+  return said;
+}
+
+export function openTable({ timeout, ...options }: Partial<RequestTableOwner['options']> & { timeout?: number } = {}) {
+  const clock = handClock();
+  const told: string[] = [];
+  const calls = createRequestTable({
+    instanceId: 'i',
+    artifactId: 'a',
+    timeout,
+    options: { maxInFlight: 4, maxQueuedBytes: MIB, maxFrameBytes: MIB, grace: 500, ...options },
+    deadlines: createDeadlines(clock),
+    reconnectWindow: 1_000,
+    work: happened => void told.push(happened),
+    unanswered: taskId => void told.push(`unanswered ${taskId}`),
+    subscriberThrew: error => void told.push(`thrown ${error}`),
+  });
+  const connect = (): { stream: HandStream; link: FramedChannel; said(): string[] } => {
+    const stream = handStream();
+    const link = createFramedChannel(stream, clock, v1, MIB);
+    link.open({ message() {}, ended() {} });
+    calls.attach(link);
+    return { stream, link, said: () => saidOn(stream) };
+  };
+  const answer = (requestId: number, status: Status, more: { taskId?: string; output?: string } = {}) =>
+    calls.answer({
+      type: 'ExecuteResponse',
+      requestId,
+      timestamp: { secs: 0, nanos: 0 },
+      payload: Buffer.from(encodeExecuteResponse({ taskId: `i/${requestId}`, status, output: null, error: null, exitCode: null, ...more })),
+    });
+  const failure = (requestOf: { result: Promise<unknown> }) =>
+    requestOf.result.then(
+      () => 'a result',
+      ({ code, message }) => `${code}: ${message}`,
+    );
+  return { clock, told, calls, connect, answer, failure };
+}

@@ -1,0 +1,19 @@
+// Mutants that no test can notice, because the changed program does the same. Each has its reason.
+
+/** Key of the mutant → why it changes nothing. */
+export const equivalent: Readonly<Record<string, string>> = {
+  "proc-table.ts: return length < 0 ? null : scratch.toString('latin1', 0, length); → return length <= 0 ? null : scratch.toString('latin1', 0, length);":
+    'the only files of /proc read here that can be empty are command lines, and of those null and an empty text mean the same',
+  'json.ts: if ((traits & 2) === 0) return raw.slice(1, -1); → removed':
+    'only the quick way is lost: a text without escapes is parsed as JSON, with the same result',
+  'tcp.ts: socket.cork(); → ;': 'the same bytes go out in the same order, in more writes',
+  'session.ts: stepAlarm.clear(); → ;':
+    'the table ignores an answer timeout while serving, the next step sets the alarm anew, and the end clears it',
+  "engine.ts: if (peer.instanceId !== null && peer.stage === 'admitted') { → if (peer.instanceId !== null || peer.stage === 'admitted') {":
+    'nobody is told the reason of a refused connection: that of the session takes its place before it is read',
+  'registry.ts: record.followers.clear(); → ;': 'a follower takes itself out when it is told that the output is complete',
+  'wiring.ts: return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1)))); → return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(60, context.attempts - 1))));':
+    'it differs only after 31 falls in a row, with the least minimum (1 ms) and a maximum above 12 days',
+  'struct.ts: for (let i = 0; i < literal.length; i += 1) if (bytes[at + i] !== literal[i]) return false; → for (let i = 0; i < literal.length; i += 1) if (bytes[at - i] !== literal[i]) return false;':
+    'only the quick way is lost: the name of the field is read and looked up instead, with the same result',
+};

@@ -1,0 +1,141 @@
+// Mutants of src: are they noticed? `npm run mutate -- --src [--seed N] [--count N] [--workers N] [--only TEXT] [--json]`.
+// Each mutant meets the tests that lead to its file, the quick and near ones first; the first failure ends it.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Copy, createCopy } from './copy.ts';
+import { equivalent } from './equivalent.ts';
+import { type Mutant, mutantsOf } from './mutants.ts';
+import { testsOf } from './tests-of.ts';
+
+const { values: given } = parseArgs({
+  options: {
+    src: { type: 'boolean' },
+    seed: { type: 'string', default: '1' },
+    count: { type: 'string', default: '100' },
+    workers: { type: 'string', default: '2' },
+    /** Only mutants whose file, line or text holds this, such as `outbox.ts` or `outbox.ts:58`; any of several. */
+    only: { type: 'string', multiple: true, default: [''] },
+    /** Where the times of the tests are kept: written where there is none, else read, and the run without a mutant is left out. */
+    times: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    /** Names the chosen mutants and ends. */
+    list: { type: 'boolean', default: false },
+  },
+});
+const root = join(import.meta.dirname, '..', '..');
+const say = (text: string): void => void (given.json || console.log(text));
+
+/** The mutants of this seed: a shuffle, so that a greater count holds those of a smaller one. */
+function choose(all: readonly Mutant[], seed: number, count: number): Mutant[] {
+  let state = seed >>> 0;
+  // mulberry32
+  const random = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const left = [...all];
+  return Array.from({ length: Math.min(count, left.length) }, () => left.splice(Math.floor(random() * left.length), 1)[0]!);
+}
+
+const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter(name => name.endsWith('.ts'))
+  .map(name => join('src', name))
+  .sort();
+const all = files.flatMap(file => mutantsOf(file, readFileSync(join(root, file), 'utf8')));
+const fitting = all.filter(({ file, line, key }) => given.only.some(text => `${file}:${line} ${key}`.includes(text)));
+const chosen = choose(fitting, Number(given.seed), Number(given.count));
+if (given.list) {
+  for (const { file, line, key } of chosen) console.log(`${file}:${line}  ${key}`);
+  process.exit();
+}
+
+const { tests, nearest } = testsOf(root);
+const temporary = mkdtempSync(join(tmpdir(), 'mutants-'));
+const copies = Array.from({ length: Number(given.workers) }, (_, n) => createCopy(root, join(temporary, String(n))));
+
+/** How long each test file takes, in ms; a file that fails without a mutant could not notice one. */
+async function measure(copy: Copy): Promise<Record<string, number>> {
+  say(`first the ${tests.length} test files without a mutant`);
+  const { lines } = await copy.runAll(tests, copies.length);
+  const failing = new Set(lines.filter(({ state }) => state === 'failed').map(({ file }) => file));
+  for (const file of failing) if ((await copy.runAll([file], 1)).failed === null) failing.delete(file);
+  for (const file of failing) say(`${file} fails without a mutant, and is left out`);
+  return Object.fromEntries(lines.filter(({ title, file }) => title === '' && !failing.has(file)).map(({ file, ms }) => [file, ms]));
+}
+
+const readTimes = (): Record<string, number> | null => {
+  try {
+    return JSON.parse(readFileSync(given.times!, 'utf8')) as Record<string, number>;
+  } catch {
+    return null;
+  }
+};
+
+/** A file of tests that takes less than this, in ms, waits for nothing that a busy machine could delay. */
+const QUICK = 2_000;
+
+/** The test that notices; null where none does. */
+async function hunt(copy: Copy, mutant: Mutant, times: Record<string, number>): Promise<{ file: string; title: string } | null> {
+  // A test that imports the file itself is likely to notice; of the others the quick ones come first.
+  const cost = ({ test, distance }: { test: string; distance: number }): number => (distance > 1 ? 1e6 : 0) + (times[test] ?? 0);
+  let waiting = nearest(mutant.file)
+    .filter(({ test }) => test in times)
+    .sort((a, b) => cost(a) - cost(b))
+    .map(({ test }) => test);
+  // No test takes longer than its file took without the mutant, but the machine may be busier now.
+  const silenceOf = (test: string): number => 60_000 + 3 * times[test]!;
+  while (waiting.length > 0) {
+    const restore = await copy.apply(mutant);
+    const { failed } = await copy.run(waiting, silenceOf).finally(restore);
+    if (failed === null) return null;
+    const certain = times[failed.file]! < QUICK || (await isDue(copy, mutant, failed.file, silenceOf));
+    if (certain) return failed;
+    waiting = waiting.slice(waiting.indexOf(failed.file) + 1);
+  }
+  return null;
+}
+
+/** A busy machine can fail a test, too: it has noticed the mutant if it fails again with it, and passes without it. */
+async function isDue(copy: Copy, mutant: Mutant, file: string, silenceOf: (test: string) => number): Promise<boolean> {
+  const restore = await copy.apply(mutant);
+  const again = await copy.run([file], silenceOf).finally(restore);
+  return again.failed !== null && (await copy.run([file], silenceOf)).failed === null;
+}
+
+try {
+  const known = given.times === undefined ? null : readTimes();
+  const times = known ?? (await measure(copies[0]!));
+  if (known === null && given.times !== undefined) writeFileSync(given.times, JSON.stringify(times, null, 1));
+
+  const queue = [...chosen];
+  const count = { noticed: 0, equivalent: 0 };
+  await Promise.all(
+    copies.map(async copy => {
+      for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+        const { file, line, key } = mutant;
+        const began = performance.now();
+        const reason = equivalent[key];
+        const by = reason === undefined ? await hunt(copy, mutant, times) : null;
+        const seconds = Math.round((performance.now() - began) / 1000);
+        const verdict = by !== null ? 'noticed' : reason !== undefined ? 'changes nothing' : 'UNNOTICED';
+        if (by !== null) count.noticed += 1;
+        if (reason !== undefined) count.equivalent += 1;
+        if (given.json) console.log(JSON.stringify({ file, line, key, verdict, by, reason, seconds }));
+        say(
+          `${verdict}  ${file}:${line}  ${seconds} s\n  ${key}${by === null ? '' : `\n  by ${by.file}: ${by.title}`}${reason === undefined ? '' : `\n  ${reason}`}`,
+        );
+      }
+    }),
+  );
+  const real = chosen.length - count.equivalent;
+  console.log(
+    `${count.noticed} of ${real} noticed, ${count.equivalent} that change nothing (seed ${given.seed}, ${all.length} mutants in all)`,
+  );
+  process.exitCode = count.noticed === real ? 0 : 1;
+} finally {
+  rmSync(temporary, { recursive: true, force: true });
+}

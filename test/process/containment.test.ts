@@ -1,0 +1,92 @@
+// What holds the processes of an instance together, by what is asked for and what can be had.
+import { expect, test } from 'vitest';
+import type { ParsedSpec } from '../../src/options.ts';
+import { contain } from '../../src/process/containment/containment.ts';
+
+function on({ tree = 'cookie', works = true }: { tree?: string; works?: boolean } = {}) {
+  const asked: unknown[] = [];
+  const namespace = { works, why: works ? '' : 'no right to' };
+  const programs = {
+    tree,
+    async namespace(environment: unknown) {
+      asked.push(environment);
+      return namespace;
+    },
+  };
+  const of = (spec: Partial<ParsedSpec>) =>
+    contain({ artifactId: 'a', ...spec } as ParsedSpec, programs as never, { PATH: '/bin', SECRET: 's' });
+  const refused = (spec: Partial<ParsedSpec>) =>
+    of(spec).then(
+      () => 'contained',
+      ({ code, message }) => `${code}: ${message}`,
+    );
+  return { asked, namespace, of, refused };
+}
+
+test('without a wish it is the next best, and nobody asks for a namespace', async () => {
+  const { of, asked } = on();
+  expect(await of({})).toEqual({
+    containment: { tree: 'cookie', diesWithHost: false, memory: 'unlimited' },
+    namespace: null,
+    lacking: null,
+  });
+  expect(await of({ requireContainment: { tree: 'cookie' } })).toMatchObject({ containment: { tree: 'cookie' } });
+  expect(asked).toEqual([]);
+});
+
+test('a namespace is had where it is asked for or required, with a clean environment', async () => {
+  const wishes = [
+    { containment: 'namespace' },
+    { requireContainment: { tree: 'namespace' } },
+    { requireContainment: { diesWithHost: true } },
+  ];
+  for (const wish of wishes) {
+    const { of, asked, namespace } = on();
+    expect(await of(wish as never)).toEqual({
+      containment: { tree: 'namespace', diesWithHost: true, memory: 'unlimited' },
+      namespace,
+      lacking: null,
+    });
+    expect(asked.map(each => ({ ...(each as object) }))).toEqual([{ PATH: '/bin' }]);
+  }
+});
+
+test('one that was only asked for and cannot be had is said to be lacking; a requirement is refused', async () => {
+  const { of, refused } = on({ works: false });
+  expect(await of({ containment: 'namespace' })).toEqual({
+    containment: { tree: 'cookie', diesWithHost: false, memory: 'unlimited' },
+    namespace: null,
+    lacking: 'no right to',
+  });
+  const because = '(no namespace can be had here: no right to)';
+  expect(await refused({ requireContainment: { diesWithHost: true } })).toBe(
+    `CONTAINMENT_UNAVAILABLE: a is not started: it would outlive a host that is killed ${because}`,
+  );
+  expect(await refused({ requireContainment: { tree: 'namespace', diesWithHost: true } })).toBe(
+    `CONTAINMENT_UNAVAILABLE: a is not started: the tree is held by 'cookie', not by 'namespace'; it would outlive a host that is killed ${because}`,
+  );
+});
+
+test('no requirement but that of dying with the host asks for it', async () => {
+  const { of } = on();
+  expect(await of({ requireContainment: { diesWithHost: false } })).toMatchObject({ containment: { diesWithHost: false } });
+  expect(await of({ requireContainment: { tree: 'group' } })).toMatchObject({ containment: { diesWithHost: false } });
+});
+
+test('memory is sampled where there is a limit and the processes can be found', async () => {
+  const memory = async (tree: string, spec: Partial<ParsedSpec>) => (await on({ tree }).of(spec)).containment.memory;
+  expect([await memory('cookie', { maxMemory: 1 }), await memory('group', { maxMemory: 1 }), await memory('cookie', {})]).toEqual([
+    'sampled',
+    'unlimited',
+    'unlimited',
+  ]);
+  const sampled = { requireContainment: { memory: 'sampled' } } as const;
+  expect(await on().refused(sampled)).toMatch(/its memory is unlimited, since there is no maxMemory$/);
+  expect(await on({ tree: 'group' }).refused({ ...sampled, maxMemory: 1 })).toMatch(/its memory is unlimited$/);
+  expect(await on().refused({ ...sampled, maxMemory: 1 })).toBe('contained');
+});
+
+test('a tree that is held by its group alone is less than one by its cookie', async () => {
+  expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'cookie' } })).toMatch(/held by 'group', not by 'cookie'$/);
+  expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'group' } })).toBe('contained');
+});

@@ -1,0 +1,139 @@
+// Passes over the table of processes, on a clock moved by hand and a table that holds what a test says.
+import { expect, test } from 'vitest';
+import type { OwnedTree } from '../../src/process/tree/ownership.ts';
+import { createScanner } from '../../src/process/tree/scan.ts';
+import { handTable } from './stage.ts';
+
+function openScanner() {
+  const stage = handTable();
+  const { table, clock, born } = stage;
+  const scanner = createScanner(table, clock);
+  const claim = (pid: number): OwnedTree => {
+    const made: OwnedTree = { instanceId: `i${pid}`, root: born(pid), ownsGroup: true, members: new Map(), ending: false };
+    scanner.add(made);
+    return made;
+  };
+  return { ...stage, scanner, claim };
+}
+
+test('a pass finds what has come of a program, and nobody else', async () => {
+  const { scanner, born, claim } = openScanner();
+  const mine = claim(101);
+  born(102, 101);
+  born(103, 102);
+  born(104, 1);
+  expect(await scanner.scan()).toBe(true);
+  expect([...mine.members.keys()].sort()).toEqual([101, 102, 103]);
+  expect(scanner.living(mine).map(({ pid }) => pid)).toEqual([101, 102, 103]);
+  expect(scanner.stats).toMatchObject({ fullScans: 1, unreadable: 0 });
+});
+
+test('of one that is ending all are killed, itself first, and of others none', async () => {
+  const { scanner, killed, born, claim } = openScanner();
+  const [mine] = [claim(101), claim(110)];
+  born(102, 101);
+  born(111, 110);
+  await scanner.scan();
+  expect(killed).toEqual([]);
+  mine.ending = true;
+  expect(scanner.scanSync()).toBe(true);
+  expect(killed[0]).toBe(101);
+  expect(new Set(killed)).toEqual(new Set([101, 102]));
+});
+
+test('calls share a pass that has not begun, and one that has begun is not shared', async () => {
+  const { scanner, claim } = openScanner();
+  claim(101);
+  const [first, second] = [scanner.scan(), scanner.scan()];
+  expect(second).toBe(first);
+  await first;
+  expect(scanner.scan()).not.toBe(first);
+  await scanner.scan();
+  expect(scanner.stats.fullScans).toBe(2);
+});
+
+test('a table that cannot be read is no complete pass, and no complete glance', async () => {
+  const { it, scanner, claim } = openScanner();
+  claim(101);
+  it.broken = true;
+  expect([await scanner.scan(), scanner.scanSync()]).toEqual([false, false]);
+  it.broken = false;
+  expect(await scanner.scan()).toBe(true);
+});
+
+test('after a pass it takes a glance to know all, for half a second from the beginning of the pass', async () => {
+  const { clock, scanner, born, claim } = openScanner();
+  const mine = claim(101);
+  await scanner.scan();
+  born(102, 101);
+  clock.work(500);
+  expect([scanner.catchUp(mine), [...mine.members.keys()]]).toEqual([true, [101, 102]]);
+  clock.work(501);
+  expect(scanner.catchUp(mine)).toBe(false);
+});
+
+test('each glance keeps what is known for another half a second', async () => {
+  const { clock, scanner, claim } = openScanner();
+  clock.work(5_000);
+  const mine = claim(101);
+  expect(scanner.catchUp(mine)).toBe(true);
+  clock.work(400);
+  expect(scanner.scanNew()).toBe(true);
+  clock.work(400);
+  expect(scanner.catchUp(mine)).toBe(true);
+  clock.work(501);
+  expect(scanner.catchUp(mine)).toBe(false);
+});
+
+test('a glance looks only at who was born since the last one', async () => {
+  const { it, scanner, born, claim } = openScanner();
+  claim(101);
+  await scanner.scan();
+  for (let pid = 102; pid < 500; pid += 1) born(pid, 101);
+  const { looked } = it;
+  expect(scanner.scanNew()).toBe(true);
+  const many = it.looked - looked;
+  expect(many).toBeGreaterThan(300);
+  born(500, 101);
+  expect(scanner.scanNew()).toBe(true);
+  expect(it.looked - looked - many).toBeLessThan(10);
+  // More than can be looked at one by one.
+  for (let pid = 501; pid < 1_100; pid += 1) born(pid, 101);
+  expect(scanner.scanNew()).toBe(false);
+  expect(await scanner.scan()).toBe(true);
+  expect(scanner.scanNew()).toBe(true);
+});
+
+test('a pass that took longer than half a second is too old when it ends', async () => {
+  const { it, scanner, claim } = openScanner();
+  const mine = claim(101);
+  it.perTable = 501;
+  expect(await scanner.scan()).toBe(true);
+  expect(scanner.catchUp(mine)).toBe(false);
+});
+
+test('a program that is not looked for any more needs a pass before all is known of it', async () => {
+  const { scanner, claim } = openScanner();
+  const mine = claim(101);
+  expect(scanner.catchUp(mine)).toBe(true);
+  scanner.remove(mine);
+  expect(scanner.catchUp(mine)).toBe(false);
+});
+
+test('a long pass leaves the event loop its turns, and rests as long as it took, at most 100 ms', async () => {
+  const { clock, it, scanner, born, claim } = openScanner();
+  claim(101);
+  for (let pid = 200; pid < 264; pid += 1) born(pid);
+  it.perEntry = 1;
+  const before = it.turns;
+  await scanner.scan();
+  expect(it.turns - before).toBeGreaterThanOrEqual(4);
+  expect(scanner.stats.lastFullScanMs).toBeGreaterThanOrEqual(64);
+  const took = scanner.stats.lastFullScanMs;
+  const next = scanner.scan();
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(clock.pending).toEqual([Math.min(100, took)]);
+  clock.pass(100);
+  expect(await next).toBe(true);
+});

@@ -16,6 +16,8 @@ export interface Copy {
   run(files: readonly string[], silenceOf: (file: string) => number): Promise<Run>;
   /** Runs all of them, in any order. */
   runAll(files: readonly string[], workers: number): Promise<Run>;
+  /** Ends all that runs in it. */
+  end(): void;
 }
 
 export interface Run {
@@ -108,6 +110,7 @@ export function createCopy(from: string, root: string): Copy {
       return restore;
     },
     run: (files, silenceOf) => run(files, silenceOf, '--bail=1', '--maxWorkers=1'),
+    end: () => sweep(mark),
     runAll: (files, workers) => run(files, () => LONGEST_TEST, `--maxWorkers=${workers}`),
   };
 }

@@ -12,6 +12,10 @@ export const equivalent: Readonly<Record<string, string>> = {
   "engine.ts: if (peer.instanceId !== null && peer.stage === 'admitted') { → if (peer.instanceId !== null || peer.stage === 'admitted') {":
     'nobody is told the reason of a refused connection: that of the session takes its place before it is read',
   'registry.ts: record.followers.clear(); → ;': 'a follower takes itself out when it is told that the output is complete',
+  "trace.ts: if (event.type.startsWith('xstate.after.')) actor.timers.delete(event.type); → if (event.type.startsWith('')) actor.timers.delete(event.type);":
+    'only timeouts are among the timers: of any other event nothing is deleted',
+  'struct.ts: return true; → return false;':
+    'only the quick way is lost: the name of the field is read and looked up instead, with the same result',
   'wiring.ts: return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1)))); → return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(60, context.attempts - 1))));':
     'it differs only after 31 falls in a row, with the least minimum (1 ms) and a maximum above 12 days',
   'struct.ts: for (let i = 0; i < literal.length; i += 1) if (bytes[at + i] !== literal[i]) return false; → for (let i = 0; i < literal.length; i += 1) if (bytes[at - i] !== literal[i]) return false;':

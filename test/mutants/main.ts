@@ -57,6 +57,17 @@ const { tests, nearest } = testsOf(root);
 const temporary = mkdtempSync(join(tmpdir(), 'mutants-'));
 const copies = Array.from({ length: Number(given.workers) }, (_, n) => createCopy(root, join(temporary, String(n))));
 
+const clean = (): void => {
+  for (const copy of copies) copy.end();
+  rmSync(temporary, { recursive: true, force: true });
+};
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => {
+    clean();
+    process.exit(1);
+  });
+}
+
 /** How long each test file takes, in ms; a file that fails without a mutant could not notice one. */
 async function measure(copy: Copy): Promise<Record<string, number>> {
   say(`first the ${tests.length} test files without a mutant`);
@@ -137,5 +148,5 @@ try {
   );
   process.exitCode = count.noticed === real ? 0 : 1;
 } finally {
-  rmSync(temporary, { recursive: true, force: true });
+  clean();
 }

@@ -9,8 +9,6 @@ export const equivalent: Readonly<Record<string, string>> = {
   'tcp.ts: socket.cork(); → ;': 'the same bytes go out in the same order, in more writes',
   'session.ts: stepAlarm.clear(); → ;':
     'the table ignores an answer timeout while serving, the next step sets the alarm anew, and the end clears it',
-  "engine.ts: if (peer.instanceId !== null && peer.stage === 'admitted') { → if (peer.instanceId !== null || peer.stage === 'admitted') {":
-    'nobody is told the reason of a refused connection: that of the session takes its place before it is read',
   'registry.ts: record.followers.clear(); → ;': 'a follower takes itself out when it is told that the output is complete',
   'wiring.ts: return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1)))); → return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(60, context.attempts - 1))));':
     'it differs only after 31 falls in a row, with the least minimum (1 ms) and a maximum above 12 days',

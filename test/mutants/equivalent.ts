@@ -9,8 +9,6 @@ export const equivalent: Readonly<Record<string, string>> = {
   'tcp.ts: socket.cork(); → ;': 'the same bytes go out in the same order, in more writes',
   'session.ts: stepAlarm.clear(); → ;':
     'the table ignores an answer timeout while serving, the next step sets the alarm anew, and the end clears it',
-  "engine.ts: if (peer.instanceId !== null && peer.stage === 'admitted') { → if (peer.instanceId !== null || peer.stage === 'admitted') {":
-    'nobody is told the reason of a refused connection: that of the session takes its place before it is read',
   'registry.ts: record.followers.clear(); → ;': 'a follower takes itself out when it is told that the output is complete',
   "trace.ts: if (event.type.startsWith('xstate.after.')) actor.timers.delete(event.type); → if (event.type.startsWith('')) actor.timers.delete(event.type);":
     'only timeouts are among the timers: of any other event nothing is deleted',

@@ -1,9 +1,9 @@
-// How a tree of processes is ended, on a clock moved by hand and a table that holds what a test says.
+// How a tree of processes is ended, on a clock moved by hand and a table that a test fills.
 import { expect, test } from 'vitest';
 import { createTrees } from '../../src/process/tree/tree.ts';
 import { handTable } from './stage.ts';
 
-/** A program of which two others have come. */
+/** A program with a child and a grandchild. */
 function open() {
   const stage = handTable();
   const trees = createTrees(stage.table, stage.clock);
@@ -27,7 +27,7 @@ async function passing<T>({ clock }: ReturnType<typeof open>, promise: Promise<T
   return promise;
 }
 
-test('all of it is killed, and the end is told when a look has found nothing', async () => {
+test('all members are killed, and the end resolves when a scan has found none', async () => {
   const stage = open();
   stage.born(110);
   expect(await passing(stage, stage.tree.end())).toEqual({ left: [], complete: true });
@@ -54,7 +54,7 @@ test('what SIGKILL does not end within the time is left, with its command', asyn
   expect(stage.clock.now() - began).toBeLessThan(600);
 });
 
-test('where the table cannot be read its group is killed, and the end is not complete', async () => {
+test('where the table cannot be read, the process group is killed, and the end is not complete', async () => {
   const stage = open();
   stage.it.broken = true;
   stage.clock.work(1_000);
@@ -62,7 +62,7 @@ test('where the table cannot be read its group is killed, and the end is not com
   expect([complete, new Set(stage.groups)]).toEqual([false, new Set([101])]);
 });
 
-test('where there is no table there is the group', async () => {
+test('without a process table, the process group is killed', async () => {
   const stage = open();
   stage.it.works = false;
   expect(await stage.tree.end()).toEqual({ left: [], complete: false });
@@ -70,7 +70,7 @@ test('where there is no table there is the group', async () => {
   expect([stage.killed, stage.groups]).toEqual([[], [101, 101]]);
 });
 
-test('in one go, three looks and no more: what was killed in the last is still said to be left', () => {
+test('endSync() scans at most three times: what the last scan has killed is still reported as left', () => {
   const stage = open();
   const before = stage.trees.scanner.stats.fullScans;
   const { left, complete } = stage.tree.endSync();
@@ -78,7 +78,7 @@ test('in one go, three looks and no more: what was killed in the last is still s
   expect(stage.trees.scanner.stats.fullScans - before).toBe(3);
 });
 
-test('in one go, one look is enough where nothing is there', () => {
+test('endSync() scans once where no process lives', () => {
   const stage = open();
   stage.entries.clear();
   const before = stage.trees.scanner.stats.fullScans;
@@ -86,7 +86,7 @@ test('in one go, one look is enough where nothing is there', () => {
   expect(stage.trees.scanner.stats.fullScans - before).toBe(1);
 });
 
-test('in one go, a table that cannot be read is looked at again, though nobody is known', () => {
+test('endSync() scans again where the table could not be read, though no member is known', () => {
   const stage = open();
   stage.it.broken = true;
   const before = stage.trees.scanner.stats.fullScans;
@@ -94,7 +94,7 @@ test('in one go, a table that cannot be read is looked at again, though nobody i
   expect(stage.trees.scanner.stats.fullScans - before).toBe(3);
 });
 
-test('one that is forgotten is not signalled', async () => {
+test('a tree that is untracked is not signalled', async () => {
   const stage = open();
   await stage.tree.scan();
   expect([...stage.tree.members.keys()]).toEqual([101, 102, 103]);

@@ -1,4 +1,4 @@
-// Passes over the table of processes, on a clock moved by hand and a table that holds what a test says.
+// Scans of the process table, on a clock moved by hand and a table that holds what a test says.
 import { expect, test } from 'vitest';
 import type { OwnedTree } from '../../src/process/tree/ownership.ts';
 import { createScanner } from '../../src/process/tree/scan.ts';
@@ -8,17 +8,17 @@ function openScanner() {
   const stage = handTable();
   const { table, clock, born } = stage;
   const scanner = createScanner(table, clock);
-  const claim = (pid: number): OwnedTree => {
-    const made: OwnedTree = { instanceId: `i${pid}`, root: born(pid), ownsGroup: true, members: new Map(), ending: false };
-    scanner.add(made);
-    return made;
+  const track = (pid: number): OwnedTree => {
+    const tree: OwnedTree = { instanceId: `i${pid}`, root: born(pid), ownsGroup: true, members: new Map(), ending: false };
+    scanner.add(tree);
+    return tree;
   };
-  return { ...stage, scanner, claim };
+  return { ...stage, scanner, track };
 }
 
-test('a pass finds what has come of a program, and nobody else', async () => {
-  const { scanner, born, claim } = openScanner();
-  const mine = claim(101);
+test('a full scan finds the descendants of a program, and no other process', async () => {
+  const { scanner, born, track } = openScanner();
+  const mine = track(101);
   born(102, 101);
   born(103, 102);
   born(104, 1);
@@ -28,9 +28,9 @@ test('a pass finds what has come of a program, and nobody else', async () => {
   expect(scanner.stats).toMatchObject({ fullScans: 1, unreadable: 0 });
 });
 
-test('of one that is ending all are killed, itself first, and of others none', async () => {
-  const { scanner, killed, born, claim } = openScanner();
-  const [mine] = [claim(101), claim(110)];
+test('of a tree that is ending all members are killed, the root first; other trees are not touched', async () => {
+  const { scanner, killed, born, track } = openScanner();
+  const [mine] = [track(101), track(110)];
   born(102, 101);
   born(111, 110);
   await scanner.scan();
@@ -41,9 +41,9 @@ test('of one that is ending all are killed, itself first, and of others none', a
   expect(new Set(killed)).toEqual(new Set([101, 102]));
 });
 
-test('calls share a pass that has not begun, and one that has begun is not shared', async () => {
-  const { scanner, claim } = openScanner();
-  claim(101);
+test('calls share a full scan that has not begun, but not one that has begun', async () => {
+  const { scanner, track } = openScanner();
+  track(101);
   const [first, second] = [scanner.scan(), scanner.scan()];
   expect(second).toBe(first);
   await first;
@@ -52,18 +52,18 @@ test('calls share a pass that has not begun, and one that has begun is not share
   expect(scanner.stats.fullScans).toBe(2);
 });
 
-test('a table that cannot be read is no complete pass, and no complete glance', async () => {
-  const { it, scanner, claim } = openScanner();
-  claim(101);
+test('where the table cannot be read, no scan is complete', async () => {
+  const { it, scanner, track } = openScanner();
+  track(101);
   it.broken = true;
   expect([await scanner.scan(), scanner.scanSync()]).toEqual([false, false]);
   it.broken = false;
   expect(await scanner.scan()).toBe(true);
 });
 
-test('after a pass it takes a glance to know all, for half a second from the beginning of the pass', async () => {
-  const { clock, scanner, born, claim } = openScanner();
-  const mine = claim(101);
+test('for half a second from the beginning of a full scan, reading the new pids is enough to know all members', async () => {
+  const { clock, scanner, born, track } = openScanner();
+  const mine = track(101);
   await scanner.scan();
   born(102, 101);
   clock.work(500);
@@ -72,10 +72,10 @@ test('after a pass it takes a glance to know all, for half a second from the beg
   expect(scanner.catchUp(mine)).toBe(false);
 });
 
-test('each glance keeps what is known for another half a second', async () => {
-  const { clock, scanner, claim } = openScanner();
+test('each scan of the new pids keeps the known members valid for another half a second', async () => {
+  const { clock, scanner, track } = openScanner();
   clock.work(5_000);
-  const mine = claim(101);
+  const mine = track(101);
   expect(scanner.catchUp(mine)).toBe(true);
   clock.work(400);
   expect(scanner.scanNew()).toBe(true);
@@ -85,9 +85,9 @@ test('each glance keeps what is known for another half a second', async () => {
   expect(scanner.catchUp(mine)).toBe(false);
 });
 
-test('a glance looks only at who was born since the last one', async () => {
-  const { it, scanner, born, claim } = openScanner();
-  claim(101);
+test('a scan of the new pids reads only the processes born since the last scan', async () => {
+  const { it, scanner, born, track } = openScanner();
+  track(101);
   await scanner.scan();
   for (let pid = 102; pid < 500; pid += 1) born(pid, 101);
   const { looked } = it;
@@ -104,25 +104,25 @@ test('a glance looks only at who was born since the last one', async () => {
   expect(scanner.scanNew()).toBe(true);
 });
 
-test('a pass that took longer than half a second is too old when it ends', async () => {
-  const { it, scanner, claim } = openScanner();
-  const mine = claim(101);
+test('a full scan that took longer than half a second is too old when it ends', async () => {
+  const { it, scanner, track } = openScanner();
+  const mine = track(101);
   it.perTable = 501;
   expect(await scanner.scan()).toBe(true);
   expect(scanner.catchUp(mine)).toBe(false);
 });
 
-test('a program that is not looked for any more needs a pass before all is known of it', async () => {
-  const { scanner, claim } = openScanner();
-  const mine = claim(101);
+test('of a tree that was removed, only a full scan can tell all members', async () => {
+  const { scanner, track } = openScanner();
+  const mine = track(101);
   expect(scanner.catchUp(mine)).toBe(true);
   scanner.remove(mine);
   expect(scanner.catchUp(mine)).toBe(false);
 });
 
-test('a long pass leaves the event loop its turns, and rests as long as it took, at most 100 ms', async () => {
-  const { clock, it, scanner, born, claim } = openScanner();
-  claim(101);
+test('a long full scan gives the event loop its turns; the next one waits as long as it took, at most 100 ms', async () => {
+  const { clock, it, scanner, born, track } = openScanner();
+  track(101);
   for (let pid = 200; pid < 264; pid += 1) born(pid);
   it.perEntry = 1;
   const before = it.turns;

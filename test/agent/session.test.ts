@@ -1,4 +1,4 @@
-// An agent's way to its host and back, with a host that a test plays and timers that it fires.
+// The session of an agent with its host, with a host that a test plays and timers that it fires.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -57,7 +57,7 @@ async function open() {
 const nextTurn = () => new Promise<void>(resolve => setImmediate(resolve));
 const request = encodeExecuteRequest({ taskId: 't', command: 'c', args: [], env: new Map() });
 
-test('it says who it is, and is open once it is admitted: then requests and signals reach it', async () => {
+test('the agent authenticates; once admitted, requests and signals reach it', async () => {
   const { told, hears, visitOf } = await open();
   const host = await visitOf(1);
   const first = await host.next('AuthRequest');
@@ -75,7 +75,7 @@ test('it says who it is, and is open once it is admitted: then requests and sign
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('a heartbeat is answered with its own id and payload, and an echo of the answer is not', async () => {
+test('a heartbeat is answered with its own id and payload; an echo of the answer is not answered', async () => {
   const { visitOf } = await open();
   const host = await visitOf(1);
   await host.admit();
@@ -92,7 +92,7 @@ test('a heartbeat is answered with its own id and payload, and an echo of the an
   ]);
 });
 
-test('of heartbeats the last 1,024 are remembered', async () => {
+test('the last 1,024 heartbeat ids are remembered', async () => {
   const { visitOf } = await open();
   const host = await visitOf(1);
   await host.admit();
@@ -104,7 +104,7 @@ test('of heartbeats the last 1,024 are remembered', async () => {
   expect(String((await host.next('Heartbeat')).payload)).toBe('forgotten');
 });
 
-test('after a first loss it is back at once, and then after a random share of a bound that doubles up to 2 s', async () => {
+test('the first retry comes at once, the next ones after a random share of a bound that doubles up to 2 s', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.999);
   const set = vi.spyOn(globalThis, 'setTimeout');
   const { visitOf, told } = await open();
@@ -122,7 +122,7 @@ test('after a first loss it is back at once, and then after a random share of a 
   expect(told).toEqual([]);
 });
 
-test('a host that does not answer its AuthRequest within 10 s is left, and called anew', async () => {
+test('without an answer to its AuthRequest within 10 s the agent closes the connection and connects again', async () => {
   const { visitOf } = await open();
   const first = await visitOf(1);
   await first.next('AuthRequest');
@@ -135,7 +135,7 @@ test('a host that does not answer its AuthRequest within 10 s is left, and calle
   await (await visitOf(2)).admit();
 });
 
-test('whoever finds its place taken comes again; whoever is refused ends', async () => {
+test('an agent whose instance is already claimed retries; a refused one ends', async () => {
   const { visitOf, hears, told } = await open();
   const first = await visitOf(1);
   await first.next('AuthRequest');
@@ -149,7 +149,7 @@ test('whoever finds its place taken comes again; whoever is refused ends', async
   expect([told.length, vi.getTimerCount()]).toEqual([1, 0]);
 });
 
-test('without a session for 30 s it gives up, and says what the last failure was', async () => {
+test('without a session for 30 s the agent gives up, and names the last failure', async () => {
   const { visitOf, hears, port } = await open();
   const host = await visitOf(1);
   await host.next('AuthRequest');
@@ -162,7 +162,7 @@ test('without a session for 30 s it gives up, and says what the last failure was
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('a loss in the midst of its work is told, and it comes back at once', async () => {
+test('a lost session is reported, and the agent reconnects at once', async () => {
   const { visitOf, hears, told } = await open();
   const first = await visitOf(1);
   await first.admit();
@@ -174,7 +174,7 @@ test('a loss in the midst of its work is told, and it comes back at once', async
   expect(told).toEqual(['opened', 'closed', 'opened']);
 });
 
-test('a loss while it is ending is its end', async () => {
+test('a lost session while draining is the end', async () => {
   const { visitOf, hears, told, session } = await open();
   const host = await visitOf(1);
   await host.admit();
@@ -185,7 +185,7 @@ test('a loss while it is ending is its end', async () => {
   expect(told).toEqual(['opened', 'draining false', 'draining true', 'closed', 'ended false']);
 });
 
-test('once all is done it hangs up in order, after all that it had to say', async () => {
+test('once drained, the agent closes the connection in order, after all answers are sent', async () => {
   const { visitOf, hears, session } = await open();
   const host = await visitOf(1);
   await host.admit();
@@ -197,7 +197,7 @@ test('once all is done it hangs up in order, after all that it had to say', asyn
   await hungUp;
 });
 
-test('a host that is gone ends it in any state', async () => {
+test('a host that is gone ends the session in any state', async () => {
   const waiting = await open();
   waiting.session.dispatch('host.gone');
   await waiting.hears('ended true');
@@ -208,7 +208,7 @@ test('a host that is gone ends it in any state', async () => {
   await serving.hears('ended true');
 });
 
-test('a host that says what only an agent says is told so, and left', async () => {
+test("a host that sends an agent's message gets an Error, and the connection is closed", async () => {
   const { visitOf } = await open();
   const host = await visitOf(1);
   await host.admit();

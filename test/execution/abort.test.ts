@@ -1,11 +1,11 @@
-// Many who wait for one AbortSignal: one listener, each called once, and none left behind.
+// Many callbacks on one AbortSignal: one listener, each called once, and none left behind.
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { onAbort } from '../../src/execution/abort.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
-test('all who wait are called once, with one listener for all of them', () => {
+test('all callbacks are called once, with one listener for all of them', () => {
   const aborter = new AbortController();
   const seen: string[] = [];
   for (const name of ['a', 'b', 'c']) onAbort(aborter.signal, () => void seen.push(name));
@@ -15,7 +15,7 @@ test('all who wait are called once, with one listener for all of them', () => {
   expect([seen, listeners(aborter.signal)]).toEqual([['a', 'b', 'c'], 0]);
 });
 
-test('the listener stays while anybody waits, and goes with the last', () => {
+test('the listener stays while a callback waits, and is removed with the last one', () => {
   const aborter = new AbortController();
   const seen: string[] = [];
   const called = () => void seen.push('called');
@@ -33,7 +33,7 @@ test('the listener stays while anybody waits, and goes with the last', () => {
   expect(seen).toEqual(['called']);
 });
 
-test('to stop waiting once it was called is no error', () => {
+test('removing a callback after its call is no error', () => {
   const aborter = new AbortController();
   const stop = onAbort(aborter.signal, () => {});
   aborter.abort();

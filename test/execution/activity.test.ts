@@ -1,4 +1,4 @@
-// When an instance counts as working: from the first execution, until nothing is in flight for a millisecond.
+// When an instance counts as executing: from the first execution, until nothing is in flight for a millisecond.
 import { expect, test } from 'vitest';
 import { createActivity } from '../../src/execution/activity.ts';
 import { createDeadlines } from '../../src/execution/deadlines.ts';
@@ -24,7 +24,7 @@ function open() {
   return { clock, told, activity, begin, end };
 }
 
-test('several at once are one stay at work, told once', () => {
+test('executions at the same time are one activity, reported once', () => {
   const { clock, told, begin, end } = open();
   begin();
   begin();
@@ -39,7 +39,7 @@ test('several at once are one stay at work, told once', () => {
   expect(told).toEqual(['begun', 'finished', 'begun']);
 });
 
-test('a stream of short ones is one stay at work', () => {
+test('a stream of short executions is one activity', () => {
   const { clock, told, begin, end } = open();
   for (let i = 0; i < 10; i += 1) {
     begin();
@@ -51,7 +51,7 @@ test('a stream of short ones is one stay at work', () => {
   expect(told).toEqual(['begun', 'finished']);
 });
 
-test('one that is in flight when the quiet time is over goes on being work', () => {
+test('an execution in flight when the quiet time is over continues the activity', () => {
   const { clock, told, begin, end } = open();
   begin();
   end();
@@ -63,7 +63,7 @@ test('one that is in flight when the quiet time is over goes on being work', () 
   expect(told).toEqual(['begun', 'finished']);
 });
 
-test('on a new connection what is in flight is told anew, and nothing where nothing is', () => {
+test('reset() reports executions in flight anew, and nothing where there are none', () => {
   const { clock, told, activity, begin, end } = open();
   activity.reset();
   expect(told).toEqual([]);
@@ -78,7 +78,7 @@ test('on a new connection what is in flight is told anew, and nothing where noth
   expect(told).toEqual(['begun', 'begun', 'begun']);
 });
 
-test('after close nothing is told', () => {
+test('after close() nothing is reported', () => {
   const { clock, told, activity, begin, end } = open();
   begin();
   end();

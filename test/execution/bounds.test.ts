@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { openTable, turn } from './stage.ts';
 
-test('a timeout is the one of the execution, else that of the instance, and holds while it waits, too', async () => {
+test('the timeout is that of the execution, else that of the instance, and runs while it waits, too', async () => {
   const { clock, calls, failure } = openTable({ timeout: 200 });
   const [own, common] = [calls.execute({ command: 'c' }, { timeout: 100 }), calls.execute({ command: 'c' })];
   clock.pass(100);
@@ -12,7 +12,7 @@ test('a timeout is the one of the execution, else that of the instance, and hold
   expect(clock.pending.length).toBeLessThanOrEqual(1);
 });
 
-test('so many are in flight and no more; one that ends makes room, and a refused one takes none', async () => {
+test('maxInFlight bounds the executions in flight; one that ends makes room, and a refused one takes none', async () => {
   const { calls, connect, answer, failure } = openTable({ maxInFlight: 2 });
   connect();
   calls.execute({ command: 'a' });
@@ -24,7 +24,7 @@ test('so many are in flight and no more; one that ends makes room, and a refused
   expect([calls.inFlight, calls.counts.executions]).toEqual([2, 3]);
 });
 
-test('so many bytes wait and no more, with a connection or without; the first is always taken', async () => {
+test('maxQueuedBytes bounds what waits, with a connection or without; the first request is always accepted', async () => {
   const { calls, connect, failure } = openTable({ maxQueuedBytes: 1_000, maxInFlight: 100 });
   const large = { command: 'x'.repeat(2_000) };
   const first = calls.execute(large);

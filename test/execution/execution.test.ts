@@ -1,4 +1,4 @@
-// One execution on its own: what it settles with, and that what comes after its end changes nothing.
+// One execution on its own: how it settles, and that nothing after its end changes it.
 import { expect, test } from 'vitest';
 import { SpearletError } from '../../src/errors.ts';
 import { ActiveExecution, type ExecutionOptions, type ExecutionOwner } from '../../src/execution/execution.ts';
@@ -27,7 +27,7 @@ function open(options: Partial<ExecutionOptions> = {}) {
 }
 const lost = new SpearletError('LINK_LOST', 'gone');
 
-test('an answer before it was sent, twice, or after the end means nothing', async () => {
+test('an answer before the request was written, a second one, or one after the end is ignored', async () => {
   const { execution, told, answer, updates } = open();
   expect([answer('Started'), answer('Completed')]).toEqual([false, false]);
   execution.written();
@@ -107,7 +107,7 @@ test('a Failed answer rejects with all that is known, or is a result where that 
   await expect(silent.execution.result).rejects.toThrow(/^the execution failed$/);
 });
 
-test('an end from our side settles it with that error, whoever waits since when', async () => {
+test('an end from our side rejects the result with that error, for early and late callers', async () => {
   for (const [happening, phase] of [
     ['cancel', 'cancelled'],
     ['deadline', 'timedOut'],
@@ -128,7 +128,7 @@ test('an end from our side settles it with that error, whoever waits since when'
   await expect(unsent.execution.result).rejects.toThrow('gone');
 });
 
-test('its deadline and its signal are let go of at the end, and its payload once it is sent', () => {
+test('its deadline and its signal are released at the end, and its payload once it is written', () => {
   const { execution, answer } = open();
   const released: string[] = [];
   expect(execution.payload).toBe('payload');
@@ -147,7 +147,7 @@ test('a cancel is passed on with its reason', () => {
   expect(told).toEqual(['cancelled: cancelled by the caller', 'cancelled: no need']);
 });
 
-test('one whose time is over says so to its owner, and is ended by it', () => {
+test('an execution whose time is over tells its owner, and the owner ends it', () => {
   const { execution, told } = open({ timeout: 5 });
   execution.expire();
   expect([execution.timeout, execution.phase, told]).toEqual([5, 'waiting', ['timed out']]);

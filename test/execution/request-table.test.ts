@@ -1,8 +1,8 @@
-// The executions of one instance over a connection that a test plays: what is sent when, who is answered, what is told.
+// The executions of one instance over a connection that a test plays: what is sent when, and how each one settles.
 import { expect, test } from 'vitest';
 import { MIB, openTable, saidOn, turn } from './stage.ts';
 
-test('what waits for a connection goes out on the first, in order, and each answer reaches who asked', async () => {
+test('requests that wait for a connection are sent on the first one, in order, and each answer reaches its execution', async () => {
   const { calls, connect, answer } = openTable();
   const [one, two] = [calls.execute({ command: 'one' }), calls.execute({ command: 'two' })];
   const { said } = connect();
@@ -16,7 +16,7 @@ test('what waits for a connection goes out on the first, in order, and each answ
   expect([calls.inFlight, calls.counts]).toEqual([0, { executions: 3, lateAnswers: 0, foreignAnswers: 0, unanswered: 0 }]);
 });
 
-test('what was not written goes out on the next connection, what was written does not', async () => {
+test('a request that was not written is sent on the next connection, a written one is not', async () => {
   const { calls, connect, answer } = openTable();
   const first = connect();
   first.stream.full = true;
@@ -33,7 +33,7 @@ test('what was not written goes out on the next connection, what was written doe
   expect((await waiting.result).output).toBe('here');
 });
 
-test('what was written and is not answered within the window after a loss has an unknown outcome', async () => {
+test('a written request without an answer within the reconnect window has an unknown outcome', async () => {
   const { clock, calls, connect, answer, failure } = openTable();
   connect();
   const [silent, heard] = [calls.execute({ command: 'silent' }), calls.execute({ command: 'heard' })];
@@ -50,7 +50,7 @@ test('what was written and is not answered within the window after a loss has an
   expect((await heard.result).output).toBe('still');
 });
 
-test('an answer that is late, or for nobody, is counted and changes nothing', async () => {
+test('a late or foreign answer is counted and changes nothing', async () => {
   const { calls, connect, answer } = openTable();
   calls.execute({ command: 'never written' });
   answer(1, 'Completed');
@@ -70,7 +70,7 @@ test('an answer that is late, or for nobody, is counted and changes nothing', as
   expect(calls.counts).toMatchObject({ lateAnswers: 3, foreignAnswers: 4 });
 });
 
-test('a cancel tells the agent of what it has, and takes back what was not written', async () => {
+test('a cancel is sent for a written request, and removes an unwritten one', async () => {
   const { calls, connect, failure } = openTable();
   const { said, stream } = connect();
   const known = calls.execute({ command: 'known' });
@@ -85,7 +85,7 @@ test('a cancel tells the agent of what it has, and takes back what was not writt
   expect([said().length, calls.inFlight]).toEqual([2, 0]);
 });
 
-test('one that is told to cancel and says nothing within the grace counts as unanswered, once', async () => {
+test('a cancel without an answer within the grace counts as unanswered, once', async () => {
   const { clock, told, calls, connect, answer } = openTable();
   connect();
   const [silent, obedient] = [calls.execute({ command: 'silent' }), calls.execute({ command: 'obedient' })];
@@ -101,7 +101,7 @@ test('one that is told to cancel and says nothing within the grace counts as una
   expect([calls.counts.unanswered, told.filter(each => each.startsWith('unanswered'))]).toEqual([1, ['unanswered i/1']]);
 });
 
-test('who was told to cancel on a connection that is lost owes no answer on it', async () => {
+test('a cancel on a lost connection does not count as unanswered', async () => {
   const { clock, calls, connect } = openTable();
   const { link } = connect();
   calls.execute({ command: 'c' }).cancel();
@@ -114,7 +114,7 @@ test('who was told to cancel on a connection that is lost owes no answer on it',
   expect(calls.counts.unanswered).toBe(0);
 });
 
-test('one that was cancelled while nobody could be told is cancelled when the agent says that it has started', async () => {
+test('an execution cancelled without a connection is cancelled when the agent reports it as started', async () => {
   const { calls, connect, answer } = openTable();
   connect();
   const execution = calls.execute({ command: 'c' });
@@ -128,7 +128,7 @@ test('one that was cancelled while nobody could be told is cancelled when the ag
   expect(said()).toEqual(['cancel 1 i/1']);
 });
 
-test('with the program all that it was given ends with an unknown outcome, and what waits goes on waiting', async () => {
+test('when the program ends, written requests have an unknown outcome, and unwritten ones wait on', async () => {
   const { calls, connect, failure } = openTable();
   connect();
   const given = calls.execute({ command: 'given' });
@@ -143,7 +143,7 @@ test('with the program all that it was given ends with an unknown outcome, and w
   expect([await failure(waiting), calls.inFlight]).toEqual(['NOT_DELIVERED: no answer will come: it was stopped', 0]);
 });
 
-test('a slow reader holds the connection until it reads on, and its silence meanwhile means nothing', async () => {
+test('a slow reader holds the connection until it reads on, and no cancel counts as unanswered meanwhile', async () => {
   const { clock, calls, connect, answer } = openTable();
   const { link } = connect();
   const [slow, other] = [calls.execute({ command: 'slow' }), calls.execute({ command: 'other' })];
@@ -160,7 +160,7 @@ test('a slow reader holds the connection until it reads on, and its silence mean
   expect(calls.counts.unanswered).toBe(1);
 });
 
-test('the work is told as it begins, and as it ends', async () => {
+test('activity is reported when it begins and when it ends', async () => {
   const { clock, told, calls, connect, answer } = openTable();
   connect();
   calls.execute({ command: 'c' });

@@ -1,4 +1,4 @@
-// What a host writes down, on a disk that a test plays.
+// The ledger of a host, on a disk that a test plays.
 import { expect, test } from 'vitest';
 import { openLedger, recordedSpawn } from '../../src/journal/ledger.ts';
 import type { Identity, ProcessEntry, ProcessTable } from '../../src/process/tree/proc-table.ts';
@@ -53,7 +53,7 @@ test('the name of the file says which process of which boot and pid namespace it
   expect(open().mine).toBe('host.b-1.77.10.0.0a1b2c3d4e5f');
 });
 
-test('a program is written down before it is spawned, then with its pid, and struck off once, when it is gone', () => {
+test('a program is recorded before its spawn, then with its pid, and removed once, when it is gone', () => {
   const { disk, ledger, mine, slots } = open();
   const first = ledger.begin('one');
   const second = ledger.begin('two');
@@ -70,7 +70,7 @@ test('a program is written down before it is spawned, then with its pid, and str
   expect(slots()).toMatchObject([{ instanceId: 'three' }, { instanceId: 'two' }, { instanceId: 'four' }]);
 });
 
-test('the file goes when the host has ended and nothing in it lives, whichever comes last', () => {
+test('the file is removed when the host has ended and no program in it lives, whichever comes last', () => {
   const first = open();
   const entry = first.ledger.begin('one');
   entry.gone();
@@ -87,7 +87,7 @@ test('the file goes when the host has ended and nothing in it lives, whichever c
   expect(second.disk.files.has(second.mine)).toBe(false);
 });
 
-test('trouble with the disk is told once until it is over', () => {
+test('a disk that fails is reported once, until a write succeeds again', () => {
   const { disk, ledger, failures } = open();
   disk.broken = true;
   const entry = ledger.begin('one');
@@ -100,7 +100,7 @@ test('trouble with the disk is told once until it is over', () => {
   expect(failures).toHaveLength(2);
 });
 
-test('of the files of others those of dead hosts of this boot and namespace are read, and of an earlier boot the name', () => {
+test('the files of dead hosts of this boot and namespace are read; of an earlier boot only the name counts', () => {
   const good = started('left', 30, 9) + started('spawning', null, null) + started('', 31, 9) + started('bad', 1, 9);
   const { ledger } = open(
     {
@@ -136,7 +136,7 @@ test('of the files of others those of dead hosts of this boot and namespace are 
   expect(ledger.readStale()).toHaveLength(2);
 });
 
-test('a spawn that fails is struck off at once, one that succeeds when nothing of its tree lives any more', async () => {
+test('a spawn that fails is removed at once, one that succeeds when no process of its tree lives', async () => {
   const { ledger, slots } = open();
   const program = { environment: { SPEARLET_INSTANCE_ID: 'one' } } as never;
   const fails = recordedSpawn(() => {

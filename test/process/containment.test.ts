@@ -1,4 +1,4 @@
-// What holds the processes of an instance together, by what is asked for and what can be had.
+// How the processes of an instance are contained, by the options and by what the system offers.
 import { expect, test } from 'vitest';
 import type { ParsedSpec } from '../../src/options.ts';
 import { contain } from '../../src/process/containment/containment.ts';
@@ -23,7 +23,7 @@ function on({ tree = 'cookie', works = true }: { tree?: string; works?: boolean 
   return { asked, namespace, of, refused };
 }
 
-test('without a wish it is the next best, and nobody asks for a namespace', async () => {
+test('without options no namespace is made', async () => {
   const { of, asked } = on();
   expect(await of({})).toEqual({
     containment: { tree: 'cookie', diesWithHost: false, memory: 'unlimited' },
@@ -34,7 +34,7 @@ test('without a wish it is the next best, and nobody asks for a namespace', asyn
   expect(asked).toEqual([]);
 });
 
-test('a namespace is had where it is asked for or required, with a clean environment', async () => {
+test('a namespace is made where it is asked for or required, with a clean environment', async () => {
   const wishes = [
     { containment: 'namespace' },
     { requireContainment: { tree: 'namespace' } },
@@ -51,7 +51,7 @@ test('a namespace is had where it is asked for or required, with a clean environ
   }
 });
 
-test('one that was only asked for and cannot be had is said to be lacking; a requirement is refused', async () => {
+test('without the right to a namespace, a wish is reported as not met, and a requirement is refused', async () => {
   const { of, refused } = on({ works: false });
   expect(await of({ containment: 'namespace' })).toEqual({
     containment: { tree: 'cookie', diesWithHost: false, memory: 'unlimited' },
@@ -67,7 +67,7 @@ test('one that was only asked for and cannot be had is said to be lacking; a req
   );
 });
 
-test('no requirement but that of dying with the host asks for it', async () => {
+test('a requirement that is met without a namespace makes none', async () => {
   const { of } = on();
   expect(await of({ requireContainment: { diesWithHost: false } })).toMatchObject({ containment: { diesWithHost: false } });
   expect(await of({ requireContainment: { tree: 'group' } })).toMatchObject({ containment: { diesWithHost: false } });
@@ -86,7 +86,7 @@ test('memory is sampled where there is a limit and the processes can be found', 
   expect(await on().refused({ ...sampled, maxMemory: 1 })).toBe('contained');
 });
 
-test('a tree that is held by its group alone is less than one by its cookie', async () => {
+test('a tree found by its group alone does not meet a requirement of the cookie', async () => {
   expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'cookie' } })).toMatch(/held by 'group', not by 'cookie'$/);
   expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'group' } })).toBe('contained');
 });

@@ -1,4 +1,4 @@
-// When the memory of a tree is looked at, on a clock moved by hand.
+// When the memory of a tree is sampled, on a clock moved by hand.
 import { expect, test } from 'vitest';
 import { createMemory } from '../../src/process/memory.ts';
 import type { ProcessTable } from '../../src/process/tree/proc-table.ts';
@@ -24,7 +24,7 @@ function openMemory() {
 }
 const FAR = 1e15;
 
-test('the first look is after 15 ms, the next ones 250 ms apart while the limit is far', () => {
+test('the first sample is after 15 ms, the next ones 250 ms apart while the limit is far', () => {
   const { clock, it, tree, memory } = openMemory();
   const watched = memory.watch(tree, FAR, () => {});
   clock.pass(600);
@@ -32,7 +32,7 @@ test('the first look is after 15 ms, the next ones 250 ms apart while the limit 
   memory.close();
 });
 
-test('the peak stays, and what is above the limit is told once', () => {
+test('the peak is kept, and memory above the limit is reported once', () => {
   const { clock, it, tree, memory } = openMemory();
   const exceeded: number[] = [];
   const watched = memory.watch(tree, 100, bytes => void exceeded.push(bytes));
@@ -46,7 +46,7 @@ test('the peak stays, and what is above the limit is told once', () => {
   expect([exceeded, clock.pending]).toEqual([[101], []]);
 });
 
-test('one that grows is looked at again in half the time to its limit', () => {
+test('a tree that grows is sampled again in half the time to its limit', () => {
   const { clock, it, tree, memory } = openMemory();
   it.bytes = 0;
   memory.watch(tree, 1e9, () => {});
@@ -59,7 +59,7 @@ test('one that grows is looked at again in half the time to its limit', () => {
   memory.close();
 });
 
-test('a look that takes long is followed by a rest of ten times as long, at most 250 ms', () => {
+test('after a slow sample the next one waits ten times as long, at most 250 ms', () => {
   const { clock, it, tree, memory } = openMemory();
   // So near the limit that 15 ms would be the wait.
   it.bytes = 99;
@@ -73,7 +73,7 @@ test('a look that takes long is followed by a rest of ten times as long, at most
   memory.close();
 });
 
-test('several that are due at about the same time are looked at together', () => {
+test('trees that are due at about the same time are sampled together', () => {
   const { clock, it, tree, memory } = openMemory();
   memory.watch(tree, FAR, () => {});
   clock.pass(5);
@@ -103,7 +103,7 @@ test('there is one timer, and none once nothing is watched', () => {
   expect(clock.pending).toEqual([]);
 });
 
-test('where more were born than can be looked at one by one, a pass over the whole table is asked for', () => {
+test('where more processes were born than can be read one by one, a full scan is requested', () => {
   const { clock, it, tree, memory } = openMemory();
   memory.watch(tree, FAR, () => {});
   clock.pass(15);
@@ -114,7 +114,7 @@ test('where more were born than can be looked at one by one, a pass over the who
   memory.close();
 });
 
-test('a look that fails leaves what was last known, and the next one comes', () => {
+test('a sample that fails keeps the last known values, and the next one comes', () => {
   const { clock, it, tree, memory } = openMemory();
   const watched = memory.watch(tree, FAR, () => {});
   clock.pass(15);

@@ -42,7 +42,7 @@ test('ports that were never used come first, in order; then released ones, the o
   expect(portOf(listen())).toBe(12);
 });
 
-test('ports that others hold are passed over, and tried again when no other is left', () => {
+test('ports that other programs hold are skipped, and tried again when no other is left', () => {
   const { listen, taken, tried } = open({ from: 10, to: 13 });
   taken.set(10, 'EADDRINUSE').set(11, 'EACCES');
   expect([portOf(listen()), portOf(listen()), tried]).toEqual([12, 13, [10, 11, 12, 13]]);
@@ -60,7 +60,7 @@ test('ports that others hold are passed over, and tried again when no other is l
   expect(listen).toThrow('0 are held by other programs');
 });
 
-test('a port that is tried in vain waits behind those that were released later', async () => {
+test('a port that could not be bound waits behind those that were released later', async () => {
   const { listen, taken } = open({ from: 10, to: 12 });
   taken.set(10, 'EADDRINUSE');
   const [eleven, twelve] = [listen(), listen()];
@@ -71,7 +71,7 @@ test('a port that is tried in vain waits behind those that were released later',
   expect([portOf(listen()), portOf(listen())]).toEqual([12, 10]);
 });
 
-test('any other failure is told at once, and so is every one where the system chooses', () => {
+test('any other failure throws at once, and so does every failure where the system chooses', () => {
   const ranged = open({ from: 10, to: 11 });
   ranged.taken.set(10, 'EADDRNOTAVAIL');
   expect(ranged.listen).toThrow(

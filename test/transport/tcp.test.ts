@@ -1,4 +1,4 @@
-// TCP as a stream: what is written arrives in order, and how it ended is told.
+// TCP as a stream: written frames arrive in order, and the end is reported.
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
@@ -62,7 +62,7 @@ test('frames arrive in order, one alone, several small ones, and many large ones
   expect((await arrives(200_004)).equals(Buffer.concat([Buffer.from('abcd'), ...large]))).toBe(true);
 });
 
-test('a full stream says so, and when it has drained', async () => {
+test('a full stream returns false, and reports when it has drained', async () => {
   const { dialled, accepted } = await pair();
   const { drain } = follow(dialled);
   accepted.pause();
@@ -76,7 +76,7 @@ test('a full stream says so, and when it has drained', async () => {
   expect(dialled.pending).toBe(0);
 });
 
-test('an end after all that was written is an orderly one, at both ends', async () => {
+test('end() after all written frames is orderly at both ends', async () => {
   const { dialled, accepted } = await pair();
   const [mine, theirs] = [follow(dialled), follow(accepted)];
   dialled.write([Buffer.from('last words')]);
@@ -89,7 +89,7 @@ test('an end after all that was written is an orderly one, at both ends', async 
   expect(dialled.write([Buffer.from('x')])).toBe(false);
 });
 
-test('a close of ours is told as such, and a reset with its reason', async () => {
+test('close() is reported as closed, and a reset with its reason', async () => {
   const closing = await pair();
   const { end } = follow(closing.dialled);
   closing.dialled.close();
@@ -106,7 +106,7 @@ test('a close of ours is told as such, and a reset with its reason', async () =>
   });
 });
 
-test('an address where nobody listens is told as the end of the stream, and never as connected', async () => {
+test('an address without a listener ends the stream, and is never connected', async () => {
   const listening = tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, () => {});
   await listening.close();
   let connected = false;
@@ -115,7 +115,7 @@ test('an address where nobody listens is told as the end of the stream, and neve
   expect(connected).toBe(false);
 });
 
-test('a port that is taken is told at once, with the code of the system', async () => {
+test('a taken port throws at once, with the code of the system', async () => {
   const listening = tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, () => {});
   expect(() => tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: portOf(listening) }, () => {})).toThrow(
     expect.objectContaining({ code: 'EADDRINUSE' }),
@@ -132,7 +132,7 @@ test('an IPv6 listener has its address in brackets', async () => {
   await listening.close();
 });
 
-test('a listener whose owner throws shuts that one out, and goes on', async () => {
+test('a listener whose handler throws closes that stream, and goes on', async () => {
   let count = 0;
   const listening = tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, wire => {
     count += 1;

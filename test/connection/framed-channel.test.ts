@@ -1,4 +1,4 @@
-// Messages over a byte stream: what is counted, held back, refused, and what becomes of the stream at the end.
+// Messages over a byte stream: counts, pauses, faults, and the end of the stream.
 import { expect, test } from 'vitest';
 import { type ChannelEnd, createFramedChannel } from '../../src/connection/framed-channel.ts';
 import { SpearletError } from '../../src/errors.ts';
@@ -36,7 +36,7 @@ function open(limit = LIMIT) {
   return { stream, clock, link, seen, ends, held, written, drains: () => drains };
 }
 
-test('what arrives and what is written is counted, with the time of the last arrival', () => {
+test('messages and bytes are counted in both directions, with the time of the last arrival', () => {
   const { stream, clock, link, seen } = open();
   expect(link.counts).toEqual({
     connectedAt: 1_000,
@@ -82,7 +82,7 @@ test('the nanoseconds are the fraction of the second', () => {
   expect(written()).toMatchObject([{ timestamp: { secs: 1_700_000_001, nanos: 250_500_000 } }]);
 });
 
-test('while it is held no message is handed out, in the middle of a chunk too, and silence counts for nothing', () => {
+test('while it is held no message is delivered, in the middle of a chunk too, and silence does not count', () => {
   const { stream, clock, link, seen, held } = open();
   link.open({
     message({ requestId }) {
@@ -102,7 +102,7 @@ test('while it is held no message is handed out, in the middle of a chunk too, a
   expect([seen, link.paused, held, stream.calls, link.heardAt]).toEqual([[1, 2], false, [true, false], ['pause', 'resume'], 6_000]);
 });
 
-test('an admitted one is read on, with a larger bound for its frames', () => {
+test('admit() reads on, with a larger bound for frames', () => {
   const { stream, link, seen, ends } = open(100);
   link.hold();
   const large = encodeFrame('Heartbeat', 9, { secs: 1, nanos: 2 }, 'x'.repeat(50));
@@ -112,7 +112,7 @@ test('an admitted one is read on, with a larger bound for its frames', () => {
   expect([seen, ends]).toEqual([[9], []]);
 });
 
-test('a fault of the other end ends it once, with the code; last words still go out until it is closed', () => {
+test('a fault of the other end ends the channel once, with its code; it can still send until it is closed', () => {
   for (const [bytes, code] of [
     [Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), 'FRAME_TOO_LARGE'],
     [Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0x20]), 'PROTOCOL_ERROR'],
@@ -134,7 +134,7 @@ test('a fault of the other end ends it once, with the code; last words still go 
   expect(written()).toMatchObject([{ type: 'Error', payload: 'why' }]);
 });
 
-test('a fault that shows when it is read on ends it, too', () => {
+test('a fault that is found on release() ends the channel, too', () => {
   const { stream, link, ends } = open();
   link.hold();
   stream.events.data(Buffer.alloc(8));
@@ -163,7 +163,7 @@ test('an orderly close between two frames is a lost link, one in the middle of a
   expect(reset.ends).toEqual([{ code: 'LINK_LOST', message: 'ECONNRESET' }]);
 });
 
-test('a finished one ends the stream once all has gone out, and reads nothing any more', () => {
+test('finish() ends the stream once all frames are sent, and reads nothing any more', () => {
   const { stream, link, seen, ends, drains } = open();
   stream.full = true;
   link.send('Heartbeat', 1, '');
@@ -183,7 +183,7 @@ test('a finished one ends the stream once all has gone out, and reads nothing an
   expect(idle.stream.calls).toEqual(['end']);
 });
 
-test('an end for a reason of ours is told once', () => {
+test('end() reports its reason once', () => {
   const { stream, link, ends } = open();
   const reason = { code: 'LINK_LOST', message: 'enough' } as const;
   link.end(reason);
@@ -192,7 +192,7 @@ test('an end for a reason of ours is told once', () => {
   expect(ends).toEqual([reason]);
 });
 
-test('a frame is taken back before its turn is over', () => {
+test('a frame can be removed until its turn is over', () => {
   const { stream, link } = open();
   const sender = { written() {} };
   link.send('Heartbeat', 1, '', sender);

@@ -1,5 +1,5 @@
 // One socket, from its first byte to its last, as a chart: authentication, the session, heartbeats. It knows neither
-// sockets nor frames: every effect is provided by src/runtime/wiring.ts.
+// sockets nor frames: every effect is provided by src/connection/wiring.ts.
 import { assertEvent, assign, type DoneActorEvent, fromCallback, fromPromise, sendParent, sendTo, setup, stateIn } from 'xstate';
 
 /** What the link actor is told to do. `check`: has anything arrived since the last check? */
@@ -130,7 +130,7 @@ export const connectionMachine = setup({
     missedTooMany: ({ context }) => context.missed + 2 >= context.misses,
     isPaused: stateIn({ ready: { reading: 'paused' } }),
   },
-  // How long each takes is known to src/runtime/wiring.ts alone.
+  // How long each takes is known to src/connection/wiring.ts alone.
   delays: {
     authTimeout: () => notProvided("delay 'authTimeout'"),
     silence: () => notProvided("delay 'silence'"),

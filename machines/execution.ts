@@ -1,5 +1,5 @@
 // One execution, as a chart, from the caller's side. It is drawn and tested; what runs per request is the table in
-// src/runtime/execution.ts, which a test proves equal on every path: a machine per request would cost more than the request.
+// src/execution/phases.ts, which a test proves equal on every path: a machine per request would cost more than the request.
 import { setup } from 'xstate';
 
 export type ExecutionEvent =

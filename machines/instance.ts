@@ -276,7 +276,7 @@ export const instanceMachine = setup({
       ({ context }) => ({ type: 'drain', grace: context.gracePeriod }),
     ),
 
-    // What callers and their executions learn: provided by src/runtime/wiring.ts.
+    // What callers and their executions learn: provided by src/instance/wiring.ts.
     openSession: () => notProvided("action 'openSession'"),
     closeSession: () => notProvided("action 'closeSession'"),
     beginStopping: () => notProvided("action 'beginStopping'"),
@@ -310,7 +310,7 @@ export const instanceMachine = setup({
       (context.policy === 'transient' && context.cause?.reason === 'completed'),
     failedTooOften: ({ context }) => context.failures > context.intensity,
   },
-  // How long each takes is known to src/runtime/wiring.ts alone.
+  // How long each takes is known to src/instance/wiring.ts alone.
   delays: {
     connectTimeout: () => notProvided("delay 'connectTimeout'"),
     reconnectWindow: () => notProvided("delay 'reconnectWindow'"),

@@ -19,7 +19,7 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
     const low = bytes.readUInt32LE(at);
     const high = bytes.readUInt32LE(at + 4);
     const length = high * 2 ** 32 + low;
-    // Bounded before anything is allocated: the length is a full u64 and comes from a stranger.
+    // Bounded before anything is allocated: the length is a full u64 and comes from an unauthenticated peer.
     if (length > reader.limit) {
       // A length that no frame has is a text: another protocol, or a token without its frame. It is not repeated.
       const stated = length < TEXT ? `${length} bytes` : 'more bytes than any frame has (is it another protocol?)';

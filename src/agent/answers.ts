@@ -5,7 +5,7 @@ import type { FramedChannel } from '../connection/framed-channel.ts';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import type { U64 } from '../protocol/message.ts';
-import { encodeExecuteResponse } from '../protocol/v1/codec.ts';
+import { encodeExecuteResponse } from '../protocol/v1/messages.ts';
 import { type Answer, failed } from './result.ts';
 import { mayExceedFrame } from './text.ts';
 

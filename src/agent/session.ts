@@ -5,7 +5,7 @@ import { createFramedChannel, type FramedChannel } from '../connection/framed-ch
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import type { ExecuteRequest, SpearMessage, U64 } from '../protocol/message.ts';
-import { decodeAuthResponse, decodeExecuteRequest, decodeSignal, encodeAuthRequest, v1 } from '../protocol/v1/codec.ts';
+import { decodeAuthResponse, decodeExecuteRequest, decodeSignal, encodeAuthRequest, v1 } from '../protocol/v1/messages.ts';
 import { tcp } from '../transport/tcp.ts';
 import { alarm, clock, fraction } from './clock.ts';
 import type { HostEndpoint } from './environment.ts';

@@ -4,7 +4,7 @@ import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
-import { decodeAuthRequest, encodeAuthResponse, encodeSignal } from '../protocol/v1/codec.ts';
+import { decodeAuthRequest, encodeAuthResponse, encodeSignal } from '../protocol/v1/messages.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import type { Connection } from './connection.ts';

@@ -6,7 +6,7 @@ import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
-import { encodeSignal } from '../protocol/v1/codec.ts';
+import { encodeSignal } from '../protocol/v1/messages.ts';
 import type { ExecutionCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
 import { UNREAD_FACTOR } from './encode.ts';

@@ -1,7 +1,7 @@
 // Encodes requests, and checks that their frames fit, before anything is queued.
 import { type ErrorFacts, SpearletError } from '../errors.ts';
 import type { ParsedRequest } from '../options.ts';
-import { encodeExecuteRequest } from '../protocol/v1/codec.ts';
+import { encodeExecuteRequest } from '../protocol/v1/messages.ts';
 
 /** The most characters that a frame of wire v1 spends on a byte of payload, and on everything around the payload. */
 export const WIRE_FACTOR = 4;

@@ -14,7 +14,7 @@ import {
 } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { SpearMessage, U64 } from '../protocol/message.ts';
-import { decodeExecuteResponse, encodeSignal } from '../protocol/v1/codec.ts';
+import { decodeExecuteResponse, encodeSignal } from '../protocol/v1/messages.ts';
 import { onAbort } from './abort.ts';
 import { createActivity } from './activity.ts';
 import { createCancelWatch } from './cancel-watch.ts';

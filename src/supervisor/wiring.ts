@@ -10,7 +10,7 @@ import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
-import { v1 } from '../protocol/v1/codec.ts';
+import { v1 } from '../protocol/v1/messages.ts';
 import { createPorts } from '../transport/ports.ts';
 import { createSharedListener } from '../transport/shared-listener.ts';
 import type { ByteStream } from '../transport/stream.ts';

@@ -2,7 +2,7 @@
 // agent does not.
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import type { HandPeer } from '../situations/world.ts';
 import { answer, execute, openHost } from './host.ts';
 

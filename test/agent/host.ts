@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { atEnd } from '../census/census.ts';
 import { agentFile, type HandPeer, handPeer } from '../situations/world.ts';
 

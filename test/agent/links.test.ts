@@ -1,6 +1,6 @@
 // The answers of an agent on one connection and on the next one, and its reaction to a cancel, read by a host without spearlet.
 import { expect, test } from 'vitest';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { until } from '../situations/world.ts';
 import { answer, execute, openHost } from './host.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openSession, type SessionHandlers } from '../../src/agent/session.ts';
-import { decodeAuthRequest, encodeAuthResponse, encodeExecuteRequest } from '../../src/protocol/v1/codec.ts';
+import { decodeAuthRequest, encodeAuthResponse, encodeExecuteRequest } from '../../src/protocol/v1/messages.ts';
 import { atEnd } from '../census/census.ts';
 import { type Visit, visit } from './visit.ts';
 

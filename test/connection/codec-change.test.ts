@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createFramedChannel } from '../../src/connection/framed-channel.ts';
 import type { Codec, Decoder } from '../../src/protocol/codec.ts';
-import { encodeFrame, v1 } from '../../src/protocol/v1/codec.ts';
+import { encodeFrame, v1 } from '../../src/protocol/v1/messages.ts';
 import type { ByteStream, ByteStreamEvents } from '../../src/transport/stream.ts';
 import type { Clock } from '../../src/world/clock.ts';
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { type ChannelEnd, createFramedChannel } from '../../src/connection/framed-channel.ts';
 import { SpearletError } from '../../src/errors.ts';
-import { decodeMessage, encodeFrame, v1 } from '../../src/protocol/v1/codec.ts';
+import { decodeMessage, encodeFrame, v1 } from '../../src/protocol/v1/messages.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
 import { handClock } from '../world/clock.ts';
 import { handStream } from '../world/stream.ts';

@@ -3,7 +3,7 @@ import { createFramedChannel, type FramedChannel } from '../../src/connection/fr
 import { createDeadlines } from '../../src/execution/deadlines.ts';
 import { createRequestTable, type RequestTableOwner } from '../../src/execution/request-table.ts';
 import type { Status } from '../../src/protocol/message.ts';
-import { decodeExecuteRequest, decodeMessage, decodeSignal, encodeExecuteResponse, v1 } from '../../src/protocol/v1/codec.ts';
+import { decodeExecuteRequest, decodeMessage, decodeSignal, encodeExecuteResponse, v1 } from '../../src/protocol/v1/messages.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
 import { handClock } from '../world/clock.ts';
 import { type HandStream, handStream } from '../world/stream.ts';

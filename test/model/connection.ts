@@ -1,7 +1,7 @@
 // The connection machine in the engine: how each of its events is made to happen, over real sockets.
 import type { AnyMachineSnapshot } from 'xstate';
 import { connectionMachine } from '../../machines/index.ts';
-import { encodeExecuteResponse } from '../../src/protocol/v1/codec.ts';
+import { encodeExecuteResponse } from '../../src/protocol/v1/messages.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
 import { authRequest, until } from '../situations/world.ts';
 import { type Far, idOf, openStage } from './stage.ts';

@@ -3,7 +3,7 @@
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import type { Execution } from '../../src/execution/execution.ts';
 import type { Expected, Instance, SpearletError } from '../../src/index.ts';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { remember } from '../census/census.ts';
 import { agentFile } from '../situations/world.ts';

@@ -1,6 +1,6 @@
 // What real serde reads and what it refuses (the tables of the wire description), line by line.
 import { describe, expect, test } from 'vitest';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 
 const frame = (fields: Record<string, string>) =>
   `{${Object.entries({

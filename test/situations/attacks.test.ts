@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { createSpearlet } from '../../src/index.ts';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { atEnd } from '../census/census.ts';
 import {
   agentFile,

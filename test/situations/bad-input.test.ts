@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { serve } from '../../src/agent/index.ts';
 import { createSpearlet } from '../../src/index.ts';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { atEnd } from '../census/census.ts';
 import { agentFile, authRequest, complete, dial, everyday, failureOf, joinAs, openSpearlet, seen, startHollow, until } from './world.ts';
 

@@ -1,7 +1,7 @@
 // When things break on the way: links lost, agents frozen, killed, restarted; readers that are slow.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { agentFile, authRequest, complete, dial, everyday, failureOf, joinAs, openSpearlet, seen, startHollow, until } from './world.ts';
 
 describe('a lost link', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { factsOf } from '../../src/instance/report.ts';
 import { newRun } from '../../src/instance/run.ts';
-import { encodeExecuteResponse } from '../../src/protocol/v1/codec.ts';
+import { encodeExecuteResponse } from '../../src/protocol/v1/messages.ts';
 import { dial, everyday, failureOf, type HandPeer, joinAs, openSpearlet, seen, startHollow, until, type World } from './world.ts';
 
 const EVIL = '\u001b[2J\r\nFAKE: all is well\u009b31m\u202e';

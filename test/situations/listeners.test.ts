@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { formatAddress } from '../../src/transport/address.ts';
 import { createPorts } from '../../src/transport/ports.ts';
 import type { Listener } from '../../src/transport/stream.ts';

@@ -4,7 +4,7 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { ExecutionUpdate } from '../../src/index.ts';
 import type { SpearMessage } from '../../src/protocol/message.ts';
-import * as v1 from '../../src/protocol/v1/codec.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { complete, everyday, failureOf, type HandPeer, joinAs, openSpearlet, seen, startHollow, until } from './world.ts';
 
 const taskOf = (request: SpearMessage): string => v1.decodeExecuteRequest(Buffer.from(request.payload)).taskId;

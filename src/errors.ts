@@ -21,6 +21,8 @@ export const errorCodes = {
   PROTOCOL_ERROR: 'The peer sent bytes that do not follow the wire format. Its connection was closed; nothing else was affected.',
   FRAME_TOO_LARGE:
     'A frame announces, or would need, more bytes than `maxFrameBytes` (before authentication: `maxPreAuthFrameBytes`) allows.',
+  UNSUPPORTED: 'The agent speaks a version of the wire that cannot carry this. Nothing was sent.',
+  VERSION_MISMATCH: 'Host and agent speak no common version of the wire. The message names the versions of both.',
   EXECUTION_FAILED: 'The agent answered Failed. `exitCode`, `output` and `error` are those of its answer.',
   EXECUTION_TIMEOUT: 'The execution did not end within its timeout. The agent was told to cancel it.',
   CANCELLED: 'The caller cancelled. The agent was told to cancel, too.',
@@ -56,7 +58,7 @@ export interface ErrorFacts {
   readonly taskId?: string | undefined;
   readonly exitCode?: number | null | undefined;
   readonly signal?: string | null | undefined;
-  readonly output?: string | null | undefined;
+  readonly output?: string | Buffer | null | undefined;
   /** What the agent itself called the error. */
   readonly error?: string | null | undefined;
   readonly stderr?: string | undefined;

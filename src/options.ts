@@ -143,6 +143,8 @@ export const requestSchema = z.strictObject({
   args: z.array(wellFormed).default([]),
   env: textMap(wellFormed, /^/, 'a name must be text').prefault({}),
   taskId: wellFormed.min(1).max(1_024).optional(),
+  /** For the agent's handler, or the standard input of a program of the command agent. A text is sent as UTF-8. */
+  input: z.union([wellFormed.transform(text => Buffer.from(text)), z.instanceof(Uint8Array)]).optional(),
 });
 
 /** `instanceof` alone would accept any object with this prototype, even one whose `aborted` throws. */
@@ -152,6 +154,7 @@ export const executeOptionsSchema = z.strictObject({
   signal: abortSignal.optional(),
   timeout: timeout.optional(),
   collect: z.boolean().default(false),
+  encoding: z.enum(['utf8', 'buffer']).default('utf8'),
   reject: z.boolean().default(true),
 });
 

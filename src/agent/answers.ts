@@ -1,13 +1,13 @@
 // Sends the answers of an agent to its host, in order, over one link after another. Answers wait here while there is no link
 // or while the link has too many unsent bytes. This file does not know handlers.
 
-import type { FramedChannel } from '../connection/framed-channel.ts';
+import type { AgentChannel } from '../connection/channel.ts';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../limits.ts';
+import type { AgentCodec } from '../protocol/codec.ts';
 import type { U64 } from '../protocol/message.ts';
-import { encodeExecuteResponse } from '../protocol/v1/messages.ts';
+import type { Pieces } from '../protocol/pieces.ts';
 import { type Answer, failed } from './result.ts';
-import { mayExceedFrame } from './text.ts';
 
 /** Which answers of one execution were sent. */
 export interface Delivery {
@@ -25,15 +25,15 @@ interface QueuedAnswer {
   readonly delivery: Delivery;
   readonly answer: Answer;
   readonly outputBytes: number;
-  /** The answer as it is encoded in the session of its request. Null: not encoded yet. */
-  readonly payload: string | null;
+  /** The frame of the answer for the session of its request. Null: not encoded yet. */
+  readonly frame: Buffer | Pieces | null;
   readonly sent: () => void;
 }
 
 interface SentResult {
   readonly delivery: Delivery;
   readonly answer: Answer;
-  /** In UTF-16 units. */
+  /** Of its frame, in bytes. */
   readonly size: number;
 }
 
@@ -44,11 +44,13 @@ export interface Answers {
   /** Sends Started once. Without a link it does nothing: `attach` sends Started. */
   started(delivery: Delivery): void;
   /** Resolves when the output was given to a link: then the caller may write more. */
-  output(delivery: Delivery, text: string): Promise<void>;
+  output(delivery: Delivery, output: string | Buffer, channel?: 'stderr'): Promise<void>;
+  /** The host takes bytes. If not, it takes texts only. */
+  readonly carriesBytes: boolean;
   /** The terminal answer of an execution. If it cannot be sent, a Failed with the reason is sent instead. */
   result(delivery: Delivery, answer: Answer): void;
   /** A session is open. Sends Started for each running execution, then the latest results again, then the queue. */
-  attach(link: FramedChannel, running: Iterable<Delivery>): void;
+  attach(channel: AgentChannel, running: Iterable<Delivery>): void;
   detach(): void;
   /** Sends queued answers until the link has too many unsent bytes, and resolves the writes that wait for them. */
   resumeWriters(): void;
@@ -58,7 +60,9 @@ export interface Answers {
 
 /** `idle` is called when the queue has become empty. */
 export function createAnswers(maxFrameBytes: number, idle: () => void): Answers {
-  let link: FramedChannel | null = null;
+  let channel: AgentChannel | null = null;
+  /** Of the last session. Requests come only by a session, so there is one before the first answer. */
+  let codec: AgentCodec | null = null;
   let session = 0;
   let queue: QueuedAnswer[] = [];
   /** The host may have missed these results. It ignores those that it has. */
@@ -69,13 +73,13 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
    * Bytes that were given to a lost link may not have arrived, and the host cannot count what it did not receive. So each
    * answer in a later session than its request says how many bytes of output came before it.
    */
-  const encode = ({ taskId, session: requestSession, sentBytes }: Delivery, answer: Answer): string =>
-    encodeExecuteResponse(requestSession === session ? { taskId, ...answer } : { taskId, ...answer, outputOffset: sentBytes });
+  const encode = ({ requestId, taskId, session: requestSession, sentBytes }: Delivery, answer: Answer): Buffer | Pieces =>
+    codec!.executeResponse(requestId, requestSession === session ? { taskId, ...answer } : { taskId, ...answer, outputOffset: sentBytes });
 
-  const send = (delivery: Delivery, answer: Answer, encoded: string | null = null): number => {
-    const payload = delivery.session === session && encoded !== null ? encoded : encode(delivery, answer);
-    link?.send('ExecuteResponse', delivery.requestId, payload, sender);
-    return payload.length;
+  const send = (delivery: Delivery, answer: Answer, encoded: Buffer | Pieces | null = null): number => {
+    const frame = delivery.session === session && encoded !== null ? encoded : encode(delivery, answer);
+    channel?.send(frame, sender);
+    return frame.length;
   };
 
   const sendStarted = (delivery: Delivery): void => {
@@ -83,7 +87,7 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
     send(delivery, { status: 'Started', output: null, error: null, exitCode: null });
   };
   const started = (delivery: Delivery): void => {
-    if (!delivery.startedSent && link !== null) sendStarted(delivery);
+    if (!delivery.startedSent && channel !== null) sendStarted(delivery);
   };
 
   const keepSentResult = (result: SentResult): void => {
@@ -96,10 +100,10 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
 
   const resumeWriters = (): void => {
     let count = 0;
-    while (link !== null && count < queue.length && link.pending <= bounds.agentUnsent) {
-      const { delivery, answer, outputBytes, payload, sent } = queue[count]!;
+    while (channel !== null && count < queue.length && channel.pending <= bounds.agentUnsent) {
+      const { delivery, answer, outputBytes, frame, sent } = queue[count]!;
       count += 1;
-      const size = send(delivery, answer, payload);
+      const size = send(delivery, answer, frame);
       delivery.sentBytes += outputBytes;
       if (answer.status !== 'Running') keepSentResult({ delivery, answer, size });
       sent();
@@ -111,13 +115,14 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   const sender = { written: resumeWriters };
 
   /** The host ends the connection if it cannot read an answer, and again after each reconnect. So Failed replaces it. */
-  const sendable = (delivery: Delivery, answer: Answer): { answer: Answer; payload: string | null } => {
+  const sendable = (delivery: Delivery, answer: Answer): { answer: Answer; frame: Buffer | Pieces | null } => {
     try {
-      const payload = encode(delivery, answer);
-      if (!mayExceedFrame(payload, maxFrameBytes)) return { answer, payload };
-      return { answer: failed('the answer is too large for one message: send it in pieces, with write()'), payload: null };
+      const frame = encode(delivery, answer);
+      // While there is no session the frame is not kept: it takes several times the memory of the answer.
+      if (frame.length <= maxFrameBytes) return { answer, frame: channel === null ? null : frame };
+      return { answer: failed('the answer is too large for one message: send it in pieces, with write()'), frame: null };
     } catch (thrown) {
-      return { answer: failed(reasonOf(thrown)), payload: null };
+      return { answer: failed(reasonOf(thrown)), frame: null };
     }
   };
 
@@ -127,11 +132,14 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
     },
     delivery: (requestId, taskId) => ({ requestId, taskId, session, startedSent: false, sentBytes: 0 }),
     started,
-    output(delivery, text) {
+    get carriesBytes() {
+      return codec?.carriesBytes ?? false;
+    },
+    output(delivery, output, channel) {
       started(delivery);
-      const answer: Answer = { status: 'Running', output: text, error: null, exitCode: null };
+      const answer: Answer = { status: 'Running', output, error: null, exitCode: null, channel };
       return new Promise(sent => {
-        queue.push({ delivery, answer, outputBytes: Buffer.byteLength(text), payload: null, sent });
+        queue.push({ delivery, answer, outputBytes: Buffer.byteLength(output), frame: null, sent });
         resumeWriters();
       });
     },
@@ -140,18 +148,19 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
       resumeWriters();
     },
     attach(opened, running) {
-      link = opened;
+      channel = opened;
+      codec = opened.codec;
       session += 1;
       for (const delivery of running) sendStarted(delivery);
       for (const { delivery, answer } of sentResults) send(delivery, answer);
       resumeWriters();
     },
     detach() {
-      link = null;
+      channel = null;
     },
     resumeWriters,
     close() {
-      link = null;
+      channel = null;
       const unsent = queue;
       queue = [];
       for (const { sent } of unsent) sent();

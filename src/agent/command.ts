@@ -8,7 +8,7 @@ import { type Death, watchDeath } from '../world/exit.ts';
 import { alarm, id } from './clock.ts';
 import { environmentOfChild } from './environment.ts';
 import { type ExecutionTree, trackTree } from './execution-tree.ts';
-import type { Handler, HandlerContext } from './handler.ts';
+import type { Handler } from './handler.ts';
 import type { HandlerResult } from './result.ts';
 import { createLossyDecoder, type LossyDecoder } from './text.ts';
 
@@ -43,28 +43,28 @@ function unregister(tree: ExecutionTree): void {
   if (running.size === 0) for (const name of INTERRUPTS) process.off(name, interrupt);
 }
 
-/** Sends the text of a stream as Running updates, one after another. Calls `writing` before and after each write. */
+/** Sends the output of a stream as Running updates, one after another. Calls `writing` before and after each write. */
 async function forward(
   stream: Readable,
-  decoder: LossyDecoder,
-  write: HandlerContext['write'],
+  decoder: LossyDecoder | null,
+  write: (output: string | Buffer) => Promise<void>,
   writing: (change: 1 | -1) => void,
 ): Promise<void> {
-  const send = async (piece: string): Promise<void> => {
+  const send = async (output: string | Buffer): Promise<void> => {
     writing(1);
     try {
-      if (piece !== '') await write(piece);
+      if (output.length > 0) await write(output);
     } finally {
       writing(-1);
     }
   };
   try {
-    for await (const chunk of stream) await send(decoder.add(chunk as Buffer));
+    for await (const chunk of stream) await send(decoder === null ? (chunk as Buffer) : decoder.add(chunk as Buffer));
   } catch (error) {
-    // The stream was destroyed because it was idle. The text before that counts.
+    // The stream was destroyed because it was idle. The output before that counts.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
-  await send(decoder.end());
+  if (decoder !== null) await send(decoder.end());
 }
 
 const statusOf = (code: number | null, signal: NodeJS.Signals | null, death: Death | null): HandlerResult => {
@@ -81,16 +81,25 @@ function describeReplaced(decoders: readonly LossyDecoder[]): string {
   return `${count} byte ${sequences} of its output ${were} not UTF-8 and ${are} shown as U+FFFD`;
 }
 
-export const runCommand: Handler = ({ taskId, command, args, env }, { signal, write }) =>
+export const runCommand: Handler = ({ taskId, command, args, env, input }, { signal, write, carriesBytes }) =>
   new Promise<HandlerResult>((resolve, reject) => {
     const executionId = id();
     const environment = environmentOfChild(process.env, env, executionId);
-    const child = spawn(command, [...args], { env: environment, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, [...args], {
+      env: environment,
+      detached: true,
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    // A program that does not read its input, or ends before it has, is no error.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(input);
     const { pid } = child;
     const tree = pid === undefined ? null : trackTree(pid, executionId);
     // If the process has no free file descriptors, there are no streams, although the types say so.
-    const streams = [child.stdout, child.stderr].filter(stream => stream !== undefined);
-    const decoders = streams.map(createLossyDecoder);
+    const channels = (['stdout', 'stderr'] as const).filter(channel => child[channel] != null);
+    const streams = channels.map(channel => child[channel]!);
+    // Wire v1 carries text only.
+    const decoders = carriesBytes ? [] : streams.map(createLossyDecoder);
     const death = watchDeath(pid, streams, 'readable');
     const drainAlarm = alarm();
     let ending: Promise<number> | null = null;
@@ -122,10 +131,15 @@ export const runCommand: Handler = ({ taskId, command, args, env }, { signal, wr
       void finish(() => ({ exitCode: shellCode ?? 125, error: `'${command}' could not be started: ${reasonOf(error)}` }));
     });
     const forwarded = streams.map((stream, i) =>
-      forward(stream, decoders[i]!, write, change => {
-        pendingWrites += change;
-        progress += 1;
-      }).catch(error => {
+      forward(
+        stream,
+        decoders[i] ?? null,
+        output => write(output, { channel: channels[i]! }),
+        change => {
+          pendingWrites += change;
+          progress += 1;
+        },
+      ).catch(error => {
         // Nobody can receive the output any more.
         failure ??= error;
         stream.destroy();

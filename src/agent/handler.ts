@@ -7,17 +7,26 @@ export interface AgentRequest {
   readonly args: readonly string[];
   /** It has no prototype, so `__proto__` is a name like any other. */
   readonly env: Readonly<Record<string, string>>;
+  /** The `input` of `execute()`, as bytes. Left out where the caller gave none. */
+  readonly input?: Uint8Array;
+}
+
+export interface WriteOptions {
+  /** The channel that the caller sees on the update. Left out: none. */
+  readonly channel?: 'stdout' | 'stderr';
 }
 
 export interface HandlerContext {
   readonly taskId: string;
   /** Aborts when the caller cancels, when the timeout of the execution is over, or when this agent has to end. */
   readonly signal: AbortSignal;
+  /** Output may be any bytes: the host speaks wire v2. If false, output has to be text in UTF-8. */
+  readonly carriesBytes: boolean;
   /**
    * Sends one Running update. Await the promise: it resolves when more output can be taken. It rejects if the output is not
-   * text, or if the execution has ended. If the handler ignores a rejection, the execution is Failed with it.
+   * text on wire v1, or if the execution has ended. If the handler ignores a rejection, the execution is Failed with it.
    */
-  write(output: string | Uint8Array): Promise<void>;
+  write(output: string | Uint8Array, options?: WriteOptions): Promise<void>;
 }
 
 /** If it throws, the execution is Failed, with the message of the error and exit code 1. An invalid result does the same. */

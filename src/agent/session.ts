@@ -1,17 +1,20 @@
 // The session of an agent with its host: connects, authenticates, answers heartbeats, reconnects. The table decides the next
 // state; this file runs the effects of each state. It does not know handlers.
 
-import { createFramedChannel, type FramedChannel } from '../connection/framed-channel.ts';
+import type { AgentChannel } from '../connection/channel.ts';
+import { createFramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
-import type { ExecuteRequest, SpearMessage, U64 } from '../protocol/message.ts';
-import { decodeAuthResponse, decodeExecuteRequest, decodeSignal, encodeAuthRequest, v1 } from '../protocol/v1/messages.ts';
+import type { AgentReceiver } from '../protocol/codec.ts';
+import type { ExecuteRequest, U64 } from '../protocol/message.ts';
+import { createV1 } from '../protocol/v1/codec.ts';
 import { tcp } from '../transport/tcp.ts';
 import { alarm, clock, fraction } from './clock.ts';
 import type { HostEndpoint } from './environment.ts';
 import { initialState, type SessionEvent, type SessionState, table } from './table.ts';
 
 const CLIENT_VERSION = '1.0.0';
+const v1 = createV1(clock).agent;
 /** In ms. The bound of the delay doubles with each attempt, up to `max`; the delay is a random share of it. */
 const RETRY = { first: 50, max: 2_000 };
 /** How long the agent tries to open a session, in ms. */
@@ -21,14 +24,14 @@ const ANSWER_TIMEOUT = 10_000;
 
 export interface SessionHandlers {
   /** A session is open: the first one, or a new one after a loss. */
-  opened(link: FramedChannel): void;
+  opened(channel: AgentChannel): void;
   /** The link is gone. Unsent answers wait for the next session. */
   closed(): void;
   /** The system has taken all that was sent: more can be sent. */
   writable(): void;
   request(requestId: U64, request: ExecuteRequest): void;
   /** The host cancels the request with this id, which belongs to this task. */
-  cancel(requestId: U64, taskId: string): void;
+  cancel(requestId: U64, taskId: string | null): void;
   signal(data: string): void;
   /**
    * The agent has to end. The session ends when the caller dispatches `drained`. Called again with `urgent` when SIGTERM
@@ -46,16 +49,16 @@ export interface Session {
 export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): Session {
   const { host, port, token, instanceId, maxFrameBytes } = endpoint;
   let state: SessionState | null = null;
-  let link: FramedChannel | null = null;
+  let channel: AgentChannel | null = null;
   let attempts = 0;
   let lastFailure = 'no connection';
   const stepAlarm = alarm();
   const giveUpAlarm = alarm();
   let answeredHeartbeats = new Set<U64>();
 
-  const closeLink = (): void => {
-    const closing = link;
-    link = null;
+  const closeChannel = (): void => {
+    const closing = channel;
+    channel = null;
     closing?.close();
   };
 
@@ -67,10 +70,10 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
     },
     authenticating() {
       stepAlarm.set(ANSWER_TIMEOUT, () => dispatch('answerTimeout'));
-      link?.send('AuthRequest', 1, encodeAuthRequest({ instanceId, token, clientVersion: CLIENT_VERSION }));
+      channel?.send(channel.codec.authRequest(1, { instanceId, token, clientVersion: CLIENT_VERSION }));
     },
     waiting() {
-      closeLink();
+      closeChannel();
       const bound = Math.min(RETRY.max, RETRY.first * 2 ** attempts);
       // The host may have evicted this connection as unauthenticated. So the first retry comes at once.
       stepAlarm.set(attempts <= 1 ? 0 : Math.ceil(fraction() * bound), () => dispatch('retry'));
@@ -79,7 +82,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
       attempts = 0;
       stepAlarm.clear();
       giveUpAlarm.clear();
-      if (link !== null) handlers.opened(link);
+      if (channel !== null) handlers.opened(channel);
     },
     draining() {
       handlers.draining(false);
@@ -101,8 +104,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
     giveUpAlarm.clear();
     const ended = (): void => handlers.ended(error, hostGone);
     // SIGTERM must not end the process before the last answers are sent: so `ended` waits for them.
-    if (orderly && link !== null) return link.finish(ended);
-    closeLink();
+    if (orderly && channel !== null) return channel.finish(ended);
+    closeChannel();
     ended();
   };
 
@@ -110,7 +113,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
     const next = state === null ? undefined : table[state][event];
     if (next === undefined) return;
     if (event === 'closed') {
-      link = null;
+      channel = null;
       if (state === 'serving' || state === 'draining') handlers.closed();
     }
     state = next;
@@ -119,68 +122,52 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
 
   const connect = (): void => {
     answeredHeartbeats = new Set();
-    const wire = tcp.connect({ kind: 'tcp', host, port }, () => {
-      if (link === connecting) dispatch('connected');
+    const stream = tcp.connect({ kind: 'tcp', host, port }, () => {
+      if (channel === connecting) dispatch('connected');
     });
-    const connecting = createFramedChannel(wire, clock, v1, maxFrameBytes);
-    link = connecting;
-    connecting.open({
-      message: message => {
-        if (link === connecting) receive(connecting, message);
-      },
+    const connecting: AgentChannel = createFramedChannel(stream, clock, v1, maxFrameBytes);
+    channel = connecting;
+    connecting.open(receiverOf(connecting), {
       drained: handlers.writable,
       ended({ code, message }) {
         lastFailure = message;
         // Tells the host why the agent closes the connection.
-        if (code !== 'LINK_LOST') connecting.send('Error', 1, JSON.stringify({ code, message }));
+        if (code !== 'LINK_LOST') connecting.send(connecting.codec.error(code, message));
         connecting.close();
-        if (link === connecting) dispatch('closed');
+        if (channel === connecting) dispatch('closed');
       },
     });
   };
 
-  const receive = (from: FramedChannel, message: SpearMessage): void => {
-    switch (message.type) {
-      case 'AuthResponse': {
-        const { success, errorMessage } = decodeAuthResponse(message.payload);
-        if (success) dispatch('admitted');
-        else if (errorMessage === 'already claimed') {
-          lastFailure = errorMessage;
-          dispatch('claimed');
-        } else dispatch('refused');
-        break;
+  const receiverOf = (from: AgentChannel): AgentReceiver => ({
+    authResponse({ success, errorMessage }) {
+      if (success) dispatch('admitted');
+      else if (errorMessage === 'already claimed') {
+        lastFailure = errorMessage;
+        dispatch('claimed');
+      } else dispatch('refused');
+    },
+    executeRequest(requestId, request) {
+      if (state === 'serving' || state === 'draining') handlers.request(requestId, request);
+    },
+    cancel: handlers.cancel,
+    signal: handlers.signal,
+    terminate: () => dispatch('terminate'),
+    /** An id that was answered before is an echo of the answer. Two sides that answer echoes would never stop. */
+    heartbeat(requestId, payload) {
+      if (answeredHeartbeats.has(requestId)) return;
+      answeredHeartbeats.add(requestId);
+      if (answeredHeartbeats.size > bounds.answeredHeartbeats) {
+        const [oldest] = answeredHeartbeats;
+        answeredHeartbeats.delete(oldest!);
       }
-      case 'ExecuteRequest':
-        if (state === 'serving' || state === 'draining') handlers.request(message.requestId, decodeExecuteRequest(message.payload));
-        break;
-      case 'Heartbeat':
-        answerHeartbeat(from, message);
-        break;
-      case 'Signal': {
-        const signal = decodeSignal(message.payload);
-        if (signal?.signal === 'cancel') handlers.cancel(message.requestId, signal.task_id);
-        else if (signal?.signal === 'user') handlers.signal(signal.data);
-        else if (signal?.signal === 'terminate') dispatch('terminate');
-        break;
-      }
-      case 'Error':
-        lastFailure = message.payload.toString('utf8', 0, 1_000);
-        break;
-      default:
-        throw new SpearletError('PROTOCOL_ERROR', `a host does not send ${message.type}`);
-    }
-  };
-
-  /** An id that was answered before is an echo of the answer. Two sides that answer echoes would never stop. */
-  const answerHeartbeat = (from: FramedChannel, { requestId, payload }: SpearMessage): void => {
-    if (answeredHeartbeats.has(requestId)) return;
-    answeredHeartbeats.add(requestId);
-    if (answeredHeartbeats.size > bounds.answeredHeartbeats) {
-      const [oldest] = answeredHeartbeats;
-      answeredHeartbeats.delete(oldest!);
-    }
-    from.send('Heartbeat', requestId, payload);
-  };
+      from.sendUrgent(from.codec.heartbeat(requestId, payload));
+    },
+    other(type, payload) {
+      if (type !== 'Error') throw new SpearletError('PROTOCOL_ERROR', `a host does not send ${type}`);
+      lastFailure = payload.toString('utf8', 0, 1_000);
+    },
+  });
 
   enter[initialState](null);
   state = initialState;

@@ -4,9 +4,9 @@ import { reasonOf, SpearletError } from '../errors.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
 import type { Answers, Delivery } from './answers.ts';
 import { defer } from './clock.ts';
-import type { AgentRequest, Handler } from './handler.ts';
+import type { AgentRequest, Handler, WriteOptions } from './handler.ts';
 import { type Answer, answerOf, failed, type HandlerResult, kindOf } from './result.ts';
-import { createTextJoiner, pieces, type TextJoiner } from './text.ts';
+import { createTextJoiner, pieces, slices, type TextJoiner } from './text.ts';
 
 interface Task {
   readonly request: AgentRequest;
@@ -15,7 +15,7 @@ interface Task {
   aborter: AbortController | null;
   /** Why the task has to stop. Null: it does not have to. */
   aborted: SpearletError | null;
-  text: TextJoiner | null;
+  text: Partial<Record<'stdout' | 'stderr', TextJoiner>> | null;
   /** The first refused write() whose promise the handler ignores. */
   refused: RefusedWrite | null;
 }
@@ -55,8 +55,8 @@ export interface Tasks {
   run(requestId: U64, request: ExecuteRequest): void;
   /** Requests that come after this are Failed. */
   drain(): void;
-  /** Aborts the task with this request id, if its task id is the same. */
-  cancel(requestId: U64, taskId: string): void;
+  /** Aborts the task with this request id, if its task id is the same. Null: the request id is enough. */
+  cancel(requestId: U64, taskId: string | null): void;
   abortAll(reason: string): void;
   clear(): void;
 }
@@ -89,22 +89,29 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
 
   const isRunning = (task: Task): boolean => tasks.get(task.delivery.requestId) === task;
 
-  const write = (task: Task, output: string | Uint8Array): Promise<void> => {
+  const write = (task: Task, output: string | Uint8Array, { channel }: WriteOptions = {}): Promise<void> => {
     try {
       if (!isRunning(task)) throw new SpearletError('PROTOCOL_ERROR', 'write() after the end of the execution');
       if (typeof output !== 'string' && !ArrayBuffer.isView(output))
         throw new TypeError(`write() takes a text or bytes, not ${kindOf(output)}`);
-      task.text ??= createTextJoiner();
-      const text = task.text.add(output);
-      if (text === '') return Promise.resolve();
-      return pieces(text, updateSize)
-        .map(piece => answers.output(task.delivery, piece))
-        .at(-1)!;
+      if (channel !== undefined && channel !== 'stdout' && channel !== 'stderr')
+        throw new TypeError(`write() takes the channel 'stdout' or 'stderr', not ${kindOf(channel)}`);
+      const stderr = channel === 'stderr' ? channel : undefined;
+      const cut = answers.carriesBytes && typeof output !== 'string' ? slices(output, updateSize) : textPieces(task, output, channel);
+      if (cut.length === 0) return Promise.resolve();
+      return cut.map(piece => answers.output(task.delivery, piece, stderr)).at(-1)!;
     } catch (error) {
       const refused = new RefusedWrite(error);
       if (task.refused === null || task.refused.observed) task.refused = refused;
       return refused;
     }
+  };
+
+  /** Each channel has its own joiner: a code point may be split between two writes to it. */
+  const textPieces = (task: Task, output: string | Uint8Array, channel: 'stdout' | 'stderr' = 'stdout'): string[] => {
+    task.text ??= {};
+    task.text[channel] ??= createTextJoiner();
+    return pieces(task.text[channel].add(output), updateSize);
   };
 
   const finish = (task: Task, answer: Answer): void => {
@@ -117,7 +124,8 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
     try {
       // The refused output is missing, and the handler does not know it.
       if (task.refused?.observed === false) throw task.refused.error;
-      task.text?.end();
+      task.text?.stdout?.end();
+      task.text?.stderr?.end();
       finish(task, answerOf(value));
     } catch (thrown) {
       fail(task, thrown);
@@ -133,7 +141,10 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
       get signal() {
         return signalOf(task);
       },
-      write: output => write(task, output),
+      get carriesBytes() {
+        return answers.carriesBytes;
+      },
+      write: (output, options) => write(task, output, options),
     });
     if (typeof (value as Promise<HandlerResult> | undefined | null)?.then !== 'function') return complete(task, value as HandlerResult);
     Promise.resolve(value).then(
@@ -155,11 +166,11 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
       return tasks.size;
     },
     deliveries: () => Array.from(tasks.values(), task => task.delivery),
-    run(requestId, { taskId, command, args, env: variables }) {
+    run(requestId, { taskId, command, args, env: variables, input }) {
       const env: Record<string, string> = Object.create(null);
       for (const [name, value] of variables) env[name] = value;
       const task: Task = {
-        request: { taskId, command, args, env },
+        request: input === undefined ? { taskId, command, args, env } : { taskId, command, args, env, input },
         delivery: answers.delivery(requestId, taskId),
         aborter: null,
         aborted: null,
@@ -179,7 +190,7 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
     },
     cancel(requestId, taskId) {
       const task = tasks.get(requestId);
-      if (task?.request.taskId === taskId) abort(task, 'cancelled by the host');
+      if (task !== undefined && (taskId === null || task.request.taskId === taskId)) abort(task, 'cancelled by the host');
     },
     abortAll(reason) {
       for (const task of tasks.values()) abort(task, reason);

@@ -111,6 +111,10 @@ export function pieces(text: string, size: number): string[] {
   return cut;
 }
 
-/** Wire v1 needs up to 4 bytes for each byte of the payload, and some more for the message around it. */
-export const mayExceedFrame = (payload: string, maxFrameBytes: number): boolean =>
-  payload.length * 12 + 512 > maxFrameBytes && Buffer.byteLength(payload) * 4 + 512 > maxFrameBytes;
+/** Cuts bytes into pieces of at most `size` bytes. They are copied: the caller may use its memory again. */
+export function slices(bytes: ArrayBufferView, size: number): Buffer[] {
+  const all = Buffer.from(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const cut: Buffer[] = [];
+  for (let at = 0; at < all.length; at += size) cut.push(all.subarray(at, at + size));
+  return cut;
+}

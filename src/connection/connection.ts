@@ -1,7 +1,6 @@
-// One accepted socket: its channel, its names, and how far it is authenticated. It knows no chart.
-
+// One accepted socket: its channel, its names, and what is known of the other end. The connection chart has its state.
 import type { AuthRequest, U64 } from '../protocol/message.ts';
-import type { FramedChannel } from './framed-channel.ts';
+import type { HostChannel } from './channel.ts';
 
 export interface Connection {
   /** The actor id among the children of its parent: `connection-1` and so on. Such ids are used again. */
@@ -10,17 +9,16 @@ export interface Connection {
   readonly label: string;
   /** The instance whose listener accepted it. Null: the shared listener. */
   readonly instanceId: string | null;
-  readonly link: FramedChannel;
-  /**
-   * `unauthenticated`: no whole AuthRequest has arrived. `asking`: one has arrived. `admitted`: it holds the session.
-   * `routed`: the instance's own connection has taken over its channel. `gone`: it was evicted.
-   */
-  stage: 'unauthenticated' | 'asking' | 'admitted' | 'routed' | 'gone';
+  readonly channel: HostChannel;
+  /** Another connection record has taken over its channel, which therefore stays open. */
+  handedOver: boolean;
   /** Its `connection.closed` was emitted. */
-  told: boolean;
+  reported: boolean;
   auth: AuthRequest | null;
   /** The request id of its AuthRequest. The AuthResponse repeats it. */
   authId: U64;
+  /** When the chart opened its session, in ms of the clock's `now`. Null: it never held a session. */
+  sessionSince: number | null;
   /** Round trip of the last heartbeat that was answered, in ms. Null before the first one. */
   roundTrip: number | null;
 }

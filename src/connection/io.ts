@@ -1,10 +1,10 @@
-// The effect `link`: reads the messages of one connection, answers heartbeats, and passes responses to the request table. The
-// chart is told only what changes the state of the connection.
+// The effect `link`: tells the connection chart what changes the state of a connection, and answers heartbeats. Once the chart
+// has opened the session, responses go from the channel straight to the request table.
 import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';
-import type { SpearMessage, U64 } from '../protocol/message.ts';
-import { decodeAuthRequest, encodeAuthResponse, encodeSignal } from '../protocol/v1/messages.ts';
+import type { HostReceiver } from '../protocol/codec.ts';
+import type { ExecuteResponse, MessageType, U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import type { Connection } from './connection.ts';
@@ -16,74 +16,75 @@ export interface LinkDeps {
   readonly maxFrameBytes: number;
   readonly maxAnswered: number;
   readonly maxUnreadBytes: number;
-  peer(name: ConnectionName): Connection;
-  release(peer: Connection): void;
-  /** Returns the receiver of ExecuteResponses of an admitted connection. It throws PROTOCOL_ERROR for a malformed one. */
-  answer(peer: Connection): (message: SpearMessage) => void;
-  /** A message that a host does not expect: an Error, a Signal, a request. */
-  unexpected(peer: Connection, message: SpearMessage): void;
+  connection(name: ConnectionName): Connection;
+  release(connection: Connection): void;
+  /** Takes the ExecuteResponses of a connection that holds the session. Throws PROTOCOL_ERROR. */
+  responses(connection: Connection): (requestId: U64, response: ExecuteResponse) => void;
+  unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
+}
+
+/** Before the session is open only one message is accepted, an AuthRequest. */
+function beforeSession(connection: Connection, received: () => void): HostReceiver {
+  const refuse = (type: MessageType): never => {
+    throw new SpearletError('PROTOCOL_ERROR', `expected an AuthRequest, found ${type}`);
+  };
+  return {
+    authRequest(requestId, request) {
+      connection.auth = request;
+      connection.authId = requestId;
+      // Reading stops until the connection is authenticated or refused.
+      connection.channel.hold();
+      received();
+    },
+    executeResponse: () => refuse('ExecuteResponse'),
+    heartbeat: () => refuse('Heartbeat'),
+    other: refuse,
+  };
 }
 
 export const link = (deps: LinkDeps) =>
   fromCallback<LinkCommand, ConnectionName, ConnectionEvent>(({ input, sendBack, receive }) => {
-    const peer = deps.peer(input);
-    const { link } = peer;
+    const connection = deps.connection(input);
+    const { channel } = connection;
     const answered = new Set<U64>();
     // Random, so that our heartbeat ids do not collide with those of the agent.
     let nextBeat = Math.floor(deps.random.fraction() * 2 ** 52);
     let isOver = false;
-    let answer: ((message: SpearMessage) => void) | null = null;
     let beat: { id: U64; at: number } | null = null;
 
-    const heartbeat = ({ requestId, payload }: SpearMessage): void => {
+    const heartbeat = (requestId: U64, payload: Buffer): void => {
       if (beat !== null && requestId === beat.id) {
-        peer.roundTrip = deps.clock.now() - beat.at;
+        connection.roundTrip = deps.clock.now() - beat.at;
         sendBack({ type: 'link.answered' });
         return;
       }
       // An id that was answered before is the echo of our answer. Answering it again would never end.
       if (answered.has(requestId)) return;
-      if (link.pending > deps.maxUnreadBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
+      if (channel.pending > deps.maxUnreadBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
       answered.add(requestId);
       if (answered.size > deps.maxAnswered) for (const oldest of answered) if (answered.delete(oldest)) break;
-      link.send('Heartbeat', requestId, payload);
-    };
-
-    const receiveMessage = (message: SpearMessage): void => {
-      if (peer.stage === 'admitted') {
-        if (message.type === 'ExecuteResponse') answer?.(message);
-        else if (message.type === 'Heartbeat') heartbeat(message);
-        else deps.unexpected(peer, message);
-        return;
-      }
-      if (message.type !== 'AuthRequest') throw new SpearletError('PROTOCOL_ERROR', `expected an AuthRequest, found ${message.type}`);
-      peer.auth = decodeAuthRequest(message.payload);
-      peer.authId = message.requestId;
-      peer.stage = 'asking';
-      // Reading stops until the connection is authenticated or refused.
-      link.hold();
-      sendBack({ type: 'auth.received' });
+      channel.sendUrgent(channel.codec.heartbeat(requestId, payload));
     };
 
     // A connection that the shared listener has routed here was opened before: this call takes it over.
-    link.open({
-      message(message) {
-        if (!isOver) receiveMessage(message);
+    channel.open(
+      beforeSession(connection, () => sendBack({ type: 'auth.received' })),
+      {
+        held(held) {
+          if (!isOver) sendBack({ type: held ? 'reading.paused' : 'reading.resumed' });
+        },
+        ended(end) {
+          if (!isOver) sendBack({ type: 'link.closed', ...end });
+        },
       },
-      held(held) {
-        if (!isOver) sendBack({ type: held ? 'reading.paused' : 'reading.resumed' });
-      },
-      ended(end) {
-        if (!isOver) sendBack({ type: 'link.closed', ...end });
-      },
-    });
+    );
 
     receive(command => {
       switch (command.type) {
         case 'check': {
-          // While reading is paused, only a write shows whether the peer is still there.
-          if (link.paused) link.send('Heartbeat', (nextBeat += 1), '');
-          const heard = beat === null ? deps.clock.now() - link.heardAt < deps.heartbeatInterval : link.heardAt >= beat.at;
+          // While reading is paused, only a write shows whether the agent is still there.
+          if (channel.paused) channel.sendUrgent(channel.codec.heartbeat((nextBeat += 1), ''));
+          const heard = beat === null ? deps.clock.now() - channel.heardAt < deps.heartbeatInterval : channel.heardAt >= beat.at;
           if (heard) beat = null;
           sendBack({ type: heard ? 'link.heard' : 'link.silent' });
           break;
@@ -91,36 +92,43 @@ export const link = (deps: LinkDeps) =>
         case 'heartbeat':
           nextBeat += 1;
           beat = { id: nextBeat, at: deps.clock.now() };
-          link.send('Heartbeat', nextBeat, '');
+          channel.sendUrgent(channel.codec.heartbeat(nextBeat, ''));
           break;
         case 'welcome':
-          peer.stage = 'admitted';
-          answer = deps.answer(peer);
-          link.send('AuthResponse', peer.authId, encodeAuthResponse({ success: true, errorMessage: null, sessionId: peer.label }));
-          link.admit(deps.maxFrameBytes);
+          connection.sessionSince = deps.clock.now();
+          channel.send(channel.codec.authResponse(connection.authId, { success: true, errorMessage: null, sessionId: connection.label }));
+          channel.deliverTo({
+            executeResponse: deps.responses(connection),
+            heartbeat,
+            authRequest: () => deps.unexpectedMessage(connection, 'AuthRequest', NOTHING),
+            other: (type, payload) => deps.unexpectedMessage(connection, type, payload),
+          });
+          channel.admit(deps.maxFrameBytes);
           break;
         case 'terminate':
-          link.send('Signal', 1, encodeSignal({ signal: 'terminate', grace_ms: command.grace }));
+          channel.send(channel.codec.terminate(command.grace));
           break;
       }
     });
 
     // A routed connection has sent its AuthRequest before.
-    if (peer.auth !== null) sendBack({ type: 'auth.received' });
+    if (connection.auth !== null) sendBack({ type: 'auth.received' });
 
     return () => {
       isOver = true;
-      deps.release(peer);
+      deps.release(connection);
     };
   });
 
-/** The same answer for every cause of refusal. Only a peer with the right token is told that the session is claimed. */
-export function refuse({ link, authId }: Connection, because: 'refused' | 'claimed'): void {
+const NOTHING = Buffer.alloc(0);
+
+/** The same answer for every cause of refusal. Only an agent with the right token is told that the session is claimed. */
+export function refuse({ channel, authId }: Connection, because: 'refused' | 'claimed'): void {
   const errorMessage = because === 'claimed' ? 'already claimed' : 'authentication refused';
-  link.send('AuthResponse', authId, encodeAuthResponse({ success: false, errorMessage, sessionId: null }));
+  channel.send(channel.codec.authResponse(authId, { success: false, errorMessage, sessionId: null }));
 }
 
 /** Sends an Error message with the reason, unless the connection itself is lost. */
-export function sendError({ link }: Connection, code: string, message: string): void {
-  if (code !== 'LINK_LOST') link.send('Error', 1, JSON.stringify({ code, message }));
+export function sendError({ channel }: Connection, code: string, message: string): void {
+  if (code !== 'LINK_LOST') channel.send(channel.codec.error(code, message));
 }

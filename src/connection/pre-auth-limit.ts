@@ -1,5 +1,5 @@
 // Caps the unauthenticated connections of one listener. Beyond the bound the oldest that has sent no AuthRequest is evicted;
-// where all have sent one, the new connection is turned away.
+// where all have sent one, the new connection is refused.
 import type { ByteStream } from '../transport/stream.ts';
 import type { Connection } from './connection.ts';
 
@@ -7,22 +7,21 @@ export interface AcceptDeps {
   /** The open connections of this listener, the oldest first. */
   connections(): Iterable<Connection>;
   /** Keeps the socket and gives it an id. */
-  admit(wire: ByteStream): Connection;
+  register(stream: ByteStream): Connection;
   maxPending(): number;
 }
 
-/** The connection of a new socket; null where it was turned away. */
-export function accept({ connections, admit, maxPending }: AcceptDeps, wire: ByteStream): Connection | null {
-  const pending = [...connections()].filter(({ stage }) => stage === 'unauthenticated' || stage === 'asking');
+/** The connection of a new socket. Null: it was refused. */
+export function accept({ connections, register, maxPending }: AcceptDeps, stream: ByteStream): Connection | null {
+  const pending = [...connections()].filter(({ sessionSince, channel }) => sessionSince === null && !channel.over);
   if (pending.length >= maxPending()) {
-    // Those that have sent an AuthRequest are about to be judged.
-    const oldest = pending.find(({ stage }) => stage === 'unauthenticated');
+    // Those that have sent an AuthRequest are authenticated or refused at once.
+    const oldest = pending.find(({ auth }) => auth === null);
     if (oldest === undefined) {
-      wire.close();
+      stream.close();
       return null;
     }
-    oldest.stage = 'gone';
-    oldest.link.end({ code: 'LINK_LOST', message: 'evicted: too many connections that have not said who they are' });
+    oldest.channel.end({ code: 'LINK_LOST', message: 'evicted: too many unauthenticated connections' });
   }
-  return admit(wire);
+  return register(stream);
 }

@@ -2,7 +2,7 @@
 import type { ConnectionName, connectionMachine } from '../../machines/connection.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
-import type { SpearMessage } from '../protocol/message.ts';
+import type { ExecuteResponse, MessageType, U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import { authenticate } from './authenticate.ts';
@@ -23,9 +23,9 @@ export interface ConnectionHost {
   release(connection: Connection): void;
   /** The token of the instance that a connection means, and its id; null where the shared listener routes to no such instance. */
   expected(connection: Connection): { readonly instanceId: string; readonly token: string } | null;
-  /** What takes the ExecuteResponses of an admitted connection. */
-  responses(connection: Connection): (message: SpearMessage) => void;
-  unexpectedMessage(connection: Connection, message: SpearMessage): void;
+  /** Takes the ExecuteResponses of a connection that holds the session. */
+  responses(connection: Connection): (requestId: U64, response: ExecuteResponse) => void;
+  unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
   handOver(connection: Connection): void;
   connectionClosed(connection: Connection, code: string, message: string): void;
 }
@@ -42,10 +42,10 @@ export function wireConnection(chart: typeof connectionMachine, host: Connection
         maxFrameBytes: options.maxFrameBytes,
         maxAnswered: bounds.answeredHeartbeats,
         maxUnreadBytes,
-        peer: host.connection,
+        connection: host.connection,
         release: host.release,
-        answer: host.responses,
-        unexpected: host.unexpectedMessage,
+        responses: host.responses,
+        unexpectedMessage: host.unexpectedMessage,
       }),
       authenticate: authenticate({
         facts(name) {
@@ -66,7 +66,7 @@ export function wireConnection(chart: typeof connectionMachine, host: Connection
     delays: {
       authTimeout: options.authTimeout,
       heartbeat: options.heartbeat.interval,
-      silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - host.connection(context).link.heardAt)),
+      silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - host.connection(context).channel.heardAt)),
       finalCheck: FINAL_CHECK,
       probe: Math.min(PROBE, options.authTimeout / 2),
     },

@@ -1,25 +1,24 @@
 // Cancels: each execution is cancelled once on a connection, and the agent owes a terminal response for it within `grace`.
 // An agent that gives none is unresponsive.
 
-import type { FramedChannel } from '../connection/framed-channel.ts';
+import type { HostChannel } from '../connection/channel.ts';
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
-import { encodeSignal } from '../protocol/v1/messages.ts';
 import type { ExecutionCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
-import { UNREAD_FACTOR } from './encode.ts';
 import { createPendingResponses } from './pending-responses.ts';
+import { UNREAD_FACTOR } from './request.ts';
 
 export interface CancelWatch {
   /** The request's own id says which execution is meant: its task id may be in use again. */
-  send(link: FramedChannel, requestId: U64, taskId: string): void;
+  send(channel: HostChannel, requestId: U64, taskId: string): void;
   /** The agent has started what is over for its caller: it was cancelled while the agent could not be told. Throws PROTOCOL_ERROR. */
-  started(link: FramedChannel, requestId: U64, taskId: string): void;
+  started(channel: HostChannel, requestId: U64, taskId: string): void;
   /** The agent has given its terminal response. */
   responded(requestId: U64): void;
-  /** Whoever was told is gone. */
+  /** The session is over: no terminal response is due any more. */
   clear(): void;
 }
 
@@ -28,32 +27,33 @@ export interface CancelWatchDeps {
   readonly options: { readonly grace: number; readonly maxInFlight: number; readonly maxQueuedBytes: number };
   readonly counts: ExecutionCounts;
   isPaused(): boolean;
-  unanswered(taskId: string): void;
+  /** The agent has sent no terminal response in time. */
+  unresponsive(taskId: string): void;
 }
 
-export function createCancelWatch({ deadlines, options, counts, isPaused, unanswered }: CancelWatchDeps): CancelWatch {
+export function createCancelWatch({ deadlines, options, counts, isPaused, unresponsive }: CancelWatchDeps): CancelWatch {
   const cancelled = createPendingResponses<U64, string>({
     deadlines,
     within: options.grace,
     isPaused,
     overdue(_, taskId) {
       counts.unanswered += 1;
-      unanswered(taskId);
+      unresponsive(taskId);
     },
   });
   /** `shown`: the task id for people. */
-  const send = (link: FramedChannel, requestId: U64, taskId: string, shown: string): void => {
+  const send = (channel: HostChannel, requestId: U64, taskId: string, shown: string): void => {
     // Beyond so many, those that are waited for decide whether the agent listens.
     if (cancelled.size >= options.maxInFlight || cancelled.expect(requestId, shown))
-      link.send('Signal', requestId, encodeSignal({ signal: 'cancel', task_id: taskId }));
+      channel.sendUrgent(channel.codec.cancel(requestId, taskId));
   };
   return {
-    send: (link, requestId, taskId) => send(link, requestId, taskId, taskId),
-    started(link, requestId, taskId) {
-      if (link.pending > UNREAD_FACTOR * options.maxQueuedBytes)
+    send: (channel, requestId, taskId) => send(channel, requestId, taskId, taskId),
+    started(channel, requestId, taskId) {
+      if (channel.pending > UNREAD_FACTOR * options.maxQueuedBytes)
         throw new SpearletError('PROTOCOL_ERROR', 'the agent asks for more than it reads');
       // Its task id is the agent's word.
-      send(link, requestId, taskId, printable(taskId, bounds.quoted));
+      send(channel, requestId, taskId, printable(taskId, bounds.quoted));
     },
     responded: cancelled.settle,
     clear: cancelled.clear,

@@ -1,21 +1,13 @@
-// One execution from the caller's side: the result that it settles with, and the updates on the way. It knows nothing of the
-// wire. Its phases are a table (phases.ts).
+// What a caller holds of an execution, and what it settles with. Types only; active-execution.ts is the execution itself.
 import type { Observable } from 'rxjs';
-import { type ErrorFacts, SpearletError } from '../errors.ts';
-import { bounds } from '../limits.ts';
-import { isolated } from '../observe/isolated.ts';
-import { printable } from '../printable.ts';
-import type { ExecuteResponse } from '../protocol/message.ts';
-import type { Deadline, Expiring } from './deadlines.ts';
-import { type ExecutionEvent, eventOf, type Phase, table } from './phases.ts';
-import { createRunningOutput, type RunningOutput } from './running-output.ts';
 import type { ExecutionUpdate } from './updates.ts';
 
-export interface ExecutionResult {
+/** `Output`: Buffer with `encoding: 'buffer'`. */
+export interface ExecutionResult<Output = string> {
   readonly taskId: string;
   readonly status: 'completed' | 'failed';
   /** The terminal message's own output; with `collect`, the first 16 MiB of the running output joined before it. */
-  readonly output: string | null;
+  readonly output: Output | null;
   readonly error: string | null;
   readonly exitCode: number | null;
   /** Bytes of running output that were lost with a connection, and with `collect` those beyond its bound. */
@@ -23,214 +15,11 @@ export interface ExecutionResult {
 }
 
 /** What a caller holds. */
-export interface Execution extends AsyncIterable<ExecutionUpdate> {
+export interface Execution<Output = string> extends AsyncIterable<ExecutionUpdate<Output>> {
   readonly taskId: string;
   /** Rejects with SpearletError unless completed (or `reject: false`, for an answer of Failed). Unobserved, it raises nothing. */
-  readonly result: Promise<ExecutionResult>;
+  readonly result: Promise<ExecutionResult<Output>>;
   /** Kept updates first, then live; exactly one terminal update, then it completes. It never errors. */
-  readonly updates$: Observable<ExecutionUpdate>;
+  readonly updates$: Observable<ExecutionUpdate<Output>>;
   cancel(reason?: string): void;
-}
-
-/** The request table of an instance, as one of its executions sees it. */
-export interface ExecutionOwner {
-  readonly ids: ErrorFacts;
-  /** It is in a final phase now. */
-  settled(execution: ActiveExecution): void;
-  cancel(execution: ActiveExecution, reason: string, cause?: unknown): void;
-  timedOut(execution: ActiveExecution): void;
-  /** A reader has fallen behind (true), or has caught up. */
-  throttle(execution: ActiveExecution, on: boolean): void;
-  subscriberThrew(error: unknown): void;
-}
-
-export interface ExecutionOptions {
-  readonly collect: boolean;
-  readonly reject: boolean;
-  readonly timeout?: number | undefined;
-}
-
-/** An execution from the call to its end. One object for the caller and the engine: one is made for every request. */
-export class ActiveExecution implements Execution, Expiring {
-  readonly taskId: string;
-  readonly #requestId: number;
-  readonly #owner: ExecutionOwner;
-  readonly #options: ExecutionOptions;
-  #phase: Phase = 'waiting';
-  #payload: string | null;
-  #isStarted = false;
-  /** Made when first needed: most executions are only awaited. */
-  #output: RunningOutput | null = null;
-  #result: ExecutionResult | null = null;
-  #failure: SpearletError | null = null;
-  #promise: Promise<ExecutionResult> | null = null;
-  #resolve: ((result: ExecutionResult) => void) | null = null;
-  #reject: ((error: SpearletError) => void) | null = null;
-  /** Kept here by the request table and the send queue, and let go of when it ends. */
-  deadline: Deadline | null = null;
-  stopWaiting: (() => void) | null = null;
-  queuedAt = -1;
-
-  constructor(owner: ExecutionOwner, requestId: number, taskId: string, payload: string, options: ExecutionOptions) {
-    this.taskId = taskId;
-    this.#owner = owner;
-    this.#requestId = requestId;
-    this.#payload = payload;
-    this.#options = options;
-  }
-
-  get result(): Promise<ExecutionResult> {
-    this.#promise ??= new Promise<ExecutionResult>((resolve, reject) => {
-      if (this.#failure !== null) reject(this.#failure);
-      else if (this.#result !== null) resolve(this.#result);
-      else {
-        this.#resolve = resolve;
-        this.#reject = reject;
-      }
-    });
-    // Nobody has to look at a failure.
-    if (this.#failure !== null) this.#promise.catch(() => {});
-    return this.#promise;
-  }
-
-  get updates$(): Observable<ExecutionUpdate> {
-    return isolated(this.#theOutput().updates.updates$, this.#owner.subscriberThrew);
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<ExecutionUpdate, undefined> {
-    return this.#theOutput().updates.iterate();
-  }
-
-  cancel(reason = 'cancelled by the caller'): void {
-    this.#owner.cancel(this, reason);
-  }
-
-  // From here on: for the engine.
-
-  get requestId(): number {
-    return this.#requestId;
-  }
-
-  /** What has to be sent, until it is written. */
-  get payload(): string | null {
-    return this.#payload;
-  }
-
-  get phase(): Phase {
-    return this.#phase;
-  }
-
-  get timeout(): number | undefined {
-    return this.#options.timeout;
-  }
-
-  expire(): void {
-    this.#owner.timedOut(this);
-  }
-
-  written(): void {
-    this.#move('written');
-    this.#payload = null;
-  }
-
-  /** Takes an answer of the agent; false where it comes too late, or twice, to mean anything. */
-  answer(response: ExecuteResponse): boolean {
-    if (this.#isOver) return false;
-    if (response.outputOffset !== undefined) this.#noteOffset(response.outputOffset);
-    if (!this.#move(eventOf[response.status])) return false;
-    this.#start();
-    if (response.status === 'Running') this.#theOutput().add(response.output ?? '');
-    else if (response.status !== 'Started') this.#complete(response);
-    return true;
-  }
-
-  /** Ends it from our side; false where it has ended already. */
-  end(event: 'cancel' | 'deadline' | 'lost', error: SpearletError): boolean {
-    if (!this.#move(event)) return false;
-    this.#finish(error, null);
-    return true;
-  }
-
-  get #isOver(): boolean {
-    return this.#result !== null || this.#failure !== null;
-  }
-
-  #move(event: ExecutionEvent): boolean {
-    const next = table[this.#phase][event];
-    if (next === undefined) return false;
-    this.#phase = next;
-    return true;
-  }
-
-  #theOutput(): RunningOutput {
-    if (this.#output !== null) return this.#output;
-    const { taskId } = this;
-    this.#output = createRunningOutput(taskId, this.#options.collect, on => this.#owner.throttle(this, on));
-    if (this.#isStarted) this.#output.updates.push({ taskId, status: 'started' }, 0);
-    if (this.#isOver) this.#tellEnd(this.#output, this.#result?.output ?? null);
-    return this.#output;
-  }
-
-  #start(): void {
-    if (this.#isStarted) return;
-    this.#isStarted = true;
-    this.#output?.updates.push({ taskId: this.taskId, status: 'started' }, 0);
-  }
-
-  /** The agent has written so many bytes before this message; what of them has not arrived was lost with a connection. */
-  #noteOffset(offset: number): void {
-    if (offset <= (this.#output?.writtenBytes ?? 0)) return;
-    this.#start();
-    this.#theOutput().advance(offset);
-  }
-
-  #complete({ status, output, error, exitCode }: ExecuteResponse): void {
-    const { taskId } = this;
-    const running = this.#output?.collected() ?? '';
-    const joined = running === '' ? output : running + (output ?? '');
-    const truncatedBytes = this.#output?.truncatedBytes ?? 0;
-    const isCompleted = status === 'Completed';
-    this.#result = { taskId, status: isCompleted ? 'completed' : 'failed', output: joined, error, exitCode, truncatedBytes };
-    if (isCompleted || !this.#options.reject) return this.#finish(null, output);
-    const code = exitCode === null ? '' : ` with exit code ${exitCode}`;
-    const facts = { ...this.#owner.ids, taskId, exitCode, output: joined, error, truncatedBytes };
-    this.#finish(
-      new SpearletError('EXECUTION_FAILED', `the execution failed${code}${error ? `: ${printable(error, bounds.quoted)}` : ''}`, facts),
-      output,
-    );
-  }
-
-  #finish(failure: SpearletError | null, output: string | null): void {
-    this.#failure = failure;
-    if (this.#output !== null) this.#tellEnd(this.#output, output);
-    if (failure === null) this.#resolve?.(this.#result!);
-    else if (this.#reject !== null) {
-      // Nobody has to look at a failure.
-      this.#promise!.catch(() => {});
-      this.#reject(failure);
-    }
-    this.deadline?.cancel();
-    this.stopWaiting?.();
-    this.deadline = null;
-    this.stopWaiting = null;
-    this.#owner.settled(this);
-    this.#payload = null;
-  }
-
-  /** The terminal update, with the terminal message's own output, and what a pulling reader throws after it. */
-  #tellEnd({ updates }: RunningOutput, output: string | null): void {
-    const { taskId } = this;
-    const { status, error, exitCode } = this.#result ?? { status: 'failed', error: this.#failure!.message, exitCode: null };
-    updates.push(
-      {
-        taskId,
-        status,
-        ...(output === null ? {} : { output }),
-        ...(error === null ? {} : { error }),
-        ...(exitCode === null ? {} : { exitCode }),
-      },
-      0,
-    );
-    updates.end(this.#failure ?? undefined);
-  }
 }

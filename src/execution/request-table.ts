@@ -1,46 +1,36 @@
 // The executions of one instance by their request ids, and the connection that they go out by. Requests and responses pass
 // here without touching a chart; the chart learns only that the instance has become active or idle.
-import type { FramedChannel } from '../connection/framed-channel.ts';
+import type { HostChannel } from '../connection/channel.ts';
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
-import {
-  defaultExecuteOptions,
-  type ExecuteOptions,
-  type ExecuteRequestInput,
-  executeOptionsSchema,
-  type ParsedExecuteOptions,
-  type ParsedOptions,
-  type ParsedRequest,
-  requestSchema,
-} from '../options.ts';
-import { parse } from '../parse.ts';
-import type { SpearMessage, U64 } from '../protocol/message.ts';
-import { decodeExecuteResponse, encodeSignal } from '../protocol/v1/messages.ts';
+import type { ExecuteOptions, ExecuteRequestInput, ParsedExecuteOptions, ParsedOptions, ParsedRequest } from '../options.ts';
+import type { ExecuteResponse, U64 } from '../protocol/message.ts';
 import { onAbort } from './abort.ts';
+import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 import { createActivity } from './activity.ts';
 import { createCancelWatch } from './cancel-watch.ts';
 import { type ExecutionCounts, newCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
-import { checkSize, encodeRequest, WIRE_FACTOR } from './encode.ts';
-import { ActiveExecution, type Execution, type ExecutionOwner } from './execution.ts';
 import { createPendingResponses } from './pending-responses.ts';
-import { refusedExecution } from './refused.ts';
+import { refusal, refusedExecution } from './refused.ts';
+import { checkSize, encodeRequest, parseOptions, parseRequest, requestSize } from './request.ts';
 
 export interface RequestTable {
   readonly inFlight: number;
   readonly counts: ExecutionCounts;
-  execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
+  execute(request: ExecuteRequestInput, options?: ExecuteOptions): ActiveExecution;
   /** Tells the agent something that is not an execution. Throws NOT_DELIVERED without a session. */
   signal(data: string): void;
-  answer(message: SpearMessage): void;
-  /** A session is open: what waited goes out. */
-  attach(link: FramedChannel): void;
-  /** The session is lost, for this cause: what was sent waits for an answer on the next one. */
+  /** Throws PROTOCOL_ERROR. */
+  executeResponse(requestId: U64, response: ExecuteResponse): void;
+  /** A session is open: the requests that waited are sent. */
+  attach(channel: HostChannel): void;
+  /** The session is lost, for this cause: executions that were sent wait for a response on the next session. */
   detach(cause: SpearletError | undefined): void;
-  /** The program is gone: what it was given has an unknown outcome. */
+  /** The program is gone: the executions that it was given have an unknown outcome. */
   incarnationEnded(why: string, cause: unknown): void;
   /** No new execution is taken; those in flight may still be answered. */
   close(why: string, cause: unknown): void;
-  /** Nothing is sent or answered any more: what is left settles. */
+  /** Nothing is sent or answered any more: the executions that are left settle. */
   end(): void;
 }
 
@@ -50,11 +40,12 @@ export interface RequestTableOwner {
   readonly timeout: number | undefined;
   readonly options: Pick<ParsedOptions, 'maxInFlight' | 'maxQueuedBytes' | 'maxFrameBytes' | 'grace'>;
   readonly deadlines: Deadlines;
-  /** How long an execution waits for an answer after its connection was lost, in ms. */
+  /** How long an execution waits for a response after its connection was lost, in ms. */
   readonly reconnectWindow: number;
-  work(happened: 'begun' | 'finished'): void;
-  /** The agent was told to cancel it, and does not answer. */
-  unanswered(taskId: string): void;
+  /** The instance has become active or idle. */
+  activity(change: 'begun' | 'finished'): void;
+  /** The agent was told to cancel this execution, and has sent no terminal response within `grace`. */
+  unresponsive(taskId: string): void;
   /** A subscriber of `updates$` has thrown. */
   subscriberThrew(error: unknown): void;
 }
@@ -67,20 +58,20 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const throttling = new Set<ActiveExecution>();
   const counts = newCounts();
   let nextId = 1;
-  let link: FramedChannel | null = null;
+  let channel: HostChannel | null = null;
   /** Why the last connection was lost. */
   let loss: SpearletError | undefined;
-  /** Payloads that wait for a session, in UTF-16 units. */
+  /** The size of the requests that wait for a session, in UTF-16 units. */
   let waitingSize = 0;
   let closed: { why: string; cause: unknown } | null = null;
 
-  const activity = createActivity(deadlines, () => executions.size, owner.work);
+  const activity = createActivity(deadlines, () => executions.size, owner.activity);
 
-  const fault = ({ taskId }: Execution, code: ErrorCode, message: string, cause?: unknown): SpearletError =>
+  const fault = ({ taskId }: ActiveExecution, code: ErrorCode, message: string, cause?: unknown): SpearletError =>
     new SpearletError(code, message, { ...ids, taskId, cause });
 
-  const isPaused = (): boolean => throttling.size > 0 && link !== null;
-  /** Those that were sent on a connection that is lost: an agent that comes back and has them says so. */
+  const isPaused = (): boolean => throttling.size > 0 && channel !== null;
+  /** Executions that were sent on a lost connection: an agent that reconnects sends Started or the result for each that it has. */
   const recovering = createPendingResponses<ActiveExecution, null>({
     deadlines,
     within: owner.reconnectWindow,
@@ -88,13 +79,14 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     overdue: each =>
       each.end('lost', fault(each, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window', loss)),
   });
-  const cancels = createCancelWatch({ deadlines, options, counts, isPaused, unanswered: owner.unanswered });
+  const cancels = createCancelWatch({ deadlines, options, counts, isPaused, unresponsive: owner.unresponsive });
 
   /** Ends an execution from our side, and tells the agent where it has heard of it. */
   const abandon = (execution: ActiveExecution, event: 'cancel' | 'deadline', error: SpearletError): void => {
     const isSent = execution.phase !== 'waiting';
-    if (!isSent) link?.remove(execution);
-    if (execution.end(event, error) && isSent && link !== null) cancels.send(link, execution.requestId, execution.taskId);
+    // The agent drops the beginning of a request on a cancel, and owes no response.
+    if (!isSent && channel?.remove(execution) === 'partly') channel.sendUrgent(channel.codec.cancel(execution.requestId, execution.taskId));
+    if (execution.end(event, error) && isSent && channel !== null) cancels.send(channel, execution.requestId, execution.taskId);
   };
 
   const self: ExecutionOwner = {
@@ -102,7 +94,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     settled(execution) {
       executions.delete(execution.requestId);
       if (namedTasks.size > 0) namedTasks.delete(execution.taskId);
-      if (link === null && execution.payload !== null) waitingSize -= execution.payload.length;
+      if (channel === null && execution.request !== null) waitingSize -= execution.size;
       if (throttling.size > 0) self.throttle(execution, false);
       recovering.settle(execution);
       if (executions.size === 0) activity.idle();
@@ -117,20 +109,23 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     throttle(execution, on) {
       if (on) throttling.add(execution);
       else throttling.delete(execution);
-      if (throttling.size > 0) link?.hold();
-      else link?.release();
+      if (throttling.size > 0) channel?.hold();
+      else channel?.release();
     },
     subscriberThrew: owner.subscriberThrew,
   };
 
-  /** Throws OVERLOADED. What waits counts as requests and not as frames: wire v1 needs up to 4 characters for a byte. */
+  /** Throws OVERLOADED. The bound counts requests and not frames: a frame of wire v1 has up to 4 bytes for a character. */
   const checkRoom = (size: number): void => {
-    const queued = link === null ? waitingSize : Math.floor(link.pending / WIRE_FACTOR);
+    const queued = channel === null ? waitingSize : Math.floor(channel.pending / channel.codec.expansion);
     if (queued === 0 || queued + size <= options.maxQueuedBytes) return;
     throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, ids);
   };
 
-  /** Checks a request against every bound. Throws SpearletError. */
+  const send = (to: HostChannel, execution: ActiveExecution, request: ParsedRequest): void =>
+    to.send(encodeRequest(to.codec, execution.requestId, execution.taskId, request, execution.encoding, options.maxFrameBytes), execution);
+
+  /** Checks a request against every bound, and sends it or lets it wait for a session. Throws SpearletError. */
   const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
     if (namedTasks.has(taskId)) throw new SpearletError('INVALID_OPTIONS', `the task id '${taskId}' is in flight already`);
     if (closed !== null)
@@ -138,12 +133,14 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     const { signal } = parsed;
     if (signal?.aborted)
       throw new SpearletError('CANCELLED', 'the signal was aborted before the execution began', { cause: signal.reason });
-    const inFlight = executions.size;
-    if (inFlight >= options.maxInFlight)
-      throw new SpearletError('OVERLOADED', `${inFlight} executions are in flight, the bound is maxInFlight (${options.maxInFlight})`);
-    const payload = encodeRequest(taskId, request, options.maxFrameBytes);
-    checkRoom(payload.length);
-    const execution = new ActiveExecution(self, requestId, taskId, payload, parsed);
+    if (executions.size >= options.maxInFlight)
+      throw new SpearletError('OVERLOADED', `maxInFlight (${options.maxInFlight}) is reached: so many executions are in flight`);
+    const size = requestSize(taskId, request);
+    checkSize('the request', size, options.maxFrameBytes);
+    checkRoom(size);
+    const execution = new ActiveExecution(self, requestId, taskId, request, size, parsed);
+    if (channel === null) waitingSize += size;
+    else send(channel, execution, request);
     const limit = parsed.timeout ?? owner.timeout;
     if (limit !== undefined) execution.deadline = deadlines.add(limit, execution);
     if (signal !== undefined)
@@ -161,15 +158,13 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       const requestId = nextId++;
       let taskId = `${instanceId}/${requestId}`;
       try {
-        const request = parse(requestSchema, input, 'execute()');
-        const parsed = optionsInput === undefined ? defaultExecuteOptions : parse(executeOptionsSchema, optionsInput, 'execute() options');
+        const request = parseRequest(input);
+        const parsed = parseOptions(optionsInput);
         if (request.taskId !== undefined) taskId = request.taskId;
         const execution = admit(requestId, taskId, request, parsed);
         executions.set(requestId, execution);
         counts.executions += 1;
         if (request.taskId !== undefined) namedTasks.add(taskId);
-        if (link === null) waitingSize += execution.payload!.length;
-        else link.send('ExecuteRequest', requestId, execution.payload!, execution);
         activity.begin();
         return execution;
       } catch (thrown) {
@@ -179,19 +174,17 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
     signal(data) {
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', ids);
-      if (link === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', ids);
-      const payload = encodeSignal({ signal: 'user', data });
-      checkSize('the signal', payload, options.maxFrameBytes, ids);
-      checkRoom(payload.length);
-      link.send('Signal', nextId++, payload);
+      if (channel === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', ids);
+      const frame = channel.codec.signal(nextId++, data);
+      checkSize('the signal', frame.length, options.maxFrameBytes, ids);
+      checkRoom(data.length);
+      channel.send(frame);
     },
 
-    answer(message) {
-      const response = decodeExecuteResponse(message.payload);
-      const { requestId } = message;
+    executeResponse(requestId, response) {
       const execution = executions.get(requestId);
       if (execution !== undefined) {
-        if (execution.taskId !== response.taskId || execution.phase === 'waiting') counts.foreignAnswers += 1;
+        if ((response.taskId !== null && execution.taskId !== response.taskId) || execution.phase === 'waiting') counts.foreignAnswers += 1;
         else {
           recovering.settle(execution);
           if (!execution.answer(response)) counts.lateAnswers += 1;
@@ -200,31 +193,37 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       else {
         counts.lateAnswers += 1;
         if (response.status === 'Started') {
-          if (link !== null) cancels.started(link, requestId, response.taskId);
+          if (channel !== null) cancels.started(channel, requestId, response.taskId ?? `${instanceId}/${requestId}`);
         } else if (response.status !== 'Running') cancels.responded(requestId);
       }
     },
 
     attach(opened) {
-      link = opened;
+      channel = opened;
       waitingSize = 0;
-      for (const each of executions.values()) if (each.payload !== null) link.send('ExecuteRequest', each.requestId, each.payload, each);
-      if (throttling.size > 0) link.hold();
+      for (const each of [...executions.values()]) {
+        if (each.request === null) continue;
+        try {
+          send(channel, each, each.request);
+        } catch (thrown) {
+          each.end('lost', refusal(thrown, { ...ids, taskId: each.taskId }));
+        }
+      }
+      if (throttling.size > 0) channel.hold();
       activity.reset();
     },
 
     detach(cause) {
-      // Whoever was there is gone: the rest of what it said is all there will be, and bounded by what the system holds.
-      link?.release();
+      // What is left to read is bounded by the buffers of the system.
+      channel?.release();
       cancels.clear();
-      for (const each of executions.values()) if (each.payload !== null) link?.remove(each);
-      link = null;
+      for (const each of executions.values()) if (each.request !== null) channel?.remove(each);
+      channel = null;
       loss = cause;
-      // What was not written goes out on the next link.
       waitingSize = 0;
       for (const each of [...executions.values()]) {
-        if (each.payload === null) recovering.expect(each, null);
-        else waitingSize += each.payload.length;
+        if (each.request === null) recovering.expect(each, null);
+        else waitingSize += each.size;
       }
     },
 

@@ -1,7 +1,11 @@
-// What an execution writes while it runs: on its way to those who read it, joined where `collect` asks for it, and counted.
+// The output of an execution while it runs: decoded, passed to its readers, joined where `collect` asks for it, and counted.
+import { StringDecoder } from 'node:string_decoder';
 import { bounds } from '../limits.ts';
-import { createCollected } from './collected.ts';
+import { textOf } from '../protocol/text.ts';
+import { createCollected, type OutputData } from './collected.ts';
 import { createUpdates, type Updates } from './updates.ts';
+
+export type OutputChannel = 'stdout' | 'stderr';
 
 export interface RunningOutput {
   readonly updates: Updates;
@@ -9,18 +13,45 @@ export interface RunningOutput {
   readonly writtenBytes: number;
   /** Bytes that were lost with a connection, and with `collect` those beyond its bound. */
   readonly truncatedBytes: number;
-  add(output: string): void;
-  /** The agent has written so many bytes; what of them has not arrived never will. */
+  add(output: OutputData, channel: OutputChannel | undefined): void;
+  /** The agent has written this many bytes; those of them that have not arrived are lost. */
   advance(writtenBytes: number): void;
-  /** What `collect` has joined. */
-  collected(): string;
+  /** What `collect` has joined, followed by the output of the terminal response. */
+  collected(last: OutputData | null): OutputData | null;
+  /** No more output comes: an incomplete code point is passed on as U+FFFD. */
+  end(): void;
 }
 
-export function createRunningOutput(taskId: string, collect: boolean, throttle: (on: boolean) => void): RunningOutput {
+export interface RunningOutputOptions {
+  readonly collect: boolean;
+  readonly encoding: 'utf8' | 'buffer';
+}
+
+export function createRunningOutput(
+  taskId: string,
+  { collect, encoding }: RunningOutputOptions,
+  throttle: (on: boolean) => void,
+): RunningOutput {
   const updates = createUpdates(taskId, { kept: bounds.keptUpdates, slow: bounds.slowReader }, throttle);
   const collected = collect ? createCollected(bounds.collected) : null;
   let writtenBytes = 0;
   let truncatedBytes = 0;
+  /** By channel, once a code point was split between two outputs. */
+  let decoders: Partial<Record<OutputChannel, StringDecoder>> | null = null;
+
+  const decode = (bytes: Buffer, channel: OutputChannel): string => {
+    const decoder = decoders?.[channel];
+    if (decoder !== undefined) return decoder.write(bytes);
+    if (bytes.length === 0 || bytes[bytes.length - 1]! < 0x80) return textOf(bytes, 0, bytes.length);
+    decoders ??= {};
+    decoders[channel] = new StringDecoder('utf8');
+    return decoders[channel].write(bytes);
+  };
+  const pass = (output: OutputData, bytes: number, channel: OutputChannel | undefined): void => {
+    if (collected !== null) truncatedBytes += collected.add(output, Buffer.byteLength(output));
+    updates.push(channel === undefined ? { taskId, status: 'running', output } : { taskId, status: 'running', output, channel }, bytes);
+  };
+
   return {
     updates,
     get writtenBytes() {
@@ -29,11 +60,13 @@ export function createRunningOutput(taskId: string, collect: boolean, throttle: 
     get truncatedBytes() {
       return truncatedBytes;
     },
-    add(output) {
+    add(output, channel) {
       const bytes = Buffer.byteLength(output);
       writtenBytes += bytes;
-      if (collected !== null) truncatedBytes += collected.add(output, bytes);
-      updates.push({ taskId, status: 'running', output }, bytes);
+      if (typeof output === 'string') pass(output, bytes, channel);
+      // A copy: the buffer belongs to the connection, and holds more than this output.
+      else if (encoding === 'buffer') pass(Buffer.from(output), bytes, channel);
+      else pass(decode(output, channel ?? 'stdout'), bytes, channel);
     },
     advance(written) {
       const lost = written - writtenBytes;
@@ -42,6 +75,15 @@ export function createRunningOutput(taskId: string, collect: boolean, throttle: 
       truncatedBytes += lost;
       updates.lose(lost);
     },
-    collected: () => collected?.join() ?? '',
+    collected(last) {
+      const all = collected?.join(last) ?? last;
+      return all?.length === 0 ? last : all;
+    },
+    end() {
+      for (const channel of ['stdout', 'stderr'] as const) {
+        const rest = decoders?.[channel]?.end();
+        if (rest) pass(rest, 0, channel);
+      }
+    },
   };
 }

@@ -1,11 +1,15 @@
 // The updates of one execution: one bounded log, and readers that each follow it at their own pace. What a reader has missed
 // is told to that reader, to the byte. It knows nothing of the wire.
 import { Observable } from 'rxjs';
+import type { OutputData } from './collected.ts';
 
-export interface ExecutionUpdate {
+/** `Output`: Buffer with `encoding: 'buffer'`. */
+export interface ExecutionUpdate<Output = string> {
   readonly taskId: string;
   readonly status: 'started' | 'running' | 'completed' | 'failed';
-  readonly output?: string;
+  readonly output?: Output;
+  /** Of a running update, where the agent tells its channels apart. */
+  readonly channel?: 'stdout' | 'stderr';
   readonly error?: string;
   readonly exitCode?: number;
   /**
@@ -15,6 +19,8 @@ export interface ExecutionUpdate {
   readonly gap?: { readonly from: number; readonly to: number };
 }
 
+type Update = ExecutionUpdate<OutputData>;
+
 /** What an update takes beside its output, in bytes: many empty ones are not free either. */
 const UPDATE_COST = 64;
 /** The consumed front of the log is cut off once it is so long, in entries. */
@@ -22,7 +28,7 @@ const COMPACT = 256;
 
 /** Running output at its place in the output of the execution. */
 interface Entry {
-  readonly update: ExecutionUpdate;
+  readonly update: Update;
   /** Bytes of running output before it, and in it. */
   readonly from: number;
   readonly bytes: number;
@@ -44,13 +50,13 @@ interface Reader {
 
 export interface Updates {
   /** `bytes`: of its output. */
-  push(update: ExecutionUpdate, bytes: number): void;
+  push(update: Update, bytes: number): void;
   /** So many bytes of running output never arrived, at this place. */
   lose(bytes: number): void;
   /** No more comes; `error` is what a pulling reader throws after the last update. */
   end(error?: unknown): void;
-  readonly updates$: Observable<ExecutionUpdate>;
-  iterate(): AsyncIterator<ExecutionUpdate, undefined>;
+  readonly updates$: Observable<Update>;
+  iterate(): AsyncIterator<Update, undefined>;
 }
 
 export interface UpdateBounds {
@@ -62,8 +68,8 @@ export interface UpdateBounds {
 
 /** `throttle(true)` is called when a pulling reader has fallen behind by more than the bound, `throttle(false)` when none is any more. */
 export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (on: boolean) => void): Updates {
-  let started: ExecutionUpdate | null = null;
-  let terminal: ExecutionUpdate | null = null;
+  let started: Update | null = null;
+  let terminal: Update | null = null;
   let failure: unknown;
   let ended = false;
   // log[head] is the oldest entry that is kept, and `first` is its number.
@@ -109,7 +115,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
   };
 
   /** The next update for this reader; null where there is none yet, or none any more. */
-  const take = (reader: Reader): ExecutionUpdate | null => {
+  const take = (reader: Reader): Update | null => {
     if (!reader.started && started !== null) {
       reader.started = true;
       return started;
@@ -132,11 +138,11 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
     return terminal;
   };
 
-  const iterate = (): AsyncIterator<ExecutionUpdate, undefined> => {
+  const iterate = (): AsyncIterator<Update, undefined> => {
     let isSlow = false;
     let isOver = false;
-    const waiting: { resolve(result: IteratorResult<ExecutionUpdate, undefined>): void; reject(error: unknown): void }[] = [];
-    const done: IteratorResult<ExecutionUpdate, undefined> = { value: undefined, done: true };
+    const waiting: { resolve(result: IteratorResult<Update, undefined>): void; reject(error: unknown): void }[] = [];
+    const done: IteratorResult<Update, undefined> = { value: undefined, done: true };
 
     const setSlow = (on: boolean): void => {
       if (isSlow === on) return;
@@ -155,7 +161,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
       setSlow(false);
     };
     /** The next update or the end; undefined where there is nothing yet. Throws the failure, once. */
-    const poll = (): IteratorResult<ExecutionUpdate, undefined> | undefined => {
+    const poll = (): IteratorResult<Update, undefined> | undefined => {
       if (isOver) return done;
       const update = take(reader);
       measure();
@@ -212,7 +218,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
       failure = error;
       wakeAll();
     },
-    updates$: new Observable<ExecutionUpdate>(subscriber => {
+    updates$: new Observable<Update>(subscriber => {
       let isTold = false;
       const tell = (): void => {
         // It may cancel, or read again, while it is told of one: what follows comes after that one.

@@ -1,7 +1,8 @@
 // The handle of one instance that a caller holds.
 import { distinctUntilChanged, Observable } from 'rxjs';
+import type { Execution } from '../execution/execution.ts';
 import { isolated, logged } from '../observe/isolated.ts';
-import { stopOptionsSchema } from '../options.ts';
+import { type ExecuteOptions, type ExecuteRequestInput, stopOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { OutputChunk } from '../process/output/output.ts';
 import type { Instance } from './instance.ts';
@@ -35,7 +36,9 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
     },
     state$: isolated(record.state$.pipe(distinctUntilChanged()), logged(record.log, 'state$')),
     output$: isolated(outputOf(record), logged(record.log, 'output$')),
-    execute: (request, options) => record.requests.execute(request, options),
+    // The class gives texts or bytes as `encoding` says; the overloads of Instance tell them apart.
+    execute: (request: ExecuteRequestInput, options?: ExecuteOptions) =>
+      record.requests.execute(request, options) as Execution<unknown> as Execution<never>,
     send: data => record.requests.signal(data),
     async stop(options = {}) {
       const { grace = defaultGrace } = parse(stopOptionsSchema, options, 'stop()');

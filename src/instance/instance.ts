@@ -66,6 +66,7 @@ export interface Instance {
   readonly state$: Observable<InstanceState>;
   /** The kept end of what its program wrote (64 KiB), then live. A chunk with `droppedBytes` marks what is missing there. */
   readonly output$: Observable<OutputChunk>;
+  execute(request: ExecuteRequestInput, options: ExecuteOptions & { readonly encoding: 'buffer' }): Execution<Buffer>;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
   /**
    * A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open, FRAME_TOO_LARGE for a text that may

@@ -16,13 +16,13 @@ export interface ListenDeps {
   /** A new incarnation: the old token is worthless from here on. */
   begin(record: InstanceRecord, incarnation: number): void;
   /** A listener of the instance's own, or its share of the shared one. Throws SpearletError. */
-  readonly open: { own(accepted: (wire: ByteStream) => void): Listener } | { acquire(): Listener };
+  readonly open: { own(accepted: (stream: ByteStream) => void): Listener } | { acquire(): Listener };
   /** Keeps a socket that was accepted, and gives it an id. */
-  admit(instanceId: string, wire: ByteStream): Connection;
+  register(instanceId: string, stream: ByteStream): Connection;
   release(connection: Connection): void;
 }
 
-export const listen = ({ host, begin, open, admit, release }: ListenDeps) =>
+export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
   fromCallback<ListenerCommand, { instanceId: string; incarnation: number }, InstanceEvent>(({ input, sendBack, receive }) => {
     const { instanceId, incarnation } = input;
     const record = host.record(instanceId);
@@ -35,19 +35,19 @@ export const listen = ({ host, begin, open, admit, release }: ListenDeps) =>
     };
     const limit = {
       connections: () => connections.values(),
-      admit: (wire: ByteStream) => admit(instanceId, wire),
+      register: (stream: ByteStream) => register(instanceId, stream),
       maxPending: () => bounds.pendingConnections,
     };
 
     const bind = (): Listener => {
-      if ('own' in open) return open.own(wire => announce(accept(limit, wire)));
-      const listening = open.acquire();
+      if ('own' in open) return open.own(stream => announce(accept(limit, stream)));
+      const listener = open.acquire();
       host.routes.set(instanceId, announce);
       return {
-        ...listening,
+        ...listener,
         close() {
           host.routes.delete(instanceId);
-          return listening.close();
+          return listener.close();
         },
       };
     };
@@ -59,9 +59,9 @@ export const listen = ({ host, begin, open, admit, release }: ListenDeps) =>
         return;
       }
       try {
-        const listening = withHint(record, bind);
-        close = listening.close;
-        record.address = formatAddress(listening.address);
+        const listener = withHint(record, bind);
+        close = listener.close;
+        record.address = formatAddress(listener.address);
         sendBack({ type: 'listener.bound', address: record.address });
       } catch (thrown) {
         sendBack({

@@ -22,7 +22,7 @@ const TERMINATE = 1_000;
 
 type WiredConnection = (typeof instanceMachine)['implementations']['actors']['connection'];
 
-export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'admit' | 'release'> {
+export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'register' | 'release'> {
   readonly world: World;
   readonly options: ParsedOptions;
   readonly host: InstanceHost;
@@ -31,7 +31,7 @@ export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'admit' | 'rel
 export function wireInstance(
   chart: typeof instanceMachine,
   connection: WiredConnection,
-  { world, options, host, ...doors }: InstanceWiring,
+  { world, options, host, ...connections }: InstanceWiring,
 ) {
   const { clock, random } = world;
   const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => host.record(context.instanceId);
@@ -50,12 +50,12 @@ export function wireInstance(
   return chart.provide({
     actors: {
       connection: connection as never,
-      listen: listen({ host, begin, ...doors }),
+      listen: listen({ host, begin, ...connections }),
       process: runProgram(createLaunch({ world, options, host })),
     },
     actions: {
       openSession(args) {
-        // It may be gone by now: what it said behind its AuthRequest is read with the welcome, and can end it.
+        // It may be gone by now: what follows its AuthRequest is read with the welcome, and can end it.
         const session = recordOf(args).connections.get(args.context.session ?? '');
         if (session !== undefined) host.sessionOpened(recordOf(args), session);
       },

@@ -90,10 +90,11 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
   });
 
   const connectionsOf = (record: InstanceRecord, instance: ActorTrace): ExplainedConnection[] =>
-    [...record.connections.values()].flatMap(({ id, label, link, stage }) => {
+    [...record.connections.values()].flatMap(({ id, label, channel, sessionSince }) => {
       const actor = instance.connection(id);
       if (actor === undefined) return [];
-      return { connectionId: label, peer: link.peer, session: stage === 'admitted', states: statesOf(actor), ...partsOf(actor) };
+      const session = sessionSince !== null;
+      return { connectionId: label, peer: channel.peer, session, states: statesOf(actor), ...partsOf(actor) };
     });
 
   const startSlot = ({ actorId }: InstanceRecord): Wait[] => {

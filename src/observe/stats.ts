@@ -63,17 +63,20 @@ export function statsOf(registry: Registry, clock: Clock): Stats {
     ...record.requests.counts,
     outputBytes: record.output.totalBytes,
     droppedBytes: record.output.droppedBytes,
-    connections: [...record.connections.values()].map(({ label, link, roundTrip, stage }) => ({
-      ...link.counts,
-      connectionId: label,
-      peer: link.peer,
-      connectedAt: Math.round(past + link.counts.connectedAt),
-      lastActivity: Math.round(past + link.counts.lastActivity),
-      roundTrip,
-      queuedBytes: link.pending,
-      paused: link.paused,
-      session: stage === 'admitted',
-    })),
+    connections: [...record.connections.values()].map(({ label, channel, roundTrip, sessionSince }) => {
+      const { counts } = channel;
+      return {
+        ...counts,
+        connectionId: label,
+        peer: channel.peer,
+        connectedAt: Math.round(past + counts.connectedAt),
+        lastActivity: Math.round(past + counts.lastActivity),
+        roundTrip,
+        queuedBytes: channel.pending,
+        paused: channel.paused,
+        session: sessionSince !== null,
+      };
+    }),
   }));
   return { instances, unauthenticatedConnections: registry.unroutedConnections.size };
 }

@@ -40,19 +40,25 @@ export interface ExecuteRequest {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: ReadonlyMap<string, string>;
+  /** Bytes for the program's standard input. Wire v1 cannot carry them. */
+  readonly input?: Uint8Array | undefined;
 }
 
 export interface ExecuteResponse {
-  readonly taskId: string;
+  /** Null on wire v2, where the request id is enough. */
+  readonly taskId: string | null;
   readonly status: Status;
-  readonly output: string | null;
+  /** Bytes on wire v2. */
+  readonly output: string | Buffer | null;
+  /** Of a Running output, where the agent tells its channels apart. */
+  readonly channel?: 'stdout' | 'stderr' | undefined;
   readonly error: string | null;
   readonly exitCode: number | null;
   /**
    * Bytes of running output that this execution had written before this message. The SDK says so once a connection was lost,
    * so that the host knows what was lost with it; agents in other languages may.
    */
-  readonly outputOffset?: number;
+  readonly outputOffset?: number | undefined;
 }
 
 /** What spearlet puts into a Signal. An agent in another language may send or understand less. */

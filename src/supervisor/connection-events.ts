@@ -8,15 +8,15 @@ import { asErrorCode, idsOf } from '../instance/report.ts';
 import { bounds } from '../limits.ts';
 import type { Logger } from '../options.ts';
 import { printable } from '../printable.ts';
-import type { SpearMessage } from '../protocol/message.ts';
+import type { MessageType } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
 import type { SpearletEvent } from './events.ts';
 
 export interface ConnectionEvents {
-  connectionClosed(peer: Connection, code: string, message: string): void;
+  connectionClosed(connection: Connection, code: string, message: string): void;
   /** The host has released it. If its chart did not report an end, it ends with its incarnation or with the shared listener. */
-  connectionReleased(peer: Connection): void;
-  unexpectedMessage(peer: Connection, message: SpearMessage): void;
+  connectionReleased(connection: Connection): void;
+  unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
 }
 
 export interface ConnectionsDeps {
@@ -33,41 +33,41 @@ const TOKEN_PIECE = /[\w-]{16,}/g;
 export function createConnectionEvents({ clock, logger, records, unrouted, emit }: ConnectionsDeps): ConnectionEvents {
   const logOf = ({ instanceId }: Connection): Logger => records.get(instanceId ?? '')?.log ?? logger;
 
-  const tell = (peer: Connection, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {
-    peer.told = true;
-    logOf(peer)[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
-    emit({ type: 'connection.closed', instanceId: peer.instanceId, connectionId: peer.label, code, message });
+  const report = (connection: Connection, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {
+    connection.reported = true;
+    logOf(connection)[level]({ connectionId: connection.label, peer: connection.channel.peer, code, reason: message }, 'connection closed');
+    emit({ type: 'connection.closed', instanceId: connection.instanceId, connectionId: connection.label, code, message });
   };
 
   return {
-    connectionClosed(peer, code, reason) {
-      peer.told = true;
+    connectionClosed(connection, code, reason) {
+      connection.reported = true;
       if (code === 'HANDED_OVER') return;
       const message = printable(reason, bounds.tracedText);
-      const meant = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
+      const meant = records.get(connection.instanceId ?? connection.auth?.instanceId ?? '');
       if (code === 'AUTH_REFUSED' && meant !== undefined) meant.refused += 1;
-      if (peer.stage === 'admitted') {
+      if (connection.sessionSince !== null) {
         if (meant !== undefined) meant.loss = new SpearletError(asErrorCode(code), message, idsOf(meant));
-        return tell(peer, code === 'LINK_LOST' ? 'info' : 'warn', code, message);
+        return report(connection, code === 'LINK_LOST' ? 'info' : 'warn', code, message);
       }
-      if (code === 'LINK_LOST') return tell(peer, 'debug', code, message);
+      if (code === 'LINK_LOST') return report(connection, 'debug', code, message);
       // Unauthenticated peers must not be able to fill the log: a few lines for each start, the rest is counted.
       const refusals = meant?.refusals ?? unrouted;
-      const loud = refusals.add({ at: clock.wall(), peer: peer.link.peer, code, message });
-      tell(peer, loud ? 'warn' : 'debug', code, message);
+      const loud = refusals.add({ at: clock.wall(), peer: connection.channel.peer, code, message });
+      report(connection, loud ? 'warn' : 'debug', code, message);
     },
 
-    connectionReleased(peer) {
-      if (peer.told || peer.stage === 'routed') return;
-      if (peer.instanceId === null) tell(peer, 'debug', 'STOPPED', 'the shared listener is closed');
-      else tell(peer, 'debug', 'INCARNATION_ENDED', 'the host ended it with its incarnation');
+    connectionReleased(connection) {
+      if (connection.reported || connection.handedOver) return;
+      if (connection.instanceId === null) report(connection, 'debug', 'STOPPED', 'the shared listener is closed');
+      else report(connection, 'debug', 'INCARNATION_ENDED', 'the host ended it with its incarnation');
     },
 
-    unexpectedMessage(peer, message) {
-      peer.link.counts.errorCount += 1;
-      const said = message.payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
-      const text = message.type === 'Error' ? printable(said, bounds.quoted) : undefined;
-      logOf(peer).debug({ connectionId: peer.label, messageType: message.type, text }, 'unexpected message from the agent');
+    unexpectedMessage(connection, messageType, payload) {
+      connection.channel.countError();
+      const received = payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
+      const text = messageType === 'Error' ? printable(received, bounds.quoted) : undefined;
+      logOf(connection).debug({ connectionId: connection.label, messageType, text }, 'unexpected message from the agent');
     },
   };
 }

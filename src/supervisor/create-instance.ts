@@ -95,8 +95,8 @@ export function createInstances({
         options,
         deadlines,
         reconnectWindow: options.reconnectWindow,
-        work: happened => actor?.send({ type: happened === 'begun' ? 'activity.started' : 'activity.idle' }),
-        unanswered(taskId) {
+        activity: change => actor?.send({ type: change === 'begun' ? 'activity.started' : 'activity.idle' }),
+        unresponsive(taskId) {
           registry.unresponsive(record, taskId);
           actor?.send({ type: 'agent.unresponsive' });
         },

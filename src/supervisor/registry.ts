@@ -33,7 +33,7 @@ export interface Registry extends ConnectionEvents, InstanceHost {
   /** Connections of the shared listener whose instance is not known yet, by actor id. */
   readonly unroutedConnections: Map<string, Connection>;
   /** Registers a connection under a free actor id and a new connection id. */
-  admit(connection: Omit<Connection, 'id' | 'label'>): Connection;
+  register(connection: Omit<Connection, 'id' | 'label'>): Connection;
   /** A connection of the shared listener is authenticated: its instance takes it over. */
   handOver(connection: Connection): void;
   /** The agent was told to cancel an execution and did not answer within `grace`. */
@@ -85,27 +85,27 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       return record;
     },
 
-    admit(fields) {
+    register(fields) {
       connections += 1;
       const { instanceId } = fields;
       const mine = instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
       let free = 1;
       while (mine.has(`connection-${free}`)) free += 1;
-      const peer: Connection = { ...fields, id: `connection-${free}`, label: `${instanceId ?? 'shared'}/${connections}` };
-      mine.set(peer.id, peer);
-      return peer;
+      const connection: Connection = { ...fields, id: `connection-${free}`, label: `${instanceId ?? 'shared'}/${connections}` };
+      mine.set(connection.id, connection);
+      return connection;
     },
 
-    handOver(peer) {
-      const instanceId = peer.auth?.instanceId ?? '';
+    handOver(connection) {
+      const instanceId = connection.auth?.instanceId ?? '';
       if (!records.has(instanceId)) return;
-      const led = registry.admit({ ...peer, instanceId, stage: 'asking' });
-      peer.stage = 'routed';
+      const routed = registry.register({ ...connection, instanceId });
+      connection.handedOver = true;
       // In a turn of its own: the two connection actors have different parents.
       queueMicrotask(() => {
-        const lead = registry.routes.get(instanceId);
-        if (lead === undefined) led.link.close();
-        else lead(led);
+        const route = registry.routes.get(instanceId);
+        if (route === undefined) routed.channel.close();
+        else route(routed);
       });
     },
 
@@ -124,10 +124,10 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
 
-    sessionOpened(record, peer) {
-      record.requests.attach(peer.link);
-      record.log.info({ connectionId: peer.label, peer: peer.link.peer }, 'agent connected');
-      emit({ type: 'connection.opened', instanceId: record.id, connectionId: peer.label, peer: peer.link.peer });
+    sessionOpened(record, { channel, label: connectionId }) {
+      record.requests.attach(channel);
+      record.log.info({ connectionId, peer: channel.peer }, 'agent connected');
+      emit({ type: 'connection.opened', instanceId: record.id, connectionId, peer: channel.peer });
       if (record.run.hadSession) record.reconnects += 1;
       record.run.hadSession = true;
       if (record.wasReady) return;

@@ -5,12 +5,12 @@ import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { type ConnectionHost, wireConnection } from '../connection/wiring.ts';
-import { UNREAD_FACTOR } from '../execution/encode.ts';
+import { UNREAD_FACTOR } from '../execution/request.ts';
 import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
-import { v1 } from '../protocol/v1/messages.ts';
+import { createV1 } from '../protocol/v1/codec.ts';
 import { createPorts } from '../transport/ports.ts';
 import { createSharedListener } from '../transport/shared-listener.ts';
 import type { ByteStream } from '../transport/stream.ts';
@@ -25,22 +25,24 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
   const { clock, random } = world;
   const ports = createPorts(world.network, options.host, options.ports);
   const shared = createSharedListener(ports);
+  const codec = createV1(clock).host;
 
   const connectionsOf = (instanceId: string | null): Map<string, Connection> =>
     instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
   const release = (released: Connection): void => {
     connectionsOf(released.instanceId).delete(released.id);
     registry.connectionReleased(released);
-    if (released.stage !== 'routed') released.link.close();
+    if (!released.handedOver) released.channel.close();
   };
-  const admit = (instanceId: string | null, socket: ByteStream): Connection =>
-    registry.admit({
+  const register = (instanceId: string | null, socket: ByteStream): Connection =>
+    registry.register({
       instanceId,
-      link: createFramedChannel(socket, clock, v1, options.maxPreAuthFrameBytes),
-      stage: 'unauthenticated',
-      told: false,
+      channel: createFramedChannel(socket, clock, codec, options.maxPreAuthFrameBytes),
+      handedOver: false,
+      reported: false,
       auth: null,
       authId: 0,
+      sessionSince: null,
       roundTrip: null,
     });
 
@@ -58,7 +60,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
       const claimed = auth?.instanceId ?? '';
       return registry.routes.has(claimed) ? { instanceId: claimed, token: registry.record(claimed).token } : null;
     },
-    responses: ({ instanceId }) => registry.record(instanceId!).requests.answer,
+    responses: ({ instanceId }) => registry.record(instanceId!).requests.executeResponse,
     unexpectedMessage: registry.unexpectedMessage,
     handOver: registry.handOver,
     connectionClosed: registry.connectionClosed,
@@ -69,7 +71,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
     options,
     host: registry,
     open: options.listener === 'perInstance' ? { own: ports.listen } : { acquire: shared.acquire },
-    admit,
+    register,
     release,
   });
 
@@ -81,7 +83,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
         onConnection: shared.onConnection,
         limit: {
           connections: () => registry.unroutedConnections.values(),
-          admit: socket => admit(null, socket),
+          register: socket => register(null, socket),
           // As many as all the instances it routes to could have had for themselves.
           maxPending: () => bounds.pendingConnections * Math.max(1, registry.routes.size),
         },

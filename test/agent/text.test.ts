@@ -1,7 +1,7 @@
 // Output of an agent as text: any bytes decoded in pieces of any size, whole code points only, cut where it has to be.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createLossyDecoder, createTextJoiner, mayExceedFrame, pieces } from '../../src/agent/text.ts';
+import { createLossyDecoder, createTextJoiner, pieces } from '../../src/agent/text.ts';
 
 /** Decodes the bytes in pieces that end at the cuts. */
 function decode(bytes: Uint8Array, cuts: readonly number[]) {
@@ -98,13 +98,4 @@ test('pieces are as large as allowed, and never end in the middle of a code poin
 
 test('a piece of one unit cannot spare half a code point, and still comes to an end', () => {
   expect(pieces('😀', 1).join('')).toBe('😀');
-});
-
-test('a payload fits where four characters for each of its bytes, and 512 around it, do', () => {
-  expect(mayExceedFrame('x'.repeat(100), 912)).toBe(false);
-  expect(mayExceedFrame('x'.repeat(100), 911)).toBe(true);
-  expect(mayExceedFrame('é'.repeat(100), 1_312)).toBe(false);
-  expect(mayExceedFrame('é'.repeat(100), 1_311)).toBe(true);
-  expect(mayExceedFrame('€'.repeat(100), 1_712)).toBe(false);
-  expect(mayExceedFrame('€'.repeat(100), 1_711)).toBe(true);
 });

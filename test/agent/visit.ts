@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { MessageType, SpearMessage } from '../../src/protocol/message.ts';
-import { decodeMessage, encodeAuthResponse, encodeFrame } from '../../src/protocol/v1/messages.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { decodeMessage, encodeAuthResponse, encodeFrame } from '../../src/protocol/v1/messages.ts';
 
 export interface Visit {
   readonly socket: Socket;

@@ -1,25 +1,33 @@
 // A connection goes on with another codec between two frames, however its bytes are cut.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { HostChannel } from '../../src/connection/channel.ts';
 import { createFramedChannel } from '../../src/connection/framed-channel.ts';
-import type { Codec, Decoder } from '../../src/protocol/codec.ts';
-import { encodeFrame, v1 } from '../../src/protocol/v1/messages.ts';
+import type { Decoder, HostCodec, HostReceiver } from '../../src/protocol/codec.ts';
+import { createV1 } from '../../src/protocol/v1/codec.ts';
+import { encodeFrame } from '../../src/protocol/v1/messages.ts';
 import type { ByteStream, ByteStreamEvents } from '../../src/transport/stream.ts';
 import type { Clock } from '../../src/world/clock.ts';
 
+const clock = { now: () => 0, wall: () => 0 } as Clock;
+const v1 = createV1(clock).host;
+
 /** A version in which a frame is one byte: the request id of a heartbeat. */
-const tiny: Codec = {
+const tiny: HostCodec = {
+  ...v1,
   version: 9,
-  createDecoder(maxFrameBytes, receive) {
+  createDecoder(maxFrameBytes, receiver) {
     let paused = false;
     let kept: Buffer[] = [];
-    const decoder: Decoder = {
+    const decoder: Decoder<HostReceiver> = {
+      receiver,
       limit: maxFrameBytes,
+      frames: 0,
       unfinished: 0,
       push(chunk) {
         for (let at = 0; at < chunk.length; at += 1) {
           if (paused) return void kept.push(chunk.subarray(at));
-          receive({ type: 'Heartbeat', requestId: chunk[at]!, timestamp: { secs: 0, nanos: 0 }, payload: Buffer.alloc(0) });
+          decoder.receiver.heartbeat(chunk[at]!, Buffer.alloc(0));
         }
       },
       pause() {
@@ -37,10 +45,15 @@ const tiny: Codec = {
     };
     return decoder;
   },
-  encode: (_type, requestId) => Buffer.from([Number(requestId)]),
+  heartbeat: requestId => Buffer.from([Number(requestId)]),
 };
 
-const clock = { now: () => 0, wall: () => 0 } as Clock;
+const receiver = (heartbeat: HostReceiver['heartbeat']): HostReceiver => ({
+  heartbeat,
+  authRequest() {},
+  executeResponse() {},
+  other() {},
+});
 const beat = (id: number): Buffer => encodeFrame('Heartbeat', id, { secs: 0, nanos: 0 }, '');
 
 function open() {
@@ -58,7 +71,7 @@ function open() {
     end() {},
     close() {},
   };
-  const channel = createFramedChannel(wire, clock, v1, 1_000);
+  const channel: HostChannel = createFramedChannel(wire, clock, v1, 1_000);
   return { channel, writes, data: (chunk: Buffer) => events!.data(chunk) };
 }
 
@@ -69,16 +82,16 @@ test.each(['at once', 'while it is held back, and read on later'])('%s: what com
     fc.property(fc.array(fc.integer({ min: 1, max: bytes.length - 1 }), { maxLength: 6 }), cuts => {
       const { channel, data } = open();
       const seen: unknown[] = [];
-      channel.open({
-        message({ requestId }) {
+      channel.open(
+        receiver(requestId => {
           seen.push(requestId);
           if (requestId !== 2) return;
           if (how !== 'at once') channel.hold();
           channel.use(tiny);
           if (how !== 'at once') channel.admit(500);
-        },
-        ended: end => expect.fail(end.message),
-      });
+        }),
+        { ended: end => expect.fail(end.message) },
+      );
       const at = [0, ...cuts.sort((a, b) => a - b), bytes.length];
       for (let n = 1; n < at.length; n += 1) data(bytes.subarray(at[n - 1], at[n]));
       expect(seen).toEqual([1, 2, 3, 4, 5]);
@@ -88,17 +101,23 @@ test.each(['at once', 'while it is held back, and read on later'])('%s: what com
 
 test('what is sent from then on is written by it, and what was sent before by the old one', async () => {
   const { channel, writes } = open();
-  channel.open({ message() {}, ended() {} });
-  channel.send('Heartbeat', 7, '');
+  channel.open(
+    receiver(() => {}),
+    { ended() {} },
+  );
+  channel.send(channel.codec.heartbeat(7, ''));
   channel.use(tiny);
-  channel.send('Heartbeat', 8, '');
+  channel.send(channel.codec.heartbeat(8, ''));
   await new Promise(resolve => setImmediate(resolve));
   expect(writes).toEqual([beat(7), Buffer.from([8])]);
 });
 
 test('in the midst of a frame no other version can begin', () => {
   const { channel, data } = open();
-  channel.open({ message() {}, ended() {} });
+  channel.open(
+    receiver(() => {}),
+    { ended() {} },
+  );
   data(beat(1).subarray(0, 20));
   expect(() => channel.use(tiny)).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
 });

@@ -1,29 +1,40 @@
 // Messages over a byte stream: counts, pauses, faults, and the end of the stream.
 import { expect, test } from 'vitest';
-import { type ChannelEnd, createFramedChannel } from '../../src/connection/framed-channel.ts';
+import type { ChannelEnd, HostChannel } from '../../src/connection/channel.ts';
+import { createFramedChannel } from '../../src/connection/framed-channel.ts';
 import { SpearletError } from '../../src/errors.ts';
-import { decodeMessage, encodeFrame, v1 } from '../../src/protocol/v1/messages.ts';
+import type { HostReceiver } from '../../src/protocol/codec.ts';
+import { createV1 } from '../../src/protocol/v1/codec.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { decodeMessage, encodeFrame } from '../../src/protocol/v1/messages.ts';
 import { handClock } from '../world/clock.ts';
 import { handStream } from '../world/stream.ts';
 
 const beat = (id: number): Buffer => encodeFrame('Heartbeat', id, { secs: 1, nanos: 2 }, '');
 const LIMIT = 1_000;
+const onHeartbeat = (heartbeat: (requestId: unknown) => void): HostReceiver => ({
+  heartbeat,
+  authRequest() {},
+  executeResponse() {},
+  other() {},
+});
 
 function open(limit = LIMIT) {
   const stream = handStream();
   const clock = handClock();
-  const link = createFramedChannel(stream, clock, v1, limit);
+  const link: HostChannel = createFramedChannel(stream, clock, createV1(clock).host, limit);
   const seen: unknown[] = [];
   const ends: ChannelEnd[] = [];
   const held: boolean[] = [];
   let drains = 0;
-  link.open({
-    message: ({ requestId }) => void seen.push(requestId),
-    ended: end => void ends.push(end),
-    held: on => void held.push(on),
-    drained: () => void (drains += 1),
-  });
+  link.open(
+    onHeartbeat(requestId => void seen.push(requestId)),
+    {
+      ended: end => void ends.push(end),
+      held: on => void held.push(on),
+      drained: () => void (drains += 1),
+    },
+  );
   const written = () => {
     const messages: unknown[] = [];
     const reader = createFrameReader(LIMIT, body => {
@@ -52,7 +63,7 @@ test('messages and bytes are counted in both directions, with the time of the la
   stream.events.data(frames);
   expect(seen).toEqual([1, 2]);
   clock.pass(25);
-  link.send('Heartbeat', 3, '');
+  link.send(link.codec.heartbeat(3, ''));
   expect(link.counts.messagesSent).toBe(0);
   link.finish(() => {});
   expect(link.counts).toEqual({
@@ -69,29 +80,28 @@ test('messages and bytes are counted in both directions, with the time of the la
 
 test('a message carries the time of day in seconds and nanoseconds', () => {
   const { link, written } = open();
-  link.send('Signal', 7, 'hello');
+  link.send(link.codec.heartbeat(7, Buffer.from('hello')));
   link.close();
-  expect(written()).toEqual([{ type: 'Signal', requestId: 7, timestamp: { secs: 1_700_000_001, nanos: 0 }, payload: 'hello' }]);
+  expect(written()).toEqual([{ type: 'Heartbeat', requestId: 7, timestamp: { secs: 1_700_000_001, nanos: 0 }, payload: 'hello' }]);
 });
 
 test('the nanoseconds are the fraction of the second', () => {
   const { clock, link, written } = open();
   clock.pass(250.5);
-  link.send('Signal', 7, '');
+  link.send(link.codec.heartbeat(7, ''));
   link.close();
   expect(written()).toMatchObject([{ timestamp: { secs: 1_700_000_001, nanos: 250_500_000 } }]);
 });
 
 test('while it is held no message is delivered, in the middle of a chunk too, and silence does not count', () => {
   const { stream, clock, link, seen, held } = open();
-  link.open({
-    message({ requestId }) {
+  link.open(
+    onHeartbeat(requestId => {
       seen.push(requestId);
       if (requestId === 1) link.hold();
-    },
-    ended() {},
-    held: on => void held.push(on),
-  });
+    }),
+    { ended() {}, held: on => void held.push(on) },
+  );
   stream.events.data(Buffer.concat([beat(1), beat(2)]));
   link.hold();
   clock.pass(5_000);
@@ -128,10 +138,10 @@ test('a fault of the other end ends the channel once, with its code; it can stil
   const { link, stream, ends, written } = open();
   link.fail(new SpearletError('PROTOCOL_ERROR', 'a fault'));
   link.fail(new SpearletError('PROTOCOL_ERROR', 'another'));
-  link.send('Error', 1, 'why');
+  link.send(link.codec.error('CODE', 'why'));
   link.close();
   expect([ends, stream.calls]).toEqual([[{ code: 'PROTOCOL_ERROR', message: 'a fault' }], ['pause', 'pause', 'close']]);
-  expect(written()).toMatchObject([{ type: 'Error', payload: 'why' }]);
+  expect(written()).toMatchObject([{ type: 'Error', payload: '{"code":"CODE","message":"why"}' }]);
 });
 
 test('a fault that is found on release() ends the channel, too', () => {
@@ -166,7 +176,7 @@ test('an orderly close between two frames is a lost link, one in the middle of a
 test('finish() ends the stream once all frames are sent, and reads nothing any more', () => {
   const { stream, link, seen, ends, drains } = open();
   stream.full = true;
-  link.send('Heartbeat', 1, '');
+  link.send(link.codec.heartbeat(1, ''));
   stream.pending = 5;
   link.finish(() => {});
   stream.events.data(beat(2));
@@ -195,9 +205,9 @@ test('end() reports its reason once', () => {
 test('a frame can be removed until its turn is over', () => {
   const { stream, link } = open();
   const sender = { written() {} };
-  link.send('Heartbeat', 1, '', sender);
+  link.send(link.codec.heartbeat(1, ''), sender);
   expect(link.pending).toBeGreaterThan(0);
-  expect([link.remove(sender), link.remove(sender), link.pending]).toEqual([true, false, 0]);
+  expect([link.remove(sender), link.remove(sender), link.pending]).toEqual(['unsent', 'no', 0]);
   link.close();
   expect([stream.writes, link.counts.messagesSent]).toEqual([[], 0]);
 });

@@ -1,6 +1,7 @@
 // Frames on their way out: in order, one write a turn, and taken back in no time as long as they were not written.
 import { expect, test } from 'vitest';
 import { createSendQueue, type Sender } from '../../src/connection/send-queue.ts';
+import { Pieces } from '../../src/protocol/pieces.ts';
 import type { ByteStream } from '../../src/transport/stream.ts';
 
 function open() {
@@ -44,13 +45,13 @@ test('a frame is taken back until it is written, and neither told nor counted', 
   const { outbox, writes, sent } = open();
   const senders = [sender(), sender(), sender()];
   for (const [index, each] of senders.entries()) outbox.add(Buffer.from(String(index)), each);
-  expect(outbox.remove(senders[1]!)).toBe(true);
-  expect(outbox.remove(senders[1]!)).toBe(false);
+  expect(outbox.remove(senders[1]!)).toBe('unsent');
+  expect(outbox.remove(senders[1]!)).toBe('no');
   expect(outbox.pending).toBe(2);
   await turn();
   expect(writes).toEqual([['0', '2']]);
   expect(senders.map(each => each.told)).toEqual([1, 0, 1]);
-  expect(outbox.remove(senders[0]!)).toBe(false);
+  expect(outbox.remove(senders[0]!)).toBe('no');
   expect(sent).toEqual({ frames: 2, bytes: 2 });
 });
 
@@ -79,7 +80,7 @@ test('while the system is full frames wait, and those of a hundred thousand that
     if (n % 10_000 === 0) kept.push(mine);
     return mine;
   });
-  for (const each of all) if (!kept.includes(each)) expect(outbox.remove(each)).toBe(true);
+  for (const each of all) if (!kept.includes(each)) expect(outbox.remove(each)).toBe('unsent');
   expect(writes.length).toBe(1);
   wire.free = true;
   outbox.drained();
@@ -120,4 +121,56 @@ test('once it is closed nothing waits, and nothing is written any more', async (
   await turn();
   outbox.drained();
   expect(writes).toEqual([]);
+});
+
+const KIB = 1_024;
+/** A large body whose pieces are written as `<name 128`, the last one as `name>`. */
+const body = (name: string, kib: number): Pieces =>
+  new Pieces(Buffer.alloc(kib * KIB), (length, isLast) => Buffer.from(isLast ? `${name}>` : `<${name} ${length / KIB}`));
+const headers = (writes: readonly string[][]): string[][] => writes.map(each => each.filter(frame => !frame.startsWith('\0')));
+
+test('small messages go between the pieces of a large one, and control messages before all that wait', async () => {
+  const { outbox, wire, writes, sent } = open();
+  wire.free = false;
+  const large = sender();
+  outbox.add(body('a', 300), large);
+  outbox.add(Buffer.from('small'), null);
+  await turn();
+  outbox.add(body('b', 100), null);
+  outbox.add(Buffer.from('later'), null);
+  outbox.addUrgent(Buffer.from('urgent'));
+  outbox.drained();
+  expect([headers(writes), large.told]).toEqual([
+    [
+      ['small', '<a 128'],
+      ['urgent', 'later', '<a 128', 'b>'],
+    ],
+    0,
+  ]);
+  wire.free = true;
+  outbox.drained();
+  expect([headers(writes).at(-1), large.told, outbox.pending]).toEqual([['a>'], 1, 0]);
+  expect(sent.frames).toBe(5);
+});
+
+test('no more than four large bodies are on the way at once', async () => {
+  const { outbox, wire, writes } = open();
+  wire.free = false;
+  for (const name of ['a', 'b', 'c', 'd', 'e']) outbox.add(body(name, 200), null);
+  await turn();
+  outbox.drained();
+  outbox.drained();
+  expect(headers(writes)).toEqual([['<a 128', '<b 128', '<c 128', '<d 128'], ['a>', 'b>', 'c>', 'd>'], ['<e 128']]);
+});
+
+test('a large body that is taken back leaves the queue, and says whether the other end has its beginning', async () => {
+  const { outbox, wire, writes } = open();
+  wire.free = false;
+  const [begun, unsent] = [sender(), sender()];
+  outbox.add(body('a', 300), begun);
+  await turn();
+  outbox.add(body('b', 300), unsent);
+  expect([outbox.remove(begun), outbox.remove(unsent), outbox.remove(begun), outbox.pending]).toEqual(['partly', 'unsent', 'no', 0]);
+  outbox.drained();
+  expect([headers(writes), begun.told]).toEqual([[['<a 128']], 0]);
 });

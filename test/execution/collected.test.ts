@@ -1,7 +1,7 @@
 // What `collect` keeps has no hole, and what it does not keep is counted.
 import { expect, test } from 'vitest';
+import { ActiveExecution } from '../../src/execution/active-execution.ts';
 import { createCollected } from '../../src/execution/collected.ts';
-import { ActiveExecution } from '../../src/execution/execution.ts';
 
 test('a piece that does not fit is cut between two code points, and nothing is kept after it', () => {
   const collected = createCollected(10);
@@ -9,24 +9,28 @@ test('a piece that does not fit is cut between two code points, and nothing is k
   expect(collected.add('é€€', 8)).toBe(3);
   expect(collected.add('b', 1)).toBe(1);
   expect(collected.add('', 0)).toBe(0);
-  expect(collected.join()).toBe('aaaaé€');
+  expect(collected.join(null)).toBe('aaaaé€');
 });
 
 test('pieces that fit exactly are kept whole', () => {
   const collected = createCollected(4);
   expect([collected.add('ab', 2), collected.add('', 0), collected.add('é', 2), collected.add('c', 1)]).toEqual([0, 0, 0, 1]);
-  expect(collected.join()).toBe('abé');
+  expect(collected.join(null)).toBe('abé');
 });
 
 test('a bound that lies between two code points cuts there', () => {
   const collected = createCollected(4);
   expect(collected.add('éé€', 7)).toBe(3);
-  expect(collected.join()).toBe('éé');
+  expect(collected.join(null)).toBe('éé');
 });
 
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
   const owner = { ids: {}, settled() {}, cancel() {}, timedOut() {}, throttle() {}, subscriberThrew() {} };
-  const call = new ActiveExecution(owner, 1, 't', '', { collect: true, reject: true });
+  const call = new ActiveExecution(owner, 1, 't', { command: 'c', args: [], env: new Map() }, 0, {
+    collect: true,
+    encoding: 'utf8',
+    reject: true,
+  });
   call.written();
   const answer = (status: 'Running' | 'Completed', output: string | null) =>
     call.answer({ taskId: 't', status, output, error: null, exitCode: status === 'Completed' ? 0 : null });

@@ -1,9 +1,11 @@
 // One execution on its own: how it settles, and that nothing after its end changes it.
 import { expect, test } from 'vitest';
 import { SpearletError } from '../../src/errors.ts';
-import { ActiveExecution, type ExecutionOptions, type ExecutionOwner } from '../../src/execution/execution.ts';
+import { ActiveExecution, type ExecutionOptions, type ExecutionOwner } from '../../src/execution/active-execution.ts';
 import type { ExecutionUpdate } from '../../src/execution/updates.ts';
 import type { Status } from '../../src/protocol/message.ts';
+
+const request = { command: 'c', args: [], env: new Map<string, string>() };
 
 function open(options: Partial<ExecutionOptions> = {}) {
   const told: string[] = [];
@@ -15,11 +17,11 @@ function open(options: Partial<ExecutionOptions> = {}) {
     throttle: (_, on) => void told.push(`throttle ${on}`),
     subscriberThrew: error => void told.push(`thrown ${error}`),
   };
-  const execution = new ActiveExecution(owner, 1, 't', 'payload', { collect: false, reject: true, ...options });
+  const execution = new ActiveExecution(owner, 1, 't', request, 1, { collect: false, encoding: 'utf8', reject: true, ...options });
   const answer = (status: Status, more: { output?: string; error?: string; exitCode?: number; outputOffset?: number } = {}) =>
     execution.answer({ taskId: 't', status, output: null, error: null, exitCode: null, ...more });
   const updates = () => {
-    const seen: ExecutionUpdate[] = [];
+    const seen: ExecutionUpdate<unknown>[] = [];
     execution.updates$.subscribe(update => void seen.push(update));
     return seen;
   };
@@ -128,14 +130,14 @@ test('an end from our side rejects the result with that error, for early and lat
   await expect(unsent.execution.result).rejects.toThrow('gone');
 });
 
-test('its deadline and its signal are released at the end, and its payload once it is written', () => {
+test('its deadline and its signal are released at the end, and its request once it is written', () => {
   const { execution, answer } = open();
   const released: string[] = [];
-  expect(execution.payload).toBe('payload');
+  expect(execution.request).toBe(request);
   execution.deadline = { cancel: () => void released.push('deadline') };
   execution.stopWaiting = () => void released.push('signal');
   execution.written();
-  expect([execution.payload, released]).toEqual([null, []]);
+  expect([execution.request, released]).toEqual([null, []]);
   answer('Completed');
   expect([released, execution.deadline, execution.stopWaiting]).toEqual([['deadline', 'signal'], null, null]);
 });

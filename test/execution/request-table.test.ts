@@ -25,7 +25,7 @@ test('a request that was not written is sent on the next connection, a written o
   const waiting = calls.execute({ command: 'waiting' });
   await turn();
   calls.detach(undefined);
-  first.link.close();
+  first.channel.close();
   const second = connect();
   await turn();
   expect([first.said(), second.said()]).toEqual([['request 1 written'], ['request 2 waiting']]);
@@ -103,13 +103,13 @@ test('a cancel without an answer within the grace counts as unanswered, once', a
 
 test('a cancel on a lost connection does not count as unanswered', async () => {
   const { clock, calls, connect } = openTable();
-  const { link } = connect();
+  const { channel } = connect();
   calls.execute({ command: 'c' }).cancel();
   const execution = calls.execute({ command: 'c' });
   await turn();
   execution.cancel();
   calls.detach(undefined);
-  link.close();
+  channel.close();
   clock.pass(5_000);
   expect(calls.counts.unanswered).toBe(0);
 });
@@ -145,17 +145,17 @@ test('when the program ends, written requests have an unknown outcome, and unwri
 
 test('a slow reader holds the connection until it reads on, and no cancel counts as unanswered meanwhile', async () => {
   const { clock, calls, connect, answer } = openTable();
-  const { link } = connect();
+  const { channel } = connect();
   const [slow, other] = [calls.execute({ command: 'slow' }), calls.execute({ command: 'other' })];
   await turn();
   const reader = slow[Symbol.asyncIterator]();
   for (let i = 0; i < 3; i += 1) answer(1, 'Running', { output: 'x'.repeat(MIB / 2) });
-  expect(link.paused).toBe(true);
+  expect(channel.paused).toBe(true);
   other.cancel();
   clock.pass(5_000);
   expect(calls.counts.unanswered).toBe(0);
   for (let i = 0; i < 4; i += 1) await reader.next();
-  expect(link.paused).toBe(false);
+  expect(channel.paused).toBe(false);
   clock.pass(500);
   expect(calls.counts.unanswered).toBe(1);
 });

@@ -1,10 +1,12 @@
 // The request table of an instance, with a connection and a clock that a test plays.
-import { createFramedChannel, type FramedChannel } from '../../src/connection/framed-channel.ts';
+import type { HostChannel } from '../../src/connection/channel.ts';
+import { createFramedChannel } from '../../src/connection/framed-channel.ts';
 import { createDeadlines } from '../../src/execution/deadlines.ts';
 import { createRequestTable, type RequestTableOwner } from '../../src/execution/request-table.ts';
 import type { Status } from '../../src/protocol/message.ts';
-import { decodeExecuteRequest, decodeMessage, decodeSignal, encodeExecuteResponse, v1 } from '../../src/protocol/v1/messages.ts';
+import { createV1 } from '../../src/protocol/v1/codec.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { decodeExecuteRequest, decodeMessage, decodeSignal } from '../../src/protocol/v1/messages.ts';
 import { handClock } from '../world/clock.ts';
 import { type HandStream, handStream } from '../world/stream.ts';
 
@@ -36,24 +38,19 @@ export function openTable({ timeout, ...options }: Partial<RequestTableOwner['op
     options: { maxInFlight: 4, maxQueuedBytes: MIB, maxFrameBytes: MIB, grace: 500, ...options },
     deadlines: createDeadlines(clock),
     reconnectWindow: 1_000,
-    work: happened => void told.push(happened),
-    unanswered: taskId => void told.push(`unanswered ${taskId}`),
+    activity: change => void told.push(change),
+    unresponsive: taskId => void told.push(`unanswered ${taskId}`),
     subscriberThrew: error => void told.push(`thrown ${error}`),
   });
-  const connect = (): { stream: HandStream; link: FramedChannel; said(): string[] } => {
+  const connect = (): { stream: HandStream; channel: HostChannel; said(): string[] } => {
     const stream = handStream();
-    const link = createFramedChannel(stream, clock, v1, MIB);
-    link.open({ message() {}, ended() {} });
-    calls.attach(link);
-    return { stream, link, said: () => saidOn(stream) };
+    const channel: HostChannel = createFramedChannel(stream, clock, createV1(clock).host, MIB);
+    channel.open({ authRequest() {}, executeResponse() {}, heartbeat() {}, other() {} }, { ended() {} });
+    calls.attach(channel);
+    return { stream, channel, said: () => saidOn(stream) };
   };
   const answer = (requestId: number, status: Status, more: { taskId?: string; output?: string } = {}) =>
-    calls.answer({
-      type: 'ExecuteResponse',
-      requestId,
-      timestamp: { secs: 0, nanos: 0 },
-      payload: Buffer.from(encodeExecuteResponse({ taskId: `i/${requestId}`, status, output: null, error: null, exitCode: null, ...more })),
-    });
+    calls.executeResponse(requestId, { taskId: `i/${requestId}`, status, output: null, error: null, exitCode: null, ...more });
   const failure = (requestOf: { result: Promise<unknown> }) =>
     requestOf.result.then(
       () => 'a result',

@@ -1,6 +1,7 @@
 // The updates of one execution without any socket: each reader gets them in order, and what it has missed is told to that
 // reader, to the byte.
 import { describe, expect, test } from 'vitest';
+import type { OutputData } from '../../src/execution/collected.ts';
 import { createUpdates, type ExecutionUpdate } from '../../src/execution/updates.ts';
 
 const BOUNDS = { kept: 1_000, slow: 4_000 };
@@ -32,19 +33,19 @@ type Opened = ReturnType<typeof open>;
 
 /** All that a subscriber gets, as long as it is subscribed. */
 function subscribe({ updates$ }: Opened) {
-  const seen: ExecutionUpdate[] = [];
+  const seen: ExecutionUpdate<OutputData>[] = [];
   const subscription = updates$.subscribe(update => seen.push(update));
   return { seen, leave: () => subscription.unsubscribe() };
 }
 
-async function drain({ iterate }: Opened): Promise<ExecutionUpdate[]> {
-  const seen: ExecutionUpdate[] = [];
+async function drain({ iterate }: Opened): Promise<ExecutionUpdate<OutputData>[]> {
+  const seen: ExecutionUpdate<OutputData>[] = [];
   for await (const update of { [Symbol.asyncIterator]: iterate }) seen.push(update);
   return seen;
 }
 
 /** Checks that output and gaps follow each other without a hole, and returns how many bytes they cover. */
-function covered(seen: readonly ExecutionUpdate[]): number {
+function covered(seen: readonly ExecutionUpdate<OutputData>[]): number {
   let at = 0;
   for (const { status, output, gap } of seen) {
     if (status !== 'running') continue;
@@ -57,9 +58,9 @@ function covered(seen: readonly ExecutionUpdate[]): number {
   }
   return at;
 }
-const missed = (seen: readonly ExecutionUpdate[]): number =>
+const missed = (seen: readonly ExecutionUpdate<OutputData>[]): number =>
   seen.reduce((sum, { gap }) => sum + (gap === undefined ? 0 : gap.to - gap.from), 0);
-const statuses = (seen: readonly ExecutionUpdate[]): string => seen.map(({ status }) => status[0]).join('');
+const statuses = (seen: readonly ExecutionUpdate<OutputData>[]): string => seen.map(({ status }) => status[0]).join('');
 
 describe('a reader that comes after another has left', () => {
   test('gets what is kept, from the first byte', async () => {
@@ -155,7 +156,7 @@ describe('output that never arrived', () => {
     opened.write(10);
     opened.complete();
     const expected = [{ from: 10, to: 35 }];
-    const pulled: ExecutionUpdate[] = [];
+    const pulled: ExecutionUpdate<OutputData>[] = [];
     for (let next = await pulling.next(); !next.done; next = await pulling.next()) pulled.push(next.value);
     for (const seen of [early.seen, pulled, subscribe(opened).seen, await drain(opened)]) {
       expect(seen.flatMap(({ gap }) => gap ?? [])).toEqual(expected);
@@ -186,7 +187,7 @@ describe('readers at once', () => {
     const pulling = opened.iterate();
     opened.write(5_000);
     expect(opened.throttled.filter(on => on).length).toBe(opened.throttled.filter(on => !on).length);
-    const seen: ExecutionUpdate[] = [];
+    const seen: ExecutionUpdate<OutputData>[] = [];
     for (let next = await pulling.next(); !next.done; next = await pulling.next()) seen.push(next.value);
     expect(statuses(seen)).toBe('src');
     expect(covered(seen)).toBe(5_000);
@@ -195,7 +196,7 @@ describe('readers at once', () => {
   test('one that leaves within an update gets no other, and the rest get all', () => {
     const opened = open();
     opened.start();
-    const seen: ExecutionUpdate[] = [];
+    const seen: ExecutionUpdate<OutputData>[] = [];
     const subscription = opened.updates$.subscribe(update => {
       seen.push(update);
       if (update.status === 'running') queueMicrotask(() => subscription.unsubscribe());

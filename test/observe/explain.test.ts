@@ -33,7 +33,7 @@ function openExplained(maxConcurrentStarts?: number) {
     return record;
   };
   const connect = async (record: ReturnType<typeof start>, connectionId = 'connection-1') => {
-    const peer = { id: connectionId, label: `${record.id}/${connectionId}`, link: { peer: '127.0.0.1:50000' }, stage: 'admitted' };
+    const peer = { id: connectionId, label: `${record.id}/${connectionId}`, channel: { peer: '127.0.0.1:50000' }, sessionSince: 0 };
     record.connections.set(connectionId, peer);
     await stage.connect(record.id, connectionId);
   };

@@ -14,8 +14,8 @@ import {
   type SpearletOptions,
 } from '../../src/index.ts';
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
-import * as v1 from '../../src/protocol/v1/messages.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import * as v1 from '../../src/protocol/v1/messages.ts';
 import { atEnd, remember } from '../census/census.ts';
 
 export const agentFile = (name: string): string => join(import.meta.dirname, '..', 'agents', name);

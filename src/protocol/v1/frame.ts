@@ -2,18 +2,21 @@
 import { SpearletError } from '../../errors.ts';
 import type { Decoder } from '../codec.ts';
 
+export type FrameReader = Omit<Decoder<never>, 'receiver'>;
+
 export const HEADER_BYTES = 8;
 /** Eight characters read as a length are beyond this. */
 const TEXT = 2 ** 48;
 
 /** `onFrame` gets each whole body, and may keep no reference to it after it returns. */
-export function createFrameReader(limit: number, onFrame: (body: Buffer) => void): Decoder {
+export function createFrameReader(limit: number, onFrame: (body: Buffer) => void): FrameReader {
   const header = Buffer.alloc(HEADER_BYTES);
   let headerFilled = 0;
   let body: Buffer | null = null;
   let bodyFilled = 0;
   let paused = false;
   let kept: Buffer[] = [];
+  let frames = 0;
 
   const announced = (bytes: Buffer, at: number): number => {
     const low = bytes.readUInt32LE(at);
@@ -44,6 +47,7 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
         if (bodyFilled < body.length) return;
         const whole = body;
         body = null;
+        frames += 1;
         onFrame(whole);
         continue;
       }
@@ -62,6 +66,7 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
       }
       if (chunk.length - at >= length) {
         at += length;
+        frames += 1;
         onFrame(chunk.subarray(at - length, at));
       } else {
         body = Buffer.allocUnsafeSlow(length);
@@ -70,7 +75,7 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
     }
   };
 
-  const reader: Decoder = {
+  const reader: FrameReader = {
     limit,
     push(chunk) {
       if (paused) kept.push(chunk);
@@ -87,6 +92,9 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
       const waiting = kept;
       kept = [];
       return waiting;
+    },
+    get frames() {
+      return frames;
     },
     get unfinished() {
       return body === null ? headerFilled : HEADER_BYTES + bodyFilled;

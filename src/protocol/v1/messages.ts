@@ -1,6 +1,5 @@
-// Wire format v1: the seed's JSON, byte for byte as serde writes it, as strict as serde reads it. It knows no connection.
+// The messages of wire format v1: the seed's JSON, byte for byte as serde writes it, as strict as serde reads it. It knows no connection.
 import { SpearletError } from '../../errors.ts';
-import type { Codec } from '../codec.ts';
 import {
   type AuthRequest,
   type AuthResponse,
@@ -15,7 +14,7 @@ import {
   type Timestamp,
   type U64,
 } from '../message.ts';
-import { createFrameReader, HEADER_BYTES } from './frame.ts';
+import { HEADER_BYTES } from './frame.ts';
 import { optional, readBoolean, readByteArray, readInteger, readName, readString, readStringMap, readStrings, readWhole } from './json.ts';
 import { field, readStruct, type Struct } from './struct.ts';
 
@@ -111,7 +110,13 @@ export function decodeExecuteRequest(payload: Buffer): ExecuteRequest {
   return { taskId, command, args, env };
 }
 
-export function decodeExecuteResponse(payload: Buffer): ExecuteResponse {
+/** An ExecuteResponse as wire v1 carries it: texts only, and always with the task id. */
+export interface TextResponse extends ExecuteResponse {
+  readonly taskId: string;
+  readonly output: string | null;
+}
+
+export function decodeExecuteResponse(payload: Buffer): TextResponse {
   const [taskId, status, output, error, exitCode, offset] = decodeStruct(payload, EXECUTE_RESPONSE) as [
     string,
     Status,
@@ -165,7 +170,7 @@ export function encodeExecuteRequest({ taskId, command, args, env }: ExecuteRequ
 }
 
 /** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */
-export function encodeExecuteResponse(response: ExecuteResponse & { readonly outputOffset?: number }): string {
+export function encodeExecuteResponse(response: TextResponse): string {
   const { taskId, status, output, error, exitCode, outputOffset } = response;
   const known = `"task_id":${text(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;
   return outputOffset === undefined ? `{${known}}` : `{${known},"output_offset":${outputOffset}}`;
@@ -202,9 +207,3 @@ export function encodeFrame(type: MessageType, requestId: U64, timestamp: Timest
   frame[HEADER_BYTES + length - 1] = 0x7d;
   return frame;
 }
-
-export const v1: Codec = {
-  version: 1,
-  createDecoder: (maxFrameBytes, receive) => createFrameReader(maxFrameBytes, body => receive(decodeMessage(body))),
-  encode: encodeFrame,
-};

@@ -1,0 +1,77 @@
+// What a channel is: messages over a byte stream. Types only; framed-channel.ts makes one.
+import type { AgentCodec, AgentReceiver, Codec, HostCodec, HostReceiver } from '../protocol/codec.ts';
+import type { Pieces } from '../protocol/pieces.ts';
+import type { Sender } from './send-queue.ts';
+
+export interface ChannelEnd {
+  readonly code: 'LINK_LOST' | 'PROTOCOL_ERROR' | 'FRAME_TOO_LARGE';
+  readonly message: string;
+}
+
+export interface ChannelEvents {
+  /** Called once, last. After a fault of the other end the channel can still send until it is closed. */
+  ended(end: ChannelEnd): void;
+  /** Reading was paused or goes on. */
+  held?(on: boolean): void;
+  /** All that was sent has been taken by the system. */
+  drained?(): void;
+}
+
+/** Counts of one channel. Times in ms of the clock's `now`. */
+export interface ChannelCounts {
+  readonly connectedAt: number;
+  readonly lastActivity: number;
+  readonly messagesSent: number;
+  readonly messagesReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly errorCount: number;
+}
+
+export interface FramedChannel<Receiver, C extends Codec<Receiver>> {
+  /** The address of the other end, for people. */
+  readonly peer: string;
+  /** Makes the messages that `send` takes. */
+  readonly codec: C;
+  readonly counts: ChannelCounts;
+  /** When anything last arrived, or could not arrive because reading was paused. */
+  readonly heardAt: number;
+  /** Bytes that are queued here or not yet taken by the system. */
+  readonly pending: number;
+  readonly paused: boolean;
+  /** Nothing more is read: it has ended, or is about to be closed. */
+  readonly over: boolean;
+  /** Starts to read. A second call takes the channel over from the first caller. */
+  open(receiver: Receiver, events: ChannelEvents): void;
+  /** Hands every message from now on to this receiver. */
+  deliverTo(receiver: Receiver): void;
+  /** `sender` is told when the message is written, and can take it back until then. */
+  send(message: Buffer | Pieces, sender?: Sender): void;
+  /** Before all messages that wait: for control messages, which must not wait behind data. */
+  sendUrgent(frame: Buffer): void;
+  /** `partly`: the other end has the beginning of the message. `no`: it is written. */
+  remove(sender: Sender): 'unsent' | 'partly' | 'no';
+  /**
+   * Speaks another version from the next frame on, in both directions. Called while a message is handled, or between two: in
+   * the midst of a frame it throws PROTOCOL_ERROR.
+   */
+  use(codec: C): void;
+  /** Reads on, and accepts frames up to this many bytes. */
+  admit(maxFrameBytes: number): void;
+  /** Counts an error of the other end that does not end the channel. */
+  countError(): void;
+  /** Hands out no more messages until `release`, in the middle of a chunk too. */
+  hold(): void;
+  release(): void;
+  /** Ends it for a reason of ours: `ended` is called. */
+  end(reason: ChannelEnd): void;
+  /** Ends it for a fault of the other end: `ended` is called, and last words can be sent until `close`. */
+  fail(thrown: unknown): void;
+  /** Ends the stream once all that was sent has gone out, and calls `closed` then. Nothing is read any more. */
+  finish(closed: () => void): void;
+  /** Writes what waits, as far as the system takes it at once, and ends the stream. */
+  close(): void;
+}
+
+export type HostChannel = FramedChannel<HostReceiver, HostCodec>;
+export type AgentChannel = FramedChannel<AgentReceiver, AgentCodec>;

@@ -1,0 +1,60 @@
+// The request of an execution: parsed, measured and encoded. All is checked before anything is queued.
+import { type ErrorFacts, SpearletError } from '../errors.ts';
+import {
+  defaultExecuteOptions,
+  type ExecuteOptions,
+  type ExecuteRequestInput,
+  executeOptionsSchema,
+  type ParsedExecuteOptions,
+  type ParsedRequest,
+  requestSchema,
+} from '../options.ts';
+import { parse } from '../parse.ts';
+import type { HostCodec } from '../protocol/codec.ts';
+import type { Pieces } from '../protocol/pieces.ts';
+
+/** Requests may take 4 times `maxQueuedBytes` as frames of wire v1. More unsent bytes are answers that the agent does not read. */
+export const UNREAD_FACTOR = 5;
+/** What each text of a request takes beside its characters. */
+const TEXT_COST = 4;
+
+/** The arguments of `execute()`. Throws INVALID_OPTIONS. */
+export const parseRequest = (input: ExecuteRequestInput): ParsedRequest => parse(requestSchema, input, 'execute()');
+export const parseOptions = (input: ExecuteOptions | undefined): ParsedExecuteOptions =>
+  input === undefined ? defaultExecuteOptions : parse(executeOptionsSchema, input, 'execute() options');
+
+/** The size of a request: the UTF-16 units of its texts, and the bytes of its input. */
+export function requestSize(taskId: string, { command, args, env, input }: ParsedRequest): number {
+  let size = taskId.length + command.length + (input?.length ?? 0) + (2 + args.length + 2 * env.size) * TEXT_COST;
+  for (const each of args) size += each.length;
+  for (const [name, value] of env) size += name.length + value.length;
+  return size;
+}
+
+const unsupported = (what: string): SpearletError =>
+  new SpearletError('UNSUPPORTED', `${what} needs wire v2, and this agent speaks v1`, {
+    hint: 'Use an agent of `spearlet/agent`, or send the bytes as text, for example as base64.',
+  });
+
+/** The message of a request. Throws FRAME_TOO_LARGE if it is larger than the bound, and UNSUPPORTED if the codec cannot say it. */
+export function encodeRequest(
+  codec: HostCodec,
+  requestId: number,
+  taskId: string,
+  { command, args, env, input }: ParsedRequest,
+  encoding: 'utf8' | 'buffer',
+  maxFrameBytes: number,
+): Buffer | Pieces {
+  if (!codec.carriesBytes && (input !== undefined || encoding === 'buffer'))
+    throw unsupported(input === undefined ? "`encoding: 'buffer'`" : '`input`');
+  const frame = codec.executeRequest(requestId, { taskId, command, args, env, input });
+  checkSize('the request', frame.length, maxFrameBytes);
+  return frame;
+}
+
+/** Throws FRAME_TOO_LARGE if a frame is larger than the bound. */
+export function checkSize(what: string, size: number, maxFrameBytes: number, ids: ErrorFacts = {}): void {
+  if (size <= maxFrameBytes) return;
+  const message = `${what} needs ${size} bytes on the wire, the bound is maxFrameBytes (${maxFrameBytes})`;
+  throw new SpearletError('FRAME_TOO_LARGE', message, ids);
+}

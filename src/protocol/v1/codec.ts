@@ -1,0 +1,100 @@
+// Wire format v1 behind the codec interface: one codec for each side, because each side reads other messages than it sends.
+import { SpearletError } from '../../errors.ts';
+import type { Clock } from '../../world/clock.ts';
+import type { AgentCodec, AgentReceiver, Decoder, HostCodec, HostReceiver } from '../codec.ts';
+import type { ExecuteResponse, SpearMessage, Timestamp } from '../message.ts';
+import { createFrameReader } from './frame.ts';
+import {
+  decodeAuthRequest,
+  decodeAuthResponse,
+  decodeExecuteRequest,
+  decodeExecuteResponse,
+  decodeMessage,
+  decodeSignal,
+  encodeAuthRequest,
+  encodeAuthResponse,
+  encodeExecuteRequest,
+  encodeExecuteResponse,
+  encodeFrame,
+  encodeSignal,
+  type TextResponse,
+} from './messages.ts';
+
+/** A payload byte takes up to 4 characters of the JSON array. */
+const EXPANSION = 4;
+
+/** The wall clock as a frame states it. */
+function timestamp(clock: Clock): Timestamp {
+  const wall = clock.wall();
+  const secs = Math.floor(wall / 1000);
+  return { secs, nanos: Math.floor((wall - secs * 1000) * 1e6) };
+}
+
+function createDecoder<Receiver>(
+  limit: number,
+  receiver: Receiver,
+  deliver: (receiver: Receiver, message: SpearMessage) => void,
+): Decoder<Receiver> {
+  const reader = createFrameReader(limit, body => deliver(decoder.receiver, decodeMessage(body)));
+  const decoder: Decoder<Receiver> = Object.assign(reader, { receiver });
+  return decoder;
+}
+
+function deliverToHost(receiver: HostReceiver, { type, requestId, payload }: SpearMessage): void {
+  if (type === 'ExecuteResponse') receiver.executeResponse(requestId, decodeExecuteResponse(payload));
+  else if (type === 'Heartbeat') receiver.heartbeat(requestId, payload);
+  else if (type === 'AuthRequest') receiver.authRequest(requestId, decodeAuthRequest(payload));
+  else receiver.other(type, payload);
+}
+
+function deliverToAgent(receiver: AgentReceiver, { type, requestId, payload }: SpearMessage): void {
+  if (type === 'ExecuteRequest') receiver.executeRequest(requestId, decodeExecuteRequest(payload));
+  else if (type === 'Heartbeat') receiver.heartbeat(requestId, payload);
+  else if (type === 'AuthResponse') receiver.authResponse(decodeAuthResponse(payload));
+  else if (type === 'Signal') {
+    const signal = decodeSignal(payload);
+    if (signal?.signal === 'cancel') receiver.cancel(requestId, signal.task_id);
+    else if (signal?.signal === 'user') receiver.signal(signal.data);
+    else if (signal?.signal === 'terminate') receiver.terminate();
+  } else receiver.other(type, payload);
+}
+
+/** Output on stderr goes as an error without output. An agent turns bytes into text before. */
+function textResponse({ taskId, status, output, error, exitCode, channel, outputOffset }: ExecuteResponse): TextResponse {
+  const text = output === null || typeof output === 'string' ? output : output.toString('utf8');
+  const known = { taskId: taskId ?? '', status, exitCode, outputOffset };
+  return channel === 'stderr' ? { ...known, output: null, error: text } : { ...known, output: text, error };
+}
+
+/** `clock` gives the time that every frame states. */
+export function createV1(clock: Clock): { readonly host: HostCodec; readonly agent: AgentCodec } {
+  const frame = (type: SpearMessage['type'], requestId: SpearMessage['requestId'], payload: string | Uint8Array): Buffer =>
+    encodeFrame(type, requestId, timestamp(clock), payload);
+  const both = {
+    version: 1,
+    carriesBytes: false,
+    expansion: EXPANSION,
+    heartbeat: (requestId: SpearMessage['requestId'], payload: Buffer | '') => frame('Heartbeat', requestId, payload),
+    error: (code: string, message: string) => frame('Error', 1, JSON.stringify({ code, message })),
+  };
+  return {
+    host: {
+      ...both,
+      createDecoder: (limit, receiver) => createDecoder(limit, receiver, deliverToHost),
+      authResponse: (requestId, response) => frame('AuthResponse', requestId, encodeAuthResponse(response)),
+      executeRequest: (requestId, request) => frame('ExecuteRequest', requestId, encodeExecuteRequest(request)),
+      cancel: (requestId, taskId) => frame('Signal', requestId, encodeSignal({ signal: 'cancel', task_id: taskId })),
+      signal(requestId, data) {
+        if (!data.isWellFormed()) throw new SpearletError('PROTOCOL_ERROR', 'a lone surrogate cannot be sent: it is not text');
+        return frame('Signal', requestId, encodeSignal({ signal: 'user', data }));
+      },
+      terminate: grace => frame('Signal', 1, encodeSignal({ signal: 'terminate', grace_ms: grace })),
+    },
+    agent: {
+      ...both,
+      createDecoder: (limit, receiver) => createDecoder(limit, receiver, deliverToAgent),
+      authRequest: (requestId, request) => frame('AuthRequest', requestId, encodeAuthRequest(request)),
+      executeResponse: (requestId, response) => frame('ExecuteResponse', requestId, encodeExecuteResponse(textResponse(response))),
+    },
+  };
+}

@@ -59,8 +59,8 @@ const COMPACT = 256;
 
 export const drawDelay = ({ random, maxDelay }: Conditions): number => random.fraction() * maxDelay;
 
-/** Small windows are as frequent as large ones, so that short messages meet a full one, too. */
-const drawWindow = ({ random, maxWindow }: Conditions): number => Math.ceil(maxWindow * random.fraction() ** 3) || 1;
+/** From 1/1,024 of the largest on, and small ones often: short messages have to meet a full window, too. */
+const drawWindow = ({ random, maxWindow }: Conditions): number => Math.ceil(maxWindow * Math.max(random.fraction() ** 3, 2 ** -10));
 
 /** Every second segment is all that is there, so that writes are joined; the others end anywhere. */
 function drawSize({ random }: Conditions, available: number): number {

@@ -15,10 +15,10 @@ export interface Conditions {
 export interface Receiver {
   /** False: data waits. */
   readonly reading: boolean;
-  data(chunk: Buffer): void;
+  received(chunk: Buffer): void;
   /** The sender has ended the stream after its last byte. */
   ended(): void;
-  /** The sender is closed and does not know these bytes. */
+  /** The sender is closed and does not know the bytes that it got. */
   reset(): void;
   /** Bytes have arrived after `shut`: the sender has to be told. */
   missed(): void;
@@ -27,29 +27,6 @@ export interface Receiver {
 export interface Sender {
   /** All written bytes are under way or have arrived, after `write` returned false or after `finish`. */
   taken(): void;
-}
-
-export interface Pipe {
-  /** Written bytes that are not under way yet, since the window is full or nothing is connected. */
-  readonly pending: number;
-  /** False: more is written than the window holds; `taken` follows. */
-  write(frames: readonly Buffer[]): boolean;
-  /** Begins to carry. */
-  start(): void;
-  /** The receiver may have begun to read. */
-  wake(): void;
-  /** Nothing is written any more: the receiver is told of the end behind the last byte. */
-  finish(): void;
-  /** As `finish`, and `pending` bytes are lost. */
-  abandon(): void;
-  /** Tells the receiver of a reset, behind what is under way. */
-  refuse(): void;
-  /** The receiver is closed: the next arrival is `missed`, and ends the pipe. */
-  shut(): void;
-  /** After so many bytes since the start nothing arrives any more, neither bytes nor an end. Infinity: it heals. */
-  silence(after: number): void;
-  /** Once so many bytes have arrived since the start, `cut` is called. */
-  cutAt(after: number): void;
 }
 
 /** The largest segment, in bytes: what Node reads at once. */
@@ -68,148 +45,176 @@ function drawSize({ random }: Conditions, available: number): number {
   return drawn < 0.5 ? available : 1 + Math.floor((drawn - 0.5) * 2 * available);
 }
 
-export function createPipe(conditions: Conditions, sender: Sender, receiver: Receiver, cut: () => void): Pipe {
-  const { clock } = conditions;
-  const window = drawWindow(conditions);
-  let frames: Buffer[] = [];
+/** A class, and its ends as well: a simulation makes them by the hundred thousand. */
+export class Pipe {
+  readonly #conditions: Conditions;
+  readonly #sender: Sender;
+  readonly #receiver: Receiver;
+  /** Resets the connection. */
+  readonly #cut: () => void;
+  readonly #window: number;
+  #frames: Buffer[] = [];
   /** The frame that is carried next, and how much of it has arrived. */
-  let head = 0;
-  let offset = 0;
+  #head = 0;
+  #offset = 0;
   /** Bytes that are written and have not arrived. */
-  let queued = 0;
-  let arrived = 0;
-  let isStarted = false;
-  let isShut = false;
-  let end: 'open' | 'due' | 'told' = 'open';
-  let isResetDue = false;
-  let silentAfter = Number.POSITIVE_INFINITY;
-  let cutAfter = Number.POSITIVE_INFINITY;
-  let isScheduled = false;
+  #queued = 0;
+  #arrived = 0;
+  #isStarted = false;
+  #isShut = false;
+  #end: 'open' | 'due' | 'told' = 'open';
+  #isResetDue = false;
+  #silentAfter = Number.POSITIVE_INFINITY;
+  #cutAfter = Number.POSITIVE_INFINITY;
+  #isScheduled = false;
   /** The sender waits for `taken`. */
-  let isAwaited = false;
-  let isTakenScheduled = false;
+  #isAwaited = false;
+  #isTakenScheduled = false;
 
-  const pending = (): number => (isStarted ? Math.max(0, queued - window) : queued);
-  const carriable = (): number => Math.min(queued, window, MAX_SEGMENT, silentAfter - arrived, cutAfter - arrived);
+  constructor(conditions: Conditions, sender: Sender, receiver: Receiver, cut: () => void) {
+    this.#conditions = conditions;
+    this.#sender = sender;
+    this.#receiver = receiver;
+    this.#cut = cut;
+    this.#window = drawWindow(conditions);
+  }
 
-  const isDue = (): boolean => {
-    if (!isStarted || arrived >= silentAfter) return false;
-    if (arrived >= cutAfter) return true;
-    return queued > 0 ? isShut || receiver.reading : end === 'due' || isResetDue;
-  };
+  /** Written bytes that are not under way yet, since the window is full or nothing is connected. */
+  get pending(): number {
+    return this.#isStarted ? Math.max(0, this.#queued - this.#window) : this.#queued;
+  }
 
-  const tellTaken = (): void => {
-    isTakenScheduled = false;
-    if (!isAwaited || pending() > 0) return;
-    isAwaited = false;
-    sender.taken();
-  };
-  const checkTaken = (): void => {
-    if (!isAwaited || isTakenScheduled || !isStarted || pending() > 0) return;
-    isTakenScheduled = true;
-    clock.setTimeout(tellTaken, drawDelay(conditions));
-  };
-
-  /** The next bytes, copied: a receiver may write into what it gets. */
-  const take = (size: number): Buffer => {
-    const segment = Buffer.allocUnsafe(size);
-    for (let filled = 0; filled < size; ) {
-      const frame = frames[head]!;
-      const copied = frame.copy(segment, filled, offset, Math.min(frame.length, offset + size - filled));
-      filled += copied;
-      offset += copied;
-      if (offset < frame.length) break;
-      head += 1;
-      offset = 0;
+  /** False: more is written than the window holds; `taken` follows. */
+  write(frames: readonly Buffer[]): boolean {
+    for (const frame of frames) {
+      if (frame.length === 0) continue;
+      this.#frames.push(frame);
+      this.#queued += frame.length;
     }
-    queued -= size;
-    arrived += size;
-    if (head === frames.length || head > COMPACT) {
-      frames = frames.slice(head);
-      head = 0;
-    }
-    return segment;
-  };
+    this.wake();
+    if (this.#queued <= this.#window) return true;
+    this.#isAwaited = true;
+    return false;
+  }
+
+  /** Begins to carry. */
+  start(): void {
+    this.#isStarted = true;
+    this.#checkTaken();
+    this.wake();
+  }
+
+  /** Schedules what is due; also called when the receiver begins to read. */
+  wake(): void {
+    if (this.#isScheduled || !this.#isDue()) return;
+    this.#isScheduled = true;
+    this.#conditions.clock.setTimeout(() => this.#carry(), drawDelay(this.#conditions));
+  }
+
+  /** Nothing is written any more: the receiver is told of the end behind the last byte. */
+  finish(): void {
+    if (this.#end === 'open') this.#end = 'due';
+    this.#isAwaited = true;
+    this.#checkTaken();
+    this.wake();
+  }
+
+  /** As `finish`, and `pending` bytes are lost. */
+  abandon(): void {
+    this.#queued -= this.pending;
+    this.#isAwaited = false;
+    if (this.#end === 'open') this.#end = 'due';
+    this.wake();
+  }
+
+  /** Tells the receiver of a reset, behind what is under way. */
+  refuse(): void {
+    this.#isResetDue = true;
+    this.wake();
+  }
+
+  /** The receiver is closed: the next arrival is `missed`, and ends the pipe. */
+  shut(): void {
+    this.#isShut = true;
+    this.wake();
+  }
+
+  /** After so many bytes since the start nothing arrives any more, neither bytes nor an end. Infinity: it heals. */
+  silence(after: number): void {
+    this.#silentAfter = after;
+    this.wake();
+  }
+
+  /** Once so many bytes have arrived since the start, the connection is reset. */
+  cutAt(after: number): void {
+    this.#cutAfter = after;
+    this.wake();
+  }
+
+  #isDue(): boolean {
+    if (!this.#isStarted || this.#arrived >= this.#silentAfter) return false;
+    if (this.#arrived >= this.#cutAfter) return true;
+    return this.#queued > 0 ? this.#isShut || this.#receiver.reading : this.#end === 'due' || this.#isResetDue;
+  }
+
+  #checkTaken(): void {
+    if (!this.#isAwaited || this.#isTakenScheduled || !this.#isStarted || this.pending > 0) return;
+    this.#isTakenScheduled = true;
+    this.#conditions.clock.setTimeout(() => this.#tellTaken(), drawDelay(this.#conditions));
+  }
+
+  #tellTaken(): void {
+    this.#isTakenScheduled = false;
+    if (!this.#isAwaited || this.pending > 0) return;
+    this.#isAwaited = false;
+    this.#sender.taken();
+  }
 
   /** Carries one segment, or what follows the last one. Its own state is settled before a handler runs, which may throw. */
-  const carry = (): void => {
-    isScheduled = false;
-    if (!isDue()) return;
-    if (arrived >= cutAfter) {
-      cutAfter = Number.POSITIVE_INFINITY;
-      cut();
-    } else if (queued > 0 && isShut) {
+  #carry(): void {
+    this.#isScheduled = false;
+    if (!this.#isDue()) return;
+    if (this.#arrived >= this.#cutAfter) {
+      this.#cutAfter = Number.POSITIVE_INFINITY;
+      this.#cut();
+    } else if (this.#queued > 0 && this.#isShut) {
       // A closed end acknowledges nothing any more.
-      silentAfter = 0;
-      receiver.missed();
-    } else if (queued > 0) {
-      const segment = take(drawSize(conditions, carriable()));
-      checkTaken();
-      schedule();
-      receiver.data(segment);
-    } else if (end === 'due') {
-      end = 'told';
-      schedule();
-      receiver.ended();
+      this.#silentAfter = 0;
+      this.#receiver.missed();
+    } else if (this.#queued > 0) {
+      const most = Math.min(this.#queued, this.#window, MAX_SEGMENT, this.#silentAfter - this.#arrived, this.#cutAfter - this.#arrived);
+      const segment = this.#take(drawSize(this.#conditions, most));
+      this.#checkTaken();
+      this.wake();
+      this.#receiver.received(segment);
+    } else if (this.#end === 'due') {
+      this.#end = 'told';
+      this.wake();
+      this.#receiver.ended();
     } else {
-      isResetDue = false;
-      receiver.reset();
+      this.#isResetDue = false;
+      this.#receiver.reset();
     }
-  };
-  const schedule = (): void => {
-    if (isScheduled || !isDue()) return;
-    isScheduled = true;
-    clock.setTimeout(carry, drawDelay(conditions));
-  };
+  }
 
-  return {
-    get pending() {
-      return pending();
-    },
-    write(written) {
-      for (const frame of written) {
-        if (frame.length === 0) continue;
-        frames.push(frame);
-        queued += frame.length;
-      }
-      schedule();
-      if (queued <= window) return true;
-      isAwaited = true;
-      return false;
-    },
-    start() {
-      isStarted = true;
-      checkTaken();
-      schedule();
-    },
-    wake: schedule,
-    finish() {
-      if (end === 'open') end = 'due';
-      isAwaited = true;
-      checkTaken();
-      schedule();
-    },
-    abandon() {
-      queued -= pending();
-      isAwaited = false;
-      if (end === 'open') end = 'due';
-      schedule();
-    },
-    refuse() {
-      isResetDue = true;
-      schedule();
-    },
-    shut() {
-      isShut = true;
-      schedule();
-    },
-    silence(after) {
-      silentAfter = after;
-      schedule();
-    },
-    cutAt(after) {
-      cutAfter = after;
-      schedule();
-    },
-  };
+  /** The next bytes, copied: a receiver may write into what it gets. */
+  #take(size: number): Buffer {
+    const segment = Buffer.allocUnsafe(size);
+    for (let filled = 0; filled < size; ) {
+      const frame = this.#frames[this.#head]!;
+      const copied = frame.copy(segment, filled, this.#offset, Math.min(frame.length, this.#offset + size - filled));
+      filled += copied;
+      this.#offset += copied;
+      if (this.#offset < frame.length) break;
+      this.#head += 1;
+      this.#offset = 0;
+    }
+    this.#queued -= size;
+    this.#arrived += size;
+    if (this.#head === this.#frames.length || this.#head > COMPACT) {
+      this.#frames = this.#frames.slice(this.#head);
+      this.#head = 0;
+    }
+    return segment;
+  }
 }

@@ -4,106 +4,115 @@ import type { Clock } from '../world/clock.ts';
 import type { Pipe, Receiver, Sender } from './memory-pipe.ts';
 import type { ByteStream, ByteStreamEvents } from './stream.ts';
 
-/** The pipe that an end writes to, and the one that it reads from. */
-export interface Pipes {
-  readonly outgoing: Pipe;
-  readonly incoming: Pipe;
-}
-
-export interface MemoryEnd {
-  readonly stream: ByteStream;
-  /** It tells nothing any more, except that it is closed. */
-  readonly isOver: boolean;
-  readonly sender: Sender;
-  readonly receiver: Receiver;
-  /** The stream ends for a fault. */
-  fail(message: string): void;
-}
-
 const RESET = 'read ECONNRESET';
 const ENDED = 'closed by the other end';
 
-export function createMemoryEnd(clock: Clock, peer: string, pipes: () => Pipes): MemoryEnd {
-  let events: ByteStreamEvents | null = null;
-  let isPaused = false;
+export class MemoryStream implements ByteStream, Sender, Receiver {
+  readonly peer: string;
+  readonly #clock: Clock;
+  #outgoing!: Pipe;
+  #incoming!: Pipe;
+  #events: ByteStreamEvents | null = null;
+  #isPaused = false;
   /** Nothing more is written. */
-  let isEnding = false;
+  #isEnding = false;
   /** The other end has ended the stream. */
-  let isEnded = false;
-  /** It was full before it was open: the owner is told of `drained` once it is. */
-  let owesDrained = false;
-  let end: { orderly: boolean; message: string } | null = null;
+  #isEnded = false;
+  /** It has drained before it was open. */
+  #owesDrained = false;
+  #end: { orderly: boolean; message: string } | null = null;
 
-  // Never in the turn of the call that closes it.
-  const tellClosed = (): void => {
-    const [{ closed }, told] = [events!, end!];
-    clock.setTimeout(() => closed(told), 0);
-  };
-  const conclude = (orderly: boolean, message: string): void => {
-    if (end !== null) return;
-    end = { orderly, message };
-    if (events !== null) tellClosed();
-    const { outgoing, incoming } = pipes();
-    outgoing.abandon();
-    incoming.shut();
-  };
+  constructor(clock: Clock, peer: string) {
+    this.#clock = clock;
+    this.peer = peer;
+  }
 
-  return {
-    get isOver() {
-      return end !== null;
-    },
-    fail: message => conclude(false, message),
-    sender: {
-      taken() {
-        if (isEnded) conclude(true, ENDED);
-        else if (isEnding || end !== null) return;
-        else if (events === null) owesDrained = true;
-        else events.drained();
-      },
-    },
-    receiver: {
-      get reading() {
-        return events !== null && !isPaused;
-      },
-      data: chunk => events!.data(chunk),
-      ended() {
-        // Half-open streams are not allowed: this end closes, too, after what it has written.
-        isEnded = true;
-        isEnding = true;
-        const { outgoing } = pipes();
-        if (outgoing.pending === 0) conclude(true, ENDED);
-        else outgoing.finish();
-      },
-      reset: () => conclude(false, RESET),
-      missed: () => pipes().outgoing.refuse(),
-    },
-    stream: {
-      peer,
-      get pending() {
-        return end === null ? pipes().outgoing.pending : 0;
-      },
-      open(opened) {
-        events = opened;
-        if (end !== null) tellClosed();
-        else if (owesDrained) clock.setTimeout(() => end ?? opened.drained(), 0);
-        pipes().incoming.wake();
-      },
-      write(frames) {
-        return !isEnding && end === null && pipes().outgoing.write(frames);
-      },
-      pause() {
-        isPaused = true;
-      },
-      resume() {
-        isPaused = false;
-        pipes().incoming.wake();
-      },
-      end() {
-        if (isEnding) return;
-        isEnding = true;
-        pipes().outgoing.finish();
-      },
-      close: () => conclude(isEnded, isEnded ? ENDED : 'closed'),
-    },
-  };
+  /** Called once, before all else: a pipe has to know both of its ends. */
+  attach(outgoing: Pipe, incoming: Pipe): void {
+    this.#outgoing = outgoing;
+    this.#incoming = incoming;
+  }
+
+  /** It tells nothing any more, except that it is closed. */
+  get isOver(): boolean {
+    return this.#end !== null;
+  }
+
+  get pending(): number {
+    return this.#end === null ? this.#outgoing.pending : 0;
+  }
+
+  open(events: ByteStreamEvents): void {
+    this.#events = events;
+    if (this.#end !== null) this.#tellClosed();
+    else if (this.#owesDrained) this.#clock.setTimeout(() => this.#end ?? events.drained(), 0);
+    this.#incoming.wake();
+  }
+
+  write(frames: readonly Buffer[]): boolean {
+    return !this.#isEnding && this.#end === null && this.#outgoing.write(frames);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#incoming.wake();
+  }
+
+  end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#outgoing.finish();
+  }
+
+  close(): void {
+    this.conclude(this.#isEnded, this.#isEnded ? ENDED : 'closed');
+  }
+
+  /** Ends the stream now. Its owner is told in a turn of its own. */
+  conclude(orderly: boolean, message: string): void {
+    if (this.#end !== null) return;
+    this.#end = { orderly, message };
+    if (this.#events !== null) this.#tellClosed();
+    this.#outgoing.abandon();
+    this.#incoming.shut();
+  }
+
+  get reading(): boolean {
+    return this.#events !== null && !this.#isPaused;
+  }
+
+  received(chunk: Buffer): void {
+    this.#events!.data(chunk);
+  }
+
+  ended(): void {
+    // Half-open streams are not allowed: this end closes, too, after what it has written.
+    this.#isEnded = true;
+    this.#isEnding = true;
+    if (this.#outgoing.pending === 0) this.conclude(true, ENDED);
+    else this.#outgoing.finish();
+  }
+
+  reset(): void {
+    this.conclude(false, RESET);
+  }
+
+  missed(): void {
+    this.#outgoing.refuse();
+  }
+
+  taken(): void {
+    if (this.#isEnded) this.conclude(true, ENDED);
+    else if (this.#isEnding || this.#end !== null) return;
+    else if (this.#events === null) this.#owesDrained = true;
+    else this.#events.drained();
+  }
+
+  #tellClosed(): void {
+    this.#clock.setTimeout(() => this.#events!.closed(this.#end!), 0);
+  }
 }

@@ -2,8 +2,8 @@
 // where a test says so. It takes the addresses of TCP, so the whole engine can run on it. No byte leaves the process.
 import type { Clock } from '../world/clock.ts';
 import { formatAddress, requireTcp, type TcpAddress } from './address.ts';
-import { type Conditions, createPipe, drawDelay } from './memory-pipe.ts';
-import { createMemoryEnd, type MemoryEnd, type Pipes } from './memory-stream.ts';
+import { type Conditions, drawDelay, Pipe } from './memory-pipe.ts';
+import { MemoryStream } from './memory-stream.ts';
 import type { ByteStream, Network } from './stream.ts';
 
 export type Direction = 'toListener' | 'toDialler';
@@ -43,51 +43,56 @@ const EPHEMERAL = { from: 49_152, count: 16_384 };
 
 const failure = (what: string, code: string, at: string): Error => Object.assign(new Error(`${what} ${code}: ${at}`), { code });
 
-interface Connection {
-  readonly link: Link;
-  readonly dialler: MemoryEnd;
-  readonly acceptor: MemoryEnd;
-  readonly isRefused: boolean;
-  /** Bytes are carried once both ends know of the connection. */
-  joined(): void;
-}
+/** Two streams, the pipes between them, and their faults. */
+class Connection implements Link {
+  readonly dialler: MemoryStream;
+  readonly acceptor: MemoryStream;
+  readonly #conditions: Conditions;
+  readonly #pipes: Readonly<Record<Direction, Pipe>>;
+  #isRefused = false;
+  #joined = 0;
 
-function createConnection(conditions: Conditions, peers: Record<'dialler' | 'acceptor', string>): Connection {
-  const { clock } = conditions;
-  let isRefused = false;
-  let joined = 0;
-  const dialler = createMemoryEnd(clock, peers.dialler, () => outward);
-  const acceptor = createMemoryEnd(clock, peers.acceptor, () => inward);
-  const reset = (): void => {
-    for (const pipe of [toListener, toDialler]) pipe.silence(0);
-    for (const end of [dialler, acceptor]) clock.setTimeout(end.receiver.reset, drawDelay(conditions));
-  };
-  const toListener = createPipe(conditions, dialler.sender, acceptor.receiver, reset);
-  const toDialler = createPipe(conditions, acceptor.sender, dialler.receiver, reset);
-  const outward: Pipes = { outgoing: toListener, incoming: toDialler };
-  const inward: Pipes = { outgoing: toDialler, incoming: toListener };
-  const pipeOf = { toListener, toDialler };
-  return {
-    link: {
-      refuse() {
-        isRefused = true;
-      },
-      cut: (direction, after) => pipeOf[direction].cutAt(after),
-      silence: (direction, after) => pipeOf[direction].silence(after),
-      reset,
-    },
-    dialler,
-    acceptor,
-    get isRefused() {
-      return isRefused;
-    },
-    joined() {
-      joined += 1;
-      if (joined < 2) return;
-      toListener.start();
-      toDialler.start();
-    },
-  };
+  constructor(conditions: Conditions, listener: string, dialler: string) {
+    this.#conditions = conditions;
+    this.dialler = new MemoryStream(conditions.clock, listener);
+    this.acceptor = new MemoryStream(conditions.clock, dialler);
+    const reset = (): void => this.reset();
+    const toListener = new Pipe(conditions, this.dialler, this.acceptor, reset);
+    const toDialler = new Pipe(conditions, this.acceptor, this.dialler, reset);
+    this.dialler.attach(toListener, toDialler);
+    this.acceptor.attach(toDialler, toListener);
+    this.#pipes = { toListener, toDialler };
+  }
+
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
+  /** Bytes are carried once both ends know of the connection. */
+  join(): void {
+    this.#joined += 1;
+    if (this.#joined < 2) return;
+    this.#pipes.toListener.start();
+    this.#pipes.toDialler.start();
+  }
+
+  refuse(): void {
+    this.#isRefused = true;
+  }
+
+  cut(direction: Direction, after: number): void {
+    this.#pipes[direction].cutAt(after);
+  }
+
+  silence(direction: Direction, after: number): void {
+    this.#pipes[direction].silence(after);
+  }
+
+  reset(): void {
+    this.silence('toListener', 0);
+    this.silence('toDialler', 0);
+    for (const end of [this.dialler, this.acceptor]) this.#conditions.clock.setTimeout(() => end.reset(), drawDelay(this.#conditions));
+  }
 }
 
 export function createMemoryNetwork(options: MemoryOptions): Network {
@@ -123,32 +128,32 @@ export function createMemoryNetwork(options: MemoryOptions): Network {
       const address = requireTcp(at);
       const name = formatAddress(address);
       const from = formatAddress({ kind: 'tcp', host: address.host, port: choosePort() });
-      const connection = createConnection(conditions, { dialler: name, acceptor: from });
-      const { dialler, acceptor, link } = connection;
-      dialled?.(link, address);
+      const connection = new Connection(conditions, name, from);
+      const { dialler, acceptor } = connection;
+      dialled?.(connection, address);
 
       const accept = (listener: (stream: ByteStream) => void): void => {
         // The connection waited for a listener that is closed by now.
-        if (listeners.get(name) !== listener) return link.reset();
-        connection.joined();
+        if (listeners.get(name) !== listener) return connection.reset();
+        connection.join();
         try {
-          listener(acceptor.stream);
+          listener(acceptor);
         } catch {
           // As with TCP, an exception of the handler costs this connection only.
-          acceptor.stream.close();
+          acceptor.close();
         }
       };
       later(() => {
         if (dialler.isOver) return;
         const listener = listeners.get(name);
-        if (listener === undefined || connection.isRefused) return later(() => dialler.fail(`connect ECONNREFUSED ${name}`));
+        if (listener === undefined || connection.isRefused) return later(() => dialler.conclude(false, `connect ECONNREFUSED ${name}`));
         later(() => accept(listener));
         later(() => {
-          connection.joined();
+          connection.join();
           if (!dialler.isOver) connected();
         });
       });
-      return dialler.stream;
+      return dialler;
     },
   };
 }

@@ -2,19 +2,8 @@
 // runs them by `conforms`; what only one transport does is tested beside it.
 import { describe, expect, test } from 'vitest';
 import { formatAddress, requireTcp } from '../../src/transport/address.ts';
-import type { ByteStream, Listener, Network } from '../../src/transport/stream.ts';
-import { atEnd } from '../census/census.ts';
-import { type Followed, follow, pattern } from './follow.ts';
-
-export interface Fabric {
-  readonly network: Network;
-  /** More bytes than lie between two ends of this network. */
-  readonly plenty: number;
-  /** Lets the network work until it is so; never resolves, or rejects, where it will not be. */
-  until(isSo: () => boolean): Promise<void>;
-}
-
-const HERE = '127.0.0.1';
+import type { ByteStream } from '../../src/transport/stream.ts';
+import { type Fabric, type Followed, follow, join, listen, pattern, settle } from './fabric.ts';
 
 /** `fabrics`: a network for each test, one after another, each with what to call it where the test fails. */
 export function conforms(name: string, fabrics: Readonly<Record<string, () => Fabric>>): void {
@@ -27,34 +16,6 @@ export function conforms(name: string, fabrics: Readonly<Record<string, () => Fa
         });
       }
     });
-  }
-  function listen(fabric: Fabric, accepted: (stream: ByteStream) => void, port = 0): Listener {
-    const listener = fabric.network.listen({ kind: 'tcp', host: HERE, port }, accepted);
-    atEnd(() => void listener.close());
-    return listener;
-  }
-  /** A connection, neither end open. */
-  async function join(fabric: Fabric) {
-    const arrived: ByteStream[] = [];
-    const listener = listen(fabric, stream => arrived.push(stream));
-    let isConnected = false;
-    const dialled = fabric.network.connect(listener.address, () => (isConnected = true));
-    atEnd(() => dialled.close());
-    await fabric.until(() => arrived.length > 0 && isConnected);
-    const accepted = arrived[0]!;
-    atEnd(() => accepted.close());
-    return { listener, dialled, accepted };
-  }
-  /** Whatever was sent before has arrived by then, as far as it does: a message went there and back on another connection. */
-  async function settle(fabric: Fabric, { address }: Listener, arrived: () => ByteStream[]): Promise<void> {
-    const before = arrived().length;
-    const probe = follow(fabric.network.connect(address, () => {}));
-    await fabric.until(() => arrived().length > before);
-    const other = follow(arrived()[before]!, { data: () => void other.stream.write([Buffer.from('!')]) });
-    probe.stream.write([Buffer.from('?')]);
-    await fabric.until(() => probe.bytes === 1);
-    probe.stream.close();
-    await fabric.until(() => probe.end !== null && other.end !== null);
   }
 
   describe(name, () => {

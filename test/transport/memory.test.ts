@@ -1,14 +1,11 @@
-// The simulated network: what every network keeps, whatever the seed; each fault at every byte; and the same story from the same
-// seed.
-import fc from 'fast-check';
+// The simulated network: what every network keeps, whatever the seed, and each fault at every byte.
 import { describe, expect, test } from 'vitest';
 import { createMemoryNetwork, type Direction, type Link, type MemoryOptions } from '../../src/transport/memory.ts';
-import type { ByteStream } from '../../src/transport/stream.ts';
-import { type HandClock, handClock } from '../world/clock.ts';
-import { applyFault, drawFault, type Fault } from '../world/faults.ts';
+import { handClock } from '../world/clock.ts';
+import { applyFault, type Fault } from '../world/faults.ts';
 import { seededRandom } from '../world/random.ts';
-import { conforms, type Fabric } from './conformance.ts';
-import { type Followed, follow, pattern } from './follow.ts';
+import { conforms } from './conformance.ts';
+import { type Fabric, type Followed, follow, pattern, untilIdle } from './fabric.ts';
 
 function createFabric(seed: number): Fabric {
   const clock = handClock();
@@ -24,10 +21,6 @@ function createFabric(seed: number): Fabric {
 conforms('a network in memory', Object.fromEntries(Array.from({ length: 30 }, (_, seed) => [`seed ${seed}`, () => createFabric(seed)])));
 
 const AT = { kind: 'tcp', host: 'there', port: 80 } as const;
-
-const untilIdle = (clock: HandClock): void => {
-  while (clock.step() !== null);
-};
 
 /** A connection with both ends open; the listener's end is null where it was refused or reset before. */
 function connect(seed: number, fault: Fault, options: Partial<MemoryOptions> = {}) {
@@ -243,117 +236,4 @@ test('an exception of a handler comes out of the clock, and the stream goes on',
     }
   }
   expect([bytes, thrown > 0]).toEqual([5_000, true]);
-});
-
-type Step =
-  | { readonly end: 0 | 1; readonly what: 'pause' | 'resume' | 'end' | 'close' }
-  | { readonly end: 0 | 1; readonly what: 'write'; readonly size: number }
-  | { readonly what: 'pass'; readonly ms: number };
-
-/** Plays the steps, and lets all happen that does; both ends read in the end. `story` has every event with its time. */
-function play(seed: number, fault: Fault, steps: readonly Step[], maxWindow: number) {
-  const story: string[] = [];
-  const clock = handClock();
-  const network = createMemoryNetwork({ clock, random: seededRandom(seed), maxWindow, dialled: link => applyFault(link, fault) });
-  let isInside = false;
-  const faults: string[] = [];
-  const open = (name: string, stream: ByteStream) => {
-    const side = { name, stream, sent: 0, got: 0, refused: 0, ended: false, end: null as { orderly: boolean } | null };
-    const note = (what: string): void => {
-      if (isInside) faults.push(`${name}: ${what} inside of a call`);
-      if (side.end !== null) faults.push(`${name}: ${what} after closed`);
-      story.push(`${clock.now()} ${name} ${what}`);
-    };
-    stream.open({
-      data(chunk) {
-        if (!chunk.equals(pattern(chunk.length, side.got))) faults.push(`${name}: not the bytes that were sent`);
-        side.got += chunk.length;
-        note(`data ${chunk.length}`);
-      },
-      drained() {
-        if (side.refused === 0 || stream.pending > 0) faults.push(`${name}: drained for no reason`);
-        side.refused = 0;
-        note('drained');
-      },
-      closed(end) {
-        note(`closed ${JSON.stringify(end)}`);
-        side.end = end;
-      },
-    });
-    return side;
-  };
-  const sides: (ReturnType<typeof open> | undefined)[] = [];
-  network.listen(AT, stream => void (sides[1] = open('acceptor', stream)));
-  sides[0] = open(
-    'dialler',
-    network.connect(AT, () => story.push(`${clock.now()} connected`)),
-  );
-  const act = (step: Exclude<Step, { what: 'pass' }>): void => {
-    const side = sides[step.end];
-    if (side === undefined) return;
-    if (step.what === 'end' || step.what === 'close') side.ended = true;
-    if (step.what !== 'write') return side.stream[step.what]();
-    const isOpen = !side.ended && side.end === null;
-    const before = side.stream.pending;
-    const accepts = side.stream.write([pattern(step.size, side.sent)]);
-    // Refused since it is over, and not for being full: nothing of it is taken.
-    if (isOpen && (accepts || side.stream.pending > before)) side.sent += step.size;
-    if (isOpen && !accepts) side.refused += 1;
-  };
-  for (const step of steps) {
-    isInside = true;
-    if (step.what !== 'pass') act(step);
-    isInside = false;
-    if (step.what === 'pass') clock.pass(step.ms);
-  }
-  untilIdle(clock);
-  for (const side of sides) side?.stream.resume();
-  untilIdle(clock);
-  return { story, faults, sides };
-}
-
-const end = fc.constantFrom(0 as const, 1 as const);
-const steps = fc.array(
-  fc.oneof(
-    { weight: 6, arbitrary: fc.record({ end, what: fc.constant('write' as const), size: fc.integer({ min: 1, max: 300 }) }) },
-    { weight: 6, arbitrary: fc.record({ what: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 30 }) }) },
-    { weight: 2, arbitrary: fc.record({ end, what: fc.constantFrom('pause' as const, 'resume' as const) }) },
-    { weight: 1, arbitrary: fc.record({ end, what: fc.constantFrom('end' as const, 'close' as const) }) },
-  ),
-  { maxLength: 40 },
-);
-const stories = fc.tuple(fc.nat(), steps, fc.constantFrom(1, 50, 500, 65_536));
-
-test('whatever is done in whatever order: bytes in order, none invented, closed once and last, no event inside of a call', () => {
-  fc.assert(
-    fc.property(stories, ([seed, steps, maxWindow]) => {
-      const fault = drawFault(seededRandom(seed), 2_000);
-      const { faults, sides } = play(seed, fault, steps, maxWindow);
-      expect(faults).toEqual([]);
-      const [dialler, acceptor] = sides;
-      expect([(acceptor?.got ?? 0) <= dialler!.sent, dialler!.got <= (acceptor?.sent ?? 0)]).toEqual([true, true]);
-      const closes = steps.some(step => step.what === 'close');
-      if (fault.kind === 'none' && !closes) {
-        expect([acceptor!.got, dialler!.got]).toEqual([dialler!.sent, acceptor!.sent]);
-        const orderly = steps.some(({ what }) => what === 'end') && (dialler!.ended || acceptor!.ended);
-        expect([dialler!.end?.orderly, acceptor!.end?.orderly]).toEqual(orderly ? [true, true] : [undefined, undefined]);
-        if (!orderly) expect([dialler!.refused, acceptor!.refused]).toEqual([0, 0]);
-      }
-    }),
-    { numRuns: 2_000 },
-  );
-});
-
-test('the same seed tells the same story, byte for byte, and another seed another', () => {
-  const stories_ = new Set<string>();
-  fc.assert(
-    fc.property(stories, ([seed, steps, maxWindow]) => {
-      const tell = (): string[] => play(seed, drawFault(seededRandom(seed), 2_000), steps, maxWindow).story;
-      const story = tell();
-      expect(tell()).toEqual(story);
-      stories_.add(JSON.stringify(story));
-    }),
-    { numRuns: 300 },
-  );
-  expect(stories_.size).toBeGreaterThan(250);
 });

@@ -6,7 +6,7 @@ import { formatAddress, requireTcp } from '../../src/transport/address.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { atEnd } from '../census/census.ts';
 import { conforms } from './conformance.ts';
-import { follow } from './follow.ts';
+import { follow } from './fabric.ts';
 
 const until = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await new Promise(setImmediate);

@@ -12,7 +12,7 @@ import { tcp } from '../../src/transport/tcp.ts';
 import { realClock } from '../../src/world/clock.ts';
 import { remember } from '../census/census.ts';
 import { agentFile, complete, dial, type HandPeer } from '../situations/world.ts';
-import { createTestClock, type TestClock } from './clock.ts';
+import { type HandClock, handClock } from '../world/clock.ts';
 import { createGate, type Gate, type Held } from './gate.ts';
 
 /** What is drawn by lot in the world is known here, and can be made to fail. */
@@ -33,7 +33,7 @@ export interface Far extends HandPeer {
 }
 
 export interface Stage {
-  readonly clock: TestClock;
+  readonly clock: HandClock;
   readonly random: TestRandom;
   readonly gate: Gate;
   /** Programs whose memory is watched take more than they may. */
@@ -73,7 +73,7 @@ export const idOf = (n: number): string => process.pid.toString(16).padStart(5, 
 export const obedient = agentFile('obedient.sh');
 
 export function openStage({ options, charts, isSubject, holds }: StageOptions): Stage {
-  const clock = createTestClock();
+  const clock = handClock();
   const gate = createGate(isSubject as never, holds);
   let root: AnyActorRef | null = null;
   let ids = 0;

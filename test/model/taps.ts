@@ -12,7 +12,7 @@ import type { ByteStream, Listener } from '../../src/transport/stream.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { realClock } from '../../src/world/clock.ts';
 import { remember } from '../census/census.ts';
-import { createTestClock, type TestClock } from './clock.ts';
+import { type HandClock, handClock } from '../world/clock.ts';
 import { idOf } from './stage.ts';
 
 const programs = createPrograms(processTable, realClock);
@@ -62,7 +62,7 @@ export interface Run {
 
 export interface Taps {
   readonly world: World;
-  readonly clock: TestClock;
+  readonly clock: HandClock;
   readonly runs: Run[];
   readonly fars: Far[];
   readonly listeners: Set<Listener>;
@@ -91,7 +91,7 @@ const NEVER = Number(process.env.NEVER ?? 10_000);
 const TURNS = 3;
 
 export function createTaps(events: TapEvents): Taps {
-  const clock = createTestClock();
+  const clock = handClock();
   const nears = new Map<number, Near>();
   const fars: Far[] = [];
   const runs: Run[] = [];

@@ -228,12 +228,15 @@ const tooLate: Happening[] = [
   { type: 'session.confirmed', connectionId: 'connection-1' },
 ];
 
-export const instancePaths = (kind: Kind): Step[][] =>
+/** Every path of one kind; with `seen`, only those that have a step that is not in it yet. */
+export const instancePaths = (kind: Kind, seen?: Set<string>): Step[][] =>
   pathsOf({
     machine: instanceMachine,
     input: instanceInput(kind),
     cases,
     bits,
+    future: ({ connections, session, claimant, cause }: InstanceContext) => [connections, session, claimant, cause?.code],
+    ...(seen && { seen }),
     limit: 200_000,
     feasible,
     also: kind.external ? [] : [tooLate],

@@ -1,8 +1,8 @@
 // Walks every path of a machine: the pure machine is the model; the system is the same machine at work in the engine, with
 // its real effects. What is counted are the transitions that actors really took, read from their microsteps.
 import { isDeepStrictEqual } from 'node:util';
-import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot, getNextTransitions, transition } from 'xstate';
-import { getShortestPaths, getStateNodes } from 'xstate/graph';
+import { type AnyMachineSnapshot, type AnyStateMachine, createEmptyActor, getInitialSnapshot, getNextTransitions } from 'xstate';
+import { getStateNodes } from 'xstate/graph';
 import type { Stage } from './stage.ts';
 
 export type Happening = { type: string; [key: string]: unknown };
@@ -14,6 +14,10 @@ export interface Walk {
   cases(type: string, snapshot: AnyMachineSnapshot): Happening[];
   /** The part of the context on which guards decide. */
   bits(context: never): unknown;
+  /** The rest of the context on which `cases` decide, and the code of the cause. Without it: all of the context. */
+  future?(context: never): unknown;
+  /** Steps that need not be walked again, because the paths of another input have them. New steps are added. */
+  readonly seen?: Set<string>;
   readonly limit?: number;
   /** How many steps of a path can happen in the world, one after the other; the rest is cut off. */
   feasible?(steps: readonly Step[]): number;
@@ -61,29 +65,76 @@ export function alone(machine: AnyStateMachine): AnyStateMachine {
   });
 }
 
-export function pathsOf({
-  machine,
-  input,
-  cases,
-  bits,
-  limit = 20_000,
-  feasible = steps => steps.length,
-  byContext = false,
-  also = [],
-}: Walk): Step[][] {
-  const signature = (s: AnyMachineSnapshot | undefined) => s && [s.value, bits(s.context as never)];
-  const paths = getShortestPaths(alone(machine), {
-    input,
-    limit,
-    events: (s: AnyMachineSnapshot) =>
-      s.status !== 'active'
-        ? []
-        : [...new Set(getNextTransitions(s).map(t => t.eventType))]
-            .filter(type => type !== '' && !type.startsWith('xstate.done.state'))
-            .flatMap(type => cases(type, s)),
-    serializeState: (s: AnyMachineSnapshot, e: Happening | undefined, before: AnyMachineSnapshot | undefined) =>
-      JSON.stringify([signature(s), e?.type, before?.value, isDeepStrictEqual(signature(s), signature(before))]),
-  } as never) as never as { steps: { state: AnyMachineSnapshot; event: Happening }[] }[];
+interface Action {
+  readonly type: string;
+  readonly params?: unknown;
+}
+
+/**
+ * Where a machine gets to by an event, and the actions on the way. It is XState's transition(), which creates an actor for
+ * every call: that took a third of the time of a walk.
+ */
+export function advance(machine: AnyStateMachine, at: AnyMachineSnapshot, event: Happening): [AnyMachineSnapshot, Action[]] {
+  const actions: Action[] = [];
+  const nothing = (): void => {};
+  const scope = {
+    ...{ self: nobody, system: nobody.system, id: '', sessionId: '', logger: nothing, defer: nothing, stopChild: nothing, emit: nothing },
+    actionExecutor: (action: Action) => void actions.push(action),
+  };
+  return [machine.transition(at, event, scope as never) as AnyMachineSnapshot, actions];
+}
+const nobody = createEmptyActor();
+
+/**
+ * The shortest ways to every state: breadth first. States are the same where `nameOf` says so; the ways go on once from all
+ * states of one `futureOf`.
+ */
+function* shortestWays(
+  machine: AnyStateMachine,
+  { input, limit = 20_000, cases }: Walk,
+  futureOf: (state: AnyMachineSnapshot) => string,
+  nameOf: (state: AnyMachineSnapshot, event: Happening, before: AnyMachineSnapshot) => string,
+): Generator<Happening[]> {
+  interface Way {
+    readonly state: AnyMachineSnapshot;
+    readonly event: Happening | null;
+    readonly before: Way | null;
+  }
+  const ways: Way[] = [{ state: getInitialSnapshot(machine, input as never) as AnyMachineSnapshot, event: null, before: null }];
+  const known = new Set<string>();
+  const expanded = new Set<string>();
+  for (const way of ways) {
+    if (ways.length > limit) throw new Error(`more than ${limit} states`);
+    const events: Happening[] = [];
+    for (let at: Way | null = way; at?.event != null; at = at.before) events.unshift(at.event);
+    yield events;
+    if (way.state.status !== 'active') continue;
+    const future = futureOf(way.state);
+    if (expanded.has(future)) continue;
+    expanded.add(future);
+    const types = new Set(getNextTransitions(way.state).map(({ eventType }) => eventType));
+    for (const type of types) {
+      if (type === '' || type.startsWith('xstate.done.state')) continue;
+      for (const event of cases(type, way.state)) {
+        const [state] = advance(machine, way.state, event);
+        const name = nameOf(state, event, way.state);
+        if (known.has(name)) continue;
+        known.add(name);
+        ways.push({ state, event, before: way });
+      }
+    }
+  }
+}
+
+export function pathsOf(walk: Walk): Step[][] {
+  const { machine, input, cases, bits, future = (context: unknown) => context, seen = new Set<string>() } = walk;
+  const { feasible = (steps: readonly Step[]) => steps.length, byContext = false, also = [] } = walk;
+  const signatures = new WeakMap<AnyMachineSnapshot, string>();
+  const signature = (s: AnyMachineSnapshot): string => {
+    const found = signatures.get(s) ?? JSON.stringify([s.value, bits(s.context as never)]);
+    signatures.set(s, found);
+    return found;
+  };
   const model = alone(machine);
   const isCase = (state: AnyMachineSnapshot, event: Happening): boolean =>
     getNextTransitions(state).some(
@@ -92,11 +143,15 @@ export function pathsOf({
         cases(eventType, state).some(each => isDeepStrictEqual(each, event)),
     );
   interface Node {
-    readonly state: AnyMachineSnapshot;
+    readonly step: Step;
     readonly next: Map<string, Node | null>;
   }
-  const start: Node = { state: getInitialSnapshot(model, input as never) as AnyMachineSnapshot, next: new Map() };
-  /** States of a path stand for all that look alike; here they become those that it really leads through, as far as it can. */
+  const begin = { state: getInitialSnapshot(model, input as never) as AnyMachineSnapshot, event: { type: 'xstate.init' } };
+  const start: Node = { step: begin, next: new Map() };
+  /**
+   * States of a path stand for all that look alike; here they become those that it really leads through, as far as it can.
+   * Paths that begin alike share their steps.
+   */
   const replay = (events: readonly Happening[]): Step[] => {
     let at = start;
     const steps: Step[] = [];
@@ -104,34 +159,39 @@ export function pathsOf({
       const key = JSON.stringify(event);
       let next = at.next.get(key);
       if (next === undefined) {
-        const possible = at.state.status === 'active' && isCase(at.state, event);
-        next = possible ? { state: getNextSnapshot(model, at.state, event as never) as AnyMachineSnapshot, next: new Map() } : null;
+        const { state } = at.step;
+        const possible = state.status === 'active' && isCase(state, event);
+        next = possible ? { step: { state: advance(model, state, event)[0], event }, next: new Map() } : null;
         at.next.set(key, next);
       }
       if (next === null) break;
-      steps.push({ state: next.state, event });
+      steps.push(next.step);
       at = next;
     }
     return steps;
   };
-  // A path is walked for what is new in it: a step from a state by an event to a state that no path before it has.
-  const seen = new Set<string>();
   const possible = (events: readonly Happening[]): Step[] => {
     const steps = replay(events);
     return steps.slice(0, feasible(steps));
   };
-  const found = paths
-    .map(path => possible(path.steps.slice(1).map(step => step.event)))
+  const futureOf = (state: AnyMachineSnapshot): string => JSON.stringify([signature(state), future(state.context as never)]);
+  const ways = shortestWays(model, walk, futureOf, (state, event, before) =>
+    JSON.stringify([signature(state), event.type, before.value, signature(state) === signature(before)]),
+  );
+  // A path is walked for what is new in it: a step from a state by an event to a state that no path before it has.
+  const found = [...ways]
+    .map(possible)
     .sort((a, b) => b.length - a.length)
     .filter(steps => {
-      const marks = steps.map(({ state, event }, i) =>
-        JSON.stringify([
-          byContext ? signature(steps[i - 1]?.state) : steps[i - 1]?.state.value,
+      const marks = steps.map(({ state, event }, i) => {
+        const before = i === 0 ? begin.state : steps[i - 1]!.state;
+        return JSON.stringify([
+          byContext ? signature(before) : before.value,
           event,
           state.value,
           (state.context as { cause?: { code: string } | null }).cause?.code,
-        ]),
-      );
+        ]);
+      });
       const fresh = marks.some(mark => !seen.has(mark));
       for (const mark of marks) seen.add(mark);
       return fresh;
@@ -183,8 +243,8 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
     try {
       const ahead = steps.slice(i + 1).map(step => step.event);
       for (const happened of await inTime(perform(event, ahead))) {
-        const [next, actions] = transition(model, expected, happened as never);
-        expected = next as AnyMachineSnapshot;
+        const [next, actions] = advance(model, expected, happened);
+        expected = next;
         effects.push(...actions.filter(isEffect).map(effectOf));
       }
       check();

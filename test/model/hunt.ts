@@ -5,9 +5,10 @@ import { charts } from '../../src/supervisor/wiring.ts';
 import { connectionInput, connectionPaths, doors, playConnection } from './connection.ts';
 import { instanceInput, instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
+import { advance, alone, type Step } from './paths.ts';
 import { listeners, playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
 import { agent, execution, pathsOf, playTable, type Tabled } from './tables.ts';
-import { advance, alone, patience, type Step } from './walk.ts';
+import { patience } from './walk.ts';
 
 export interface Trial {
   readonly id: string;

@@ -7,6 +7,7 @@ import type { Cause, InstanceContext, InstanceEvent, InstanceInput, ListenerComm
 /** Which incarnation of which program an actor serves. */
 type Incarnation = Pick<InstanceContext, 'instanceId' | 'incarnation'>;
 
+/** What the actions below use of the arguments of enqueueActions. */
 interface Enqueued {
   readonly context: InstanceContext;
   readonly event: InstanceEvent;
@@ -24,7 +25,7 @@ const newIncarnation = {
   tree: 'alive',
 } as const satisfies Partial<InstanceContext>;
 
-/** The event, which has this type wherever the caller is used. */
+/** The event as one of this type. Throws for every other type. */
 function eventOf<Type extends InstanceEvent['type']>(event: InstanceEvent, type: Type) {
   assertEvent(event, type);
   return event;
@@ -43,7 +44,7 @@ function noteCause(causeOf: (event: InstanceEvent) => Cause) {
   });
 }
 
-/** Notes a cause that is always the same. The policy decides about a restart. */
+/** Notes a cause that is always the same. The restart policy decides what follows. */
 const noteEnd = (reason: Cause['reason'], code: string, message: string) => noteCause(() => ({ reason, code, message, final: false }));
 
 function notProvided(what: string): never {
@@ -297,11 +298,7 @@ export const instanceMachine = setup({
                   description: 'At least one socket is connected. None has opened the session yet.',
                   on: {
                     'session.opened': { target: '#instance.running.started.connected', actions: ['adoptPolicy', 'announceSettled'] },
-                    'connection.closed': {
-                      guard: 'isLastConnection',
-                      target: 'listening',
-                      actions: 'removeConnection',
-                    },
+                    'connection.closed': { guard: 'isLastConnection', target: 'listening', actions: 'removeConnection' },
                   },
                 },
               },
@@ -319,11 +316,7 @@ export const instanceMachine = setup({
                     target: 'reconnecting',
                     actions: ['closeSession', 'noteSessionLoss', 'grantClaimant', 'promoteClaimant', 'removeConnection'],
                   },
-                  {
-                    guard: 'isSession',
-                    target: 'reconnecting',
-                    actions: ['closeSession', 'noteSessionLoss', 'removeConnection'],
-                  },
+                  { guard: 'isSession', target: 'reconnecting', actions: ['closeSession', 'noteSessionLoss', 'removeConnection'] },
                 ],
                 'process.exited': [
                   { guard: 'isClean', target: '#instance.running.exiting', actions: ['closeSession', 'noteCompletion'] },
@@ -364,10 +357,7 @@ export const instanceMachine = setup({
           description: 'The program has to end, by request or after a failure: its agent is asked, then it gets SIGTERM, then SIGKILL.',
           entry: 'beginStopping',
           initial: 'deciding',
-          on: {
-            'process.exited': 'exiting',
-            'process.failed': 'ended',
-          },
+          on: { 'process.exited': 'exiting', 'process.failed': 'ended' },
           states: {
             deciding: {
               description: 'Without a grace period SIGKILL comes first; without a session SIGTERM does.',
@@ -391,11 +381,7 @@ export const instanceMachine = setup({
                   description: 'The host has asked the agent over its connection to end.',
                   entry: { type: 'noteStopStage', params: { stage: 'asked' } },
                   on: {
-                    'connection.closed': {
-                      guard: 'isExternal',
-                      target: '#instance.running.ended',
-                      actions: 'removeConnection',
-                    },
+                    'connection.closed': { guard: 'isExternal', target: '#instance.running.ended', actions: 'removeConnection' },
                   },
                   after: { terminateDelay: 'signalled' },
                 },

@@ -1,110 +1,35 @@
 // One instance, as a chart: it starts a program, accepts its connection, and restarts or ends it. One stay in `running`
 // is one incarnation of the program: leaving `running` disposes its listener, its process and its connections.
-import {
-  assertEvent,
-  assign,
-  type DoneActorEvent,
-  type ErrorActorEvent,
-  enqueueActions,
-  fromCallback,
-  raise,
-  sendParent,
-  sendTo,
-  setup,
-  spawnChild,
-  stopChild,
-} from 'xstate';
-import { type ConnectionReport, connectionMachine } from './connection.ts';
+import { assertEvent, assign, enqueueActions, fromCallback, raise, sendParent, sendTo, setup, spawnChild } from 'xstate';
+import { connectionMachine } from './connection.ts';
+import type { Cause, InstanceContext, InstanceEvent, InstanceInput, ListenerCommand, ProcessCommand, StopStage } from './instance-types.ts';
 
-/** Why an incarnation ends: the first cause counts. A `final` cause is never retried. */
-export interface Cause {
-  readonly reason:
-    | 'completed'
-    | 'crashed'
-    | 'stopped'
-    | 'spawn'
-    | 'listen'
-    | 'connect'
-    | 'heartbeat'
-    | 'link'
-    | 'memory'
-    | 'unresponsive'
-    | 'restart'
-    | 'internal';
-  readonly code: string;
-  readonly message: string;
-  readonly final: boolean;
+/** Which incarnation of which program an actor serves. */
+type Incarnation = Pick<InstanceContext, 'instanceId' | 'incarnation'>;
+
+/** What the actions below use of the arguments of enqueueActions. */
+interface Enqueued {
+  readonly context: InstanceContext;
+  readonly event: InstanceEvent;
+  readonly enqueue: { assign(changes: Partial<InstanceContext>): void; stopChild(id: string): void };
 }
 
-/** How far the ending of a program had to go: a request to its agent, SIGTERM, SIGKILL. */
-export type StopStage = 'asked' | 'signalled' | 'killed';
+/** What every incarnation begins with. */
+const newIncarnation = {
+  session: null,
+  claimant: null,
+  connections: [],
+  cause: null,
+  lossCode: null,
+  output: 'open',
+  tree: 'alive',
+} as const satisfies Partial<InstanceContext>;
 
-export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
-
-export interface InstanceInput {
-  readonly instanceId: string;
-  /** The id of this actor among the supervisor's children; such ids are used again (see ConnectionName). */
-  readonly actorId: string;
-  /** An external instance starts no program: an agent connects from outside. */
-  readonly external: boolean;
-  readonly restart: RestartPolicy;
-  /** What happens to an agent that does not answer a cancel. */
-  readonly onUnresponsive: 'leave' | 'restart';
-  /** An instance may fail so many times per restart period; one failure more stops it for good. */
-  readonly intensity: number;
-  /** How many heartbeats may stay unanswered. */
-  readonly misses: number;
-  /** The grace period of a program that is ended because of a failure, in ms. A stop brings its own. */
-  readonly failureGrace: number;
+/** The event as one of this type. Throws for every other type. */
+function eventOf<Type extends InstanceEvent['type']>(event: InstanceEvent, type: Type) {
+  assertEvent(event, type);
+  return event;
 }
-
-export interface InstanceContext extends InstanceInput {
-  /** `temporary` until the first session and after a stop, `permanent` once the agent is unresponsive, else `restart`. */
-  readonly policy: RestartPolicy;
-  readonly incarnation: number;
-  /** The connection that holds the session, or was granted the session. */
-  readonly session: string | null;
-  /** Another connection with the right token, while the connection of the session is probed. */
-  readonly claimant: string | null;
-  readonly connections: readonly string[];
-  readonly cause: Cause | null;
-  /** The code with which the last session was lost. */
-  readonly lossCode: string | null;
-  readonly output: 'open' | 'closed';
-  /** The program's processes: the program and all its descendants. */
-  readonly tree: 'alive' | 'ended';
-  /** How long the program may take to end before SIGKILL, in ms. */
-  readonly gracePeriod: number;
-  /** Failures within the restart period. */
-  readonly failures: number;
-  /** Restarts since the program was stable: the backoff grows with this number. */
-  readonly attempts: number;
-}
-
-export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: string };
-export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
-
-export type InstanceEvent =
-  | ConnectionReport
-  | DoneActorEvent
-  | ErrorActorEvent
-  | { type: 'start.granted' }
-  | { type: 'listener.bound'; address: string }
-  | { type: 'listener.failed'; code: string; message: string }
-  | { type: 'socket.accepted'; connectionId: string }
-  | { type: 'process.failed'; code: string; message: string; final: boolean }
-  | { type: 'process.exited'; exitCode: number | null; signal: string | null }
-  | { type: 'process.closed' }
-  | { type: 'process.ended'; left: number }
-  | { type: 'memory.exceeded'; bytes: number; limit: number }
-  | { type: 'agent.unresponsive' }
-  | { type: 'activity.started' }
-  | { type: 'activity.idle' }
-  | { type: 'failure.expired' }
-  | { type: 'stop'; grace: number };
-
-/** What an instance reports to the supervisor. */
-export type InstanceReport = { type: 'instance.queued'; actorId: string } | { type: 'instance.settled'; actorId: string };
 
 /** The connection that an event is about. */
 function connectionOf(event: InstanceEvent): string {
@@ -112,10 +37,15 @@ function connectionOf(event: InstanceEvent): string {
   return event.connectionId;
 }
 
-/** The context after a cause of the end: the first cause counts. */
-function ending({ cause }: InstanceContext, next: Cause) {
-  return { cause: cause ?? next };
+/** Notes why the incarnation ends. The first cause counts. */
+function noteCause(causeOf: (event: InstanceEvent) => Cause) {
+  return assign<InstanceContext, InstanceEvent, undefined, InstanceEvent, never>({
+    cause: ({ context, event }) => context.cause ?? causeOf(event),
+  });
 }
+
+/** Notes a cause that is always the same. The restart policy decides what follows. */
+const noteEnd = (reason: Cause['reason'], code: string, message: string) => noteCause(() => ({ reason, code, message, final: false }));
 
 function notProvided(what: string): never {
   throw new Error(`instance: ${what} was not provided`);
@@ -130,88 +60,54 @@ export const instanceMachine = setup({
   },
   actors: {
     connection: connectionMachine,
-    listen: fromCallback<ListenerCommand, { instanceId: string; incarnation: number }, InstanceEvent>(() => notProvided("actor 'listen'")),
-    process: fromCallback<ProcessCommand, { instanceId: string; incarnation: number }, InstanceEvent>(() => notProvided("actor 'process'")),
+    listen: fromCallback<ListenerCommand, Incarnation, InstanceEvent>(() => notProvided("actor 'listen'")),
+    process: fromCallback<ProcessCommand, Incarnation, InstanceEvent>(() => notProvided("actor 'process'")),
   },
   actions: {
     beginIncarnation: assign(({ context }) => ({
+      ...newIncarnation,
       incarnation: context.incarnation + 1,
       policy: context.incarnation === 0 ? ('temporary' as const) : context.restart,
-      session: null,
-      claimant: null,
-      connections: [],
-      cause: null,
-      lossCode: null,
-      output: 'open' as const,
-      tree: 'alive' as const,
       gracePeriod: context.failureGrace,
     })),
     adoptPolicy: assign({ policy: ({ context }) => context.restart }),
     forceRestart: assign({ policy: 'permanent' }),
 
     // The causes of an end.
-    noteListenFailure: assign(({ context, event }) => {
-      assertEvent(event, 'listener.failed');
-      return ending(context, { reason: 'listen', code: event.code, message: event.message, final: false });
+    noteListenFailure: noteCause(event => {
+      const { code, message } = eventOf(event, 'listener.failed');
+      return { reason: 'listen', code, message, final: false };
     }),
-    noteSpawnFailure: assign(({ context, event }) => {
-      assertEvent(event, 'process.failed');
-      return ending(context, { reason: 'spawn', code: event.code, message: event.message, final: event.final });
+    noteSpawnFailure: noteCause(event => {
+      const { code, message, final } = eventOf(event, 'process.failed');
+      return { reason: 'spawn', code, message, final };
     }),
-    noteConnectTimeout: assign(({ context }) =>
-      ending(context, { reason: 'connect', code: 'CONNECT_TIMEOUT', message: 'did not connect and authenticate in time', final: false }),
-    ),
-    noteExitBeforeReady: assign(({ context }) =>
-      ending(context, { reason: 'crashed', code: 'EXITED_BEFORE_READY', message: 'the program ended before it was ready', final: false }),
-    ),
-    noteCompletion: assign(({ context }) =>
-      ending(context, { reason: 'completed', code: 'INSTANCE_STOPPED', message: 'the program ended by itself', final: false }),
-    ),
-    noteCrash: assign(({ context }) =>
-      ending(context, { reason: 'crashed', code: 'OUTCOME_UNKNOWN', message: 'the program crashed', final: false }),
-    ),
-    noteMemoryExceeded: assign(({ context, event }) => {
-      assertEvent(event, 'memory.exceeded');
-      const message = `its processes used ${event.bytes} bytes, more than maxMemory (${event.limit})`;
-      return ending(context, { reason: 'memory', code: 'MEMORY_EXCEEDED', message, final: false });
+    noteMemoryExceeded: noteCause(event => {
+      const { bytes, limit } = eventOf(event, 'memory.exceeded');
+      const message = `its processes used ${bytes} bytes, more than maxMemory (${limit})`;
+      return { reason: 'memory', code: 'MEMORY_EXCEEDED', message, final: false };
     }),
-    noteUnresponsive: assign(({ context }) =>
-      ending(context, {
-        reason: 'unresponsive',
-        code: 'UNRESPONSIVE',
-        message: 'the agent did not answer a cancelled execution within the grace period',
-        final: false,
-      }),
-    ),
-    noteHeartbeatLost: assign(({ context }) =>
-      ending(context, {
-        reason: 'heartbeat',
-        code: 'HEARTBEAT_LOST',
-        message: 'the agent answered no heartbeat and did not reconnect within the reconnect window',
-        final: false,
-      }),
-    ),
-    noteLinkLost: assign(({ context }) =>
-      ending(context, {
-        reason: 'link',
-        code: 'LINK_LOST',
-        message: 'the agent did not reconnect within the reconnect window',
-        final: false,
-      }),
-    ),
-    noteInternalError: assign(({ context, event }) => {
+    noteInternalError: noteCause(event => {
       assertEvent(event, 'xstate.error.actor.*');
-      return ending(context, { reason: 'internal', code: 'INTERNAL', message: String(event.error), final: true });
+      return { reason: 'internal', code: 'INTERNAL', message: String(event.error), final: true };
     }),
+    noteConnectTimeout: noteEnd('connect', 'CONNECT_TIMEOUT', 'did not connect and authenticate in time'),
+    noteExitBeforeReady: noteEnd('crashed', 'EXITED_BEFORE_READY', 'the program ended before it was ready'),
+    noteCompletion: noteEnd('completed', 'INSTANCE_STOPPED', 'the program ended by itself'),
+    noteCrash: noteEnd('crashed', 'OUTCOME_UNKNOWN', 'the program crashed'),
+    noteUnresponsive: noteEnd('unresponsive', 'UNRESPONSIVE', 'the agent did not answer a cancelled execution within the grace period'),
+    noteHeartbeatLost: noteEnd(
+      'heartbeat',
+      'HEARTBEAT_LOST',
+      'the agent answered no heartbeat and did not reconnect within the reconnect window',
+    ),
+    noteLinkLost: noteEnd('link', 'LINK_LOST', 'the agent did not reconnect within the reconnect window'),
     // After a stop nothing restarts, whatever the policy was.
     noteStop: assign(({ context }) => ({
       policy: 'temporary' as const,
-      ...ending(context, { reason: 'stopped', code: 'INSTANCE_STOPPED', message: 'stopped by request', final: true }),
+      cause: context.cause ?? ({ reason: 'stopped', code: 'INSTANCE_STOPPED', message: 'stopped by request', final: true } as const),
     })),
-    noteGracePeriod: assign(({ event }) => {
-      assertEvent(event, 'stop');
-      return { gracePeriod: event.grace };
-    }),
+    noteGracePeriod: assign({ gracePeriod: ({ event }) => eventOf(event, 'stop').grace }),
     noteRestartLimit: assign(({ context }) => ({
       cause: {
         reason: 'restart' as const,
@@ -234,7 +130,8 @@ export const instanceMachine = setup({
     spawnProcess: sendTo('process', { type: 'spawn' }),
     // A process that was seen while the program lives stays known after it has left the program's group and parent.
     scanTree: sendTo('process', { type: 'scan' }),
-    signal: sendTo('process', (_, params: { signal: 'SIGTERM' | 'SIGKILL' }) => ({ type: 'signal' as const, signal: params.signal })),
+    terminate: sendTo('process', { type: 'signal', signal: 'SIGTERM' }),
+    kill: sendTo('process', { type: 'signal', signal: 'SIGKILL' }),
     noteOutputClosed: assign({ output: 'closed' }),
     noteTreeEnded: assign({ tree: 'ended' }),
 
@@ -244,27 +141,24 @@ export const instanceMachine = setup({
       id: ({ event }) => connectionOf(event),
       input: ({ context, event }) => ({ instanceId: context.instanceId, connectionId: connectionOf(event), misses: context.misses }),
     }),
-    forgetConnection: assign(({ context, event }) => {
+    // (The casts of these two: enqueueActions inside setup has open typing bugs, xstate#4743.)
+    removeConnection: enqueueActions(({ context, event, enqueue }: Enqueued) => {
       const closed = connectionOf(event);
-      return {
+      enqueue.assign({
         connections: context.connections.filter(each => each !== closed),
         session: context.session === closed ? null : context.session,
         claimant: context.claimant === closed ? null : context.claimant,
-      };
-    }),
-    stopConnection: stopChild(({ event }) => connectionOf(event)),
+      });
+      enqueue.stopChild(closed);
+    }) as never,
     // XState disposes the actors that `running` invoked. Connections were spawned, so they are stopped here.
-    // (The cast: enqueueActions inside setup has open typing bugs, xstate#4743.)
-    stopConnections: enqueueActions(({ context, enqueue }: { context: InstanceContext; enqueue: { stopChild(id: string): void } }) => {
+    stopConnections: enqueueActions(({ context, enqueue }: Enqueued) => {
       for (const connectionId of context.connections) enqueue.stopChild(connectionId);
     }) as never,
     noteSession: assign(({ event }) => ({ session: connectionOf(event), lossCode: null })),
     grantSession: sendTo(({ event }) => connectionOf(event), { type: 'session.granted' }),
     denySession: sendTo(({ event }) => connectionOf(event), { type: 'session.denied' }),
-    noteSessionLoss: assign(({ event }) => {
-      assertEvent(event, 'connection.closed');
-      return { lossCode: event.code };
-    }),
+    noteSessionLoss: assign({ lossCode: ({ event }) => eventOf(event, 'connection.closed').code }),
     noteClaimant: assign(({ event }) => ({ claimant: connectionOf(event) })),
     grantClaimant: sendTo(({ context }) => context.claimant ?? '', { type: 'session.granted' }),
     denyClaimant: sendTo(({ context }) => context.claimant ?? '', { type: 'session.denied' }),
@@ -293,14 +187,8 @@ export const instanceMachine = setup({
     isReplaced: ({ context, event }) => context.session === connectionOf(event) && context.claimant !== null,
     isLastConnection: ({ context, event }) => context.connections.every(each => each === connectionOf(event)),
     wasSilent: ({ context }) => context.lossCode === 'HEARTBEAT_LOST',
-    isClean: ({ event }) => {
-      assertEvent(event, 'process.exited');
-      return event.exitCode === 0;
-    },
-    isSooner: ({ context, event }) => {
-      assertEvent(event, 'stop');
-      return event.grace < context.gracePeriod;
-    },
+    isClean: ({ event }) => eventOf(event, 'process.exited').exitCode === 0,
+    isSooner: ({ context, event }) => eventOf(event, 'stop').grace < context.gracePeriod,
     hasNoGrace: ({ context }) => context.gracePeriod <= 0,
     isDrained: ({ context }) => context.session === null && context.output === 'closed',
     isTreeEnded: ({ context }) => context.tree === 'ended',
@@ -327,23 +215,10 @@ export const instanceMachine = setup({
   id: 'instance',
   description: 'One instance. This chart lives as long as the instance id, a program as long as one stay in `running`.',
   context: ({ input }) => ({
-    instanceId: input.instanceId,
-    actorId: input.actorId,
-    external: input.external,
-    restart: input.restart,
-    onUnresponsive: input.onUnresponsive,
-    intensity: input.intensity,
-    misses: input.misses,
-    failureGrace: input.failureGrace,
+    ...input,
+    ...newIncarnation,
     policy: 'temporary',
     incarnation: 0,
-    session: null,
-    claimant: null,
-    connections: [],
-    cause: null,
-    lossCode: null,
-    output: 'open',
-    tree: 'alive',
     gracePeriod: input.failureGrace,
     failures: 0,
     attempts: 0,
@@ -360,9 +235,10 @@ export const instanceMachine = setup({
       ],
       initial: 'allocating',
       on: {
+        stop: { actions: 'noteStop' },
         'socket.accepted': { actions: 'dropSocket' },
         'session.claimed': { actions: 'denySession' },
-        'connection.closed': { actions: ['forgetConnection', 'stopConnection'] },
+        'connection.closed': { actions: 'removeConnection' },
         'process.closed': { actions: 'noteOutputClosed' },
         'process.ended': { actions: 'noteTreeEnded' },
         'xstate.error.actor.*': { target: '.ended', actions: 'noteInternalError' },
@@ -422,11 +298,7 @@ export const instanceMachine = setup({
                   description: 'At least one socket is connected. None has opened the session yet.',
                   on: {
                     'session.opened': { target: '#instance.running.started.connected', actions: ['adoptPolicy', 'announceSettled'] },
-                    'connection.closed': {
-                      guard: 'isLastConnection',
-                      target: 'listening',
-                      actions: ['forgetConnection', 'stopConnection'],
-                    },
+                    'connection.closed': { guard: 'isLastConnection', target: 'listening', actions: 'removeConnection' },
                   },
                 },
               },
@@ -442,13 +314,9 @@ export const instanceMachine = setup({
                   {
                     guard: 'isReplaced',
                     target: 'reconnecting',
-                    actions: ['closeSession', 'noteSessionLoss', 'grantClaimant', 'promoteClaimant', 'forgetConnection', 'stopConnection'],
+                    actions: ['closeSession', 'noteSessionLoss', 'grantClaimant', 'promoteClaimant', 'removeConnection'],
                   },
-                  {
-                    guard: 'isSession',
-                    target: 'reconnecting',
-                    actions: ['closeSession', 'noteSessionLoss', 'forgetConnection', 'stopConnection'],
-                  },
+                  { guard: 'isSession', target: 'reconnecting', actions: ['closeSession', 'noteSessionLoss', 'removeConnection'] },
                 ],
                 'process.exited': [
                   { guard: 'isClean', target: '#instance.running.exiting', actions: ['closeSession', 'noteCompletion'] },
@@ -489,11 +357,7 @@ export const instanceMachine = setup({
           description: 'The program has to end, by request or after a failure: its agent is asked, then it gets SIGTERM, then SIGKILL.',
           entry: 'beginStopping',
           initial: 'deciding',
-          on: {
-            stop: { actions: 'noteStop' },
-            'process.exited': 'exiting',
-            'process.failed': 'ended',
-          },
+          on: { 'process.exited': 'exiting', 'process.failed': 'ended' },
           states: {
             deciding: {
               description: 'Without a grace period SIGKILL comes first; without a session SIGTERM does.',
@@ -517,29 +381,19 @@ export const instanceMachine = setup({
                   description: 'The host has asked the agent over its connection to end.',
                   entry: { type: 'noteStopStage', params: { stage: 'asked' } },
                   on: {
-                    'connection.closed': {
-                      guard: 'isExternal',
-                      target: '#instance.running.ended',
-                      actions: ['forgetConnection', 'stopConnection'],
-                    },
+                    'connection.closed': { guard: 'isExternal', target: '#instance.running.ended', actions: 'removeConnection' },
                   },
                   after: { terminateDelay: 'signalled' },
                 },
                 signalled: {
                   description: "The host has sent SIGTERM to the program's process group.",
-                  entry: [
-                    { type: 'noteStopStage', params: { stage: 'signalled' } },
-                    { type: 'signal', params: { signal: 'SIGTERM' } },
-                  ],
+                  entry: [{ type: 'noteStopStage', params: { stage: 'signalled' } }, 'terminate'],
                 },
               },
             },
             killed: {
               description: 'The host has sent SIGKILL to the program and all its descendants. Only the kernel can delay the end now.',
-              entry: [
-                { type: 'noteStopStage', params: { stage: 'killed' } },
-                { type: 'signal', params: { signal: 'SIGKILL' } },
-              ],
+              entry: [{ type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
               after: { giveUpDelay: '#instance.running.ended' },
             },
           },
@@ -547,7 +401,6 @@ export const instanceMachine = setup({
         exiting: {
           description: 'The program has ended. Its output is read to the end, then its descendants are killed.',
           initial: 'draining',
-          on: { stop: { actions: 'noteStop' } },
           states: {
             draining: {
               description: 'The host reads what the program wrote before it ended.',

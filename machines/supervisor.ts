@@ -13,7 +13,8 @@ import {
   stopChild,
 } from 'xstate';
 import { type ConnectionReport, connectionMachine } from './connection.ts';
-import { type InstanceInput, type InstanceReport, instanceMachine } from './instance.ts';
+import { instanceMachine } from './instance.ts';
+import type { InstanceInput, InstanceReport } from './instance-types.ts';
 
 export interface SupervisorInput {
   readonly maxConcurrentStarts: number;

@@ -12,7 +12,7 @@ import { createRegistry } from '../src/supervisor/registry.ts';
 import { charts, wire } from '../src/supervisor/wiring.ts';
 import { tcp } from '../src/transport/tcp.ts';
 import { realClock } from '../src/world/clock.ts';
-import { alone } from './model/walk.ts';
+import { alone } from './model/paths.ts';
 
 const machines: [AnyStateMachine, unknown][] = [
   [supervisorMachine, { maxConcurrentStarts: 4 }],

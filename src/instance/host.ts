@@ -1,5 +1,5 @@
 // What the parts of an instance need from the supervisor that they belong to.
-import type { InstanceContext } from '../../machines/instance.ts';
+import type { InstanceContext } from '../../machines/instance-types.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { InstanceRecord } from './record.ts';

@@ -1,6 +1,6 @@
 // What a caller knows of an instance: its states, the handle that it holds, and the report of an incarnation that has ended.
 import type { Observable } from 'rxjs';
-import type { Cause, StopStage } from '../../machines/instance.ts';
+import type { Cause, StopStage } from '../../machines/instance-types.ts';
 import type { Execution } from '../execution/execution.ts';
 import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
 import type { Containment } from '../process/containment/containment.ts';

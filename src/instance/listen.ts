@@ -1,7 +1,7 @@
 // The effect `listen`: opens the listener of one incarnation and takes in the connections that arrive there, or that the
 // shared listener routes to this instance. It knows nothing of tokens.
 import { fromCallback } from 'xstate';
-import type { InstanceEvent, ListenerCommand } from '../../machines/instance.ts';
+import type { InstanceEvent, ListenerCommand } from '../../machines/instance-types.ts';
 import type { Connection } from '../connection/connection.ts';
 import { accept } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';

@@ -1,7 +1,7 @@
 // The effect `process`: starts the program of one incarnation, signals it, sees it end and what came of it too, and how
 // much memory that takes. For an external instance there is no program: what would end it is answered at once.
 import { fromCallback } from 'xstate';
-import type { InstanceEvent, ProcessCommand } from '../../machines/instance.ts';
+import type { InstanceEvent, ProcessCommand } from '../../machines/instance-types.ts';
 import { reasonOf } from '../errors.ts';
 import type { Memory, MemoryWatch } from '../process/memory.ts';
 import type { Output } from '../process/output/output.ts';

@@ -1,5 +1,5 @@
 // The end of an incarnation in words: the report a caller gets, and the error of a start that came to nothing.
-import type { Cause, InstanceContext, StopStage } from '../../machines/instance.ts';
+import type { Cause, InstanceContext, StopStage } from '../../machines/instance-types.ts';
 import { refusalsInWords } from '../connection/refusals.ts';
 import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';

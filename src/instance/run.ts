@@ -1,5 +1,5 @@
 // Facts about the program of one incarnation, for its ExitReport.
-import type { StopStage } from '../../machines/instance.ts';
+import type { StopStage } from '../../machines/instance-types.ts';
 import type { RunningProgram } from '../process/program.ts';
 import type { Ending } from '../process/tree/tree.ts';
 import type { Exit } from '../world/exit.ts';

@@ -1,5 +1,6 @@
 // The effects that the instance chart names, tied to what does them.
-import type { InstanceContext, instanceMachine } from '../../machines/instance.ts';
+import type { instanceMachine } from '../../machines/instance.ts';
+import type { InstanceContext } from '../../machines/instance-types.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';

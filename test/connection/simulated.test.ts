@@ -1,8 +1,10 @@
 // The framed channels of a host and an agent over the simulated network: whatever the seed draws, messages keep their order, and
 // none is lost without an end, changed or invented.
 import { expect, test } from 'vitest';
-import { type ChannelEnd, createFramedChannel, type FramedChannel } from '../../src/connection/framed-channel.ts';
-import { v1 } from '../../src/protocol/v1/codec.ts';
+import type { ChannelEnd, HostChannel } from '../../src/connection/channel.ts';
+import { createFramedChannel } from '../../src/connection/framed-channel.ts';
+import type { HostReceiver } from '../../src/protocol/codec.ts';
+import { createV1 } from '../../src/protocol/v1/codec.ts';
 import { createMemoryNetwork } from '../../src/transport/memory.ts';
 import type { ByteStream } from '../../src/transport/stream.ts';
 import { handClock } from '../world/clock.ts';
@@ -18,7 +20,7 @@ const BYTES = 1_500;
 const payloadOf = (name: string, n: number): string => `${name} ${n} ${'.'.repeat((n * 17) % 50)}`;
 
 interface Side {
-  readonly channel: FramedChannel;
+  readonly channel: HostChannel;
   sent: number;
   readonly received: string[];
   end: ChannelEnd | null;
@@ -33,15 +35,19 @@ async function converse(seed: number) {
   let host: Side | null = null;
 
   const open = (name: string, stream: ByteStream): Side => {
-    const channel = createFramedChannel(stream, clock, v1, 10_000);
+    // Both sides speak as hosts: a heartbeat goes in both directions.
+    const channel: HostChannel = createFramedChannel(stream, clock, createV1(clock).host, 10_000);
     const side: Side = { channel, sent: 0, received: [], end: null };
     const speak = (): void => {
       if (side.sent === MESSAGES) return;
-      channel.send('Signal', side.sent, payloadOf(name, side.sent));
+      channel.send(channel.codec.heartbeat(side.sent, Buffer.from(payloadOf(name, side.sent))));
       side.sent += 1;
     };
-    channel.open({
-      message({ requestId, payload }) {
+    const receiver: HostReceiver = {
+      authRequest() {},
+      executeResponse() {},
+      other() {},
+      heartbeat(requestId, payload) {
         if (requestId !== side.received.length) throw new Error('out of order');
         side.received.push(String(payload));
         speak();
@@ -49,6 +55,8 @@ async function converse(seed: number) {
         channel.hold();
         clock.setTimeout(() => channel.release(), random.fraction() * 20);
       },
+    };
+    channel.open(receiver, {
       ended(end) {
         if (side.end !== null) throw new Error('ended twice');
         side.end = end;

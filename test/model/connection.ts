@@ -4,8 +4,9 @@ import { connectionMachine } from '../../machines/index.ts';
 import { encodeExecuteResponse } from '../../src/protocol/v1/messages.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
 import { authRequest, until } from '../situations/world.ts';
+import { type Happening, pathsOf, type Step } from './paths.ts';
 import { type Far, idOf, openStage } from './stage.ts';
-import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
+import { delayOf, elapse, type Played, play, receive } from './walk.ts';
 
 const FOREVER = 2 ** 31 - 1;
 const INTERVAL = 10_000;

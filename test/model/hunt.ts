@@ -1,13 +1,14 @@
 // The walks can fail: one mutant at a time takes the place of a machine, and a walk has to notice. Those paths are walked
 // first on which the pure mutant goes another way than the pure machine: one of them is usually enough.
-import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot } from 'xstate';
+import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot } from 'xstate';
 import { charts } from '../../src/supervisor/wiring.ts';
 import { connectionInput, connectionPaths, doors, playConnection } from './connection.ts';
 import { instanceInput, instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
+import { advance, alone, type Step } from './paths.ts';
 import { listeners, playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
 import { agent, execution, pathsOf, playTable, type Tabled } from './tables.ts';
-import { alone, patience, type Step } from './walk.ts';
+import { patience } from './walk.ts';
 
 export interface Trial {
   readonly id: string;
@@ -33,13 +34,23 @@ function meets(steps: readonly Step[], { state, event }: Mutant): boolean {
 
 const lookOf = ({ status, value, context }: AnyMachineSnapshot): string => JSON.stringify([status, value, context]);
 
-/** Does the pure mutant go another way than the pure machine, or fail? */
-function parts(machine: AnyStateMachine, input: unknown, steps: readonly Step[]): boolean {
+/**
+ * Does the pure mutant go another way than the pure machine, or fail? Paths that begin alike share their steps, so `known`
+ * holds where the mutant was after a step; null: on another way.
+ */
+function parts(machine: AnyStateMachine, input: unknown, steps: readonly Step[], known: Map<Step, AnyMachineSnapshot | null>): boolean {
   try {
     let at = getInitialSnapshot(machine, input as never) as AnyMachineSnapshot;
-    return steps.some(({ event, state }) => {
-      at = getNextSnapshot(machine, at, event as never) as AnyMachineSnapshot;
-      return lookOf(at) !== lookOf(state);
+    return steps.some(step => {
+      const { event, state } = step;
+      let next = known.get(step);
+      if (next === undefined) {
+        [next] = advance(machine, at, event);
+        if (lookOf(next) !== lookOf(state)) next = null;
+        known.set(step, next);
+      }
+      if (next !== null) at = next;
+      return next === null;
     });
   } catch {
     return true;
@@ -69,6 +80,7 @@ function walked<K>({ name, variants, input, paths, play }: Walked<K>): Trial {
         .sort((a, b) => a.steps.length - b.steps.length);
       const model = alone(mutant.machine);
       const others: typeof every = [];
+      const known = new Map<Step, AnyMachineSnapshot | null>();
       // The few paths of the others are all walked: their timers run between the events.
       const meeting = every.filter(({ steps }) => name !== 'instance' || meets(steps, mutant));
       const notices = async ({ variant, steps }: { variant: K; steps: Step[] }): Promise<string | null> => {
@@ -78,7 +90,7 @@ function walked<K>({ name, variants, input, paths, play }: Walked<K>): Trial {
         return (await impatiently(variant, steps, charts)) === null ? finding : null;
       };
       for (const path of meeting) {
-        if (!parts(model, input(path.variant), path.steps)) others.push(path);
+        if (!parts(model, input(path.variant), path.steps, known)) others.push(path);
         else {
           const finding = await notices(path);
           if (finding !== null) return finding;

@@ -10,8 +10,9 @@ import type { Charts } from '../../src/supervisor/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { nodeKeeps } from '../census/census.ts';
 import { authRequest, seen } from '../situations/world.ts';
+import { type Happening, pathsOf, type Step } from './paths.ts';
 import { type Far, idOf, obedient, openStage, type Stage } from './stage.ts';
-import { delayOf, elapse, type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
+import { delayOf, elapse, type Played, play, receive } from './walk.ts';
 
 /** The one port that instances of these walks may have, so that it can be taken from them: free, and not another worker's. */
 const PORT = ((): number => {
@@ -228,12 +229,15 @@ const tooLate: Happening[] = [
   { type: 'session.confirmed', connectionId: 'connection-1' },
 ];
 
-export const instancePaths = (kind: Kind): Step[][] =>
+/** Every path of one kind; with `seen`, only those that have a step that is not in it yet. */
+export const instancePaths = (kind: Kind, seen?: Set<string>): Step[][] =>
   pathsOf({
     machine: instanceMachine,
     input: instanceInput(kind),
     cases,
     bits,
+    future: ({ connections, session, claimant, cause }: InstanceContext) => [connections, session, claimant, cause?.code],
+    ...(seen && { seen }),
     limit: 200_000,
     feasible,
     also: kind.external ? [] : [tooLate],

@@ -4,8 +4,9 @@ import { type SupervisorContext, supervisorMachine } from '../../machines/index.
 import type { Instance } from '../../src/index.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
 import { authRequest, seen } from '../situations/world.ts';
+import { type Happening, pathsOf, type Step } from './paths.ts';
 import { type Far, obedient, openStage } from './stage.ts';
-import { type Happening, type Played, pathsOf, play, receive, type Step } from './walk.ts';
+import { type Played, play, receive } from './walk.ts';
 
 const FOREVER = 2 ** 31 - 1;
 const ACTOR_IDS = ['instance-1', 'instance-2', 'instance-3'];

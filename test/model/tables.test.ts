@@ -4,8 +4,9 @@
 import { describe, expect, test } from 'vitest';
 import { type AnyMachineSnapshot, getNextSnapshot } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
+import { alone } from './paths.ts';
 import { agent, allEvents, execution, leaf, pathsOf, playTable, strangers } from './tables.ts';
-import { alone, createCoverage, delayOf } from './walk.ts';
+import { createCoverage, delayOf } from './walk.ts';
 
 describe.each([execution, agent])('$machine.id', tabled => {
   const { table } = tabled;

@@ -5,7 +5,8 @@ import { getShortestPaths, getStateNodes } from 'xstate/graph';
 import { agentMachine, executionMachine } from '../../machines/index.ts';
 import { table as agentTable, initialState } from '../../src/agent/table.ts';
 import { table as executionTable } from '../../src/execution/phases.ts';
-import { alone, delayOf, keyOf, type Played } from './walk.ts';
+import { alone } from './paths.ts';
+import { delayOf, keyOf, type Played } from './walk.ts';
 
 export type Table = Readonly<Record<string, Readonly<Partial<Record<string, string>>>>>;
 

@@ -1,27 +1,10 @@
-// Walks every path of a machine: the pure machine is the model; the system is the same machine at work in the engine, with
+// Walks paths of a machine: the pure machine is the model; the system is the same machine at work in the engine, with
 // its real effects. What is counted are the transitions that actors really took, read from their microsteps.
 import { isDeepStrictEqual } from 'node:util';
-import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot, getNextTransitions, transition } from 'xstate';
-import { getShortestPaths, getStateNodes } from 'xstate/graph';
+import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot } from 'xstate';
+import { getStateNodes } from 'xstate/graph';
+import { advance, alone, type Happening, type Step } from './paths.ts';
 import type { Stage } from './stage.ts';
-
-export type Happening = { type: string; [key: string]: unknown };
-
-export interface Walk {
-  readonly machine: AnyStateMachine;
-  readonly input: unknown;
-  /** The events that can happen in a state, for one type: with their payloads, none where it cannot happen. */
-  cases(type: string, snapshot: AnyMachineSnapshot): Happening[];
-  /** The part of the context on which guards decide. */
-  bits(context: never): unknown;
-  readonly limit?: number;
-  /** How many steps of a path can happen in the world, one after the other; the rest is cut off. */
-  feasible?(steps: readonly Step[]): number;
-  /** Steps from the same state count as different where the context differs: for machines whose context is their state. */
-  readonly byContext?: boolean;
-  /** Paths that the search does not find: the world wants a longer way there than the model. */
-  readonly also?: readonly (readonly Happening[])[];
-}
 
 /** An action with its parameters, as a text that can be compared. */
 export const effectOf = ({ type, params }: { type: string; params?: unknown }): string =>
@@ -46,100 +29,6 @@ export function everyTransition(machine: AnyStateMachine): string[] {
 }
 
 export const everyState = (machine: AnyStateMachine): string[] => [machine.root, ...getStateNodes(machine)].map(node => node.id);
-
-/**
- * The machine as a model: it sends no messages, because there is no receiver, and its effects do nothing. A timeout is an
- * event like any other, so the length of a delay has no meaning.
- */
-export function alone(machine: AnyStateMachine): AnyStateMachine {
-  const effects = Object.entries(machine.implementations.actions).filter(([, action]) =>
-    [undefined, 'xstate.sendTo'].includes((action as { type?: string }).type),
-  );
-  return machine.provide({
-    actions: Object.fromEntries(effects.map(([name]) => [name, () => {}])),
-    delays: Object.fromEntries(Object.keys(machine.implementations.delays).map(name => [name, 1])),
-  });
-}
-
-export function pathsOf({
-  machine,
-  input,
-  cases,
-  bits,
-  limit = 20_000,
-  feasible = steps => steps.length,
-  byContext = false,
-  also = [],
-}: Walk): Step[][] {
-  const signature = (s: AnyMachineSnapshot | undefined) => s && [s.value, bits(s.context as never)];
-  const paths = getShortestPaths(alone(machine), {
-    input,
-    limit,
-    events: (s: AnyMachineSnapshot) =>
-      s.status !== 'active'
-        ? []
-        : [...new Set(getNextTransitions(s).map(t => t.eventType))]
-            .filter(type => type !== '' && !type.startsWith('xstate.done.state'))
-            .flatMap(type => cases(type, s)),
-    serializeState: (s: AnyMachineSnapshot, e: Happening | undefined, before: AnyMachineSnapshot | undefined) =>
-      JSON.stringify([signature(s), e?.type, before?.value, isDeepStrictEqual(signature(s), signature(before))]),
-  } as never) as never as { steps: { state: AnyMachineSnapshot; event: Happening }[] }[];
-  const model = alone(machine);
-  const isCase = (state: AnyMachineSnapshot, event: Happening): boolean =>
-    getNextTransitions(state).some(
-      ({ eventType }) =>
-        (eventType === event.type || (eventType.endsWith('*') && event.type.startsWith(eventType.slice(0, -1)))) &&
-        cases(eventType, state).some(each => isDeepStrictEqual(each, event)),
-    );
-  interface Node {
-    readonly state: AnyMachineSnapshot;
-    readonly next: Map<string, Node | null>;
-  }
-  const start: Node = { state: getInitialSnapshot(model, input as never) as AnyMachineSnapshot, next: new Map() };
-  /** States of a path stand for all that look alike; here they become those that it really leads through, as far as it can. */
-  const replay = (events: readonly Happening[]): Step[] => {
-    let at = start;
-    const steps: Step[] = [];
-    for (const event of events) {
-      const key = JSON.stringify(event);
-      let next = at.next.get(key);
-      if (next === undefined) {
-        const possible = at.state.status === 'active' && isCase(at.state, event);
-        next = possible ? { state: getNextSnapshot(model, at.state, event as never) as AnyMachineSnapshot, next: new Map() } : null;
-        at.next.set(key, next);
-      }
-      if (next === null) break;
-      steps.push({ state: next.state, event });
-      at = next;
-    }
-    return steps;
-  };
-  // A path is walked for what is new in it: a step from a state by an event to a state that no path before it has.
-  const seen = new Set<string>();
-  const possible = (events: readonly Happening[]): Step[] => {
-    const steps = replay(events);
-    return steps.slice(0, feasible(steps));
-  };
-  const found = paths
-    .map(path => possible(path.steps.slice(1).map(step => step.event)))
-    .sort((a, b) => b.length - a.length)
-    .filter(steps => {
-      const marks = steps.map(({ state, event }, i) =>
-        JSON.stringify([
-          byContext ? signature(steps[i - 1]?.state) : steps[i - 1]?.state.value,
-          event,
-          state.value,
-          (state.context as { cause?: { code: string } | null }).cause?.code,
-        ]),
-      );
-      const fresh = marks.some(mark => !seen.has(mark));
-      for (const mark of marks) seen.add(mark);
-      return fresh;
-    });
-  return [...found, ...also.map(possible)];
-}
-
-export type Step = { readonly state: AnyMachineSnapshot; readonly event: Happening };
 
 export interface Play {
   readonly stage: Stage;
@@ -183,8 +72,8 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
     try {
       const ahead = steps.slice(i + 1).map(step => step.event);
       for (const happened of await inTime(perform(event, ahead))) {
-        const [next, actions] = transition(model, expected, happened as never);
-        expected = next as AnyMachineSnapshot;
+        const [next, actions] = advance(model, expected, happened);
+        expected = next;
         effects.push(...actions.filter(isEffect).map(effectOf));
       }
       check();

@@ -2,7 +2,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import * as v1 from '../../src/protocol/v1/messages.ts';
-import { agentFile, authRequest, complete, dial, everyday, failureOf, joinAs, openSpearlet, seen, startHollow, until } from './world.ts';
+import {
+  agentFile,
+  authRequest,
+  complete,
+  dial,
+  everyday,
+  failureOf,
+  type HandPeer,
+  joinAs,
+  openSpearlet,
+  seen,
+  startHollow,
+  until,
+} from './world.ts';
 
 describe('a lost link', () => {
   test('what waits goes out on the next one; what was sent and stays unanswered has an unknown outcome', async () => {
@@ -77,9 +90,10 @@ describe('a lost link', () => {
     const { environment, instance } = await startHollow(spearlet);
     const settled: Record<string, number> = {};
     let made = 0;
-    let running = true;
-    const load = async (): Promise<void> => {
-      while (running) {
+    let current = 0;
+    // Every round has a load of its own: what was lost waits for the reconnect window while the next round goes on.
+    const load = async (round: number): Promise<void> => {
+      while (current === round) {
         const text = `${made++}`;
         const outcome = await instance.execute({ command: 'echo', args: [text] }).result.then(
           ({ output }) => (output === text ? 'own' : 'wrong'),
@@ -88,11 +102,10 @@ describe('a lost link', () => {
         settled[outcome] = (settled[outcome] ?? 0) + 1;
       }
     };
-    const loads = Array.from({ length: 8 }, load);
-    for (let round = 0; round < 20; round += 1) {
-      const agent = await joinAs(environment);
-      let answered = 0;
-      const done = new Promise<void>(resolve => {
+    /** Answers every request; resolves after 40 answers. */
+    const answerAll = (agent: HandPeer): Promise<void> =>
+      new Promise(resolve => {
+        let answered = 0;
         const answer = (): void => {
           for (const message of agent.received.splice(0)) {
             if (message.type !== 'ExecuteRequest') continue;
@@ -105,16 +118,21 @@ describe('a lost link', () => {
         agent.socket.on('data', answer);
         answer();
       });
-      await done;
+    const loads: Promise<void>[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      current = round;
+      for (let each = 0; each < 8; each += 1) loads.push(load(round));
+      const agent = await joinAs(environment);
+      await answerAll(agent);
       if (round % 3 === 0) agent.socket.resetAndDestroy();
       else if (round % 3 === 1) agent.socket.end();
       else agent.socket.end(v1.encodeFrame('ExecuteResponse', 1, { secs: 0, nanos: 0 }, 'cut off in the middle').subarray(0, 60));
       await agent.closed;
       await seen(instance.state$, state => state === 'reconnecting');
     }
-    running = false;
+    current = -1;
     const last = await joinAs(environment);
-    await seen(instance.state$, state => state === 'ready' || state === 'executing');
+    void answerAll(last);
     await Promise.all(loads);
     last.close();
     expect(Object.keys(settled).filter(key => !['own', 'OUTCOME_UNKNOWN', 'NOT_DELIVERED'].includes(key))).toEqual([]);

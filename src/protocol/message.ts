@@ -25,14 +25,40 @@ export interface SpearMessage {
 
 export interface AuthRequest {
   readonly instanceId: string;
+  /** Empty where the agent proves itself instead. */
   readonly token: string;
   readonly clientVersion: string;
+  /** The agent knows more than v1. */
+  readonly offer?: Offer;
+  /** The agent's answer to a challenge, 32 bytes as hex. */
+  readonly proof?: string;
+}
+
+/** The first message of a handshake of v2 (docs/protocol.md). */
+export interface Offer {
+  readonly protocols: readonly number[];
+  /** 32 random bytes as hex. */
+  readonly nonce: string;
+  readonly features: readonly string[];
+  /** The epoch that the agent resumes. Null: it has none, and proves itself with the token. */
+  readonly epoch: number | null;
+}
+
+/** The host's answer to an offer: it proves that it knows the key, and asks the agent for the same. */
+export interface Challenge {
+  readonly protocol: number;
+  readonly nonce: string;
+  readonly proof: string;
+  readonly epoch: number;
 }
 
 export interface AuthResponse {
   readonly success: boolean;
   readonly errorMessage: string | null;
   readonly sessionId: string | null;
+  readonly challenge?: Challenge;
+  /** Of a refusal: the versions that the host speaks. */
+  readonly protocols?: readonly number[];
 }
 
 export interface ExecuteRequest {

@@ -15,6 +15,7 @@ import {
   type U64,
 } from '../message.ts';
 import { HEADER_BYTES } from './frame.ts';
+import { challengeFields, type Extras, offerFields, readChallenge, readOffer, writeChallenge, writeOffer } from './handshake.ts';
 import { optional, readBoolean, readByteArray, readInteger, readName, readString, readStringMap, readStrings, readWhole } from './json.ts';
 import { field, readStruct, type Struct } from './struct.ts';
 
@@ -51,6 +52,7 @@ const AUTH_REQUEST: Struct = {
   name: 'AuthRequest',
   denyUnknown: false,
   fields: [field('instance_id', readString), field('token', readString), field('client_version', readString)],
+  extras: offerFields,
 };
 
 const AUTH_RESPONSE: Struct = {
@@ -61,6 +63,7 @@ const AUTH_RESPONSE: Struct = {
     field('error_message', optional(readString), true),
     field('session_id', optional(readString), true),
   ],
+  extras: challengeFields,
 };
 
 const EXECUTE_REQUEST: Struct = {
@@ -79,7 +82,7 @@ const EXECUTE_RESPONSE: Struct = {
     field('error', optional(readString), true),
     field('exit_code', optional(readInteger(-(2n ** 31n), 2n ** 31n - 1n)), true),
   ],
-  extra: 'output_offset',
+  extras: ['output_offset'],
 };
 
 /** Reads the body of a frame, consuming it: `payload` lies where its text was. Throws PROTOCOL_ERROR. */
@@ -96,13 +99,18 @@ export function decodeMessage(body: Buffer): SpearMessage {
 const decodeStruct = (payload: Buffer, struct: Struct): unknown[] => readWhole(payload, cursor => readStruct(cursor, struct));
 
 export function decodeAuthRequest(payload: Buffer): AuthRequest {
-  const [instanceId, token, clientVersion] = decodeStruct(payload, AUTH_REQUEST) as [string, string, string];
-  return { instanceId, token, clientVersion };
+  const [instanceId, token, clientVersion, ...extras] = decodeStruct(payload, AUTH_REQUEST) as [string, string, string, ...Extras];
+  return { instanceId, token, clientVersion, ...readOffer(extras) };
 }
 
 export function decodeAuthResponse(payload: Buffer): AuthResponse {
-  const [success, errorMessage, sessionId] = decodeStruct(payload, AUTH_RESPONSE) as [boolean, string | null, string | null];
-  return { success, errorMessage, sessionId };
+  const [success, errorMessage, sessionId, ...extras] = decodeStruct(payload, AUTH_RESPONSE) as [
+    boolean,
+    string | null,
+    string | null,
+    ...Extras,
+  ];
+  return { success, errorMessage, sessionId, ...readChallenge(extras) };
 }
 
 export function decodeExecuteRequest(payload: Buffer): ExecuteRequest {
@@ -158,11 +166,11 @@ function text(value: string): string {
 
 const textOrNull = (value: string | null): string => (value === null ? 'null' : text(value));
 
-export const encodeAuthRequest = ({ instanceId, token, clientVersion }: AuthRequest): string =>
-  `{"instance_id":${text(instanceId)},"token":${text(token)},"client_version":${text(clientVersion)}}`;
+export const encodeAuthRequest = ({ instanceId, token, clientVersion, ...more }: AuthRequest): string =>
+  `{"instance_id":${text(instanceId)},"token":${text(token)},"client_version":${text(clientVersion)}${writeOffer(more)}}`;
 
-export const encodeAuthResponse = ({ success, errorMessage, sessionId }: AuthResponse): string =>
-  `{"success":${success},"error_message":${textOrNull(errorMessage)},"session_id":${textOrNull(sessionId)}}`;
+export const encodeAuthResponse = ({ success, errorMessage, sessionId, ...more }: AuthResponse): string =>
+  `{"success":${success},"error_message":${textOrNull(errorMessage)},"session_id":${textOrNull(sessionId)}${writeChallenge(more)}}`;
 
 export function encodeExecuteRequest({ taskId, command, args, env }: ExecuteRequest): string {
   const pairs = Array.from(env, ([key, value]) => `${text(key)}:${text(value)}`).join(',');

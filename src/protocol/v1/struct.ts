@@ -27,11 +27,15 @@ export interface Struct {
   readonly name: string;
   readonly fields: readonly Field[];
   readonly denyUnknown: boolean;
-  /** A field that is none for serde: its JSON text is the last value where it is there, whatever it holds. */
-  readonly extra?: string;
+  /**
+   * Fields that are unknown to serde, which ignores them. Their JSON texts are the last values, in this order; null where one is
+   * missing. They may hold anything.
+   */
+  readonly extras?: readonly string[];
 }
 
 const missing = Symbol('missing');
+const NONE: never[] = [];
 
 export function field(name: string, read: Read<unknown>, optional = false): Field {
   return { name, literal: Buffer.from(`"${name}":`), read, optional };
@@ -53,20 +57,20 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
   cursor.at += 1;
   const values: unknown[] = [];
   for (let i = 0; i < fields.length; i += 1) values.push(missing);
-  let extra: string | null = null;
+  const extras: (string | null)[] = struct.extras === undefined ? NONE : struct.extras.map(() => null);
   let expected = 0;
   if (peek(cursor) === CLOSE_OBJECT) cursor.at += 1;
   else
     for (;;) {
       peek(cursor);
       let index = expected;
-      let isExtra = false;
+      let extra = -1;
       const likely = fields[expected];
       if (likely !== undefined && isLiteral(cursor, likely.literal)) cursor.at += likely.literal.length;
       else {
         const name = readString(cursor);
         index = indexOf(fields, name);
-        isExtra = name === struct.extra;
+        extra = struct.extras?.indexOf(name) ?? -1;
         if (index === -1 && struct.denyUnknown) throw fault(cursor, `unknown field in ${struct.name}`);
         take(cursor, COLON, "':'");
       }
@@ -74,7 +78,7 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
       if (known === undefined) {
         const from = cursor.at;
         skipValue(cursor);
-        if (isExtra) extra = cursor.bytes.toString('latin1', from, cursor.at).trim();
+        if (extra >= 0) extras[extra] = cursor.bytes.toString('utf8', from, cursor.at).trim();
       } else {
         if (values[index] !== missing) throw fault(cursor, `duplicate field '${known.name}' in ${struct.name}`);
         values[index] = known.read(cursor);
@@ -91,7 +95,7 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
     if (!fields[i]!.optional) throw fault(cursor, `missing field '${fields[i]!.name}' in ${struct.name}`);
     values[i] = null;
   }
-  if (struct.extra !== undefined) values.push(extra);
+  values.push(...extras);
   return values;
 }
 

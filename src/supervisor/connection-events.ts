@@ -1,4 +1,4 @@
-// Reports about connections: an event and a log line for each end, the count of refused ones, and unexpected messages. It ends
+// Reports the ends of connections, as an event and a log line each, counts refused ones, and logs unexpected messages. It ends
 // no connection.
 import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
@@ -13,10 +13,10 @@ import type { Clock } from '../world/clock.ts';
 import type { SpearletEvent } from './events.ts';
 
 export interface ConnectionEvents {
-  connectionClosed(peer: Connection, code: string, message: string): void;
-  /** The host has released it. If its chart did not report an end, it ends with its incarnation or with the shared listener. */
-  connectionReleased(peer: Connection): void;
-  unexpectedMessage(peer: Connection, message: SpearMessage): void;
+  connectionClosed(connection: Connection, code: string, message: string): void;
+  /** The host has released the connection. Reports its end unless its chart has done so. */
+  connectionReleased(connection: Connection): void;
+  unexpectedMessage(connection: Connection, message: SpearMessage): void;
 }
 
 export interface ConnectionsDeps {
@@ -33,41 +33,41 @@ const TOKEN_PIECE = /[\w-]{16,}/g;
 export function createConnectionEvents({ clock, logger, records, unrouted, emit }: ConnectionsDeps): ConnectionEvents {
   const logOf = ({ instanceId }: Connection): Logger => records.get(instanceId ?? '')?.log ?? logger;
 
-  const tell = (peer: Connection, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {
-    peer.told = true;
-    logOf(peer)[level]({ connectionId: peer.label, peer: peer.link.peer, code, reason: message }, 'connection closed');
-    emit({ type: 'connection.closed', instanceId: peer.instanceId, connectionId: peer.label, code, message });
+  const report = (connection: Connection, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {
+    connection.told = true;
+    logOf(connection)[level]({ connectionId: connection.label, peer: connection.link.peer, code, reason: message }, 'connection closed');
+    emit({ type: 'connection.closed', instanceId: connection.instanceId, connectionId: connection.label, code, message });
   };
 
   return {
-    connectionClosed(peer, code, reason) {
-      peer.told = true;
+    connectionClosed(connection, code, reason) {
+      connection.told = true;
       if (code === 'HANDED_OVER') return;
       const message = printable(reason, bounds.tracedText);
-      const meant = records.get(peer.instanceId ?? peer.auth?.instanceId ?? '');
-      if (code === 'AUTH_REFUSED' && meant !== undefined) meant.refused += 1;
-      if (peer.stage === 'admitted') {
-        if (meant !== undefined) meant.loss = new SpearletError(asErrorCode(code), message, idsOf(meant));
-        return tell(peer, code === 'LINK_LOST' ? 'info' : 'warn', code, message);
+      const record = records.get(connection.instanceId ?? connection.auth?.instanceId ?? '');
+      if (code === 'AUTH_REFUSED' && record !== undefined) record.refused += 1;
+      if (connection.stage === 'admitted') {
+        if (record !== undefined) record.loss = new SpearletError(asErrorCode(code), message, idsOf(record));
+        return report(connection, code === 'LINK_LOST' ? 'info' : 'warn', code, message);
       }
-      if (code === 'LINK_LOST') return tell(peer, 'debug', code, message);
-      // Unauthenticated peers must not be able to fill the log: a few lines for each start, the rest is counted.
-      const refusals = meant?.refusals ?? unrouted;
-      const loud = refusals.add({ at: clock.wall(), peer: peer.link.peer, code, message });
-      tell(peer, loud ? 'warn' : 'debug', code, message);
+      if (code === 'LINK_LOST') return report(connection, 'debug', code, message);
+      // An unauthenticated peer must not be able to fill the log: the first refusals of each start are warnings, the rest is counted.
+      const refusals = record?.refusals ?? unrouted;
+      const isWarning = refusals.add({ at: clock.wall(), peer: connection.link.peer, code, message });
+      report(connection, isWarning ? 'warn' : 'debug', code, message);
     },
 
-    connectionReleased(peer) {
-      if (peer.told || peer.stage === 'routed') return;
-      if (peer.instanceId === null) tell(peer, 'debug', 'STOPPED', 'the shared listener is closed');
-      else tell(peer, 'debug', 'INCARNATION_ENDED', 'the host ended it with its incarnation');
+    connectionReleased(connection) {
+      if (connection.told || connection.stage === 'routed') return;
+      if (connection.instanceId === null) report(connection, 'debug', 'STOPPED', 'the shared listener is closed');
+      else report(connection, 'debug', 'INCARNATION_ENDED', 'the host ended the connection with its incarnation');
     },
 
-    unexpectedMessage(peer, message) {
-      peer.link.counts.errorCount += 1;
-      const said = message.payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
-      const text = message.type === 'Error' ? printable(said, bounds.quoted) : undefined;
-      logOf(peer).debug({ connectionId: peer.label, messageType: message.type, text }, 'unexpected message from the agent');
+    unexpectedMessage(connection, message) {
+      connection.link.counts.errorCount += 1;
+      const payloadText = message.payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
+      const text = message.type === 'Error' ? printable(payloadText, bounds.quoted) : undefined;
+      logOf(connection).debug({ connectionId: connection.label, messageType: message.type, text }, 'unexpected message from the agent');
     },
   };
 }

@@ -73,7 +73,7 @@ test('a report says how long the program ran, at which stage of the stop it ende
     code: null,
     signal: null,
     reason: 'internal',
-    message: 'ended for no known cause',
+    message: 'the incarnation ended without a known cause',
   });
   expect(of({ exitedAt: 500 }).uptime).toBe(100);
   expect(of({ spawnedAt: null, stopStages: {} })).toMatchObject({ uptime: 0, stopStage: null });

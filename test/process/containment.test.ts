@@ -58,12 +58,12 @@ test('without the right to a namespace, a wish is reported as not met, and a req
     namespace: null,
     lacking: 'no right to',
   });
-  const because = '(no namespace can be had here: no right to)';
+  const because = '(a namespace is not available here: no right to)';
   expect(await refused({ requireContainment: { diesWithHost: true } })).toBe(
-    `CONTAINMENT_UNAVAILABLE: a is not started: it would outlive a host that is killed ${because}`,
+    `CONTAINMENT_UNAVAILABLE: a is not started: its processes would outlive a host that is killed ${because}`,
   );
   expect(await refused({ requireContainment: { tree: 'namespace', diesWithHost: true } })).toBe(
-    `CONTAINMENT_UNAVAILABLE: a is not started: the tree is held by 'cookie', not by 'namespace'; it would outlive a host that is killed ${because}`,
+    `CONTAINMENT_UNAVAILABLE: a is not started: the containment of the tree is 'cookie', not 'namespace'; its processes would outlive a host that is killed ${because}`,
   );
 });
 
@@ -87,6 +87,6 @@ test('memory is sampled where there is a limit and the processes can be found', 
 });
 
 test('a tree found by its group alone does not meet a requirement of the cookie', async () => {
-  expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'cookie' } })).toMatch(/held by 'group', not by 'cookie'$/);
+  expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'cookie' } })).toMatch(/is 'group', not 'cookie'$/);
   expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'group' } })).toBe('contained');
 });

@@ -86,7 +86,7 @@ test('the programs of a killed host are ended before the next host starts any, a
   expect(next.events[0]).toBe(event);
   expect(event).toMatchObject({ type: 'leftovers.ended', instanceId: null, hosts: 1, instances: 3, left: 0 });
   expect((event as { processes: number }).processes).toBeGreaterThanOrEqual(1);
-  expect(next.log.join()).toContain('what a dead host has left was ended');
+  expect(next.log.join()).toContain('the stale state of dead hosts was ended');
   expect(readdirSync(stateDir)).toHaveLength(1);
   await instance.stop();
   await next.stop();

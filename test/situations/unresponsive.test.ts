@@ -38,7 +38,7 @@ test('one that does not answer is told of, and left as it is', async () => {
   expect(await failureOf(execution.result)).toMatchObject({ code: 'EXECUTION_TIMEOUT' });
   expect(await told).toMatchObject({ instanceId: instance.id, artifactId: 'deaf', taskId: 'mine' });
   expect(spearlet.stats().instances[0]).toMatchObject({ unanswered: 1, incarnation: 1 });
-  expect(spearlet.log.filter(line => line.includes('was told to cancel this'))).toHaveLength(1);
+  expect(spearlet.log.filter(line => line.includes('was told to cancel an execution'))).toHaveLength(1);
   expect(['ready', 'executing']).toContain(instance.state);
 });
 

@@ -1,4 +1,4 @@
-// How the processes of an instance are contained, by the options and by what the system offers.
+// The containment of an instance, for the options of its spec and the abilities of the system.
 import { expect, test } from 'vitest';
 import type { ParsedSpec } from '../../src/options.ts';
 import { contain } from '../../src/process/containment/containment.ts';
@@ -23,7 +23,7 @@ function on({ tree = 'cookie', works = true }: { tree?: string; works?: boolean 
   return { asked, namespace, of, refused };
 }
 
-test('without options no namespace is made', async () => {
+test('without options no namespace is created', async () => {
   const { of, asked } = on();
   expect(await of({})).toEqual({
     containment: { tree: 'cookie', diesWithHost: false, memory: 'unlimited' },
@@ -34,7 +34,7 @@ test('without options no namespace is made', async () => {
   expect(asked).toEqual([]);
 });
 
-test('a namespace is made where it is asked for or required, with a clean environment', async () => {
+test('a namespace is tried where the spec asks for or requires it, with a clean environment', async () => {
   const wishes = [
     { containment: 'namespace' },
     { requireContainment: { tree: 'namespace' } },
@@ -51,7 +51,7 @@ test('a namespace is made where it is asked for or required, with a clean enviro
   }
 });
 
-test('without the right to a namespace, a wish is reported as not met, and a requirement is refused', async () => {
+test('where namespaces are not permitted, `containment` falls back and says why, and a requirement rejects the start', async () => {
   const { of, refused } = on({ works: false });
   expect(await of({ containment: 'namespace' })).toEqual({
     containment: { tree: 'cookie', diesWithHost: false, memory: 'unlimited' },
@@ -67,7 +67,7 @@ test('without the right to a namespace, a wish is reported as not met, and a req
   );
 });
 
-test('a requirement that is met without a namespace makes none', async () => {
+test('a requirement that holds without a namespace creates none', async () => {
   const { of } = on();
   expect(await of({ requireContainment: { diesWithHost: false } })).toMatchObject({ containment: { diesWithHost: false } });
   expect(await of({ requireContainment: { tree: 'group' } })).toMatchObject({ containment: { diesWithHost: false } });

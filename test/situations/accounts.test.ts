@@ -2,9 +2,9 @@
 import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import { everyday, failureOf, joinAs, openSpearlet, seen, startHollow, until, type World } from './world.ts';
+import { everyday, failureOf, joinAs, openSpearlet, seen, startHollow, type TestSpearlet, until } from './world.ts';
 
-const ids = (spearlet: World, type: 'connection.opened' | 'connection.closed') =>
+const ids = (spearlet: TestSpearlet, type: 'connection.opened' | 'connection.closed') =>
   spearlet.events.flatMap(event => (event.type === type ? [event.connectionId] : []));
 
 test('reconnects never falls back, though an incarnation never came to a session', async () => {
@@ -27,7 +27,7 @@ test('reconnects never falls back, though an incarnation never came to a session
 });
 
 describe('every connection.opened has its connection.closed', () => {
-  const ends: [string, (world: World) => Promise<unknown>][] = [
+  const ends: [string, (world: TestSpearlet) => Promise<unknown>][] = [
     ['the instance is stopped, at once', spearlet => spearlet.instances[0]!.stop({ grace: 0 })],
     ['the instance is stopped, with grace', spearlet => spearlet.instances[0]!.stop()],
     ['the spearlet is stopped', spearlet => spearlet.stop({ grace: 0 })],

@@ -9,7 +9,7 @@ import { realClock } from '../../src/world/clock.ts';
 import { realRandom } from '../../src/world/random.ts';
 import { hidden, shapes } from '../agents/tree.js';
 import { atEnd } from '../census/census.ts';
-import { agentFile, commandAgent, everyday, failureOf, openSpearlet, seen, type World } from './world.ts';
+import { agentFile, commandAgent, everyday, failureOf, openSpearlet, seen, type TestSpearlet } from './world.ts';
 
 const treeOf = (shape: string, more: Partial<InstanceSpec> = {}): InstanceSpec => ({
   artifactId: shape,
@@ -20,9 +20,9 @@ const treeOf = (shape: string, more: Partial<InstanceSpec> = {}): InstanceSpec =
 /** Everybody who lives and belongs to an instance by the environment. */
 const living = ({ id }: Pick<Instance, 'id'>): number[] =>
   processTable.pids().filter(pid => processTable.entry(pid)?.living && processTable.cookie(pid) === id);
-const exitsOf = ({ events }: World) => events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
+const exitsOf = ({ events }: TestSpearlet) => events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
 
-const ways: Record<string, (instance: Instance, spearlet: World) => Promise<unknown>> = {
+const ways: Record<string, (instance: Instance, spearlet: TestSpearlet) => Promise<unknown>> = {
   'its instance is stopped': instance => instance.stop({ grace: 2_000 }),
   'it is killed at once': instance => instance.stop({ grace: 0 }),
   'its program crashes': instance => {

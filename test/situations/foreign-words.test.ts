@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { factsOf } from '../../src/instance/report.ts';
 import { newRun } from '../../src/instance/run.ts';
 import { encodeExecuteResponse } from '../../src/protocol/v1/codec.ts';
-import { dial, everyday, failureOf, type HandPeer, joinAs, openSpearlet, seen, startHollow, until, type World } from './world.ts';
+import { dial, everyday, failureOf, type HandPeer, joinAs, openSpearlet, seen, startHollow, type TestSpearlet, until } from './world.ts';
 
 const EVIL = '\u001b[2J\r\nFAKE: all is well\u009b31m\u202e';
 /** What no text for people may hold; our own texts may have lines. */
@@ -21,7 +21,7 @@ const message = (type: string, timestamp: string): string =>
 const TIME = '"secs_since_epoch":1,"nanos_since_epoch":0';
 
 /** Everything that is written for people. The values of events and log lines, not their JSON: that escapes by itself. */
-function shownBy(spearlet: World, instanceId: string): string[] {
+function shownBy(spearlet: TestSpearlet, instanceId: string): string[] {
   const values = (value: unknown): string[] =>
     typeof value === 'string' ? [value] : typeof value === 'object' && value !== null ? Object.values(value).flatMap(values) : [];
   return [

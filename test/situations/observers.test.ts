@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Instance } from '../../src/index.ts';
 import { isolated } from '../../src/observe/isolated.ts';
 import { atEnd } from '../census/census.ts';
-import { everyday, openSpearlet, seen, until, type World } from './world.ts';
+import { everyday, openSpearlet, seen, type TestSpearlet, until } from './world.ts';
 
 /** What Node would end a host for. */
 function fatal(): unknown[] {
@@ -28,7 +28,7 @@ function fatal(): unknown[] {
 /** RxJS throws what it has caught in a timer of its own, Node tells of a rejection when its jobs are done. */
 const settled = (): Promise<void> => new Promise(resolve => setTimeout(() => setTimeout(resolve)));
 
-const streams: [string, (spearlet: World, instance: Instance) => Observable<unknown>][] = [
+const streams: [string, (spearlet: TestSpearlet, instance: Instance) => Observable<unknown>][] = [
   ['events$', spearlet => spearlet.events$],
   ['state$', (_, instance) => instance.state$],
   ['output$', (_, instance) => instance.output$],

@@ -1,10 +1,11 @@
 // Connections that are refused before they have shown whose they are: told at once, counted, and told again when the
 // start that they belong to comes to nothing. A stranger can fail no start and fill no log.
 import { describe, expect, test } from 'vitest';
-import { authRequest, dial, failureOf, type HandPeer, joinAs, openSpearlet, startHollow, until, type World } from './world.ts';
+import { authRequest, dial, failureOf, type HandPeer, joinAs, openSpearlet, startHollow, type TestSpearlet, until } from './world.ts';
 
-const closings = (spearlet: World) => spearlet.events.filter(event => event.type === 'connection.closed');
-const warnings = (spearlet: World) => spearlet.log.filter(line => line.includes('connection closed') && line.includes('"level":"warn"'));
+const closings = (spearlet: TestSpearlet) => spearlet.events.filter(event => event.type === 'connection.closed');
+const warnings = (spearlet: TestSpearlet) =>
+  spearlet.log.filter(line => line.includes('connection closed') && line.includes('"level":"warn"'));
 
 const faults: [string, string, string, (peer: HandPeer, environment: Record<string, string>) => void][] = [
   [

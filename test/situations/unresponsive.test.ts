@@ -1,11 +1,22 @@
 // Agents that are told to cancel and do not listen: the caller is told at once whatever they do, its slot is free, and by
 // policy the agent is started anew.
 import { describe, expect, test } from 'vitest';
-import { agentFile, commandAgent, complete, everyday, failureOf, joinAs, openSpearlet, seen, startHollow, type World } from './world.ts';
+import {
+  agentFile,
+  commandAgent,
+  complete,
+  everyday,
+  failureOf,
+  joinAs,
+  openSpearlet,
+  seen,
+  startHollow,
+  type TestSpearlet,
+} from './world.ts';
 
 /** Takes every request and answers none, whatever it is told. */
 const deaf = { artifactId: 'deaf', command: process.execPath, args: [agentFile('stubborn.js'), 'connects'] };
-const exitsOf = ({ events }: World) => events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
+const exitsOf = ({ events }: TestSpearlet) => events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
 const unresponsive = (event: { type: string }): boolean => event.type === 'instance.unresponsive';
 
 describe.each(['a timeout', 'an abort', 'cancel()'])('after %s', how => {

@@ -2,10 +2,11 @@
 // first on which the pure mutant goes another way than the pure machine: one of them is usually enough.
 import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot, getNextSnapshot } from 'xstate';
 import { charts } from '../../src/supervisor/wiring.ts';
-import { connectionInput, connectionPaths, doors, playConnection } from './connection.ts';
+import { connectionInput, connectionPaths, playConnection } from './connection.ts';
 import { instanceInput, instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
-import { listeners, playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
+import { listenerKinds } from './stage.ts';
+import { playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
 import { agent, execution, pathsOf, playTable, type Tabled } from './tables.ts';
 import { alone, patience, type Step } from './walk.ts';
 
@@ -118,8 +119,8 @@ export const instanceTrial: Trial = walked({
 export const smallTrials: readonly Trial[] = [
   tabled(execution),
   tabled(agent),
-  walked({ name: 'connection', variants: doors, input: connectionInput, paths: connectionPaths, play: playConnection }),
-  walked({ name: 'supervisor', variants: listeners, input: () => supervisorInput, paths: supervisorPaths, play: playSupervisor }),
+  walked({ name: 'connection', variants: listenerKinds, input: connectionInput, paths: connectionPaths, play: playConnection }),
+  walked({ name: 'supervisor', variants: listenerKinds, input: () => supervisorInput, paths: supervisorPaths, play: playSupervisor }),
 ];
 
 /** Of so many mutants one is in the sample that `npm test` takes; MUTANTS=all takes all of them. */

@@ -8,7 +8,7 @@ import { createCoverage } from './walk.ts';
 const coverage = createCoverage(instanceMachine);
 
 test.each(kinds)(
-  'every path of an instance, $name, goes as the chart says',
+  'an instance of the kind `$name` follows every path of its chart',
   async kind => {
     for (const steps of instancePaths(kind)) {
       const played = await playInstance(kind, steps);

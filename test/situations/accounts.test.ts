@@ -7,7 +7,7 @@ import { everyday, failureOf, joinAs, openSpearlet, seen, startHollow, type Test
 const ids = (spearlet: TestSpearlet, type: 'connection.opened' | 'connection.closed') =>
   spearlet.events.flatMap(event => (event.type === type ? [event.connectionId] : []));
 
-test('reconnects never falls back, though an incarnation never came to a session', async () => {
+test('`reconnects` in stats() never decreases, also where an incarnation never has a session', async () => {
   const spearlet = openSpearlet({ restart: { intensity: 10, backoff: { min: 1, max: 1 } }, reconnectWindow: 20_000 });
   const { environment, instance, ready } = await startHollow(spearlet, { restart: 'permanent' });
   const first = await joinAs(environment);
@@ -46,7 +46,7 @@ describe('every connection.opened has its connection.closed', () => {
     expect(types.indexOf('connection.closed')).toBeLessThan(types.indexOf('instance.exited'));
   });
 
-  test('where the host ends it with the incarnation: by a code that says so', async () => {
+  test('where the host ends the connection with its incarnation, with the code INCARNATION_ENDED', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -57,7 +57,7 @@ describe('every connection.opened has its connection.closed', () => {
   });
 });
 
-test('no line of the log has a key twice', async () => {
+test('no log line has a key twice', async () => {
   const lines: string[] = [];
   const stream = new PassThrough();
   stream.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n')));

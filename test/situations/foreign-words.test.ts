@@ -31,7 +31,7 @@ function shownBy(spearlet: TestSpearlet, instanceId: string): string[] {
   ];
 }
 
-describe('a stranger without a token', () => {
+describe('an unauthenticated connection', () => {
   const firsts: [string, (token: string) => string][] = [
     ['an unknown message type', () => message(EVIL, TIME)],
     ['an unknown field', () => message('AuthRequest', `${JSON.stringify(EVIL)}:1,${TIME}`)],
@@ -114,7 +114,7 @@ test('an Error message of an agent is logged escaped and cut, without what could
   agent.close();
 });
 
-test('the command of a process that is left is told escaped and cut', () => {
+test('the command of a process in `left` is escaped and cut', () => {
   const output = { stderrTail: () => '', totalBytes: 0, droppedBytes: 0 };
   const run = { ...newRun(), ending: { left: [{ pid: 7, startTime: 1, command: EVIL + 'z'.repeat(5_000) }], complete: true } };
   const { left } = factsOf({ id: 'a-1', artifactId: 'a', pid: 1, run, output } as never, { now: () => 0 } as never);

@@ -35,7 +35,7 @@ const streams: [string, (spearlet: TestSpearlet, instance: Instance) => Observab
 ];
 
 describe.each(streams)('a subscriber of %s that throws', (_, streamOf) => {
-  test('ends nothing, is logged, is called again, and keeps nothing from the others', async () => {
+  test('is logged and called again, and harms neither the stream nor other subscribers', async () => {
     const errors = fatal();
     const spearlet = openSpearlet();
     const instance = await spearlet.start(everyday);
@@ -141,7 +141,7 @@ test('an isolated observable behaves as the one it isolates', async () => {
   isolated(new Subject(), unexpected).pipe(take(1)).subscribe().unsubscribe();
 });
 
-test('state$ after the stop says `stopped` and completes', async () => {
+test('state$ emits `stopped` to a late subscriber, and completes', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(everyday);
   await instance.stop();

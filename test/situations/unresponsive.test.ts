@@ -20,7 +20,7 @@ const exitsOf = ({ events }: TestSpearlet) => events.flatMap(event => (event.typ
 const unresponsive = (event: { type: string }): boolean => event.type === 'instance.unresponsive';
 
 describe.each(['a timeout', 'an abort', 'cancel()'])('after %s', how => {
-  test('the caller is told at once, and the slot is free', async () => {
+  test('the execution settles at once, and no longer counts as in flight', async () => {
     const spearlet = openSpearlet({ maxInFlight: 1, grace: 60_000 });
     const instance = await spearlet.start(deaf);
     const aborter = new AbortController();
@@ -41,7 +41,7 @@ describe.each(['a timeout', 'an abort', 'cancel()'])('after %s', how => {
   });
 });
 
-test('one that does not answer is told of, and left as it is', async () => {
+test('an unresponsive agent is reported, and goes on', async () => {
   const spearlet = openSpearlet({ grace: 100 });
   const instance = await spearlet.start(deaf);
   const told = seen(spearlet.events$, unresponsive);
@@ -53,7 +53,7 @@ test('one that does not answer is told of, and left as it is', async () => {
   expect(['ready', 'executing']).toContain(instance.state);
 });
 
-test('by policy it is ended and started anew, even one that is temporary, and within the restart intensity', async () => {
+test('with onUnresponsive `restart` it is restarted, also if it is temporary, within the restart intensity', async () => {
   const spearlet = openSpearlet({ grace: 100, restart: { intensity: 1, backoff: { min: 1, max: 1 } } });
   const instance = await spearlet.start({ ...deaf, onUnresponsive: 'restart' });
   const inFlight = instance.execute({ command: 'something else' });
@@ -67,7 +67,7 @@ test('by policy it is ended and started anew, even one that is temporary, and wi
   expect(await instance.exited).toMatchObject({ reason: 'restart', incarnation: 2, left: [] });
 });
 
-test('whatever is stopped meanwhile is not started anew', async () => {
+test('an instance that is stopped meanwhile is not restarted', async () => {
   const spearlet = openSpearlet({ grace: 100, restart: { backoff: { min: 1, max: 1 } } });
   const instance = await spearlet.start({ ...deaf, onUnresponsive: 'restart' });
   const ending = seen(instance.state$, state => state === 'stopping');
@@ -77,7 +77,7 @@ test('whatever is stopped meanwhile is not started anew', async () => {
   expect(spearlet.instances).toEqual([]);
 });
 
-test('agents that end what they are told to cancel have listened', async () => {
+test('agents that end their cancelled executions are not unresponsive', async () => {
   const spearlet = openSpearlet({ grace: 3_000 });
   const specs = [{ ...everyday, onUnresponsive: 'restart' } as const, { ...commandAgent, onUnresponsive: 'restart' } as const];
   const [served, command] = await Promise.all(specs.map(spec => spearlet.start(spec)));
@@ -94,7 +94,7 @@ test('agents that end what they are told to cancel have listened', async () => {
   expect(spearlet.events.filter(unresponsive)).toEqual([]);
 });
 
-test('one that was out of reach is told again when it is back, and has its time from then', async () => {
+test('an agent that was disconnected gets the cancel again after the reconnect, and its grace begins then', async () => {
   const spearlet = openSpearlet({ grace: 100 });
   const { environment, instance } = await startHollow(spearlet);
   const agent = await joinAs(environment);

@@ -61,7 +61,7 @@ describe('an instance that waits', () => {
         'backoff',
       ]),
     );
-    expect(String(explanation)).toMatch(/is backoff at .*\n(.*\n)*.*until .* backoff\): then its next program is started/);
+    expect(String(explanation)).toMatch(/is backoff at .*\n(.*\n)*.*until .* backoff\): then the next incarnation starts/);
   });
 });
 

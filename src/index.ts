@@ -1,4 +1,4 @@
-// The door for embedders: `import { createSpearlet } from 'spearlet'`.
+// The public entry for hosts: `import { createSpearlet } from 'spearlet'`.
 export { instanceSpecFromConfig } from './config.ts';
 export type { Refusal, Refusals } from './connection/refusals.ts';
 export { type ErrorCode, type ErrorFacts, errorCodes, type OptionIssue, SpearletError } from './errors.ts';

@@ -1,7 +1,7 @@
-// The limits that no option changes, and the defaults that a file without zod needs. Sizes are in bytes, durations in ms, unless the comment says otherwise. It imports
-// nothing.
+// The limits that no option changes, and the defaults that files without zod need. Sizes are in bytes and durations in ms,
+// unless a comment says otherwise. It imports nothing.
 
-/** The option `maxFrameBytes`, and the limit of an agent whose environment does not say one. */
+/** The option `maxFrameBytes`, and the limit of an agent whose environment has no SPEARLET_MAX_FRAME_BYTES. */
 export const DEFAULT_MAX_FRAME_BYTES = 32 * 2 ** 20;
 
 /** How long a program may take to end by itself when it is stopped: the option `grace`, and `--grace` of `spearlet run`. */
@@ -36,7 +36,7 @@ export const bounds = {
   keptStopped: 100,
   /** Unread lines of the default logger or of `spearlet run`. Lines above this are dropped and counted. */
   unreadLines: 2 ** 20,
-  /** Bytes that an agent gives to a link before the link has sent them. Further answers wait in the agent. */
+  /** Bytes that an agent gives to a framed channel before they are sent. Further responses wait in the agent. */
   agentUnsent: 256 * 1024,
   /** Results that an agent sends again after a reconnect (a count). */
   agentReplayedResults: 64,

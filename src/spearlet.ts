@@ -1,4 +1,4 @@
-// The façade: options in, instances out. It makes the world, the charts' root and the records, and hides them.
+// The public `createSpearlet`: checks options, creates the world, the registry and the supervisor, and starts and stops instances.
 import { resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
@@ -41,8 +41,8 @@ import { realClock } from './world/clock.ts';
 import { realDisk } from './world/disk.ts';
 import { realRandom } from './world/random.ts';
 
-/** How long stop() waits for the system to let go of ports and programs that are closed already, in ms. */
-const LET_GO = 1_000;
+/** How long stop() waits until the system has released the closed ports and programs, in ms. */
+const RELEASE_TIMEOUT = 1_000;
 
 export interface Spearlet {
   /** Every instance that is not yet stopped. */
@@ -51,37 +51,37 @@ export interface Spearlet {
   readonly events$: Observable<SpearletEvent>;
   /** Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. */
   start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
-  /** Waits for a program that somebody else starts: whoever gets `environment` may connect. Throws PORTS_EXHAUSTED. */
+  /** Waits for a program that the host does not start: any program with `environment` may connect. Throws PORTS_EXHAUSTED. */
   expect(spec: ExpectSpec): Expected;
-  /** What has gone through, by instance and connection; an instance is in it until it is stopped. */
+  /** Numbers of executions, messages and bytes, for every instance that is not yet stopped and its connections. */
   stats(): Stats;
   /**
-   * Why an instance is in the state it is in: since when, what it waits for and until when, its last transitions and what
-   * caused them, its last exit. As data, and with String(…) as text. Also of the last 100 that were stopped; undefined for
-   * any other id.
+   * Explains why an instance is in its state: since when, what it waits for and until when, its last transitions with their
+   * causes, and its last exit. As data, and with String(…) as text. The last 100 stopped instances are kept; for any other id
+   * it returns undefined.
    */
   explain(instanceId: string): Explanation | undefined;
-  /** Stops every instance. Afterwards no process, port, timer or handle of it is left. */
+  /** Stops every instance. When it resolves, no process, port, timer or handle of this spearlet is left. */
   stop(options?: StopOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface Expected {
   readonly id: string;
-  /** What an agent is told: its host's address, its token, its id, and the largest frame. The one place that hands out a token. */
+  /** The environment of the agent: address, token, instance id, largest frame. Nothing else gives out a token. */
   readonly environment: Readonly<Record<'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID' | 'SPEARLET_MAX_FRAME_BYTES', string>>;
-  /** Rejects with CONNECT_TIMEOUT where nobody has come within `connectTimeout`. */
+  /** Rejects with CONNECT_TIMEOUT where no agent has connected and authenticated within `connectTimeout`. */
   readonly ready: Promise<Instance>;
-  /** Expects nobody any more, or ends the session. */
+  /** Stops the wait, or ends the session. */
   stop(options?: StopOptions): Promise<ExitReport>;
 }
 
-/** One for all spearlets of this process, made when the first one is. */
+/** Shared by all spearlets of this process; created with the first one. */
 let programs: Programs | null = null;
 
 /**
- * Throws SpearletError INVALID_OPTIONS with every issue at once, STATE_UNWRITABLE where `stateDir` cannot be used. Starts
- * nothing yet; what dead hosts have left in `stateDir` is being ended when it returns.
+ * Starts no instance. When it returns, it has begun to end the stale state of dead hosts in `stateDir`. Throws SpearletError:
+ * INVALID_OPTIONS with all issues, or STATE_UNWRITABLE where `stateDir` cannot be used.
  */
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   programs ??= createPrograms(processTable, realClock);
@@ -90,7 +90,7 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 
-/** The same in another world than the real one, or with changed charts. Not for embedders. */
+/** The same in a given world and with given charts, for tests. */
 export function createSpearletIn(given: World, input: SpearletOptions, running = charts): Spearlet {
   const options = parse(spearletSchema, input, 'options');
   const { clock, random } = given;
@@ -144,13 +144,13 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
     stopping = true;
-    // Nothing was started before that, and its event comes before the last.
+    // No instance starts before the stale state is ended, and `leftovers.ended` comes before `events$` completes.
     if (cleanup?.ended) await cleanup.ended;
     if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace });
     await stopped.promise;
-    // A program that even SIGKILL does not end must not keep us for ever.
+    // A program that SIGKILL does not end must not block stop() for ever.
     const late = deferred<void>();
-    const timer = clock.setTimeout(late.resolve, LET_GO);
+    const timer = clock.setTimeout(late.resolve, RELEASE_TIMEOUT);
     await Promise.race([Promise.allSettled(registry.closing), late.promise]);
     clock.clearTimeout(timer);
     ledger?.close();
@@ -165,15 +165,16 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     async start(specInput, startOptions = {}) {
       const spec = parse(specSchema, specInput, 'spec');
       const { signal } = parse(startOptionsSchema, startOptions, 'start() options');
-      // Never in the turn of the call: whoever subscribes to events$ in it sees all of it.
-      const finding = contain(spec, world.programs, world.environment);
-      const settled = finding.then(() => {}).catch(() => {});
+      // The instance starts in a later turn than the call, so a caller that subscribes to events$ now gets all events.
+      const containing = contain(spec, world.programs, world.environment);
+      const settled = containing.then(() => {}).catch(() => {});
       registry.closing.add(settled);
       void settled.finally(() => registry.closing.delete(settled));
-      const contained = await finding;
-      // What dead hosts have left may hold what this one needs.
+      const contained = await containing;
+      // Programs of dead hosts may hold ports or files that this one needs.
       if (cleanup?.ended) await cleanup.ended;
-      if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { artifactId: spec.artifactId });
+      if (stopping)
+        throw new SpearletError('STOPPED', 'the spearlet is stopped and starts no more instances', { artifactId: spec.artifactId });
       const aborted = new SpearletError('CANCELLED', `the start of ${spec.artifactId} was aborted`, {
         artifactId: spec.artifactId,
         cause: signal?.reason,
@@ -185,12 +186,12 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
         if (!record.wasReady) record.stop(0);
       };
       signal?.addEventListener('abort', abort, { once: true });
-      // By a logger or an inspector, in the turn in which it was begun.
+      // A logger or an inspector may have aborted it during begin().
       if (signal?.aborted) abort();
       try {
         return await record.ready.promise;
       } catch (error) {
-        // It failed; nothing of it may be left when the caller learns of it.
+        // The start has failed. The caller learns of it when nothing of the instance is left.
         await record.exited.promise;
         throw error;
       } finally {
@@ -199,7 +200,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     },
     expect(expectSpec) {
       const { artifactId, timeout } = parse(expectSchema, expectSpec, 'expect()');
-      if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped: it expects nobody', { artifactId });
+      if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped and expects no more agents', { artifactId });
       const record = begin(artifactId, null, timeout, uncontained);
       const { id, address, token } = record;
       if (address === null) throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });

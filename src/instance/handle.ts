@@ -1,4 +1,4 @@
-// The handle of one instance that a caller holds.
+// The handle by which a caller uses one instance.
 import { distinctUntilChanged, Observable } from 'rxjs';
 import type { Execution } from '../execution/execution.ts';
 import { isolated, logged } from '../observe/isolated.ts';

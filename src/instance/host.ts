@@ -1,17 +1,17 @@
-// What the parts of an instance need from the supervisor that they belong to.
+// The interface through which the effects of an instance use their supervisor, and two helpers of these effects.
 import type { InstanceContext } from '../../machines/instance-types.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface InstanceHost {
-  /** Throws INTERNAL where there is no such instance. */
+  /** Throws INTERNAL for an unknown instance. */
   record(instanceId: string): InstanceRecord;
-  /** Listeners and programs that the system is still letting go of. */
+  /** Pending releases of listeners and programs by the system. */
   readonly closing: Set<Promise<void>>;
-  /** By instance id: what takes the connections that the shared listener routes to that instance. */
+  /** By instance id: takes over a connection that the shared listener routes to this instance. */
   readonly routes: Map<string, (connection: Connection) => void>;
-  /** Connections of the shared listener that were refused, where nobody knows which instance they wanted. */
+  /** Refused connections at the shared listener that named no known instance. */
   readonly unrouted: RefusalList;
   spawned(record: InstanceRecord): void;
   sessionOpened(record: InstanceRecord, connection: Connection): void;
@@ -19,7 +19,7 @@ export interface InstanceHost {
   instanceEnded(record: InstanceRecord, context: InstanceContext): void;
 }
 
-/** Keeps `dispose` in case the chart cannot call it; returns it, to be called once. */
+/** Registers `dispose` for the case that the chart fails and runs no cleanup. The returned function calls it at most once. */
 export function hold({ held }: InstanceRecord, { closing }: InstanceHost, dispose: () => Promise<void> | undefined): () => void {
   const once = (): void => {
     const closed = held.delete(once) ? dispose() : undefined;
@@ -31,7 +31,7 @@ export function hold({ held }: InstanceRecord, { closing }: InstanceHost, dispos
   return once;
 }
 
-/** Events carry a code and a message; the hint of what failed goes to the record. */
+/** Runs an effect, and keeps the hint of its error in the record: an event of the chart has only code and message. */
 export function withHint<T>(record: InstanceRecord, effect: () => T): T {
   try {
     return effect();

@@ -1,4 +1,4 @@
-// What a caller knows of an instance: its states, the handle that it holds, and the report of an incarnation that has ended.
+// The public types of an instance: its states, its handle, and the report about the end of an incarnation.
 import type { Observable } from 'rxjs';
 import type { Cause, StopStage } from '../../machines/instance-types.ts';
 import type { Execution } from '../execution/execution.ts';
@@ -19,33 +19,33 @@ const instanceStates = [
 ] as const;
 export type InstanceState = (typeof instanceStates)[number];
 
-/** The end of one incarnation. */
+/** The report about the end of one incarnation. */
 export interface ExitReport {
   readonly instanceId: string;
   readonly artifactId: string;
   readonly incarnation: number;
   readonly pid: number | null;
-  /** The program's exit code; null where a signal ended it, or where none was running. */
+  /** The program's exit code; null where a signal killed the program, or none was running. */
   readonly code: number | null;
   readonly signal: string | null;
   readonly reason: Cause['reason'];
   readonly message: string;
   /** From spawn to exit, in ms. */
   readonly uptime: number;
-  /** The last stop stage that was reached; null where the program ended by itself, or where there was no program. */
+  /** The last stop stage that was reached; null where the program ended by itself, or none was running. */
   readonly stopStage: StopStage | null;
   /** When each stop stage was reached, in ms since the program had to end. */
   readonly stopStages: Readonly<Partial<Record<StopStage, number>>>;
   /**
-   * The most memory its processes were seen to use, in bytes: sampled where there is a `maxMemory`, else measured once, when
-   * it had to end. Null where that was too late.
+   * The highest measured memory of the process tree, in bytes: sampled where there is a `maxMemory`, else measured once, before
+   * a stop. Null where the program had ended before a measurement.
    */
   readonly peakMemory: number | null;
-  /** What of its processes could not be ended and lives on; there should be none. */
+  /** Processes of the tree that could not be ended and still live; normally none. */
   readonly left: readonly { readonly pid: number; readonly command: string }[];
-  /** The last 20 lines of what it wrote to stderr. */
+  /** The last 20 lines of the program's stderr. */
   readonly stderr: string;
-  /** Bytes of stdout and stderr together, and how many of them were not kept. */
+  /** Bytes of stdout and stderr together, and how many of them were dropped. */
   readonly outputBytes: number;
   readonly droppedBytes: number;
 }
@@ -53,33 +53,36 @@ export interface ExitReport {
 export interface Instance {
   readonly id: string;
   readonly artifactId: string;
-  /** Of the program; null before it is started and for an external one. */
+  /** The pid of the program; null before its start, and for an external instance. */
   readonly pid: number | null;
-  /** Where its listener waits, as `host:port`. */
+  /** The address of the listener, as `host:port`; null before it is open. */
   readonly address: string | null;
-  /** 1 for the first program, one more for each restart. */
+  /** 1 for the first program; each restart adds 1. */
   readonly incarnation: number;
-  /** What holds its processes together. */
+  /** How the processes of the tree are kept together. */
   readonly containment: Containment;
   readonly state: InstanceState;
   /** The current state first, then every change; completes after `stopped`. */
   readonly state$: Observable<InstanceState>;
-  /** The kept end of what its program wrote (64 KiB), then live. A chunk with `droppedBytes` marks what is missing there. */
+  /** First the kept tail of the output (64 KiB), then new output. A chunk with `droppedBytes` stands for missing bytes. */
   readonly output$: Observable<OutputChunk>;
   execute(request: ExecuteRequestInput, options: ExecuteOptions & { readonly encoding: 'buffer' }): Execution<Buffer>;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
   /**
-   * A Signal for the agent's `onSignal`. Throws NOT_DELIVERED where no session is open, FRAME_TOO_LARGE for a text that may
+   * Sends a Signal to the agent's `onSignal`. Throws NOT_DELIVERED where no session is open, FRAME_TOO_LARGE for a text that may
    * need more than `maxFrameBytes` as a frame (up to 4 times its bytes), OVERLOADED beyond `maxQueuedBytes`.
    */
   send(data: string): void;
-  /** Ends it: asked at 0, SIGTERM at min(grace / 2, 1 s), SIGKILL of all its processes at grace. Resolves when none lives. */
+  /**
+   * Asks the agent to end at once, sends SIGTERM after min(grace / 2, 1 s), and SIGKILL to the whole tree after `grace`.
+   * Resolves when no process of the tree lives.
+   */
   stop(options?: StopOptions): Promise<ExitReport>;
-  /** The last report, after which nothing restarts. */
+  /** Resolves with the last report, when the instance is not restarted any more. */
   readonly exited: Promise<ExitReport>;
 }
 
-/** The state as the contract names it, out of a nested state value. */
+/** The public state for a state value of the chart: the innermost part that has a public name. */
 export function stateOf(value: unknown): InstanceState {
   let state: InstanceState = 'allocating';
   for (let at: unknown = value; at !== undefined; ) {

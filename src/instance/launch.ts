@@ -1,4 +1,4 @@
-// What the process of an incarnation is started with, and what is written down of it while it runs.
+// Prepares the program of an incarnation (path, environment, namespace), and records its start and exit in the instance's record.
 
 import type { ParsedOptions } from '../options.ts';
 import { cleanEnvironment, findProgram } from '../process/environment.ts';

@@ -1,5 +1,5 @@
-// The effect `listen`: opens the listener of one incarnation and takes in the connections that arrive there, or that the
-// shared listener routes to this instance. It knows nothing of tokens.
+// The effect `listen`: opens the listener of one incarnation, and accepts connections there, or takes over those that the
+// shared listener routes to this instance. It does not authenticate.
 import { fromCallback } from 'xstate';
 import type { InstanceEvent, ListenerCommand } from '../../machines/instance-types.ts';
 import type { Connection } from '../connection/connection.ts';
@@ -13,11 +13,11 @@ import type { InstanceRecord } from './record.ts';
 
 export interface ListenDeps {
   readonly host: InstanceHost;
-  /** A new incarnation: the old token is worthless from here on. */
+  /** Prepares the record for a new incarnation. From here on the old token is not accepted. */
   begin(record: InstanceRecord, incarnation: number): void;
-  /** A listener of the instance's own, or its share of the shared one. Throws SpearletError. */
+  /** `own` opens a listener for this instance alone; `acquire` uses the shared one. Both throw SpearletError. */
   readonly open: { own(accepted: (stream: ByteStream) => void): Listener } | { acquire(): Listener };
-  /** Keeps a socket that was accepted, and gives it an id. */
+  /** Registers an accepted stream as a connection. */
   register(instanceId: string, stream: ByteStream): Connection;
   release(connection: Connection): void;
 }

@@ -1,5 +1,5 @@
-// The effect `process`: starts the program of one incarnation, signals it, sees it end and what came of it too, and how
-// much memory that takes. For an external instance there is no program: what would end it is answered at once.
+// The effect `process`: starts the program of one incarnation, signals it, watches its memory, and reports its exit and the end
+// of its tree. An external instance has no program: a signal is answered at once with the events of an exit.
 import { fromCallback } from 'xstate';
 import type { InstanceEvent, ProcessCommand } from '../../machines/instance-types.ts';
 import { reasonOf } from '../errors.ts';
@@ -14,13 +14,13 @@ export interface ProcessDeps {
   readonly host: InstanceHost;
   spawn: Spawn;
   memory: Memory;
-  /** What is to be started, found and checked; null for an external instance. Throws SPAWN_FAILED. */
+  /** The program to start, with its path resolved; null for an external instance. Throws SPAWN_FAILED. */
   program(record: InstanceRecord): { program: Program; output: Output; maxMemory: number | undefined } | null;
   spawned(record: InstanceRecord, pid: number): void;
   exited(record: InstanceRecord, exit: Exit): void;
 }
 
-/** Trouble of the moment, which another try may not meet: everything else is a fault of configuration. */
+/** Errors that may not occur at the next try. Every other error is one of configuration, and final. */
 const PASSING = ['ENOMEM', 'EAGAIN', 'EMFILE', 'ENFILE'];
 
 export const runProgram = (deps: ProcessDeps) =>
@@ -64,7 +64,7 @@ export const runProgram = (deps: ProcessDeps) =>
             unwatch();
             deps.exited(record, exit);
             sendBack({ type: 'process.exited', ...exit });
-            // Where trees are not looked after, nothing else will be told.
+            // Where trees are not tracked, no event about the rest of the tree follows.
             if (running?.tree === null) sendBack({ type: 'process.ended', left: 0 });
           },
           closed: () => sendBack({ type: 'process.closed' }),
@@ -84,7 +84,7 @@ export const runProgram = (deps: ProcessDeps) =>
       }
     };
 
-    /** While it lives: afterwards nothing can be measured. */
+    /** Must come while the program lives: later there is nothing to measure. */
     const measure = (): void => {
       const tree = running?.tree;
       if (tree == null || watch !== null) return;
@@ -92,7 +92,7 @@ export const runProgram = (deps: ProcessDeps) =>
         const bytes = deps.memory.measure(tree);
         if (bytes > 0) measured(bytes);
       } catch {
-        // No file descriptors: then it is not known.
+        // No file descriptors are left, so the memory stays unknown.
       }
     };
 

@@ -1,5 +1,5 @@
-// The state of one instance beside its chart: spec, connections, output, requests, and the promises of its callers. Effects
-// look it up once, by instance id. A chart's context never holds a socket, a token or a promise.
+// The data of one instance outside its chart: spec, connections, output, requests, and the promises of its callers. Effects look
+// it up once, by instance id. A chart's context never contains a socket, a token or a promise.
 import type { Observable, Subscriber } from 'rxjs';
 import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
@@ -29,13 +29,13 @@ export interface InstanceRecord {
   /** Adds `instanceId` and `artifactId` to every line. */
   readonly log: Logger;
   state: InstanceState;
-  /** The same for callers, each in a turn of its own. A late subscriber gets the last state. */
+  /** The state for callers: every change in a turn of its own. A late subscriber gets the last state. */
   readonly state$: Observable<InstanceState>;
   readonly ready: Deferred<Instance>;
   readonly exited: Deferred<ExitReport>;
   /** Every open connection of the instance, by its actor id. */
   readonly connections: Map<string, Connection>;
-  /** From here on: of the present incarnation. */
+  /** This field and the next five belong to the present incarnation. */
   token: string;
   output: Output;
   address: string | null;
@@ -55,9 +55,9 @@ export interface InstanceRecord {
   failure: SpearletError | null;
   /** The hint of the effect that failed. */
   hint: string | undefined;
-  /** Live subscribers of `output$`. They stay over incarnations. */
+  /** Present subscribers of `output$`. They stay when the next incarnation starts. */
   readonly followers: Set<Subscriber<OutputChunk>>;
-  /** Disposers of what its effects hold open, for the case that the chart fails and runs no cleanup. */
+  /** Disposes the resources of its effects where the chart fails and runs no cleanup. */
   readonly held: Set<() => void>;
   stop(grace: number): void;
   /** Removes the instance after it has stopped. */

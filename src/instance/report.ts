@@ -1,4 +1,4 @@
-// The end of an incarnation in words: the report a caller gets, and the error of a start that came to nothing.
+// Describes the end of an incarnation: the ExitReport, the error of a failed start, and how both read as text.
 import type { Cause, InstanceContext, StopStage } from '../../machines/instance-types.ts';
 import { refusalsInWords } from '../connection/refusals.ts';
 import { type ErrorCode, errorCodes, SpearletError } from '../errors.ts';
@@ -10,12 +10,12 @@ import type { InstanceRecord } from './record.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
 
-/** Characters of the command of a process that is left. */
+/** The most characters of the command of a process in `left`. */
 const COMMAND = 200;
-/** Characters of the end of stderr in a text for people. */
+/** The most characters of stderr in a text for people. */
 const STDERR = 2_000;
 
-/** The end of what a program wrote to stderr, as marked lines that cannot be taken for lines of ours. */
+/** The end of a program's stderr, as lines with a mark: none can be mistaken for a line of spearlet. */
 export const stderrLines = (stderr: string): string[] =>
   stderr === ''
     ? []
@@ -25,7 +25,7 @@ export const stderrLines = (stderr: string): string[] =>
         .split('\n')
         .map(line => `  | ${printable(line, STDERR)}`);
 
-/** What every report says, whatever has become of the chart. */
+/** The fields of a report that do not depend on the chart. */
 export const factsOf = (record: InstanceRecord, clock: Clock) => {
   const { spawnedAt, exitedAt, stopStages, peakMemory, ending, program } = record.run;
   const left = ending?.left ?? program?.tree?.leftovers() ?? [];
@@ -36,7 +36,7 @@ export const factsOf = (record: InstanceRecord, clock: Clock) => {
     stopStage: (Object.keys(stopStages) as StopStage[]).at(-1) ?? null,
     stopStages,
     peakMemory,
-    // A process names itself as it likes.
+    // A process chooses its command line itself, so it is escaped.
     left: left.map(({ pid, command }) => ({ pid, command: printable(command, COMMAND) })),
     stderr: record.output.stderrTail(bounds.reportedLines),
     outputBytes: record.output.totalBytes,
@@ -50,10 +50,10 @@ export const reportOf = (record: InstanceRecord, { cause, incarnation }: Instanc
   code: record.run.exit?.exitCode ?? null,
   signal: record.run.exit?.signal ?? null,
   reason: cause?.reason ?? 'internal',
-  message: cause?.message ?? 'ended for no known cause',
+  message: cause?.message ?? 'the incarnation ended without a known cause',
 });
 
-/** How it ended, in words. */
+/** The end of an incarnation as text. */
 export const endingOf = ({ code, signal, message }: ExitReport): string =>
   code === null && signal === null ? message : `${message} (${signal === null ? `exit code ${code}` : `signal ${signal}`})`;
 
@@ -66,7 +66,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   EXITED_BEFORE_READY: 'Run the program by hand: it has to stay, connect to SPEARLET_ADDR, and authenticate.',
 };
 
-/** How a start that came to nothing is told. */
+/** The error with which a failed start rejects. */
 export function startFailure(record: InstanceRecord, cause: Cause): SpearletError {
   const { report, refused, refusals } = record;
   const parts = [`${printable(record.artifactId, COMMAND)}: ${cause.message}`];
@@ -84,7 +84,7 @@ export function startFailure(record: InstanceRecord, cause: Cause): SpearletErro
   });
 }
 
-/** Ends one whose chart cannot: it failed, or was never begun. */
+/** Settles the promises of an instance whose chart cannot: it has failed, or never started. */
 export function endWithoutChart(record: InstanceRecord, clock: Clock, reason: Cause['reason'], why: string, error: SpearletError): void {
   record.requests.close(why, error);
   record.requests.end();
@@ -96,9 +96,9 @@ export function endWithoutChart(record: InstanceRecord, clock: Clock, reason: Ca
   record.forget();
 }
 
-/** What the executions of an incarnation are told as the cause of their end. */
+/** The `cause` of the errors with which the executions of an incarnation end. */
 export function causeOf(record: InstanceRecord, { cause }: InstanceContext): SpearletError | undefined {
-  // A crash or an end by itself has no more to say than the message says.
+  // For a crash or an exit by itself, a cause would repeat the message.
   if (cause === null || cause.code === 'OUTCOME_UNKNOWN' || cause.code === 'INSTANCE_STOPPED') return undefined;
   return new SpearletError(codeOf(cause), cause.message, idsOf(record));
 }

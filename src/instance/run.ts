@@ -7,7 +7,7 @@ import type { Exit } from '../world/exit.ts';
 /** Times are those of the monotonic clock, in ms. */
 export interface Run {
   program: RunningProgram | null;
-  /** A session was open: the next one is a reconnect. */
+  /** Whether a session was open before: then the next one is a reconnect. */
   hadSession: boolean;
   spawnedAt: number | null;
   exitedAt: number | null;

@@ -1,4 +1,4 @@
-// The effects that the instance chart names, tied to what does them.
+// Ties the instance chart to its effects and delays.
 import type { instanceMachine } from '../../machines/instance.ts';
 import type { InstanceContext } from '../../machines/instance-types.ts';
 import { bounds } from '../limits.ts';
@@ -12,13 +12,13 @@ import type { InstanceRecord } from './record.ts';
 import { newRun } from './run.ts';
 import type { World } from './world.ts';
 
-/** How long SIGKILL may take before an instance is given up with its program still there, in ms. */
+/** How long SIGKILL may take until the instance ends although its program still lives, in ms. */
 const GIVE_UP = 5_000;
-/** How long what a program wrote before its end is still read, in ms. */
+/** How long the output of a program is read after its exit, in ms. */
 const DRAIN = 250;
-/** The process tree is looked for and killed within 2 s; what lives after this is reported as left, in ms. */
+/** How long the rest of the tree may take to end until it is reported in `left`, in ms. Killing it takes 2 s at most. */
 const CLEANUP = 3_000;
-/** SIGTERM comes at half the grace, and no later than this, in ms. */
+/** SIGTERM is sent after half the grace, and after this time at the latest, in ms. */
 const TERMINATE = 1_000;
 
 type WiredConnection = (typeof instanceMachine)['implementations']['actors']['connection'];
@@ -56,7 +56,7 @@ export function wireInstance(
     },
     actions: {
       openSession(args) {
-        // It may be gone by now: what follows its AuthRequest is read with the welcome, and can end it.
+        // The connection may have ended already: messages behind its AuthRequest are read when it is welcomed, and can end it.
         const session = recordOf(args).connections.get(args.context.session ?? '');
         if (session !== undefined) host.sessionOpened(recordOf(args), session);
       },

@@ -1,4 +1,4 @@
-// What an instance runs in: clock, randomness, processes, network, disk. A simulated world can take the place of the real one.
+// The world of an instance: clock, randomness, processes, network and disk behind interfaces. Tests replace it with a simulated one.
 import type { CleanupWorld } from '../journal/stale-state.ts';
 import type { Programs } from '../process/programs.ts';
 import type { Network } from '../transport/stream.ts';
@@ -10,7 +10,7 @@ export interface World {
   readonly random: Random;
   readonly programs: Programs;
   readonly network: Network;
-  /** For `stateDir`; a world without this cannot have one. */
+  /** For `stateDir`, which needs it. */
   readonly state?: CleanupWorld;
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;

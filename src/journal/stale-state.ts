@@ -1,4 +1,4 @@
-// Ends what dead hosts have left running: reads their ledgers in `stateDir` when a host is created, and ends those programs
+// Ends the stale state of dead hosts: reads their ledgers in `stateDir` when a host is created, and ends those programs
 // before the host starts any of its own. It does not know how a tree is ended.
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { Logger } from '../options.ts';
@@ -50,7 +50,7 @@ const rootOf = (host: Identity, root: Identity | null): Identity => root ?? { pi
 /** Opens the ledger of this host, and begins to clean up the stale state. Throws STATE_UNWRITABLE. */
 export function cleanUpStaleState({ disk, processTable, trees, logger, folder, id, notify }: CleanupDeps): Cleanup {
   if (!processTable.works) {
-    logger.warn({ stateDir: folder }, 'there is no /proc here: nothing is kept in stateDir, and nothing found by it');
+    logger.warn({ stateDir: folder }, 'there is no /proc here: no ledger is written to stateDir, and stale state is not ended');
     return { ledger: null, ended: null };
   }
   const endOne = async (stale: StaleState): Promise<{ found: number; endings: Ending[] }> => {
@@ -58,7 +58,7 @@ export function cleanUpStaleState({ disk, processTable, trees, logger, folder, i
     await Promise.all(tracked.map(tree => tree.scan()));
     const found = tracked.reduce((sum, { members }) => sum + members.size, 0);
     const endings = await Promise.all(tracked.map(tree => tree.end()));
-    // While processes are left, the ledger stays: nothing else leads to them.
+    // While processes are left, the ledger stays: without it the next host could not find them.
     if (endings.every(({ left, complete }) => left.length === 0 && complete)) ledger.remove(stale);
     return { found, endings };
   };
@@ -72,8 +72,8 @@ export function cleanUpStaleState({ disk, processTable, trees, logger, folder, i
       left: left.length,
     };
     const pids = left.map(({ pid }) => pid);
-    if (left.length > 0) logger.warn({ ...counts, pids }, 'some of what a dead host has left could not be ended');
-    else logger.info(counts, 'what a dead host has left was ended');
+    if (left.length > 0) logger.warn({ ...counts, pids }, 'some processes of dead hosts could not be ended');
+    else logger.info(counts, 'the stale state of dead hosts was ended');
     notify({ type: 'leftovers.ended', instanceId: null, ...counts });
   };
 
@@ -84,7 +84,7 @@ export function cleanUpStaleState({ disk, processTable, trees, logger, folder, i
     opened = openLedger({ disk, processTable, folder, id }, error =>
       logger.warn(
         { stateDir: folder, error: reasonOf(error) },
-        'stateDir cannot be written to: what is started now is not found if this host dies',
+        'stateDir cannot be written to: programs that start now are not found if this host dies',
       ),
     );
     ledger = opened;
@@ -99,6 +99,8 @@ export function cleanUpStaleState({ disk, processTable, trees, logger, folder, i
   const ended =
     states.length === 0
       ? null
-      : endAll(states).catch((error: unknown) => logger.warn({ error: reasonOf(error) }, 'what a dead host has left could not be ended'));
+      : endAll(states).catch((error: unknown) =>
+          logger.warn({ error: reasonOf(error) }, 'the stale state of dead hosts could not be ended'),
+        );
   return { ledger, ended };
 }

@@ -1,5 +1,5 @@
-// Why an instance is in the state it is in: what its chart waits for and until when, and how it came there. Read off the
-// trace when asked; of a stopped instance the last word is kept, for the last so many of them.
+// Explains why an instance is in its state: what its chart waits for and until when, and which transitions led there. It reads
+// the trace only when explain() is called. The last explanations of stopped instances are kept, up to `bounds.keptStopped`.
 import type { SupervisorContext } from '../../machines/supervisor.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import { bounds } from '../limits.ts';
@@ -13,31 +13,31 @@ import {
   textOf,
   type Wait,
 } from './explanation.ts';
-import type { ActorTrace, Move, Trace } from './trace.ts';
+import type { ActorTrace, TakenTransition, Trace } from './trace.ts';
 import { pathOf } from './trace-record.ts';
 
-/** Every timeout of the charts of an instance and a connection: what is waited for, and what happens when it is due. */
+/** Every timeout of the instance and connection charts: what has to happen before it is due, and what happens otherwise. */
 export const timeouts: Readonly<Record<string, string>> = {
-  connectTimeout: 'its program has to connect and prove itself, or it is ended with CONNECT_TIMEOUT',
-  reconnectWindow: 'its agent has to come back, or its program is ended',
-  terminateDelay: 'its program has to end as it was asked to, or gets SIGTERM',
-  gracePeriod: 'its program has to end, or gets SIGKILL',
-  giveUpDelay: 'the kernel has to end its program, or it is given up',
-  drainDelay: 'what its program wrote before its end is read',
-  cleanupTimeout: 'what came of its program is ended to the last, or told as left',
-  backoff: 'then its next program is started',
-  stableUptime: 'then it counts as stable, and its next backoff is a short one',
-  authTimeout: 'it has to prove who it is, or is closed with AUTH_TIMEOUT',
-  silence: 'if nothing has come by then, a heartbeat is sent',
-  heartbeat: 'its heartbeat has to be answered, or counts as missed',
-  finalCheck: 'something has to come, or it is closed with HEARTBEAT_LOST',
-  probe: 'it has to show that it is alive, or gives way to another that has shown its token',
+  connectTimeout: 'an agent has to connect and authenticate, or the instance ends with CONNECT_TIMEOUT',
+  reconnectWindow: 'the agent has to reconnect, or its program is ended',
+  terminateDelay: 'the program has to end by itself, or gets SIGTERM',
+  gracePeriod: 'the program has to end, or its whole process tree gets SIGKILL',
+  giveUpDelay: 'the kernel has to end the killed program, or the instance ends without it',
+  drainDelay: 'the last output of the program is read until then',
+  cleanupTimeout: 'the rest of the process tree has to end, or is reported in `left`',
+  backoff: 'then the next incarnation starts',
+  stableUptime: 'then the instance counts as stable, and its next backoff is short again',
+  authTimeout: 'the agent has to authenticate, or the connection is closed with AUTH_TIMEOUT',
+  silence: 'a message has to arrive, or a heartbeat is sent',
+  heartbeat: 'the heartbeat has to be answered, or counts as missed',
+  finalCheck: 'a message has to arrive, or the connection is closed with HEARTBEAT_LOST',
+  probe: 'a message has to arrive, or the session goes to the connection that claims it',
 };
 
 export interface Explain {
-  /** Undefined for an id that was never one, or that was stopped too long ago. */
+  /** Undefined for an unknown id, and for an instance that is no longer among the last ones that stopped. */
   explain(instanceId: string): Explanation | undefined;
-  /** It is stopped: keeps what can be said of it. */
+  /** Keeps the last explanation of an instance that has stopped. */
   remember(record: InstanceRecord): void;
 }
 
@@ -48,7 +48,7 @@ export interface ExplainDeps {
   queue(): Pick<SupervisorContext, 'maxConcurrentStarts' | 'waiting'>;
 }
 
-const transitionOf = ({ record, count, first }: Move): ExplainedTransition => ({
+const transitionOf = ({ record, count, first }: TakenTransition): ExplainedTransition => ({
   at: record.at,
   count,
   first,
@@ -66,14 +66,14 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
     innermost.map(({ node, since }) => ({ state: pathOf(node), since, meaning: node.description?.trim() ?? '' }));
 
   const waitsOf = ({ timers }: ActorTrace): Wait[] => {
-    const past = clock.wall() - clock.now();
+    const wallOffset = clock.wall() - clock.now();
     return [...timers]
-      .map(([id, due]) => ({ timeout: id.split('.')[2] ?? id, until: Math.round(past + due) }))
+      .map(([id, due]) => ({ timeout: id.split('.')[2] ?? id, until: Math.round(wallOffset + due) }))
       .map(({ timeout, until }) => ({ timeout, until, meaning: timeouts[timeout] ?? timeout }))
       .sort((a, b) => a.until - b.until);
   };
 
-  const endsOf = ({ nodes }: ActorTrace): string[] => [
+  const endingEvents = ({ nodes }: ActorTrace): string[] => [
     ...new Set(
       nodes.flatMap(node =>
         [...node.transitions]
@@ -85,8 +85,8 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
 
   const partsOf = (actor: ActorTrace) => ({
     waits: waitsOf(actor),
-    endedBy: endsOf(actor),
-    transitions: actor.moves.map(transitionOf),
+    endedBy: endingEvents(actor),
+    transitions: actor.transitions.map(transitionOf),
   });
 
   const connectionsOf = (record: InstanceRecord, instance: ActorTrace): ExplainedConnection[] =>
@@ -101,7 +101,7 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
     const { maxConcurrentStarts, waiting } = queue();
     const before = waiting.indexOf(actorId);
     if (before === -1) return [];
-    const meaning = `a start slot: ${maxConcurrentStarts} start at once (maxConcurrentStarts), ${before} wait before it`;
+    const meaning = `a start slot: there are ${maxConcurrentStarts} (maxConcurrentStarts); instances before this one in the queue: ${before}`;
     return [{ timeout: null, until: null, meaning }];
   };
 
@@ -131,9 +131,9 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
   return {
     explain(instanceId) {
       const record = registry.records.get(instanceId);
-      const facts = record === undefined ? stopped.get(instanceId) : explain(record);
-      if (facts === undefined) return undefined;
-      const explanation = { ...facts, at: clock.wall() };
+      const found = record === undefined ? stopped.get(instanceId) : explain(record);
+      if (found === undefined) return undefined;
+      const explanation = { ...found, at: clock.wall() };
       return Object.defineProperty(explanation, 'toString', { value: () => textOf(explanation) });
     },
     remember(record) {

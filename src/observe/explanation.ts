@@ -1,4 +1,4 @@
-// What an explanation holds, and how it reads: as data, and with String(…) as text that can stand in an issue.
+// The data of an explanation, and its text: String(explanation) can be pasted into an issue.
 
 import { type Refusals, refusalLines } from '../connection/refusals.ts';
 import type { ExitReport, InstanceState } from '../instance/instance.ts';
@@ -12,9 +12,9 @@ import type { Fact } from './trace-record.ts';
 export interface Wait {
   /** The timeout by its name in the chart; null where only an event ends the wait. */
   readonly timeout: string | null;
-  /** When it is due. */
+  /** When the timeout is due. */
   readonly until: number | null;
-  /** What is waited for, and what happens then. */
+  /** What has to happen, and what happens otherwise. */
   readonly meaning: string;
 }
 
@@ -22,19 +22,19 @@ export interface ExplainedState {
   /** The path of the state in its chart, like `running.started.connected.ready`. */
   readonly state: string;
   readonly since: number;
-  /** What the chart says of it. */
+  /** The description of the state in its chart. */
   readonly meaning: string;
 }
 
-/** A change of state and its cause. One that is repeated, alone or in turn with one or two others, is listed once. */
+/** A transition and its cause. One that is repeated, alone or in turn with one or two others, is listed once. */
 export interface ExplainedTransition {
-  /** The last time, how often in all, and the first time. */
+  /** When it was taken last, how often, and when first. */
   readonly at: number;
   readonly count: number;
   readonly first: number;
-  /** The type of the event in the chart; `always` where it follows at once from the one before. */
+  /** The type of the event in the chart; `always` where the transition follows at once from the one before. */
   readonly event: string;
-  /** What is harmless of the event: never a payload. */
+  /** The fields of the event that are safe to show: never a payload. */
   readonly facts: Readonly<Record<string, Fact>>;
   readonly guard: string | null;
   readonly from: string | null;
@@ -43,7 +43,7 @@ export interface ExplainedTransition {
 
 interface Explained {
   readonly waits: readonly Wait[];
-  /** The events that end the state before that. */
+  /** The events that can end the state before a timeout does. */
   readonly endedBy: readonly string[];
   /** The last 20, oldest first. */
   readonly transitions: readonly ExplainedTransition[];
@@ -52,15 +52,15 @@ interface Explained {
 export interface ExplainedConnection extends Explained {
   readonly connectionId: string;
   readonly peer: string;
-  /** Does it hold the session? */
+  /** Whether it holds the session. */
   readonly session: boolean;
-  /** One for each region: the heartbeat, and the reading. */
+  /** One for each region of the chart: the heartbeat, and the reading. */
   readonly states: readonly ExplainedState[];
 }
 
-/** What an instance is doing and how it came to that. String(explanation) is a text for people. Holds no token. */
+/** What an instance does or waits for, and which transitions led there. String(explanation) is text for people, without a token. */
 export interface Explanation extends Explained {
-  /** When this was so. */
+  /** When the explanation was made. */
   readonly at: number;
   readonly instanceId: string;
   readonly artifactId: string;
@@ -68,23 +68,23 @@ export interface Explanation extends Explained {
   readonly pid: number | null;
   readonly address: string | null;
   readonly state: InstanceState;
-  /** The state in its chart, which knows more of them. */
+  /** The state in the chart, which has more states than `state` can name. */
   readonly chart: ExplainedState;
   /** Executions in flight, those that wait for a session included. */
   readonly inFlight: number;
   /** Every open socket. */
   readonly connections: readonly ExplainedConnection[];
   /**
-   * Connections that were ended before they had shown that they are its agent's: how many, and the last 5. At a shared
-   * listener also those that did not say whom they wanted.
+   * Connections that ended before they were authenticated: their number, and the last 5. At a shared listener also those that
+   * did not name an instance.
    */
   readonly refusals: Refusals;
-  /** Of the incarnation that ended last; null while the first one runs. */
+  /** The report of the last incarnation that has ended; null while the first one runs. */
   readonly lastExit: ExitReport | null;
 }
 
-/** A duration in ms for people. */
-function span(ms: number): string {
+/** A duration in ms as text for people. */
+function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   const minutes = Math.floor(ms / 60_000);
@@ -92,9 +92,9 @@ function span(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** The chart's name of an event, without what XState adds. */
-function cause(event: string): string {
-  if (event === 'xstate.init') return 'begun';
+/** The name of an event for people, without the prefixes of XState. */
+function causeText(event: string): string {
+  if (event === 'xstate.init') return 'started';
   const [, kind, name] = /^xstate\.(after|done\.actor|error\.actor|done\.state)\.(.+)$/.exec(event) ?? [];
   if (kind === 'after') return `after ${name!.split('.')[0]}`;
   if (kind === undefined) return event;
@@ -102,20 +102,20 @@ function cause(event: string): string {
 }
 
 function transitionLine({ at, count, first, event, facts, guard, from, to }: ExplainedTransition): string {
-  const why = [
-    cause(event),
+  const cause = [
+    causeText(event),
     guard === null ? '' : `[${guard}]`,
     ...Object.entries(facts).flatMap(([name, fact]) => (fact === null ? [] : `${name}=${fact}`)),
   ];
-  const often = count === 1 ? '' : ` (${count} times since ${iso(first)})`;
-  return `${iso(at)}  ${from === null ? '' : `${from} → `}${to}: ${why.filter(each => each !== '').join(' ')}${often}`;
+  const repeated = count === 1 ? '' : ` (${count} times since ${iso(first)})`;
+  return `${iso(at)}  ${from === null ? '' : `${from} → `}${to}: ${cause.filter(each => each !== '').join(' ')}${repeated}`;
 }
 
 function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Explained, at: number): string[] {
   return [
-    ...states.flatMap(({ state, since, meaning }) => [`${state} since ${iso(since)} (${span(at - since)})`, `  ${meaning}`]),
+    ...states.flatMap(({ state, since, meaning }) => [`${state} since ${iso(since)} (${durationText(at - since)})`, `  ${meaning}`]),
     ...waits.map(({ timeout, until, meaning }) =>
-      until === null ? `  waits for ${meaning}` : `  until ${iso(until)} (in ${span(until - at)}, ${timeout}): ${meaning}`,
+      until === null ? `  waits for ${meaning}` : `  until ${iso(until)} (in ${durationText(until - at)}, ${timeout}): ${meaning}`,
     ),
     ...(endedBy.length === 0 ? [] : [`  left by: ${endedBy.join(', ')}`]),
   ];
@@ -126,13 +126,13 @@ const indented = (lines: readonly string[]): string[] => lines.map(line => `  ${
 export function textOf(explanation: Explanation): string {
   const { at, instanceId, artifactId, incarnation, pid, address, state, chart, inFlight, connections, transitions, refusals, lastExit } =
     explanation;
-  const where = [
+  const summary = [
     `incarnation ${incarnation}`,
     pid === null ? 'no pid' : `pid ${pid}${state === 'backoff' || state === 'stopped' ? ' (ended)' : ''}`,
     address ?? 'no listener',
     `${inFlight} in flight`,
   ];
-  const lines = [`${instanceId} (${printable(artifactId, bounds.tracedText)}) is ${state} at ${iso(at)}`, `  ${where.join(', ')}`];
+  const lines = [`${instanceId} (${printable(artifactId, bounds.tracedText)}) is ${state} at ${iso(at)}`, `  ${summary.join(', ')}`];
   lines.push(...indented(stateLines([chart], explanation, at)));
   for (const connection of connections) {
     lines.push(`connection ${connection.connectionId} from ${connection.peer}${connection.session ? ', which holds the session' : ''}`);
@@ -141,7 +141,9 @@ export function textOf(explanation: Explanation): string {
   }
   lines.push(...refusalLines(refusals));
   if (lastExit !== null) {
-    lines.push(`last exit: incarnation ${lastExit.incarnation}, ${lastExit.reason}: ${endingOf(lastExit)}, after ${span(lastExit.uptime)}`);
+    lines.push(
+      `last exit: incarnation ${lastExit.incarnation}, ${lastExit.reason}: ${endingOf(lastExit)}, after ${durationText(lastExit.uptime)}`,
+    );
     lines.push(...stderrLines(lastExit.stderr));
   }
   lines.push('transitions of the instance:', ...indented(transitions.map(transitionLine)));

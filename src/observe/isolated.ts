@@ -1,5 +1,5 @@
-// Observables of ours in the hands of users: a subscriber that throws is reported, and nothing else happens for it. RxJS
-// would make it an uncaught exception, which ends the host; its global handler belongs to the embedder.
+// Observables for users. An error that a subscriber throws is reported, and harms nothing else. RxJS would make it an uncaught
+// exception, which ends the host; RxJS's global error handler belongs to the embedder, so it is not used.
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../limits.ts';
@@ -8,7 +8,7 @@ import { printable } from '../printable.ts';
 
 type Report = (error: unknown) => void;
 
-/** Runs a function of a user's: what it throws is reported, and what an async one rejects with. */
+/** Calls a user's function, and reports an error that it throws or, if it is async, rejects with. */
 function attempt(report: Report, run: () => unknown): void {
   try {
     const returned = run();
@@ -25,11 +25,11 @@ const guarded = <T>(observer: Observer<T>, report: Report): Observer<T> => ({
   complete: () => attempt(report, () => observer.complete()),
 });
 
-/** Does RxJS, this copy of it or another, already look after it? Operators subscribe with such, and `firstValueFrom`. */
+/** Whether this is a Subscriber of this or another copy of RxJS. Operators and `firstValueFrom` subscribe with one. */
 const isSubscriber = (value: unknown): boolean =>
   value instanceof Subscriber || ['next', 'unsubscribe', 'add', 'remove'].every(name => typeof (value as never)?.[name] === 'function');
 
-/** What a user subscribes with, as an observer. Its functions are looked up when they are called, as RxJS does. */
+/** The arguments of subscribe() as an observer. Its functions are looked up when they are called, as RxJS does. */
 function observerOf<T>(consumer: unknown, error: unknown, complete: unknown): Observer<T> {
   const given = (typeof consumer === 'object' && consumer !== null ? consumer : { next: consumer, error, complete }) as Partial<
     Observer<T>
@@ -37,7 +37,7 @@ function observerOf<T>(consumer: unknown, error: unknown, complete: unknown): Ob
   return {
     next: value => given.next?.(value),
     error(thrown) {
-      // Nobody handles it: whoever calls has to.
+      // The user passes no error handler, so the error is thrown to the caller, which reports it.
       if (!given.error) throw thrown;
       return given.error(thrown);
     },
@@ -45,7 +45,7 @@ function observerOf<T>(consumer: unknown, error: unknown, complete: unknown): Ob
   };
 }
 
-/** Puts guards where users come in: around what they subscribe with, here and behind every operator. */
+/** Wraps every observer that a user subscribes with, to this observable or to one that operators made of it. */
 function guard<T>(observable: Observable<T>, report: Report): Observable<T> {
   const { subscribe, lift } = Observable.prototype;
   const guards = {
@@ -59,23 +59,23 @@ function guard<T>(observable: Observable<T>, report: Report): Observable<T> {
 }
 
 /**
- * The same values. Whatever a subscriber, or an operator behind `pipe`, throws is given to `report`: it ends neither the
- * host nor the subscription, and other subscribers get the value all the same. Where a user makes an Observable of his own
- * out of it (`merge`, `new Observable`), its subscribers are his to look after.
+ * Emits the values of `source`. An error that a subscriber or an operator throws goes to `report`: it ends neither the host nor
+ * the subscription, and the other subscribers still get the value. The limit: subscribers of an Observable that a user makes
+ * of it (`merge`, `new Observable`) are not guarded.
  */
 export function isolated<T>(source: Observable<T>, report: Report): Observable<T> {
   const guardedSource = new Observable<T>(subscriber =>
-    // Its own try around each: a teardown (`finalize`) that throws must not reach the source either.
+    // Guarded a second time here: an error of a teardown (`finalize`) must not reach the source either.
     source.subscribe(guarded(subscriber, report)),
   );
   return guard(guardedSource, report);
 }
 
-/** A report that goes to the log. `stream` is the public name of the observable. */
+/** Reports to the log. `stream` is the public name of the observable. */
 export const logged =
   (logger: Pick<Logger, 'error'>, stream: string): Report =>
   error =>
     logger.error(
       { stream, error: printable(reasonOf(error), bounds.quoted), stack: error instanceof Error ? error.stack : undefined },
-      'a subscriber threw; it gets the next value all the same',
+      'a subscriber threw an error; it still gets the next value',
     );

@@ -16,7 +16,7 @@ function createDefaultLogger(): Logger {
   const kept: Kept = {
     bytes: bounds.unreadLines,
     gap(droppedLines, droppedBytes) {
-      gapLogger.warn({ droppedLines, droppedBytes }, 'log lines are missing here: nobody read stderr, or it could not be written');
+      gapLogger.warn({ droppedLines, droppedBytes }, 'log lines are missing here: stderr was not read, or could not be written to');
       return line;
     },
   };

@@ -1,4 +1,5 @@
-// What has gone through a spearlet, in numbers, read off when asked. Nothing is counted for it on the way.
+// The numbers of stats(): executions, messages and bytes of each instance and connection. They are read from the records when
+// stats() is called; no counter exists for stats() alone.
 
 import type { ExecutionCounts } from '../execution/counts.ts';
 import type { InstanceState } from '../instance/instance.ts';
@@ -15,13 +16,13 @@ export interface ConnectionStats {
   readonly messagesReceived: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;
-  /** Frames that could not be read, and messages that nothing waited for. */
+  /** Frames that could not be read, and unexpected messages. */
   readonly errorCount: number;
-  /** Of the last heartbeat that was answered, in ms; null before the first. */
+  /** The round trip of the last answered heartbeat, in ms; null before the first. */
   readonly roundTrip: number | null;
-  /** Not sent yet, in bytes. */
+  /** Bytes that are not written to the socket yet. */
   readonly queuedBytes: number;
-  /** A slow reader of ours holds the socket back. */
+  /** The host does not read from the socket, because a reader of updates is slow. */
   readonly paused: boolean;
 }
 
@@ -36,7 +37,7 @@ export interface InstanceStats extends Readonly<ExecutionCounts> {
   readonly reconnects: number;
   /** Attempts with a wrong token or instance id. */
   readonly refused: number;
-  /** What its program wrote to stdout and stderr, and how much of that was not kept. */
+  /** Bytes that the program wrote to stdout and stderr, and how many of them were not kept. */
   readonly outputBytes: number;
   readonly droppedBytes: number;
   /** Every open connection; the one that holds the session is marked. */
@@ -45,12 +46,12 @@ export interface InstanceStats extends Readonly<ExecutionCounts> {
 
 export interface Stats {
   readonly instances: readonly InstanceStats[];
-  /** Connections at the shared listener that have not said who they are. */
+  /** Connections at the shared listener whose instance is not known yet. */
   readonly unauthenticatedConnections: number;
 }
 
 export function statsOf(registry: Registry, clock: Clock): Stats {
-  const past = clock.wall() - clock.now();
+  const wallOffset = clock.wall() - clock.now();
   const instances = [...registry.records.values()].map(record => ({
     instanceId: record.id,
     artifactId: record.artifactId,
@@ -69,8 +70,8 @@ export function statsOf(registry: Registry, clock: Clock): Stats {
         ...counts,
         connectionId: label,
         peer: channel.peer,
-        connectedAt: Math.round(past + counts.connectedAt),
-        lastActivity: Math.round(past + counts.lastActivity),
+        connectedAt: Math.round(wallOffset + counts.connectedAt),
+        lastActivity: Math.round(wallOffset + counts.lastActivity),
         roundTrip,
         queuedBytes: channel.pending,
         paused: channel.paused,

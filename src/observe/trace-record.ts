@@ -1,4 +1,4 @@
-// One happening of a chart as a flat record, and what of an event may stand in it. It knows no actor and keeps nothing.
+// One step of a chart as a flat record, and the fields of an event that a record may contain. It knows no actor and keeps nothing.
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../limits.ts';
@@ -7,38 +7,41 @@ import { printable } from '../printable.ts';
 export type Fact = string | number | boolean | null;
 export type Facts = Readonly<Record<string, Fact>>;
 
-/** One happening of a chart. Of an event it holds the type and harmless facts: no payload, no context, no token. */
+/** One step of a chart. From an event it has the type and the safe fields: no payload, no context, no token. */
 export interface TraceRecord {
-  /** When, in ms since 1970. */
+  /** In ms since 1970. */
   readonly at: number;
-  /** `born`: an actor was made; `event`: it was sent one; `moved`: a transition with a target was taken; `ended`: it is gone. */
-  readonly kind: 'born' | 'event' | 'moved' | 'ended';
-  /** By session id, which no other actor of this process ever has. */
+  /**
+   * `created`: an actor exists; `event`: it was sent an event; `transition`: it took a transition with a target; `ended`: it has
+   * stopped.
+   */
+  readonly kind: 'created' | 'event' | 'transition' | 'ended';
+  /** XState's session id of the actor, which is never used again in this process. */
   readonly actor: string;
   readonly parent: string | null;
-  /** The id of its chart: `supervisor`, `instance` or `connection`. */
+  /** The id of the actor's chart: `supervisor`, `instance` or `connection`. */
   readonly machine: string;
   readonly instanceId: string | null;
-  /** As stats(), events and log lines name it. */
+  /** The public id, as in stats(), events and log lines. */
   readonly connectionId: string | null;
-  /** The type of the event that happened; of an `ended`, how: `done`, `stopped` or `error`. Null for a `born`. */
+  /** The type of the event. For `ended`: `done`, `stopped` or `error`. For `created`: null. */
   readonly event: string | null;
-  /** What is known to be harmless of the event: see FACTS. */
+  /** The safe fields of the event: see SAFE_FIELDS. */
   readonly facts: Facts;
-  /** Of an `event`: who sent it, by session id. */
+  /** For `event`: the session id of the sender. */
   readonly source: string | null;
-  /** The states left and entered, as paths in the chart; those of several regions are joined by commas. */
+  /** The states that were left and entered, as paths in the chart; states of several regions are joined by commas. */
   readonly from: string | null;
   readonly to: string | null;
   readonly guard: string | null;
-  /** The transition, told apart from all others of its chart. */
+  /** A text that identifies the transition within its chart. */
   readonly edge: string | null;
   /** The names of the transition's own actions. */
   readonly actions: readonly string[];
 }
 
-/** The fields of events that may be kept. What is not named here never is. */
-const FACTS: ReadonlySet<string> = new Set([
+/** The fields of events that may be kept. Every other field is left out. */
+const SAFE_FIELDS: ReadonlySet<string> = new Set([
   'connectionId',
   'code',
   'message',
@@ -52,9 +55,9 @@ const FACTS: ReadonlySet<string> = new Set([
   'bytes',
   'limit',
 ]);
-/** A run of characters as long as a token: no word of ours is. Our messages quote nothing of a peer; this is the second lock. */
+/** No word of ours is as long as a token. Our messages quote no text of a peer; this is a second protection. */
 const TOKEN_LIKE = /[\w-]{32,}/g;
-const harmless = (value: unknown): Fact | undefined => {
+const safeValue = (value: unknown): Fact | undefined => {
   if (typeof value === 'string') return printable(value.replace(TOKEN_LIKE, '…'), bounds.tracedText);
   return typeof value === 'number' || typeof value === 'boolean' || value === null ? value : undefined;
 };
@@ -62,22 +65,26 @@ const harmless = (value: unknown): Fact | undefined => {
 const nameOf = (reference: unknown): string =>
   typeof reference === 'string' ? reference : ((reference as { type?: string } | null)?.type ?? '(inline)');
 
-/** A state as a path: its id without that of its machine. */
+/** The path of a state: its id without the id of its machine. */
 export const pathOf = (node: AnyStateNode): string => node.id.slice(node.machine.id.length + 1);
-export const innermost = (node: AnyStateNode): boolean => node.type === 'atomic' || node.type === 'final';
+export const isInnermost = (node: AnyStateNode): boolean => node.type === 'atomic' || node.type === 'final';
 
-/** As they stand in the chart. A snapshot has them in any order. */
+/** Sorts states by their order in the chart. A snapshot has them in any order. */
 export const inOrder = (nodes: readonly AnyStateNode[]): AnyStateNode[] => [...nodes].sort((a, b) => a.order - b.order);
 
-/** A transition in words. */
+/** The guard, the identity and the actions of a transition, as texts. */
 export function describe({ source, eventType, guard, target, actions }: AnyTransitionDefinition) {
   const guarded = guard === undefined ? null : nameOf(guard);
   const edge = `${source.id} --${eventType}${guarded === null ? '' : `[${guarded}]`}--> ${target?.map(node => node.id).join() ?? ''}`;
   return { guard: guarded, edge, actions: actions.map(nameOf) };
 }
 
-/** From where to where: the innermost states that have changed; where none has, the one that was entered again. */
-export function wayOf(left: readonly AnyStateNode[], entered: readonly AnyStateNode[], transition: AnyTransitionDefinition | undefined) {
+/** The innermost states that have changed. Where none has changed, the state that was entered again is both. */
+export function sourceAndTarget(
+  left: readonly AnyStateNode[],
+  entered: readonly AnyStateNode[],
+  transition: AnyTransitionDefinition | undefined,
+) {
   const paths = (nodes: readonly AnyStateNode[]): string => inOrder(nodes).map(pathOf).join(', ');
   const from = paths(left.filter(node => !entered.includes(node)));
   const to = paths(entered.filter(node => !left.includes(node)));
@@ -85,12 +92,12 @@ export function wayOf(left: readonly AnyStateNode[], entered: readonly AnyStateN
   return { from: left.length === 0 ? null : from || again, to: to || again };
 }
 
-/** What is harmless of an event; null where nothing is. */
-export function harmlessOf(event: object): Record<string, Fact> | null {
+/** The safe fields of an event; null where it has none. */
+export function safeFieldsOf(event: object): Record<string, Fact> | null {
   let facts: Record<string, Fact> | null = null;
   for (const name in event) {
     const value = (event as Record<string, unknown>)[name];
-    const fact = FACTS.has(name) ? harmless(value) : name === 'error' ? harmless(reasonOf(value)) : undefined;
+    const fact = SAFE_FIELDS.has(name) ? safeValue(value) : name === 'error' ? safeValue(reasonOf(value)) : undefined;
     if (fact !== undefined) (facts ??= {})[name] = fact;
   }
   return facts;

@@ -1,28 +1,29 @@
-// XState's inspection events as flat records: what an actor's chart did, and why. It keeps the end of each actor's story for
-// as long as that actor, and nothing of a snapshot or a context. It knows no instance and no socket.
+// Turns XState's inspection events into flat records of what each chart did, and why. It keeps the last transitions of each
+// actor while that actor is kept, and no snapshot or context. It knows no instance and no socket.
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import { bounds } from '../limits.ts';
 import type { Clock } from '../world/clock.ts';
-import { describe, type Facts, harmlessOf, innermost, inOrder, type TraceRecord, wayOf } from './trace-record.ts';
+import { describe, type Facts, inOrder, isInnermost, safeFieldsOf, sourceAndTarget, type TraceRecord } from './trace-record.ts';
 
-/** A transition in an actor's story. Where it is taken again and again, alone or in turn with one or two others, it is kept once. */
-export interface Move {
-  /** The last time. */
+/** A transition that an actor has taken. One that is repeated, alone or in turn with one or two others, is kept once. */
+export interface TakenTransition {
+  /** As it was taken last. */
   readonly record: TraceRecord;
   readonly count: number;
-  /** The first time, in ms since 1970. */
+  /** When it was taken first, in ms since 1970. */
   readonly first: number;
 }
 
 export interface ActorTrace {
   /** The active states of the chart. */
   readonly nodes: readonly AnyStateNode[];
-  /** The innermost of them, one for each region, and since when, in ms since 1970. */
+  /** The innermost of them, one for each region, and when each was entered, in ms since 1970. */
   readonly innermost: readonly { readonly node: AnyStateNode; readonly since: number }[];
-  /** Pending timeouts: `xstate.after.NAME.STATE` → when it is due, on the monotonic clock. */
+  /** Pending timeouts: `xstate.after.NAME.STATE` → when it is due, in ms of the monotonic clock. */
   readonly timers: ReadonlyMap<string, number>;
-  readonly moves: readonly Move[];
-  /** Of an instance, by the names its chart has for them; such names are used again. */
+  /** The last ones, oldest first. */
+  readonly transitions: readonly TakenTransition[];
+  /** A connection of an instance, by its actor id. Actor ids are used again: the newest connection counts. */
   connection(connectionId: string): ActorTrace | undefined;
 }
 
@@ -30,12 +31,12 @@ export interface Trace {
   next(event: InspectionEvent): void;
   of(instanceId: string): ActorTrace | undefined;
   forget(instanceId: string): void;
-  /** Hears of every happening from now on, until what it returns is called. */
+  /** Calls `listener` with every record from now on. Returns a function that ends this. */
   follow(listener: (record: TraceRecord) => void): () => void;
 }
 
-/** So many transitions may take turns and are still kept once each: heartbeats go round three. */
-const RHYTHM = 3;
+/** The longest cycle of transitions that is recognised as repeated: a heartbeat takes three transitions. */
+const MAX_CYCLE = 3;
 const NOTHING = {};
 
 interface Actor {
@@ -44,18 +45,18 @@ interface Actor {
   readonly machine: string;
   readonly instanceId: string | null;
   readonly connectionId: string | null;
-  /** Nodes belong to the chart, not to a snapshot. */
+  /** The active states. They belong to the chart, so no snapshot is kept. */
   nodes: readonly AnyStateNode[];
-  /** The innermost of them, and since when each is active. */
+  /** The innermost of them, and when each was entered. */
   inner: readonly AnyStateNode[];
   since: readonly number[];
   readonly timers: Map<string, number>;
-  readonly steps: Step[];
+  readonly entries: Entry[];
   readonly connections: Map<string, Actor>;
 }
 
-/** A move as it is kept: it is put into words when somebody asks. */
-interface Step {
+/** A transition as it is kept. Its record is made only when it is read. */
+interface Entry {
   readonly transition: AnyTransitionDefinition | undefined;
   readonly event: string;
   readonly left: readonly AnyStateNode[];
@@ -66,22 +67,22 @@ interface Step {
   facts: Facts;
 }
 
-/** `label` is the public name of a connection, by its instance (null: of the shared listener) and its name in the chart. */
+/** `label` returns the public id of a connection, by its instance (null: the shared listener) and its actor id. */
 export function createTrace(
   clock: Pick<Clock, 'now' | 'wall'>,
   label: (instanceId: string | null, connectionId: string) => string | undefined,
 ): Trace {
-  // By the actor itself, so that whatever becomes of it, nothing is left behind.
+  // A WeakMap, so that an actor's trace goes with the actor, however it ends.
   const actors = new WeakMap<object, Actor>();
   const instances = new Map<string, Actor>();
   const followers = new Set<(record: TraceRecord) => void>();
 
-  const tell = (record: TraceRecord): void => {
+  const notify = (record: TraceRecord): void => {
     for (const follower of followers) follower(record);
   };
 
   const factsOf = (event: object, actor: Actor): Facts => {
-    const facts = harmlessOf(event);
+    const facts = safeFieldsOf(event);
     if (facts === null) return NOTHING;
     const id = facts.connectionId;
     if (typeof id === 'string') facts.connectionId = label(actor.instanceId, id) ?? actor.connections.get(id)?.connectionId ?? id;
@@ -107,10 +108,15 @@ export function createTrace(
     ...more,
   });
 
-  const moveOf = (actor: Actor, { at, event, facts, transition, left, entered }: Step): TraceRecord =>
-    record(actor, 'moved', event, { at, facts, ...wayOf(left, entered, transition), ...(transition && describe(transition)) });
+  const transitionRecord = (actor: Actor, { at, event, facts, transition, left, entered }: Entry): TraceRecord =>
+    record(actor, 'transition', event, {
+      at,
+      facts,
+      ...sourceAndTarget(left, entered, transition),
+      ...(transition && describe(transition)),
+    });
 
-  const born = (ref: AnyActorRef): void => {
+  const add = (ref: AnyActorRef): void => {
     const machine = (ref as { logic?: AnyStateMachine }).logic;
     if (machine?.root === undefined) return;
     const { input = {} } = (ref as { options?: { input?: { instanceId?: string | null; connectionId?: string } } }).options ?? {};
@@ -126,48 +132,53 @@ export function createTrace(
       inner: [],
       since: [],
       timers: new Map(),
-      steps: [],
+      entries: [],
       connections: new Map(),
     };
     actors.set(ref, actor);
     if (connectionId !== undefined) parent?.connections.set(connectionId, actor);
     else if (instanceId !== null) instances.set(instanceId, actor);
-    if (followers.size > 0) tell(record(actor, 'born', null));
+    if (followers.size > 0) notify(record(actor, 'created', null));
   };
 
-  const move = (actor: Actor, event: { type: string }, nodes: readonly AnyStateNode[], transition?: AnyTransitionDefinition): void => {
+  const noteTransition = (
+    actor: Actor,
+    event: { type: string },
+    nodes: readonly AnyStateNode[],
+    transition?: AnyTransitionDefinition,
+  ): void => {
     const at = clock.wall();
     const left = actor.inner;
-    const entered = nodes.filter(innermost);
+    const entered = nodes.filter(isInnermost);
     actor.since = entered.map(node => actor.since[left.indexOf(node)] ?? at);
     actor.nodes = nodes;
     actor.inner = entered;
-    // An eventless transition follows from the one before it, which tells the facts.
+    // An eventless transition follows from the one before it, which has the fields of the event.
     const follows = transition?.eventType === '' && left.length > 0;
     const facts = follows ? NOTHING : factsOf(event, actor);
-    const { steps } = actor;
-    let index = steps.length - 1;
-    while (index >= 0 && index >= steps.length - RHYTHM && !isRepeated(steps[index]!, transition, left, facts)) index -= 1;
-    let step = index >= 0 && index >= steps.length - RHYTHM ? steps[index] : undefined;
-    if (step === undefined) {
-      step = { transition, event: follows ? 'always' : event.type, left, entered, first: at, at, count: 1, facts };
-      steps.push(step);
-      if (steps.length > bounds.keptTransitions) steps.shift();
+    const { entries } = actor;
+    let index = entries.length - 1;
+    while (index >= 0 && index >= entries.length - MAX_CYCLE && !isRepeated(entries[index]!, transition, left, facts)) index -= 1;
+    let entry = index >= 0 && index >= entries.length - MAX_CYCLE ? entries[index] : undefined;
+    if (entry === undefined) {
+      entry = { transition, event: follows ? 'always' : event.type, left, entered, first: at, at, count: 1, facts };
+      entries.push(entry);
+      if (entries.length > bounds.keptTransitions) entries.shift();
     } else {
-      step.at = at;
-      step.count += 1;
-      step.facts = facts;
-      for (; index < steps.length - 1; index += 1) steps[index] = steps[index + 1]!;
-      steps[index] = step;
+      entry.at = at;
+      entry.count += 1;
+      entry.facts = facts;
+      for (; index < entries.length - 1; index += 1) entries[index] = entries[index + 1]!;
+      entries[index] = entry;
     }
-    if (followers.size > 0) tell(moveOf(actor, step));
+    if (followers.size > 0) notify(transitionRecord(actor, entry));
   };
 
   const viewOf = (actor: Actor): ActorTrace => ({
     nodes: actor.nodes,
     innermost: inOrder(actor.inner).map(node => ({ node, since: actor.since[actor.inner.indexOf(node)]! })),
     timers: actor.timers,
-    moves: actor.steps.map(step => ({ record: moveOf(actor, step), count: step.count, first: step.first })),
+    transitions: actor.entries.map(entry => ({ record: transitionRecord(actor, entry), count: entry.count, first: entry.first })),
     connection(connectionId) {
       const connection = actor.connections.get(connectionId);
       return connection && viewOf(connection);
@@ -177,16 +188,16 @@ export function createTrace(
   return {
     next(inspected) {
       const ref = inspected.actorRef as AnyActorRef;
-      if (inspected.type === '@xstate.actor') return born(ref);
+      if (inspected.type === '@xstate.actor') return add(ref);
       const actor = actors.get(ref);
       if (actor === undefined) return;
       if (inspected.type === '@xstate.microstep') {
         const { event, snapshot, _transitions: transitions } = inspected;
         if (event.type.startsWith('xstate.after.')) actor.timers.delete(event.type);
         for (const transition of transitions)
-          if (transition.target !== undefined) move(actor, event, (snapshot as AnyMachineSnapshot)._nodes, transition);
+          if (transition.target !== undefined) noteTransition(actor, event, (snapshot as AnyMachineSnapshot)._nodes, transition);
       } else if (inspected.type === '@xstate.action') {
-        // `after` compiles into a delayed raise, and leaving the state into its cancellation.
+        // XState compiles `after` into a delayed raise, which it cancels when the state is left.
         const { type, params } = inspected.action as { type: string; params: { id?: string; delay?: number; sendId?: string } };
         if (type === 'xstate.raise' && typeof params.delay === 'number' && params.id?.startsWith('xstate.after.'))
           actor.timers.set(params.id, clock.now() + params.delay);
@@ -195,16 +206,17 @@ export function createTrace(
         const { event, sourceRef } = inspected;
         if (followers.size > 0) {
           const source = sourceRef && actors.get(sourceRef);
-          if (source !== undefined && event.type.startsWith('xstate.error.actor.')) tell(record(source, 'ended', 'error'));
-          tell(record(actor, 'event', event.type, { facts: factsOf(event, actor), source: (sourceRef as AnyActorRef)?.sessionId ?? null }));
+          if (source !== undefined && event.type.startsWith('xstate.error.actor.')) notify(record(source, 'ended', 'error'));
+          const sender = (sourceRef as AnyActorRef)?.sessionId ?? null;
+          notify(record(actor, 'event', event.type, { facts: factsOf(event, actor), source: sender }));
         }
-        // Where a chart stays in its initial state, no microstep tells of it.
+        // XState reports no microstep for a chart that stays in its initial state.
         if (event.type !== 'xstate.init' || actor.nodes.length > 0) return;
         const { _nodes: nodes } = ref.getSnapshot() as Partial<AnyMachineSnapshot>;
-        if (nodes !== undefined) move(actor, event, nodes);
+        if (nodes !== undefined) noteTransition(actor, event, nodes);
       } else if (inspected.type === '@xstate.snapshot' && inspected.snapshot.status !== 'active') {
         actor.timers.clear();
-        if (followers.size > 0) tell(record(actor, 'ended', inspected.snapshot.status));
+        if (followers.size > 0) notify(record(actor, 'ended', inspected.snapshot.status));
       }
     },
     of(instanceId) {
@@ -221,8 +233,8 @@ export function createTrace(
   };
 }
 
-/** Is it the same transition out of the same states, for the same reason? */
-function isRepeated(step: Step, transition: AnyTransitionDefinition | undefined, left: readonly AnyStateNode[], facts: Facts): boolean {
-  if (step.transition !== transition || step.left.length !== left.length || step.facts.code !== facts.code) return false;
-  return left.every(node => step.left.includes(node));
+/** Whether `entry` is the same transition out of the same states, with the same code. */
+function isRepeated(entry: Entry, transition: AnyTransitionDefinition | undefined, left: readonly AnyStateNode[], facts: Facts): boolean {
+  if (entry.transition !== transition || entry.left.length !== left.length || entry.facts.code !== facts.code) return false;
+  return left.every(node => entry.left.includes(node));
 }

@@ -73,7 +73,7 @@ export function findProgram(command: string, workingDirectory: string, environme
   if (executable !== undefined) return executable;
   if (found[0] !== undefined) {
     throw new SpearletError('SPAWN_FAILED', `'${found[0]}' is not executable`, {
-      hint: `Make it so (chmod +x), or name its interpreter as the command.`,
+      hint: 'Make it executable (chmod +x), or name its interpreter as the command.',
     });
   }
   const where = command.includes('/') ? `: there is no file '${candidates[0]}'` : ` in PATH (${path})`;

@@ -113,7 +113,7 @@ export const createSpawn =
     };
   };
 
-/** Waits for the end of a program, but not without a bound. */
+/** Waits for the end of a program, at most RELEASE_TIMEOUT. */
 async function withTimeout(gone: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const bound = new Promise<void>(resolve => {

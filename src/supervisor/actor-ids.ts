@@ -1,5 +1,5 @@
-// Actor ids that are used again. XState caches every event type for as long as a machine lives, and `xstate.done.actor.ID` is
-// one for each id: with ids that are never used again the cache would grow with every instance.
+// Gives out the actor ids of instances, and reuses released ones. XState caches every event type as long as a machine lives,
+// and each actor id has its own `xstate.done.actor.ID`: without reuse the cache would grow with every instance.
 
 export interface ActorIds {
   acquire(): string;
@@ -17,7 +17,7 @@ export function createActorIds(): ActorIds {
       return `instance-${made}`;
     },
     release(actorId) {
-      // Connections of the shared listener are children of the supervisor too, with ids of their own.
+      // Unrouted connections are children of the supervisor, too. Their ids are not given out here.
       if (actorId.startsWith('instance-')) free.push(actorId);
     },
   };

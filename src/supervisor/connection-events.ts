@@ -1,4 +1,4 @@
-// Reports about connections: an event and a log line for each end, the count of refused ones, and unexpected messages. It ends
+// Reports the ends of connections, as an event and a log line each, counts refused ones, and logs unexpected messages. It ends
 // no connection.
 import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
@@ -14,7 +14,7 @@ import type { SpearletEvent } from './events.ts';
 
 export interface ConnectionEvents {
   connectionClosed(connection: Connection, code: string, message: string): void;
-  /** The host has released it. If its chart did not report an end, it ends with its incarnation or with the shared listener. */
+  /** The host has released the connection. Reports its end unless its chart has done so. */
   connectionReleased(connection: Connection): void;
   unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
 }
@@ -44,29 +44,29 @@ export function createConnectionEvents({ clock, logger, records, unrouted, emit 
       connection.reported = true;
       if (code === 'HANDED_OVER') return;
       const message = printable(reason, bounds.tracedText);
-      const meant = records.get(connection.instanceId ?? connection.auth?.instanceId ?? '');
-      if (code === 'AUTH_REFUSED' && meant !== undefined) meant.refused += 1;
+      const record = records.get(connection.instanceId ?? connection.auth?.instanceId ?? '');
+      if (code === 'AUTH_REFUSED' && record !== undefined) record.refused += 1;
       if (connection.sessionSince !== null) {
-        if (meant !== undefined) meant.loss = new SpearletError(asErrorCode(code), message, idsOf(meant));
+        if (record !== undefined) record.loss = new SpearletError(asErrorCode(code), message, idsOf(record));
         return report(connection, code === 'LINK_LOST' ? 'info' : 'warn', code, message);
       }
       if (code === 'LINK_LOST') return report(connection, 'debug', code, message);
-      // Unauthenticated peers must not be able to fill the log: a few lines for each start, the rest is counted.
-      const refusals = meant?.refusals ?? unrouted;
-      const loud = refusals.add({ at: clock.wall(), peer: connection.channel.peer, code, message });
-      report(connection, loud ? 'warn' : 'debug', code, message);
+      // An unauthenticated peer must not be able to fill the log: the first refusals of each start are warnings, the rest is counted.
+      const refusals = record?.refusals ?? unrouted;
+      const isWarning = refusals.add({ at: clock.wall(), peer: connection.channel.peer, code, message });
+      report(connection, isWarning ? 'warn' : 'debug', code, message);
     },
 
     connectionReleased(connection) {
       if (connection.reported || connection.handedOver) return;
       if (connection.instanceId === null) report(connection, 'debug', 'STOPPED', 'the shared listener is closed');
-      else report(connection, 'debug', 'INCARNATION_ENDED', 'the host ended it with its incarnation');
+      else report(connection, 'debug', 'INCARNATION_ENDED', 'the host ended the connection with its incarnation');
     },
 
     unexpectedMessage(connection, messageType, payload) {
       connection.channel.countError();
-      const received = payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
-      const text = messageType === 'Error' ? printable(received, bounds.quoted) : undefined;
+      const payloadText = payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
+      const text = messageType === 'Error' ? printable(payloadText, bounds.quoted) : undefined;
       logOf(connection).debug({ connectionId: connection.label, messageType, text }, 'unexpected message from the agent');
     },
   };

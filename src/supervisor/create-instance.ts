@@ -38,7 +38,7 @@ export interface InstancesDeps {
   remember(record: InstanceRecord): void;
 }
 
-/** Begins an instance. When it returns, the instance is starting, or its start has failed completely. */
+/** Creates and starts an instance. When it returns, the instance is starting, or its start has failed and is settled. */
 export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined, contained: Contained) => InstanceRecord;
 
 export function createInstances({
@@ -52,7 +52,7 @@ export function createInstances({
   handles,
   remember,
 }: InstancesDeps): Begin {
-  /** An id that is in use is never given out again: its instance could not be reached any more. */
+  /** Never an id that is in use: the earlier instance could no longer be reached. */
   const newId = (artifactId: string): string => {
     const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${random.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
     let free = id;
@@ -68,8 +68,8 @@ export function createInstances({
     const shown$ = new ReplaySubject<InstanceState>(1);
     shown$.next('allocating');
     let actor: AnyActorRef | undefined;
-    /** The grace of a stop that a logger or an inspector calls while the actor is being created. */
-    let early: number | null = null;
+    /** The grace of a stop that a logger or an inspector requests while the actor is being created. */
+    let earlyStop: number | null = null;
 
     const show = (state: InstanceState): void => {
       if (state === record.state) return;
@@ -125,8 +125,8 @@ export function createInstances({
       hint: undefined,
       held: new Set(),
       stop(grace) {
-        record.requests.close('it was stopped', undefined);
-        if (actor === undefined) early = Math.min(grace, early ?? grace);
+        record.requests.close('the instance was stopped', undefined);
+        if (actor === undefined) earlyStop = Math.min(grace, earlyStop ?? grace);
         else actor.send({ type: 'stop', grace });
       },
       forget() {
@@ -158,25 +158,29 @@ export function createInstances({
     });
     actor = (supervisor.getSnapshot().children as Record<string, AnyActorRef>)[actorId];
     if (actor === undefined) {
-      // The start has failed already, or the supervisor starts nothing more: then the record is settled here.
+      // The start has failed already, or the supervisor starts no more instances: no chart will settle the record.
       if (record.failure !== null) record.forget();
-      else if (supervisor.getSnapshot().status === 'error') registry.abandoned(record, new Error('the supervisor takes no more instances'));
+      else if (supervisor.getSnapshot().status === 'error')
+        registry.abandoned(record, new Error('the supervisor has failed and starts no more instances'));
       else
         endWithoutChart(
           record,
           clock,
           'stopped',
           'the spearlet was stopped',
-          new SpearletError('STOPPED', 'the spearlet is stopped: it starts nothing more', { instanceId: id, artifactId }),
+          new SpearletError('STOPPED', 'the spearlet is stopped and starts no more instances', { instanceId: id, artifactId }),
         );
     } else {
       show(stateOf(actor.getSnapshot().value));
       // The supervisor handles an error of the actor: it still needs the record.
       actor.subscribe({ next: snapshot => show(stateOf(snapshot.value)), complete: record.forget, error() {} });
-      if (early !== null) actor.send({ type: 'stop', grace: early });
+      if (earlyStop !== null) actor.send({ type: 'stop', grace: earlyStop });
     }
     if (contained.lacking !== null)
-      record.log.warn({ ...contained.containment, because: contained.lacking }, 'no namespace can be had here: it is contained without');
+      record.log.warn(
+        { ...contained.containment, because: contained.lacking },
+        'a namespace is not available here: the program is started without one',
+      );
     return record;
   };
 }

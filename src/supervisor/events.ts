@@ -1,4 +1,4 @@
-// What `events$` tells.
+// The events of `events$`.
 import type { ExitReport, InstanceState } from '../instance/instance.ts';
 import type { LeftoversEnded } from '../journal/stale-state.ts';
 
@@ -20,7 +20,7 @@ export type SpearletEvent =
   | { readonly type: 'instance.unresponsive'; readonly instanceId: string; readonly artifactId: string; readonly taskId: string }
   | { readonly type: 'instance.exited'; readonly instanceId: string; readonly artifactId: string; readonly report: ExitReport }
   | {
-      /** It failed more often than the restart intensity allows: nothing restarts. `report` is that of its last incarnation. */
+      /** The instance failed more often than the restart intensity allows, and is not restarted. `report`: of its last incarnation. */
       readonly type: 'instance.givenUp';
       readonly instanceId: string;
       readonly artifactId: string;

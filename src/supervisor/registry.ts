@@ -1,5 +1,5 @@
-// The records of all instances, and what callers are told when a chart changes: promises, events and log lines. It starts
-// nothing and decides nothing: the charts do.
+// Keeps the records of all instances, and reports their changes to callers: it settles promises, emits events and writes log
+// lines. It starts no instance and makes no decision: the charts do.
 import { Subject } from 'rxjs';
 import type { Connection } from '../connection/connection.ts';
 import { createRefusals } from '../connection/refusals.ts';
@@ -19,25 +19,25 @@ import type { SpearletEvent } from './events.ts';
 export interface Registry extends ConnectionEvents, InstanceHost {
   readonly events$: Subject<SpearletEvent>;
   /**
-   * Runs `event` in a turn of its own, in order. What callers do in a callback must not run in the middle of a chart's
-   * step.
+   * Calls `emit` in a later turn, in order. Callbacks of callers must not run during the transition of a chart.
    */
-  notify(event: () => void): void;
-  /** By instance id: every instance that is not yet stopped. */
+  notify(emit: () => void): void;
+  /** Every instance that is not yet stopped, by instance id. */
   readonly records: ReadonlyMap<string, InstanceRecord>;
   add(record: InstanceRecord): void;
   remove(record: InstanceRecord): void;
   /** Actor ids of instances among the supervisor's children. */
   readonly actorIds: ActorIds;
   byActorId(actorId: string): InstanceRecord | undefined;
-  /** Connections of the shared listener whose instance is not known yet, by actor id. */
+  /** Connections at the shared listener whose instance is not known yet, by actor id. */
   readonly unroutedConnections: Map<string, Connection>;
   /** Registers a connection under a free actor id and a new connection id. */
   register(connection: Omit<Connection, 'id' | 'label'>): Connection;
-  /** A connection of the shared listener is authenticated: its instance takes it over. */
+  /** Moves an authenticated connection from the shared listener to its instance. */
   handOver(connection: Connection): void;
-  /** The agent was told to cancel an execution and did not answer within `grace`. */
+  /** Reports that an agent was told to cancel an execution and did not end it within `grace`. */
   unresponsive(record: InstanceRecord, taskId: string): void;
+  /** Reports an error inside spearlet, and ends the instance whose chart has failed. */
   abandoned(record: InstanceRecord | undefined, error: unknown): void;
 }
 
@@ -54,12 +54,12 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
   const registry: Registry = {
     ...createConnectionEvents({ clock, logger, records, unrouted, emit }),
     events$,
-    notify(event) {
-      if (queued.push(event) > 1) return;
+    notify(emit) {
+      if (queued.push(emit) > 1) return;
       queueMicrotask(() => {
-        const told = queued;
+        const due = queued;
         queued = [];
-        for (const each of told) each();
+        for (const each of due) each();
       });
     },
     records,
@@ -88,11 +88,11 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
     register(fields) {
       connections += 1;
       const { instanceId } = fields;
-      const mine = instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
+      const siblings = instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
       let free = 1;
-      while (mine.has(`connection-${free}`)) free += 1;
+      while (siblings.has(`connection-${free}`)) free += 1;
       const connection: Connection = { ...fields, id: `connection-${free}`, label: `${instanceId ?? 'shared'}/${connections}` };
-      mine.set(connection.id, connection);
+      siblings.set(connection.id, connection);
       return connection;
     },
 
@@ -101,7 +101,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       if (!records.has(instanceId)) return;
       const routed = registry.register({ ...connection, instanceId });
       connection.handedOver = true;
-      // In a turn of its own: the two connection actors have different parents.
+      // In a later turn: the old and the new actor of the connection have different parents.
       queueMicrotask(() => {
         const route = registry.routes.get(instanceId);
         if (route === undefined) routed.channel.close();
@@ -110,16 +110,16 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
     },
 
     spawned(record) {
-      const facts = { ...idsOf(record), pid: record.pid!, incarnation: record.incarnation };
-      // `pid` on a line of pino is the host's own.
-      record.log.info({ programPid: facts.pid, incarnation: facts.incarnation }, 'program started');
-      emit({ type: 'instance.spawned', ...facts });
+      const { pid, incarnation } = record;
+      // In a line of pino, `pid` is the pid of the host.
+      record.log.info({ programPid: pid, incarnation }, 'program started');
+      emit({ type: 'instance.spawned', ...idsOf(record), pid: pid!, incarnation });
     },
 
     unresponsive(record, taskId) {
       record.log.warn(
         { taskId: printable(taskId, bounds.quoted), onUnresponsive: record.spec?.onUnresponsive },
-        'the agent was told to cancel this, and does not answer',
+        'the agent was told to cancel an execution and did not end it within grace',
       );
       emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
@@ -140,21 +140,26 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       record.report = report;
       const orderly = report.reason === 'stopped' || report.reason === 'completed';
       const level = orderly && report.left.length === 0 ? 'info' : 'warn';
-      const { instanceId: _id, artifactId: _artifact, stderr: _stderr, pid: programPid, ...told } = report;
-      record.log[level]({ programPid, ...told }, 'program ended');
+      const { instanceId: _id, artifactId: _artifact, stderr: _stderr, pid: programPid, ...fields } = report;
+      record.log[level]({ programPid, ...fields }, 'program ended');
       record.requests.incarnationEnded(endingOf(report), causeOf(record, context));
       emit({ type: 'instance.exited', ...idsOf(record), report });
     },
 
     instanceEnded(record, context) {
       const report = record.report ?? reportOf(record, context, clock);
-      const cause = context.cause ?? { reason: 'internal', code: 'INTERNAL', message: 'ended for no known cause', final: true };
+      const cause = context.cause ?? {
+        reason: 'internal',
+        code: 'INTERNAL',
+        message: 'the incarnation ended without a known cause',
+        final: true,
+      };
       const last = cause.reason === 'restart' ? { ...report, reason: cause.reason, message: cause.message } : report;
       record.report = last;
       if (cause.reason === 'restart') {
-        const told = { code: 'RESTART_LIMIT', message: cause.message } as const;
-        record.log.error({ code: told.code, reason: told.message }, 'instance given up: it failed too often');
-        emit({ type: 'instance.givenUp', ...idsOf(record), ...told, report: last });
+        const code = 'RESTART_LIMIT';
+        record.log.error({ code, reason: cause.message }, 'instance given up: it failed too often');
+        emit({ type: 'instance.givenUp', ...idsOf(record), code, message: cause.message, report: last });
       }
       const error = new SpearletError(codeOf(cause), cause.message, {
         ...idsOf(record),
@@ -176,16 +181,16 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
     abandoned(record, thrown) {
       logger.error(
         { instanceId: record?.id, error: printable(reasonOf(thrown), bounds.quoted) },
-        'failed inside spearlet: this is a defect, please report it',
+        'error inside spearlet: this is a defect, please report it',
       );
       if (record === undefined) return;
-      // XState runs no cleanup for a chart that has failed: what its effects hold open is disposed here.
+      // XState runs no cleanup for a chart that has failed, so the resources of its effects are disposed here.
       for (const dispose of [...record.held]) dispose();
       const error = new SpearletError('INTERNAL', `the instance failed inside spearlet: ${reasonOf(thrown)}`, {
         ...idsOf(record),
         cause: thrown,
       });
-      endWithoutChart(record, clock, 'internal', 'it failed inside spearlet', error);
+      endWithoutChart(record, clock, 'internal', 'the instance failed inside spearlet', error);
     },
   };
   return registry;

@@ -1,5 +1,5 @@
-// The effect `sharedListener`: takes in the connections of the listener that all instances share, until it is known which
-// instance each belongs to.
+// The effect `sharedListener`: accepts connections at the listener that all instances share, and owns each one until its
+// instance is known.
 import { type EventObject, fromCallback } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';

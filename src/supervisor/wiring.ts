@@ -1,4 +1,4 @@
-// The charts of supervisor, instance and connection with every effect that they name, as one tree.
+// Ties the charts of supervisor, instance and connection to their effects, and to each other as parents and children.
 import { type ConnectionName, connectionMachine } from '../../machines/connection.ts';
 import { instanceMachine } from '../../machines/instance.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
@@ -17,7 +17,7 @@ import type { ByteStream } from '../transport/stream.ts';
 import type { Registry } from './registry.ts';
 import { sharedListener } from './shared-listener.ts';
 
-/** The charts that run; tests put changed ones in their place. */
+/** The charts that run. Tests replace them with changed ones. */
 export const charts = { supervisor: supervisorMachine, instance: instanceMachine, connection: connectionMachine };
 export type Charts = typeof charts;
 
@@ -57,8 +57,8 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
     release,
     expected({ instanceId, auth }) {
       if (instanceId !== null) return { instanceId, token: registry.record(instanceId).token };
-      const claimed = auth?.instanceId ?? '';
-      return registry.routes.has(claimed) ? { instanceId: claimed, token: registry.record(claimed).token } : null;
+      const requested = auth?.instanceId ?? '';
+      return registry.routes.has(requested) ? { instanceId: requested, token: registry.record(requested).token } : null;
     },
     responses: ({ instanceId }) => registry.record(instanceId!).requests.executeResponse,
     unexpectedMessage: registry.unexpectedMessage,
@@ -84,7 +84,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
         limit: {
           connections: () => registry.unroutedConnections.values(),
           register: socket => register(null, socket),
-          // As many as all the instances it routes to could have had for themselves.
+          // As many as listeners of these instances would allow together.
           maxPending: () => bounds.pendingConnections * Math.max(1, registry.routes.size),
         },
         release,

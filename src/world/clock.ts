@@ -23,8 +23,8 @@ export const realClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
   /**
-   * Runs after what has arrived by the time that is due: after a pause of this process (a long computation, SIGSTOP), Node runs
-   * timers before it reads, and an answer, a heartbeat or a last word that came in time would look late.
+   * Calls `run` after Node has read what had arrived when the timer was due. After a pause of this process (a long computation,
+   * SIGSTOP) Node runs timers before it reads, so an answer that came in time would count as late.
    */
   setTimeout(run, ms) {
     const timer: RealTimer = { id: null, immediate: null };

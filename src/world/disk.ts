@@ -69,7 +69,7 @@ export const realDisk: Disk = {
     return {
       write(offset, text) {
         const bytes = Buffer.from(text);
-        if (writeSync(file, bytes, 0, bytes.length, offset) < bytes.length) throw new Error('ENOSPC: it was written in part');
+        if (writeSync(file, bytes, 0, bytes.length, offset) < bytes.length) throw new Error('ENOSPC: only a part was written');
       },
       close: () => closeSync(file),
     };
@@ -89,7 +89,7 @@ export const realDisk: Disk = {
     try {
       rmSync(join(folder, name), { force: true });
     } catch {
-      // The interface allows it.
+      // The file stays; see Disk.remove.
     }
   },
 };

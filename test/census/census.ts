@@ -1,4 +1,4 @@
-// Runs around every test: what is there afterwards and was not before is a leftover, and fails the test.
+// The census around every test: a process, socket, listener, file or handle that exists after the test and not before fails it.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect } from 'vitest';
@@ -13,7 +13,7 @@ interface Census {
 
 const KINDS = ['Timeout', 'TCPServerWrap', 'TCPSocketWrap', 'ProcessWrap', 'PipeWrap', 'TCPConnectWrap'] as const;
 
-/** Every process that descends from this one, or whose environment says that it belongs to one of our instances. */
+/** The children of this process, and every process with the cookie of one of our instances. */
 function processes(cookies: ReadonlySet<string>): string[] {
   const found: string[] = [];
   const parents = new Map<number, number>();
@@ -31,7 +31,7 @@ function processes(cookies: ReadonlySet<string>): string[] {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
       if (pid !== process.pid && (isOurs || parents.get(pid) === process.pid)) found.push(`${pid} ${command}`);
     } catch {
-      // Gone meanwhile.
+      // The process has ended meanwhile.
     }
   }
   return found;
@@ -45,29 +45,29 @@ function take(cookies: ReadonlySet<string>): Census {
       return [];
     }
   });
-  const mine = new Set(links.flatMap(link => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
-  const listening = ['tcp', 'tcp6']
+  const sockets = new Set(links.flatMap(link => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
+  const listeners = ['tcp', 'tcp6']
     .flatMap(table => readFileSync(`/proc/net/${table}`, 'utf8').split('\n').slice(1))
     .filter(line => {
       const columns = line.trim().split(/\s+/);
-      return columns[3] === '0A' && mine.has(columns[9] ?? '');
+      return columns[3] === '0A' && sockets.has(columns[9] ?? '');
     });
   const resources: Record<string, number> = {};
   for (const kind of process.getActiveResourcesInfo())
     if ((KINDS as readonly string[]).includes(kind)) resources[kind] = (resources[kind] ?? 0) + 1;
-  return { processes: processes(cookies), listeners: listening.length, sockets: mine.size, files: links.length, resources };
+  return { processes: processes(cookies), listeners: listeners.length, sockets: sockets.size, files: links.length, resources };
 }
 
 const cookies = new Set<string>();
-/** A test that starts instances names them, so that what descends from them is found wherever it went. */
+/** Registers an instance, so that the processes of its tree are found by their cookie. */
 export const remember = (instanceId: string): void => void cookies.add(instanceId);
 
 const endings: (() => unknown)[] = [];
-/** What a test has to do at its end, before the census; the last comes first. */
+/** Runs `ending` at the end of the test, before the census; the last one registered runs first. */
 export const atEnd = (ending: () => unknown): void => void endings.unshift(ending);
 
 const kept: Record<string, number> = {};
-/** Node never closes the pipes of a spawn that failed for want of descriptors (EMFILE): they are its leftover, and expected. */
+/** Node never closes the pipes of a spawn that failed with EMFILE: the census expects so many more handles. */
 export const nodeKeeps = (kind: (typeof KINDS)[number], count: number): void => void (kept[kind] = (kept[kind] ?? 0) + count);
 
 function surplus(before: Census, after: Census): string[] {
@@ -91,8 +91,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const ending of endings.splice(0)) await ending();
   let left = surplus(before, take(cookies));
-  // The system closes what was let go of in its own time; a leftover stays.
-  // Node lists closed handles until they are collected.
+  // The system may close things a little later, and Node lists closed handles until they are collected. A real leftover stays.
   if (left.length > 0) (globalThis as { gc?: () => void }).gc?.();
   for (let tries = 0; left.length > 0 && tries < 100; tries += 1) {
     await sleep(20);

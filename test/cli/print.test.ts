@@ -1,4 +1,4 @@
-// What the command line makes of seconds, of errors, and of Ctrl-C.
+// How the command line parses seconds, prints errors, and handles Ctrl-C.
 import { expect, test } from 'vitest';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
 import { errorJson, milliseconds } from '../../src/cli/print.ts';
@@ -25,7 +25,7 @@ test('an error as JSON has its code, and INTERNAL where it has none', () => {
   expect(errorJson('oh')).toEqual({ code: 'INTERNAL', message: 'oh' });
 });
 
-test('the first interrupt is told from all later ones, and none is heard after the end', () => {
+test('the first interrupt differs from all later ones, and none is handled after the listeners are removed', () => {
   const seen: boolean[] = [];
   const off = onInterrupt(again => void seen.push(again));
   process.emit('SIGINT');

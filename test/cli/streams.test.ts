@@ -1,4 +1,4 @@
-// The command line as a process: what it does when its reader leaves, and what its exit code says.
+// The command line as a process: how it behaves when its reader has left, and its exit codes.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

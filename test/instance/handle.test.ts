@@ -1,9 +1,9 @@
-// What a caller holds of an instance: its states, its output, and that both come to an end with it.
+// The handle of an instance: its public states, its output, and the end of both.
 import { expect, test } from 'vitest';
 import { type InstanceState, stateOf } from '../../src/instance/instance.ts';
 import { everyday, openSpearlet } from '../situations/world.ts';
 
-test('a nested state of the chart has one of the names of the contract', () => {
+test('every state of the chart maps to a public state', () => {
   const named: [unknown, InstanceState][] = [
     [{ running: { allocating: 'queued' } }, 'allocating'],
     [{ running: { connecting: 'listening' } }, 'listening'],
@@ -11,7 +11,7 @@ test('a nested state of the chart has one of the names of the contract', () => {
     [{ running: { connected: 'ready' } }, 'ready'],
     [{ running: { connected: 'executing' } }, 'executing'],
     [{ running: 'reconnecting' }, 'reconnecting'],
-    [{ running: { stopping: { patient: 'asked' } } }, 'stopping'],
+    [{ running: { stopping: { graceful: 'asked' } } }, 'stopping'],
     [{ running: { exiting: 'draining' } }, 'stopping'],
     [{ running: 'ended' }, 'stopping'],
     ['failed', 'backoff'],
@@ -22,18 +22,18 @@ test('a nested state of the chart has one of the names of the contract', () => {
   for (const [value, state] of named) expect([value, stateOf(value)]).toEqual([value, state]);
 });
 
-test('its states and its output end with it, for those who follow and for those who come later', async () => {
+test('states and output complete when the instance stops, for present and for late subscribers', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(everyday);
   expect(instance.incarnation).toBe(1);
-  const told: string[] = [];
+  const states: string[] = [];
   const over = Promise.all([
-    new Promise<void>(resolve => void instance.state$.subscribe({ next: state => void told.push(state), complete: resolve })),
+    new Promise<void>(resolve => void instance.state$.subscribe({ next: state => void states.push(state), complete: resolve })),
     new Promise<void>(resolve => void instance.output$.subscribe({ complete: resolve })),
   ]);
   await instance.stop();
   await over;
-  expect(told).toEqual(['ready', 'stopping', 'stopped']);
+  expect(states).toEqual(['ready', 'stopping', 'stopped']);
   const late: string[] = [];
   instance.state$.subscribe({ next: state => void late.push(state), complete: () => void late.push('complete') });
   instance.output$.subscribe({ complete: () => void late.push('complete') });

@@ -1,30 +1,30 @@
-// The end of an instance in words.
+// The ExitReport, and the texts about the end of an instance.
 import { expect, test } from 'vitest';
 import type { ExitReport } from '../../src/instance/instance.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';
 import { asErrorCode, causeOf, endingOf, reportOf, startFailure } from '../../src/instance/report.ts';
 import { handClock } from '../world/clock.ts';
 
-const cause = (code: string, message = 'it fell') => ({ code, message, reason: 'failed' }) as never;
+const cause = (code: string, message = 'it failed') => ({ code, message, reason: 'failed' }) as never;
 const refusals = (count: number) => ({ count, last: [{ at: 0, peer: 'p', code: 'AUTH_REFUSED', message: 'wrong token' }] });
 const record = (more: object = {}): InstanceRecord =>
   ({ id: 'i', artifactId: 'a', report: null, refused: 0, refusals: { count: 0, last: [] }, hint: undefined, ...more }) as never;
 const report = (more: Partial<ExitReport>): ExitReport => ({ code: null, signal: null, message: 'it ended', ...more }) as ExitReport;
 
-test('a code that nobody knows is INTERNAL', () => {
+test('an unknown code becomes INTERNAL', () => {
   expect([asErrorCode('LINK_LOST'), asErrorCode('NO_SUCH_CODE'), asErrorCode('toString')]).toEqual(['LINK_LOST', 'INTERNAL', 'INTERNAL']);
 });
 
-test('an end is told with its exit code or its signal, where there is one', () => {
+test('the text of an end has the exit code or the signal, where there is one', () => {
   expect(endingOf(report({}))).toBe('it ended');
   expect(endingOf(report({ code: 0 }))).toBe('it ended (exit code 0)');
   expect(endingOf(report({ signal: 'SIGKILL' }))).toBe('it ended (signal SIGKILL)');
 });
 
-test('a start that failed says all that is known of it, and what to do', () => {
+test('the error of a failed start has all known facts, and a hint', () => {
   expect(startFailure(record(), cause('SPAWN_FAILED'))).toMatchObject({
     code: 'SPAWN_FAILED',
-    message: 'a: it fell',
+    message: 'a: it failed',
     hint: undefined,
     refused: 0,
     instanceId: 'i',
@@ -34,24 +34,24 @@ test('a start that failed says all that is known of it, and what to do', () => {
     record({ report: report({ code: 3, stderr: 'oh no' }), refused: 1, refusals: refusals(1) }),
     cause('EXITED_BEFORE_READY'),
   );
-  expect(all.message).toBe('a: it fell; exit code 3; 1 connection was refused: AUTH_REFUSED wrong token; its stderr ends:\n  | oh no');
+  expect(all.message).toBe('a: it failed; exit code 3; 1 connection was refused: AUTH_REFUSED wrong token; its stderr ends:\n  | oh no');
   expect(all).toMatchObject({ exitCode: 3, signal: null, stderr: 'oh no', refused: 1, hint: expect.stringContaining('by hand') });
   const signalled = startFailure(
     record({ report: report({ signal: 'SIGSEGV', stderr: '' }), refused: 2, refusals: refusals(2) }),
     cause('CONNECT_TIMEOUT'),
   );
-  expect(signalled.message).toBe('a: it fell; signal SIGSEGV; 2 connections were refused, the last: AUTH_REFUSED wrong token');
+  expect(signalled.message).toBe('a: it failed; signal SIGSEGV; 2 connections were refused, the last: AUTH_REFUSED wrong token');
   expect(signalled.hint).toContain('connectTimeout');
   expect(startFailure(record({ hint: 'do that' }), cause('CONNECT_TIMEOUT')).hint).toBe('do that');
 });
 
-test('executions are told the cause of the end only where it says more than the end itself', () => {
+test('executions get a cause only where it says more than the end itself', () => {
   const why = (given: unknown) => causeOf(record(), { cause: given } as never);
   expect([why(null), why(cause('OUTCOME_UNKNOWN')), why(cause('INSTANCE_STOPPED'))]).toEqual([undefined, undefined, undefined]);
   expect(why(cause('LINK_LOST', 'it was silent'))).toMatchObject({ code: 'LINK_LOST', message: 'it was silent', instanceId: 'i' });
 });
 
-test('a report says how long the program ran, at which stage of the stop it ended, and what is left of it', () => {
+test('a report has the uptime, the stop stage at which the program ended, and the processes that are left', () => {
   const clock = handClock();
   const run = { spawnedAt: 400.4, exitedAt: null, stopStages: { asked: 1, signalled: 2 }, peakMemory: 5, ending: null, program: null };
   const output = { stderrTail: () => 'tail', totalBytes: 7, droppedBytes: 2 };
@@ -73,7 +73,7 @@ test('a report says how long the program ran, at which stage of the stop it ende
     code: null,
     signal: null,
     reason: 'internal',
-    message: 'ended for no known cause',
+    message: 'the incarnation ended without a known cause',
   });
   expect(of({ exitedAt: 500 }).uptime).toBe(100);
   expect(of({ spawnedAt: null, stopStages: {} })).toMatchObject({ uptime: 0, stopStage: null });

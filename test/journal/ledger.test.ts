@@ -1,4 +1,4 @@
-// The ledger of a host, on a disk that a test plays.
+// The ledger of a host, on a simulated disk.
 import { expect, test } from 'vitest';
 import { openLedger, recordedSpawn } from '../../src/journal/ledger.ts';
 import type { Identity, ProcessEntry, ProcessTable } from '../../src/process/tree/proc-table.ts';
@@ -43,13 +43,13 @@ function open(files: Record<string, string | null> = {}, living: Identity[] = []
       .map(line => (line.trim() === '' ? null : JSON.parse(line)));
   return { disk, ledger, failures, mine, slots };
 }
-/** The first line of a file: a host names its own file. */
+/** The first line of a file repeats its name. */
 const named = (file: string) => `${JSON.stringify({ file })}\n`;
 const started = (instanceId: string, pid: unknown, startTime: unknown) => `${JSON.stringify({ instanceId, pid, startTime })}\n`;
 
 test('the name of the file says which process of which boot and pid namespace it belongs to', () => {
   expect(open({}, [{ pid: 10, startTime: 5, living: true } as Identity]).mine).toBe('host.b-1.77.10.5.0a1b2c3d4e5f');
-  // Where the system does not tell when we were born.
+  // Where the start time of this process cannot be read.
   expect(open().mine).toBe('host.b-1.77.10.0.0a1b2c3d4e5f');
 });
 

@@ -1,11 +1,11 @@
-// What can happen to several instances, as data that fast-check draws and shrinks. What a command leads to is not known
-// here; where it does not fit, nothing happens.
+// Commands against several instances, as data that fast-check draws and shrinks. The effects of a command are not known here; a
+// command that does not apply in a state does nothing.
 import fc from 'fast-check';
 import type { Status } from '../../src/protocol/message.ts';
 import type { Policy } from './reference.ts';
 
 const nat = fc.nat({ max: 7 });
-/** Another command follows in the same turn, before anything of it has reached anybody. */
+/** The next command follows in the same turn, before this one has had any effect. */
 const hasty = fc.boolean();
 const grace = fc.constantFrom(0, 100, 400);
 const kind = fc.constantFrom<Policy | 'external'>('temporary', 'external', 'transient', 'permanent');
@@ -29,7 +29,7 @@ const commands = {
       'no JSON' as const,
       'too large' as const,
       'half a frame' as const,
-      'an odd message' as const,
+      'an unexpected message' as const,
     ),
     hasty,
   }),
@@ -113,15 +113,16 @@ const weights: Readonly<Record<keyof typeof commands, number>> = {
   open: 1,
 } as never;
 
-export interface Story {
+/** Commands against a spearlet with some instances. */
+export interface Scenario {
   readonly listener: 'perInstance' | 'shared';
-  readonly cast: readonly { readonly kind: Policy | 'external'; readonly joined: boolean }[];
+  readonly instances: readonly { readonly kind: Policy | 'external'; readonly joined: boolean }[];
   readonly commands: readonly Command[];
 }
 
-export const stories: fc.Arbitrary<Story> = fc.record({
+export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   listener: fc.constantFrom('perInstance', 'shared'),
-  cast: fc.array(fc.record({ kind, joined: fc.constantFrom(false, true, true, true) }), { minLength: 1, maxLength: 3 }),
+  instances: fc.array(fc.record({ kind, joined: fc.constantFrom(false, true, true, true) }), { minLength: 1, maxLength: 3 }),
   commands: fc.array(
     fc.oneof(
       ...Object.entries(commands).map(([name, arbitrary]) => ({

@@ -2,16 +2,17 @@
 
 import { expect, test } from 'vitest';
 import { connectionMachine } from '../../machines/index.ts';
-import { connectionPaths, doors, playConnection } from './connection.ts';
+import { connectionPaths, playConnection } from './connection.ts';
+import { listenerKinds } from './stage.ts';
 import { createCoverage } from './walk.ts';
 
 const coverage = createCoverage(connectionMachine);
 
-test.each(doors)(
-  'every path of a connection by the door of %s goes as the chart says',
-  async door => {
-    for (const steps of connectionPaths(door)) {
-      const played = await playConnection(door, steps);
+test.each(listenerKinds)(
+  'a connection of the listener kind `%s` follows every path of its chart',
+  async listener => {
+    for (const steps of connectionPaths(listener)) {
+      const played = await playConnection(listener, steps);
       expect(played.finding).toBeNull();
       coverage.add(played);
     }

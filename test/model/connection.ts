@@ -1,11 +1,11 @@
-// The connection machine in the engine: how each of its events is made to happen, over real sockets.
+// Causes each event of the connection chart in the running engine, over real sockets.
 import type { AnyMachineSnapshot } from 'xstate';
 import { connectionMachine } from '../../machines/index.ts';
 import { encodeExecuteResponse } from '../../src/protocol/v1/messages.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
 import { authRequest, until } from '../situations/world.ts';
-import { type Happening, pathsOf, type Step } from './paths.ts';
-import { type Far, idOf, openStage } from './stage.ts';
+import { type ModelEvent, pathsOf, type Step } from './paths.ts';
+import { type AgentEnd, idOf, type ListenerKind, openStage } from './stage.ts';
 import { delayOf, elapse, type Played, play, receive } from './walk.ts';
 
 const FOREVER = 2 ** 31 - 1;
@@ -13,26 +13,22 @@ const INTERVAL = 10_000;
 /** More than a slow reader may leave unread, in bytes. */
 const FLOOD = 2 ** 20 + 2 ** 16;
 
-/** `own`: it came in by the listener of its instance; `stranger`: by the shared one. */
-export const doors = ['own', 'stranger'] as const;
-export type Door = (typeof doors)[number];
-
 const INSTANCE = `subject-${idOf(1)}`;
-export const connectionInput = (door: Door) => ({
-  instanceId: door === 'own' ? INSTANCE : null,
+export const connectionInput = (listener: ListenerKind) => ({
+  instanceId: listener === 'own' ? INSTANCE : null,
   connectionId: 'connection-1',
-  misses: door === 'own' ? 3 : 1,
+  misses: listener === 'own' ? 3 : 1,
 });
 
 const cases =
-  (door: Door) =>
-  (type: string): Happening[] => {
+  (listener: ListenerKind) =>
+  (type: string): ModelEvent[] => {
     switch (type) {
       case 'xstate.done.actor.authenticator':
-        return (door === 'own' ? ['genuine', 'foreign'] : ['routed', 'foreign']).map(verdict => ({ type, output: { verdict } }));
+        return (listener === 'own' ? ['genuine', 'foreign'] : ['routed', 'foreign']).map(verdict => ({ type, output: { verdict } }));
       case 'xstate.error.actor.authenticator':
-        // It looks up nothing that can fail where it knows the instance.
-        return door === 'own' ? [] : [{ type, error: 'broken' }];
+        // Only the lookup of an unknown instance can fail.
+        return listener === 'own' ? [] : [{ type, error: 'broken' }];
       case 'link.closed':
         return [{ type, code: 'LINK_LOST', message: 'closed' }];
       case 'drain':
@@ -44,65 +40,63 @@ const cases =
 
 const bits = ({ missed, code }: { missed: number; code: string }) => [missed, code];
 
-const heard: Happening = { type: 'link.heard' };
-const silent: Happening = { type: 'link.silent' };
-/** To a model it is all one whether a link is heard of once or twice; its timers must begin anew each time. */
-const againAndAgain: Happening[][] = [[heard, heard, silent, heard, silent, silent, heard, silent, silent, silent, heard, heard]].map(
-  beats => [
-    { type: 'auth.received' },
-    { type: 'xstate.done.actor.authenticator', output: { verdict: 'genuine' } },
-    { type: 'session.granted' },
-    ...beats,
-  ],
-);
+const heard: ModelEvent = { type: 'link.heard' };
+const silent: ModelEvent = { type: 'link.silent' };
+/** Paths with repeated events. The model does not need them, but the timers of the link must restart each time. */
+const repeated: ModelEvent[][] = [[heard, heard, silent, heard, silent, silent, heard, silent, silent, silent, heard, heard]].map(beats => [
+  { type: 'auth.received' },
+  { type: 'xstate.done.actor.authenticator', output: { verdict: 'genuine' } },
+  { type: 'session.granted' },
+  ...beats,
+]);
 
-/** Whether a link is looked at, heard of or held is the link's to know, not the model's. */
+/** The model does not know whether a link is being checked or is paused, and which events are possible then. */
 function feasible(steps: readonly Step[]): number {
-  let looked = false;
+  let checked = false;
   let paused = false;
   for (const [i, { event }] of steps.entries()) {
     const before = steps[i - 1]?.state;
     const { type } = event;
     if (/^(silence|heartbeat|finalCheck)$/.test(delayOf(type) ?? '')) {
-      if (looked) return i;
-      looked = true;
+      if (checked) return i;
+      checked = true;
     }
-    if (/^link\.(heard|silent|answered)$/.test(type)) looked = false;
-    if (type === 'probe') looked = false;
+    if (/^link\.(heard|silent|answered)$/.test(type)) checked = false;
+    if (type === 'probe') checked = false;
     if (type.startsWith('reading.')) paused = type === 'reading.paused';
-    // What we do not read is never silence, and tells us nothing.
+    // From a paused connection nothing is read, so none of these events occurs.
     if (paused && /^link\.(silent|answered|closed)$/.test(type)) return i;
-    // While it is judged, nothing more is read from it.
+    // During authentication nothing more is read from the connection.
     if (type === 'link.closed' && before?.matches('authenticating' as never)) return i;
   }
   return steps.length;
 }
 
-export const connectionPaths = (door: Door): Step[][] =>
+export const connectionPaths = (listener: ListenerKind): Step[][] =>
   pathsOf({
     machine: connectionMachine,
-    input: connectionInput(door),
-    cases: cases(door),
+    input: connectionInput(listener),
+    cases: cases(listener),
     bits: bits as never,
     feasible,
-    also: door === 'own' ? againAndAgain : [],
+    also: listener === 'own' ? repeated : [],
   });
 
 /** Plays one path against the engine. */
-export async function playConnection(door: Door, steps: readonly Step[], charts?: Charts): Promise<Played> {
-  const input = connectionInput(door);
+export async function playConnection(listener: ListenerKind, steps: readonly Step[], charts?: Charts): Promise<Played> {
+  const input = connectionInput(listener);
   const stage = openStage({
     charts,
     options: {
       ports: 0,
-      listener: door === 'own' ? 'perInstance' : 'shared',
+      listener: listener === 'own' ? 'perInstance' : 'shared',
       connectTimeout: FOREVER,
       reconnectWindow: FOREVER,
       authTimeout: 5_000,
       heartbeat: { interval: INTERVAL, misses: 3 },
     },
     isSubject: actor => actor.logic.id === 'connection',
-    // Reading is held while the token is judged, too: of that the chart takes no notice.
+    // Reading also pauses during authentication; the chart ignores these events.
     holds: (event, subject) => !event.type.startsWith('reading.') || (subject.getSnapshot() as AnyMachineSnapshot).can(event),
   });
   const { spearlet, gate, random, clock } = stage;
@@ -115,113 +109,113 @@ export async function playConnection(door: Door, steps: readonly Step[], charts?
 
   const value = (): unknown => (gate.subject.getSnapshot() as AnyMachineSnapshot).value;
   const heartbeat = (): string => (value() as { ready?: { heartbeat: string } }).ready?.heartbeat ?? '';
-  const arrived = (type: string): Promise<Happening> => receive(stage, event => event.type === type);
-  const connect = (): Promise<Far> => stage.connect(environment.SPEARLET_ADDR);
+  const arrived = (type: string): Promise<ModelEvent> => receive(stage, event => event.type === type);
+  const connect = (): Promise<AgentEnd> => stage.connect(environment.SPEARLET_ADDR);
 
-  let far: Far | null = null;
-  /** When the host last heard of it, and when the rest after that began. */
-  let heardAt = clock.now();
-  let restedAt = clock.now();
-  let looked = false;
+  let agentEnd: AgentEnd | null = null;
+  /** When the host last received a message, and when the state `idle` was entered after that. */
+  let receivedAt = clock.now();
+  let idleSince = clock.now();
+  let checked = false;
   let paused = false;
   let beats = 0;
-  let rival: Far | null = null;
+  let claimant: AgentEnd | null = null;
   let unread: AsyncIterator<unknown> | null = null;
 
-  /** Makes the host hear something that it does not wait for. */
-  const speak = async (): Promise<void> => {
+  /** Sends an unexpected message to the host. */
+  const sendUnexpected = async (): Promise<void> => {
     if (!paused) {
       const received = (): number => spearlet.stats().instances[0]!.connections.find(each => each.session)!.messagesReceived;
       const before = received();
-      far!.send('Error', 1, 'nothing in particular');
+      agentEnd!.send('Error', 1, 'unexpected');
       await until(() => received() > before);
     }
-    heardAt = clock.now();
+    receivedAt = clock.now();
   };
 
-  /** The timer of the state runs out, and the link is looked at; something is heard before that or not. */
-  const look = async (heard: boolean): Promise<Happening> => {
+  /** Lets the timer of the heartbeat state elapse, after which the link is checked. `receives`: a message arrives before that. */
+  const elapseHeartbeat = async (receives: boolean): Promise<ModelEvent> => {
     const state = heartbeat();
     const name = { idle: 'silence', awaiting: 'heartbeat', suspect: 'finalCheck' }[state] ?? '';
-    const ms = { silence: Math.max(1, INTERVAL - (restedAt - heardAt)), heartbeat: INTERVAL, finalCheck: 50 }[name] ?? Number.NaN;
-    if (heard) {
+    const ms = { silence: Math.max(1, INTERVAL - (idleSince - receivedAt)), heartbeat: INTERVAL, finalCheck: 50 }[name] ?? Number.NaN;
+    if (receives) {
       clock.pass(Math.floor(ms / 2));
-      await speak();
+      await sendUnexpected();
     }
-    looked = true;
+    checked = true;
     return elapse(stage, `xstate.after.${name}.connection.ready.heartbeat.${state}`, ms);
   };
 
-  const rivalry = async (): Promise<Far> => {
+  const claimSession = async (): Promise<AgentEnd> => {
     const other = await connect();
     other.send('AuthRequest', 1, right);
     return other;
   };
 
-  const perform = async (event: Happening, ahead: readonly Happening[]): Promise<readonly Happening[]> => {
+  const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
     const { type } = event;
-    const next = (pattern: RegExp): Happening | undefined => ahead.find(each => pattern.test(each.type));
+    const next = (pattern: RegExp): ModelEvent | undefined => ahead.find(each => pattern.test(each.type));
     const delay = delayOf(type);
     if (delay === 'authTimeout') return [elapse(stage, type, 5_000)];
     if (delay === 'probe') return [elapse(stage, type, 1_000)];
-    if (delay !== null) return [await look(next(/^link\.(heard|silent)$/)?.type === 'link.heard')];
+    if (delay !== null) return [await elapseHeartbeat(next(/^link\.(heard|silent)$/)?.type === 'link.heard')];
     switch (type) {
       case 'auth.received': {
         const verdict = next(/^xstate\.(done|error)\.actor\.authenticator$/);
         random.broken = verdict?.type.startsWith('xstate.error') ? 'token' : null;
         const isForeign = (verdict?.output as { verdict?: string } | undefined)?.verdict === 'foreign';
-        far!.send('AuthRequest', 1, random.broken ? unknown : isForeign ? wrong : right);
-        const happened = await arrived(type);
+        agentEnd!.send('AuthRequest', 1, random.broken ? unknown : isForeign ? wrong : right);
+        const arrivedEvent = await arrived(type);
         random.broken = null;
-        return [happened];
+        return [arrivedEvent];
       }
       case 'xstate.done.actor.authenticator': {
-        // Only a session that another holds, and proves to be alive, is denied.
+        // The session is denied only where another connection holds it and answers the probe.
         if (next(/^session\./)?.type === 'session.denied') {
-          rival = await rivalry();
-          await rival.next('AuthResponse');
+          claimant = await claimSession();
+          await claimant.next('AuthResponse');
         }
         return [await arrived(type)];
       }
       case 'session.denied': {
-        const beat = await rival!.next('Heartbeat');
-        rival!.send('Heartbeat', beat.requestId, '');
+        const beat = await claimant!.next('Heartbeat');
+        claimant!.send('Heartbeat', beat.requestId, '');
         return [await arrived(type)];
       }
       case 'session.granted': {
-        const happened = await arrived(type);
-        restedAt = clock.now();
-        return [happened];
+        const arrivedEvent = await arrived(type);
+        idleSince = clock.now();
+        return [arrivedEvent];
       }
       case 'link.heard':
       case 'link.silent': {
-        const timer = looked ? [] : [await look(type === 'link.heard')];
-        looked = false;
-        const happened = await arrived(type);
-        if (heartbeat() === 'idle') restedAt = clock.now();
-        if (paused) heardAt = clock.now();
-        return [...timer, happened];
+        const timer = checked ? [] : [await elapseHeartbeat(type === 'link.heard')];
+        checked = false;
+        const arrivedEvent = await arrived(type);
+        if (heartbeat() === 'idle') idleSince = clock.now();
+        if (paused) receivedAt = clock.now();
+        return [...timer, arrivedEvent];
       }
       case 'link.answered': {
-        const sent = (): readonly { requestId: unknown }[] => far!.received.filter(each => each.type === 'Heartbeat');
+        const sent = (): readonly { requestId: unknown }[] => agentEnd!.received.filter(each => each.type === 'Heartbeat');
         await until(() => sent().length > beats);
-        far!.send('Heartbeat', sent().at(-1)!.requestId as number, '');
-        const happened = await arrived(type);
-        heardAt = clock.now();
-        restedAt = clock.now();
-        return [happened];
+        agentEnd!.send('Heartbeat', sent().at(-1)!.requestId as number, '');
+        const arrivedEvent = await arrived(type);
+        receivedAt = clock.now();
+        idleSince = clock.now();
+        return [arrivedEvent];
       }
       case 'link.closed':
-        if (value() === 'accepted') far!.socket.write(Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0x21]));
-        else far!.close();
+        if (value() === 'accepted') agentEnd!.socket.write(Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0x21]));
+        else agentEnd!.close();
         return [await arrived(type)];
       case 'probe':
-        beats = far!.received.filter(each => each.type === 'Heartbeat').length;
-        rival = await rivalry();
-        // What was sent before is there before that.
+        beats = agentEnd!.received.filter(each => each.type === 'Heartbeat').length;
+        claimant = await claimSession();
+        // Heartbeats that were sent before the probe have arrived by then.
         await gate.wait(each => each.type === type);
-        beats = Math.max(beats, far!.received.filter(each => each.type === 'Heartbeat').length);
-        looked = false;
+        beats = Math.max(beats, agentEnd!.received.filter(each => each.type === 'Heartbeat').length);
+        checked = false;
         return [await arrived(type)];
       case 'drain':
         void expected.stop({ grace: 100 });
@@ -230,21 +224,21 @@ export async function playConnection(door: Door, steps: readonly Step[], charts?
         const instance = await expected.ready;
         const execution = stage.execute(instance);
         unread = execution[Symbol.asyncIterator]();
-        const request = await far!.next('ExecuteRequest');
+        const request = await agentEnd!.next('ExecuteRequest');
         const { taskId } = execution;
         const answer = (status: 'Running' | 'Completed', output: string | null): string =>
           encodeExecuteResponse({ taskId, status, output, error: null, exitCode: null });
-        far!.send('ExecuteResponse', request.requestId, answer('Running', 'x'.repeat(FLOOD)));
-        const happened = await arrived(type);
-        heardAt = clock.now();
+        agentEnd!.send('ExecuteResponse', request.requestId, answer('Running', 'x'.repeat(FLOOD)));
+        const arrivedEvent = await arrived(type);
+        receivedAt = clock.now();
         paused = true;
-        return [happened];
+        return [arrivedEvent];
       }
       case 'reading.resumed': {
         await unread!.next();
         await unread!.next();
         paused = false;
-        heardAt = clock.now();
+        receivedAt = clock.now();
         return [await arrived(type)];
       }
       default:
@@ -259,21 +253,21 @@ export async function playConnection(door: Door, steps: readonly Step[], charts?
 
   let finding: string | null = null;
   try {
-    far = await connect();
-    await until(() => gate.born);
+    agentEnd = await connect();
+    await until(() => gate.hasSubject);
     finding = await play({ stage, machine: connectionMachine, input, steps, perform, check });
     if (finding === null && gate.subject.getSnapshot().status === 'done') {
       const { code } = (gate.subject.getSnapshot() as AnyMachineSnapshot).context as { code: string };
-      if (code !== 'HANDED_OVER') await far.closed;
-      const answers = far.received.filter(each => each.type === 'AuthResponse').map(each => each.payload.toString());
+      if (code !== 'HANDED_OVER') await agentEnd.closed;
+      const answers = agentEnd.received.filter(each => each.type === 'AuthResponse').map(each => each.payload.toString());
       const denied = code === 'ALREADY_CLAIMED' || (code === 'AUTH_REFUSED' && answers.length > 0);
       if (denied && !(answers.length === 1 && answers[0]!.includes('"success":false'))) finding = `it was answered ${answers.join()}`;
     }
     if (finding === null) {
       await stage.stop();
-      const told = stage.events.filter(each => each.type === 'connection.closed');
-      const labels = new Set(told.map(each => each.connectionId));
-      if (labels.size !== told.length) finding = 'the end of a connection was told twice';
+      const closed = stage.events.filter(each => each.type === 'connection.closed');
+      const labels = new Set(closed.map(each => each.connectionId));
+      if (labels.size !== closed.length) finding = 'the end of a connection was reported twice';
       const ends = stage.ends().filter(({ updates, results }) => updates !== 1 || results !== 1);
       if (ends.length > 0) finding = 'an execution did not end once';
     }

@@ -1,5 +1,5 @@
-// Between one actor and all who tell it something: what they say is held until the test lets it through. The world is
-// real; only the order in which its happenings reach the actor is the test's, and that keeps the order of each sender.
+// A gate before one actor: it holds the events that others send to the actor until the test releases them. Programs and sockets
+// are real. The test chooses the order of events of different senders; events of one sender keep their order.
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import { effectOf, keyOf } from './walk.ts';
 
@@ -11,27 +11,27 @@ export interface Held {
 
 export interface Gate {
   readonly subject: AnyActorRef;
-  readonly born: boolean;
-  /** What the subject was told by its own timers, in order. */
+  readonly hasSubject: boolean;
+  /** The events of the subject's own timers, in order. */
   readonly timers: string[];
   readonly held: readonly Held[];
-  /** Every transition that any actor took, from its microsteps. */
+  /** Every transition that any actor has taken, from its microsteps. */
   readonly taken: Set<string>;
-  /** Every state that any actor was in, those it only passed through included. */
+  /** Every state that any actor has entered, states of microsteps included. */
   readonly visited: Set<string>;
   /** The effects of the subject in order: every action that XState does not carry out itself. */
   readonly effects: string[];
-  /** Resolves when such an event has come. */
-  wait(fits: (event: Held['event']) => boolean): Promise<Held>;
-  /** Lets one through. Nothing that its sender said before may still be held. */
+  /** Resolves with the first held event that matches. */
+  wait(matches: (event: Held['event']) => boolean): Promise<Held>;
+  /** Delivers one event. Throws where an earlier event of the same sender is still held. */
   release(held: Held): void;
-  /** Lets all through, now and from now on. */
+  /** Delivers all held events, and holds none from now on. */
   open(): void;
   inspect(event: unknown): void;
 }
 
-/** What a sender tells of two things that have no order among themselves. */
-const APART = new Set(['process.ended']);
+/** Events whose order to other events of the same sender is not fixed. */
+const UNORDERED = new Set(['process.ended']);
 
 interface Inspected {
   readonly type: string;
@@ -41,7 +41,7 @@ interface Inspected {
   readonly action?: { readonly type: string; readonly params?: unknown };
 }
 
-/** `holds`: whether an event is the test's to deliver. `isSubject`: the first such actor is the one. */
+/** `isSubject`: the first actor for which it is true is the subject. `holds`: whether the gate holds an event. */
 export function createGate(
   isSubject: (actor: Inspected['actorRef']) => boolean,
   holds: (event: Held['event'], subject: AnyActorRef) => boolean,
@@ -59,14 +59,14 @@ export function createGate(
     const relay = system._relay.bind(system);
     system._relay = (source, target, event: never) => {
       const { type } = event as Held['event'];
-      // XState drops what comes after an end as well, with a warning in development builds.
+      // XState drops events to a stopped actor, too, but with a warning in development builds.
       if (/^(xstate\.done\.actor\.|start\.granted$)/.test(type) && (target as AnyActorRef).getSnapshot().status !== 'active') return;
       if (subject === null || target !== subject) return relay(source, target, event);
       if (subject.getSnapshot().status !== 'active') return;
       if (source === target) timers.push(type);
       else if (!open && holds(event, subject)) {
         held.push({
-          source: APART.has(type) ? type : (source ?? type),
+          source: UNORDERED.has(type) ? type : (source ?? type),
           event,
           deliver: () => subject?.getSnapshot().status === 'active' && relay(source, target, event),
         });
@@ -81,7 +81,7 @@ export function createGate(
     get subject() {
       return subject!;
     },
-    get born() {
+    get hasSubject() {
       return subject !== null;
     },
     timers,
@@ -89,10 +89,10 @@ export function createGate(
     held,
     taken,
     visited,
-    async wait(fits) {
-      const find = (): Held | undefined => held.find(each => fits(each.event));
-      const there = find();
-      if (there !== undefined) return there;
+    async wait(matches) {
+      const find = (): Held | undefined => held.find(each => matches(each.event));
+      const present = find();
+      if (present !== undefined) return present;
       return new Promise(resolve => {
         const wake = (): void => {
           const found = find();

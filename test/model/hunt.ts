@@ -1,26 +1,27 @@
-// The walks can fail: one mutant at a time takes the place of a machine, and a walk has to notice. Those paths are walked
-// first on which the pure mutant goes another way than the pure machine: one of them is usually enough.
+// Tests the walks: one mutant at a time replaces a chart, and a walk has to notice it. Paths on which the pure mutant differs from
+// the pure chart are walked first: one of them is usually enough.
 import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot } from 'xstate';
 import { charts } from '../../src/supervisor/wiring.ts';
-import { connectionInput, connectionPaths, doors, playConnection } from './connection.ts';
+import { connectionInput, connectionPaths, playConnection } from './connection.ts';
 import { instanceInput, instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
 import { advance, alone, type Step } from './paths.ts';
-import { listeners, playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
+import { listenerKinds } from './stage.ts';
+import { playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
 import { agent, execution, pathsOf, playTable, type Tabled } from './tables.ts';
 import { patience } from './walk.ts';
 
 export interface Trial {
   readonly id: string;
   readonly mutants: readonly Mutant[];
-  /** Walks such paths as can meet the change until one notices; null where none does. */
+  /** Walks the paths that can reach the change until one notices it; null where none does. */
   hunt(mutant: Mutant): Promise<string | null>;
 }
 
-/** What a change has made impossible is waited for in vain, again and again. */
+/** Shorter than `patience`, since many mutants make an event impossible for which a walk then waits in vain. */
 const IMPATIENCE = 2_000;
 
-/** Can this path meet the change? */
+/** Whether this path can reach the change. */
 function meets(steps: readonly Step[], { state, event }: Mutant): boolean {
   if (event === null) return true;
   const fits = (type: string): boolean => (event.endsWith('*') ? type.startsWith(event.slice(0, -1)) : type === event);
@@ -81,7 +82,7 @@ function walked<K>({ name, variants, input, paths, play }: Walked<K>): Trial {
       const model = alone(mutant.machine);
       const others: typeof every = [];
       const known = new Map<Step, AnyMachineSnapshot | null>();
-      // The few paths of the others are all walked: their timers run between the events.
+      // Of the smaller charts all paths are walked: their timers run between the events.
       const meeting = every.filter(({ steps }) => name !== 'instance' || meets(steps, mutant));
       const notices = async ({ variant, steps }: { variant: K; steps: Step[] }): Promise<string | null> => {
         const finding = await impatiently(variant, steps, { ...charts, [name]: mutant.machine as never });
@@ -130,20 +131,20 @@ export const instanceTrial: Trial = walked({
 export const smallTrials: readonly Trial[] = [
   tabled(execution),
   tabled(agent),
-  walked({ name: 'connection', variants: doors, input: connectionInput, paths: connectionPaths, play: playConnection }),
-  walked({ name: 'supervisor', variants: listeners, input: () => supervisorInput, paths: supervisorPaths, play: playSupervisor }),
+  walked({ name: 'connection', variants: listenerKinds, input: connectionInput, paths: connectionPaths, play: playConnection }),
+  walked({ name: 'supervisor', variants: listenerKinds, input: () => supervisorInput, paths: supervisorPaths, play: playSupervisor }),
 ];
 
-/** Of so many mutants one is in the sample that `npm test` takes; MUTANTS=all takes all of them. */
+/** `npm test` tries one of this many mutants; MUTANTS=all tries all of them. */
 const SAMPLE = 9;
 export const all = process.env.MUTANTS === 'all';
-/** Only those whose name holds this. */
+/** Only mutants whose name contains this are tried. */
 const only = process.env.ONLY ?? '';
 
-/** Survivors that are no fault of the walks: changed like this, the machine does the same. */
+/** Equivalent mutants: they behave like the chart, so no walk can notice them. */
 const equivalent: Readonly<Record<string, string>> = {
-  'execution.started running: removed': 'it leads back to where it is, and nothing is done on the way',
-  'agent.draining terminate: removed': 'it leads back to where it is, and nothing is done on the way',
+  'execution.started running: removed': 'the transition stays in its state and has no actions',
+  'agent.draining terminate: removed': 'the transition stays in its state and has no actions',
 };
 
 /** Tries the mutants `share` of `shares`; returns those that no walk noticed although they change something. */

@@ -11,7 +11,7 @@ const coverage = createCoverage(instanceMachine);
 const seen = process.env.WALKS === 'all' ? undefined : new Set<string>();
 
 test.each(kinds)(
-  'every path of an instance, $name, goes as the chart says',
+  'an instance of the kind `$name` follows every path of its chart',
   async kind => {
     for (const steps of instancePaths(kind, seen)) {
       const played = await playInstance(kind, steps);

@@ -1,4 +1,4 @@
-// The instance machine in the engine: how each of its events is made to happen, with real programs and sockets.
+// Causes each event of the instance chart in the running engine, with real programs and sockets.
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,18 +10,18 @@ import type { Charts } from '../../src/supervisor/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { nodeKeeps } from '../census/census.ts';
 import { authRequest, seen } from '../situations/world.ts';
-import { type Happening, pathsOf, type Step } from './paths.ts';
-import { type Far, idOf, obedient, openStage, type Stage } from './stage.ts';
+import { type ModelEvent, pathsOf, type Step } from './paths.ts';
+import { type AgentEnd, idOf, obedient, openStage, type Stage } from './stage.ts';
 import { delayOf, elapse, type Played, play, receive } from './walk.ts';
 
-/** The one port that instances of these walks may have, so that it can be taken from them: free, and not another worker's. */
+/** The only port for instances of these walks, so that a walk can occupy it: free, and not used by another test process. */
 const PORT = ((): number => {
   for (let port = 20_000 + (process.pid % 10_000); ; port += 1) {
     try {
       void tcp.listen({ kind: 'tcp', host: '127.0.0.1', port }, wire => wire.close()).close();
       return port;
     } catch {
-      // Held by somebody: the next one.
+      // The port is in use: try the next one.
     }
   }
 })();
@@ -35,7 +35,7 @@ export interface Kind {
   readonly intensity?: number;
   readonly external?: boolean;
   readonly onUnresponsive?: 'restart';
-  /** What a program that failed by itself is given, in ms. */
+  /** The grace of a program after a failure, in ms. */
   readonly grace?: number;
 }
 
@@ -44,7 +44,7 @@ export const kinds: readonly Kind[] = [
   { name: 'transient', restart: 'transient', intensity: 1 },
   { name: 'permanent', restart: 'permanent', intensity: 0 },
   { name: 'external', external: true },
-  { name: 'temporary, but made to listen', onUnresponsive: 'restart', intensity: 0 },
+  { name: 'restarts unresponsive', onUnresponsive: 'restart', intensity: 0 },
   { name: 'without grace', grace: 0 },
 ];
 
@@ -79,8 +79,8 @@ function stateOf(snapshot: AnyMachineSnapshot) {
   };
 }
 
-/** What can happen in a state. */
-function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
+/** The events that can happen in a state. */
+function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
   const { connections, session, claimant, failures, external, restart, output, tree } = snapshot.context as InstanceContext;
   const { hasStarted, hasExited, isConnected, isStopping, isSignalled } = stateOf(snapshot);
   switch (type) {
@@ -115,14 +115,14 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
       // A program that was signalled may have exited already.
       return external || isSignalled ? [] : [{ type, bytes: MAX_MEMORY + 1, limit: MAX_MEMORY }];
     case 'agent.unresponsive':
-      // Where it has failed before, its failures would expire while it is waited for.
+      // After earlier failures, these would expire during the wait.
       return !external && restart === 'temporary' && snapshot.matches({ running: { started: { connected: 'executing' } } })
         ? [{ type }]
         : [];
     case 'stop':
       return (isStopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
     case 'xstate.error.actor.*': {
-      // The listener fails as an incarnation begins; a connection as it is born.
+      // A listener can fail when an incarnation begins, a connection when it is created.
       const last = connections.at(-1);
       if (snapshot.matches({ running: { allocating: 'queued' } })) return [{ type: 'xstate.error.actor.listener' }];
       return last === undefined || last === session ? [] : [{ type: `xstate.error.actor.${last}` }];
@@ -131,7 +131,7 @@ function cases(type: string, snapshot: AnyMachineSnapshot): Happening[] {
       return isConnected && failures > 0 ? [{ type }] : [];
     default: {
       const delay = delayOf(type);
-      // Its failures would expire on the way; and SIGTERM always comes before the grace period is over.
+      // The failures would expire before; and SIGTERM always comes before the grace period is over.
       if (delay === 'stableUptime' && failures > 0) return [];
       if (delay === 'gracePeriod' && snapshot.matches({ running: { stopping: { graceful: 'asked' } } })) return [];
       return [{ type }];
@@ -155,14 +155,14 @@ const bits = (c: InstanceContext) => [
   c.gracePeriod > 0,
 ];
 
-/** The model knows less than the world: what a connection has said before, whether a program was started at all. */
+/** The model does not know what a connection has sent before, and whether a program was started. */
 function feasible(steps: readonly Step[]): number {
   let seen = false;
   let failed = false;
   let probed = false;
   let quick = false;
-  let promised: string | null = null;
-  let owes = false;
+  let granted: string | null = null;
+  let cancellable = false;
   const claimed = new Set<unknown>();
   for (const [i, { event, state }] of steps.entries()) {
     const { type, connectionId, code } = event;
@@ -173,11 +173,11 @@ function feasible(steps: readonly Step[]): number {
       claimed.clear();
     }
     if (type === 'socket.accepted') claimed.delete(connectionId);
-    // What was cancelled is missed once.
-    if (type === 'agent.unresponsive' && !owes) return i;
-    if (type === 'activity.started') owes = true;
-    if (type === 'agent.unresponsive' || type === 'activity.idle') owes = false;
-    // A program that was never spawned neither exits nor takes memory, and the other way round.
+    // A cancelled execution is reported once.
+    if (type === 'agent.unresponsive' && !cancellable) return i;
+    if (type === 'activity.started') cancellable = true;
+    if (type === 'agent.unresponsive' || type === 'activity.idle') cancellable = false;
+    // A program that was never spawned neither exits nor exceeds its memory, and one that was spawned does not fail to spawn.
     if (type === 'process.failed') {
       if (seen || failed) return i;
       failed = true;
@@ -191,20 +191,20 @@ function feasible(steps: readonly Step[]): number {
       claimed.add(connectionId);
       probed = steps[i]!.state.matches({ running: { started: 'connected' } } as never);
     }
-    // Only who was asked for a sign of life gives one.
+    // Only a session that is probed is confirmed.
     if (type === 'session.confirmed' && !probed) return i;
     if (type === 'session.opened' || type === 'session.confirmed') probed = false;
-    // A connection that was granted the session says so before anything else.
-    if (type === 'connection.closed' && connectionId === promised) return i;
+    // A connection that is granted the session sends session.opened before anything else.
+    if (type === 'connection.closed' && connectionId === granted) return i;
     const { session } = state.context as InstanceContext;
-    if (type === 'session.opened') promised = null;
-    else if (session !== (steps[i - 1]?.state.context as InstanceContext | undefined)?.session) promised = session;
+    if (type === 'session.opened') granted = null;
+    else if (session !== (steps[i - 1]?.state.context as InstanceContext | undefined)?.session) granted = session;
     if (code === 'HEARTBEAT_LOST') {
-      // While somebody asks for the session, it is the probe that decides.
+      // While another connection claims the session, the probe decides.
       if (probed) return i;
       quick = true;
     }
-    // Heartbeats would be lost on the way, and probes go unanswered.
+    // Meanwhile heartbeats would be lost and probes time out.
     if ((quick || probed) && (type === 'failure.expired' || delayOf(type) === 'stableUptime')) return i;
     if (
       type.startsWith('xstate.error.actor.connection') &&
@@ -215,14 +215,14 @@ function feasible(steps: readonly Step[]): number {
   return steps.length;
 }
 
-const claim = (connectionId: string): Happening[] => [
+const claim = (connectionId: string): ModelEvent[] => [
   { type: 'socket.accepted', connectionId },
   { type: 'session.claimed', connectionId },
 ];
-const begun: Happening[] = [{ type: 'start.granted' }, { type: 'listener.bound' }, ...claim('connection-1')];
-/** The rival has given up when the session shows that it is alive. */
-const tooLate: Happening[] = [
-  ...begun,
+const connecting: ModelEvent[] = [{ type: 'start.granted' }, { type: 'listener.bound' }, ...claim('connection-1')];
+/** The claimant has ended before the session is confirmed. */
+const claimantGone: ModelEvent[] = [
+  ...connecting,
   { type: 'session.opened', connectionId: 'connection-1' },
   ...claim('connection-2'),
   { type: 'connection.closed', connectionId: 'connection-2', code: 'LINK_LOST' },
@@ -240,10 +240,10 @@ export const instancePaths = (kind: Kind, seen?: Set<string>): Step[][] =>
     ...(seen && { seen }),
     limit: 200_000,
     feasible,
-    also: kind.external ? [] : [tooLate],
+    also: kind.external ? [] : [claimantGone],
   });
 
-/** The delays as the contract has them. */
+/** The delays that the documentation promises, in ms. */
 function delay(name: string, { gracePeriod, attempts }: InstanceContext): number {
   const delays: Record<string, number> = {
     connectTimeout: 20_000,
@@ -259,13 +259,13 @@ function delay(name: string, { gracePeriod, attempts }: InstanceContext): number
   return delays[name] ?? Number.NaN;
 }
 
-/** Uses up all file descriptors; returns what gives them back. The limit was lowered for it. */
+/** Opens files until no descriptor is left; returns a function that closes them. */
 function exhaustDescriptors(): () => void {
   const taken: number[] = [];
   try {
     for (;;) taken.push(openSync('/dev/null', 'r'));
   } catch {
-    // EMFILE, as meant.
+    // EMFILE is intended.
   }
   return () => {
     for (const each of taken) closeSync(each);
@@ -273,13 +273,13 @@ function exhaustDescriptors(): () => void {
 }
 
 let limited = false;
-/** Few enough descriptors that they can be used up. */
+/** Lowers the limit, so that few files use up all descriptors. */
 function limitDescriptors(): void {
   if (!limited) execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=512:']);
   limited = true;
 }
 
-/** Plays one path against the engine. `finding`: what was not as it must be. */
+/** Plays one path in the engine. `finding` says what was wrong. */
 export async function playInstance(kind: Kind, steps: readonly Step[], charts?: Charts): Promise<Played> {
   limitDescriptors();
   const input = instanceInput(kind);
@@ -299,14 +299,14 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       restart: { intensity: input.intensity, period: 1_000_000, backoff: { min: 100, max: 10_000 } },
     },
     isSubject: actor => actor.logic.id === 'instance',
-    // Work that the chart takes no notice of in its state is not held back.
+    // Activity events that the chart ignores in its state are not held.
     holds: (event, subject) =>
       !event.type.startsWith('xstate.done.') &&
       (!event.type.startsWith('activity.') || (subject.getSnapshot() as AnyMachineSnapshot).can(event)),
   });
-  const { spearlet, gate, random, far } = stage;
-  /** Sees to it that the listener, or the program, that is asked for next fails if the path wants that. */
-  const prepare = (ahead: readonly Happening[], what: 'listener' | 'process'): (() => Promise<void> | void) => {
+  const { spearlet, gate, random, agentEnds } = stage;
+  /** Makes the next listener or program fail if the path needs that. Returns a function that undoes it. */
+  const prepare = (ahead: readonly ModelEvent[], what: 'listener' | 'process'): (() => Promise<void> | void) => {
     const outcome = ahead.find(({ type }) => (what === 'listener' ? /^(listener\.|stop$)/ : /^(process\.|listener\.)/).test(type));
     if (what === 'listener' && outcome?.type === 'listener.failed') {
       const occupant = tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: PORT }, wire => wire.close());
@@ -320,25 +320,25 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     rmSync(program);
     return () => symlinkSync(obedient, program);
   };
-  const breakToken = (ahead: readonly Happening[]): void => {
+  const breakToken = (ahead: readonly ModelEvent[]): void => {
     const next = ahead[0]?.type;
     random.broken = next === 'xstate.error.actor.listener' ? 'token' : null;
   };
 
-  const socketOf = ({ connectionId }: Happening): Far => {
-    const found = far.get(connectionId as string);
-    if (found === undefined) throw new Error(`the test holds no ${connectionId}`);
+  const socketOf = ({ connectionId }: ModelEvent): AgentEnd => {
+    const found = agentEnds.get(connectionId as string);
+    if (found === undefined) throw new Error(`the test has no ${connectionId}`);
     return found;
   };
   const token = (): string => random.tokens.at(-1)!;
   const subject = (): Instance => spearlet.get(input.instanceId)!;
   const context = (): InstanceContext => (gate.subject.getSnapshot() as AnyMachineSnapshot).context as InstanceContext;
-  const arrived = (type: string, connectionId?: unknown): Promise<Happening> =>
+  const arrived = (type: string, connectionId?: unknown): Promise<ModelEvent> =>
     receive(stage, event => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
   const isHeld = (type: string, connectionId?: unknown): boolean =>
     gate.held.some(({ event }) => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
 
-  const perform = async (event: Happening, ahead: readonly Happening[]): Promise<readonly Happening[]> => {
+  const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
     const { type, connectionId } = event;
     const delayed = delayOf(type);
     if (delayed !== null) {
@@ -360,20 +360,20 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       case 'socket.accepted': {
         const socket = await stage.connect(`127.0.0.1:${PORT}`);
         const held = await gate.wait(each => each.type === type);
-        far.set(held.event.connectionId as string, socket);
+        agentEnds.set(held.event.connectionId as string, socket);
         random.broken = ahead[0]?.type.startsWith('xstate.error.actor.connection') ? 'fraction' : null;
         gate.release(held);
-        // Where nobody is expected, it is shown the door.
+        // In states that accept no connection, it is closed at once.
         if (!context().connections.includes(held.event.connectionId as string)) await socket.closed;
         return [held.event];
       }
       case 'session.claimed': {
         socketOf(event).send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: input.instanceId, SPEARLET_TOKEN: token() }));
-        const happened = await arrived(type, connectionId);
+        const arrivedEvent = await arrived(type, connectionId);
         const { session, claimant } = context();
-        // Whoever gets no session is told so.
+        // A connection that gets no session is refused and closed.
         if (connectionId !== session && connectionId !== claimant) await socketOf(event).closed;
-        return [happened];
+        return [arrivedEvent];
       }
       case 'session.confirmed': {
         const beat = await socketOf(event).next('Heartbeat');
@@ -387,7 +387,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         return [await arrived(type, connectionId)];
       case 'process.exited':
         if (!isHeld(type) && !kind.external) {
-          // Before it is up it takes no orders, but a SIGTERM ends it.
+          // Before it has printed `up`, the program does not handle these signals; only SIGTERM ends it.
           await Promise.race([seen(subject().output$, chunk => chunk.text.includes('up')), gate.wait(each => each.type === type)]);
           if (!isHeld(type)) process.kill(subject().pid!, event.exitCode === 0 ? 'SIGUSR1' : 'SIGUSR2');
         }
@@ -396,9 +396,9 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         stage.exceedMemory();
         return [await arrived(type)];
       case 'agent.unresponsive': {
-        const peer = far.get(context().session!)!;
-        if (peer.asked().length === 0) await peer.next('ExecuteRequest');
-        for (const execution of stage.executions) execution.cancel('to see whether it listens');
+        const peer = agentEnds.get(context().session!)!;
+        if (peer.openRequests().length === 0) await peer.next('ExecuteRequest');
+        for (const execution of stage.executions) execution.cancel('the agent will not respond');
         for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
         return [await arrived(type)];
       }
@@ -407,11 +407,12 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         return [await arrived(type)];
       case 'activity.idle': {
         const { session } = context();
-        const peer = far.get(session!)!;
+        const peer = agentEnds.get(session!)!;
         const request =
-          peer.asked()[0] ?? (await Promise.race([peer.next('ExecuteRequest'), new Promise<null>(later => setImmediate(later, null))]));
+          peer.openRequests()[0] ??
+          (await Promise.race([peer.next('ExecuteRequest'), new Promise<null>(later => setImmediate(later, null))]));
         if (request !== null) peer.answer(request);
-        for (const execution of stage.executions) if (request === null) execution.cancel('the test has seen enough');
+        for (const execution of stage.executions) if (request === null) execution.cancel('not sent yet');
         await Promise.race(request === null ? [] : stage.executions.map(each => each.result.catch(() => {})));
         for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
         return [await arrived(type)];
@@ -436,7 +437,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     const undo = kind.external ? prepare(events, 'listener') : () => {};
     breakToken(events);
     try {
-      // expect() throws where it has no address to hand out, as when the gate holds it back.
+      // expect() throws where there is no address yet, since the gate holds listener.bound.
       if (kind.external) spearlet.expect({ artifactId: 'subject' }).ready.catch(() => {});
       else {
         spearlet
@@ -451,7 +452,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         await null;
       }
     } catch {
-      // As said.
+      // The address is not known yet; see above.
     } finally {
       await undo();
     }
@@ -467,16 +468,17 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
   return { finding, taken: gate.taken, visited: gate.visited };
 }
 
-/** From wherever a path has led, stop() ends it all: once, for good, with nothing left. */
+/** After any path stop() ends the instance: it is stopped once, no event follows, and nothing is left. */
 async function afterwards(stage: Stage): Promise<string | null> {
   await stage.stop();
   const ends = stage.ends().map(({ updates, results }) => [updates, results]);
-  if (ends.some(([updates, results]) => updates !== 1 || results !== 1)) return `executions ended so many times: ${JSON.stringify(ends)}`;
+  if (ends.some(([updates, results]) => updates !== 1 || results !== 1))
+    return `numbers of terminal updates and results: ${JSON.stringify(ends)}`;
   const stops = stage.events.filter(event => event.type === 'instance.state' && event.state === 'stopped').length;
-  if (stops !== 1) return `it stopped ${stops} times`;
+  if (stops !== 1) return `the instance stopped ${stops} times`;
   const last = stage.events.findIndex(event => event.type === 'instance.state' && event.state === 'stopped');
   const after = stage.events.slice(last + 1).filter(event => event.type !== 'connection.closed');
-  if (after.length > 0) return `after its end: ${after.map(event => event.type).join()}`;
+  if (after.length > 0) return `events after the end: ${after.map(event => event.type).join()}`;
   if (stage.spearlet.instances.length > 0) return 'an instance is left';
   const pids = stage.events.flatMap(event => (event.type === 'instance.spawned' ? event.pid : []));
   const alive = pids.filter(pid => {

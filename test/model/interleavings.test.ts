@@ -1,25 +1,25 @@
-// Several instances, many things that happen to them in random order, and one law for all of it. `npm test` tells the same
-// stories each time, so that a change is what makes it fail; RUNS=2000 tells new ones. A failure prints how to see it again.
+// Several instances, and commands against them in random order, judged by a reference model. `npm test` runs the same scenarios each
+// time, so that only a change of the code makes it fail; RUNS=2000 runs new ones. A failure prints how to run it again.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Story, stories } from './commands.ts';
-import { tell } from './interleavings.ts';
+import { type Scenario, scenarios } from './commands.ts';
+import { runScenario } from './interleavings.ts';
 
 const seed = Number(process.env.SEED ?? (process.env.RUNS === undefined ? 7 : Math.floor(Math.random() * 2 ** 31)));
 const path = process.env.PATH_;
 const numRuns = Number(process.env.RUNS ?? 60);
 
 test(
-  'whatever happens in whatever order: each execution ends once and as it must, and nothing is left',
+  'for commands in any order each execution ends once, with an outcome that the reference allows, and nothing is left',
   async () => {
     console.info(`interleavings: ${numRuns} runs, SEED=${seed}`);
     const ends: Record<string, number> = {};
     let fault: string | null = null;
     const done = await fc.check(
-      fc.asyncProperty(stories, async (story: Story) => {
-        const told = await tell(story);
-        for (const each of told.ends) ends[each] = (ends[each] ?? 0) + 1;
-        if (told.fault !== null) throw new Error(told.fault, { cause: told.done });
+      fc.asyncProperty(scenarios, async (scenario: Scenario) => {
+        const result = await runScenario(scenario);
+        for (const each of result.ends) ends[each] = (ends[each] ?? 0) + 1;
+        if (result.fault !== null) throw new Error(result.fault, { cause: result.done });
       }),
       { seed, numRuns, ...(path === undefined ? {} : { path, endOnFailure: true }) },
     );
@@ -30,7 +30,7 @@ test(
         error.message,
         `after ${done.numRuns} runs and ${done.numShrinks} shrinks:`,
         ...steps.map((step, i) => `  ${i + 1}. ${step}`),
-        'to see it again:',
+        'to run it again:',
         `  SEED=${done.seed} PATH_=${done.counterexamplePath} npx vitest run test/model/interleavings.test.ts`,
       ].join('\n');
     }

@@ -1,5 +1,5 @@
-// Commands in random order against several instances of one spearlet, with real sockets and real programs whose agents
-// the test plays by hand. What each must lead to is for the reference to say; this file only does and watches.
+// Runs commands against several instances of one spearlet, with real sockets and programs, whose agents the test plays. The reference
+// model judges the effects; this file only carries out commands and passes observations on.
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import type { Execution } from '../../src/execution/execution.ts';
 import type { Expected, Instance, SpearletError } from '../../src/index.ts';
@@ -7,113 +7,118 @@ import * as v1 from '../../src/protocol/v1/messages.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
 import { remember } from '../census/census.ts';
 import { agentFile } from '../situations/world.ts';
-import type { Command, Story } from './commands.ts';
+import type { Command, Scenario } from './commands.ts';
 import { bounds, createReference, type Policy, type Session, type Subject, type Task } from './reference.ts';
-import { createTaps, type Far } from './taps.ts';
+import { type AgentEnd, createTaps } from './taps.ts';
 
 const obedient = agentFile('obedient.sh');
-/** As many as there may be at once that are not stopped. */
-const MOST = 4;
-/** Beyond what a slow reader may leave unread. */
+/** The most instances that are not stopped at the same time. */
+const MAX_INSTANCES = 4;
+/** More output than a slow reader may leave unread. */
 const FLOOD = 'x'.repeat(1_100_000);
 
-const brief = (output: string): string => (output.length > 200 ? `${output.length} characters` : output);
+const shorten = (output: string): string => (output.length > 200 ? `${output.length} characters` : output);
 
-/** What the runner holds of an instance, of a socket, and of an execution. */
-interface Seat {
+/** An instance of the scenario. */
+interface InstanceEntry {
   readonly subject: Subject;
   readonly instance: Instance;
   readonly environments: Readonly<Record<string, string>>[];
   readonly abort: AbortController | null;
-  /** Null: everything goes through at once. */
+  /** Events that the test holds; null: none is held. */
   held: Record<'network' | 'process', (() => void)[]> | null;
-  /** Its last event has come. */
+  /** It has reported `stopped`. */
   over: boolean;
 }
-interface Socket {
-  readonly far: Far;
-  readonly seat: Seat;
+
+/** A connection of an agent. */
+interface Connection {
+  readonly agentEnd: AgentEnd;
+  readonly entry: InstanceEntry;
   claimed: 'nothing' | 'right' | 'wrong';
-  /** It said something that a connection may be ended for. */
-  sinned: boolean;
-  admitted: boolean;
+  /** It has sent something for which the host may close it. */
+  misbehaved: boolean;
+  authenticated: boolean;
   refused: boolean;
   lost: boolean;
 }
-interface Errand {
+
+/** An execution of the scenario. */
+interface Call {
   readonly task: Task;
   readonly execution: Execution;
   readonly abort: AbortController;
   readonly reader: AsyncIterator<unknown> | null;
 }
 
-export interface Told {
-  /** What was done, in words. */
+export interface ScenarioResult {
+  /** The commands that were carried out, as text. */
   readonly done: readonly string[];
-  /** What must not be; null where all is well. */
+  /** What is not allowed; null where there is nothing. */
   readonly fault: string | null;
-  /** How executions and incarnations ended. */
+  /** The codes of the executions, and the reasons of the incarnations. */
   readonly ends: readonly string[];
 }
 
-/** Plays a story to its end, and to the end of the spearlet. */
-export async function tell({ listener, cast, commands }: Story): Promise<Told> {
-  const done: string[] = listener === 'shared' ? ['one listener for all'] : [];
-  const seats: Seat[] = [];
-  const sockets: Socket[] = [];
-  const errands: Errand[] = [];
-  const isOpen = ({ far }: Socket): boolean => !far.closed && !far.cut;
-  const sessionsOf = (owner: Subject): Socket[] => sockets.filter(each => each.seat.subject === owner && each.admitted && isOpen(each));
+/** Runs a scenario, and stops the spearlet. */
+export async function runScenario({ listener, instances, commands }: Scenario): Promise<ScenarioResult> {
+  const done: string[] = listener === 'shared' ? ['a shared listener'] : [];
+  const entries: InstanceEntry[] = [];
+  const connections: Connection[] = [];
+  const calls: Call[] = [];
+  const isOpen = ({ agentEnd }: Connection): boolean => !agentEnd.closed && !agentEnd.cut;
+  const sessionsOf = (owner: Subject): Connection[] =>
+    connections.filter(each => each.entry.subject === owner && each.authenticated && isOpen(each));
 
   const taps = createTaps({
-    wrote(message) {
+    written(message) {
       if (message.type !== 'ExecuteRequest') return;
       const { taskId, args } = v1.decodeExecuteRequest(Buffer.from(message.payload));
-      const { subject, instance } = seats.find(each => each.subject.id === args[0])!;
-      reference.wrote(subject, taskId, message.requestId, instance.incarnation);
+      const { subject, instance } = entries.find(each => each.subject.id === args[0])!;
+      reference.requestWritten(subject, taskId, message.requestId, instance.incarnation);
     },
-    heard(far, { type, payload }) {
-      const socket = sockets.find(each => each.far === far)!;
-      const { seat, claimed } = socket;
+    received(agentEnd, { type, payload }) {
+      const connection = connections.find(each => each.agentEnd === agentEnd)!;
+      const { entry, claimed } = connection;
       if (type === 'AuthResponse') {
         const { success } = v1.decodeAuthResponse(payload);
-        if (!success) socket.refused = true;
-        else if (claimed === 'right') socket.admitted = true;
-        else reference.faults.push(`${far.name} was admitted without the right token`);
+        if (!success) connection.refused = true;
+        else if (claimed === 'right') connection.authenticated = true;
+        else reference.faults.push(`${agentEnd.name} was authenticated without the right token`);
       } else if (type === 'ExecuteRequest') {
         const { taskId, args } = v1.decodeExecuteRequest(payload);
-        if (args[0] !== seat.subject.id) reference.faults.push(`${far.name} of ${seat.subject.id} was asked ${taskId} of ${args[0]}`);
-        reference.asked(seat.subject, taskId, far.name);
+        if (args[0] !== entry.subject.id) reference.faults.push(`${agentEnd.name} of ${entry.subject.id} received ${taskId} of ${args[0]}`);
+        reference.requestReceived(entry.subject, taskId, agentEnd.name);
       }
     },
-    rested() {
-      for (const socket of sockets) {
-        if (!socket.admitted || socket.lost || isOpen(socket)) continue;
-        socket.lost = true;
-        reference.lost(socket.seat.subject);
+    settled() {
+      for (const connection of connections) {
+        if (!connection.authenticated || connection.lost || isOpen(connection)) continue;
+        connection.lost = true;
+        reference.sessionLost(connection.entry.subject);
       }
     },
   });
   const { clock } = taps;
   const reference = createReference(() => clock.now());
 
-  /** Holds back what reaches an instance, where the story wants that. */
+  /** Holds the events of an instance while the scenario wants that. */
   const tap = (system: { _relay: (source: unknown, target: AnyActorRef, event: { type: string }) => void }): void => {
     const relay = system._relay.bind(system);
     system._relay = (source, target, event) => {
       const snapshot = target.getSnapshot() as AnyMachineSnapshot | undefined;
-      // XState drops it as well, with a warning in development builds.
+      // XState drops the event, too, but with a warning in development builds.
       if (snapshot?.status !== undefined && snapshot.status !== 'active') return;
       const id = (target as { logic?: { id?: string } }).logic?.id === 'instance' ? snapshot?.context.instanceId : undefined;
-      const held = seats.find(each => each.subject.id === id)?.held;
-      // One queue for all of the network: in the world, too, a socket is accepted before it says anything and ends last.
+      const held = entries.find(each => each.subject.id === id)?.held;
+      // One queue for the whole network: a socket is accepted before its first event, and closed after its last.
       const from = /^process\./.test(event.type) ? 'process' : /^(socket|session|connection)\./.test(event.type) ? 'network' : null;
-      // The engine opens a socket in the turn in which it is accepted: that order is no accident of the world.
+      // The engine opens a socket in the turn in which it is accepted, so these two events are not reordered.
       const opens = event.type === 'socket.accepted';
-      if (opens && held != null && held.network.length > 0) open(seats.find(each => each.held === held)!);
+      if (opens && held != null && held.network.length > 0) open(entries.find(each => each.held === held)!);
       if (held == null || from === null || opens || source === target) return relay(source, target, event);
       held[from].push(() => {
-        // Whoever sent it may be disposed by now, and would not have sent it to the next incarnation.
+        // An event of the effects of an earlier incarnation is dropped: disposed effects send none.
         const now = target.getSnapshot() as AnyMachineSnapshot;
         if (now.status === 'active' && now.context.incarnation === snapshot!.context.incarnation) relay(source, target, event);
       });
@@ -122,7 +127,7 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
 
   const logger: Record<string, unknown> = { child: () => logger, trace() {}, debug() {}, info() {}, warn() {} };
   logger.error = (facts: { code?: string }, message: string) => {
-    // The one error of a program that is worth a line at this level; all others are defects of spearlet.
+    // The only expected line at this level; all others report defects of spearlet.
     if (facts.code !== 'RESTART_LIMIT') reference.faults.push(`logged as an error: ${message} ${JSON.stringify(facts)}`);
   };
   const { maxInFlight, maxConcurrentStarts, connectTimeout, authTimeout, reconnectWindow, heartbeat, restart } = bounds;
@@ -141,51 +146,56 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
   });
   let stoppedAll = false;
   const sessions = new Set<string>();
-  const seatOf = (id: string): Seat | undefined => seats.find(each => each.subject.id === id);
+  const entryOf = (id: string): InstanceEntry | undefined => entries.find(each => each.subject.id === id);
   spearlet.events$.subscribe(event => {
-    const seat = seatOf(event.instanceId ?? '');
-    if (seat === undefined) return;
-    const { subject } = seat;
-    if (seat.over && event.type !== 'connection.closed') reference.faults.push(`${subject.id}: ${event.type} after its end`);
-    if (event.type === 'instance.state') seat.over = event.state === 'stopped';
+    const entry = entryOf(event.instanceId ?? '');
+    if (entry === undefined) return;
+    const { subject } = entry;
+    if (entry.over && event.type !== 'connection.closed') reference.faults.push(`${subject.id}: ${event.type} after its end`);
+    if (event.type === 'instance.state') entry.over = event.state === 'stopped';
     else if (event.type === 'instance.spawned') {
-      seat.environments.push(taps.runs.at(-1)!.environment);
+      entry.environments.push(taps.runs.at(-1)!.environment);
       if (subject.stopped) reference.faults.push(`${subject.id}: a program is started after a stop`);
-    } else if (event.type === 'instance.exited') reference.ended(subject, event.report.reason, event.report.incarnation);
+    } else if (event.type === 'instance.exited') reference.incarnationEnded(subject, event.report.reason, event.report.incarnation);
     else if (event.type === 'connection.opened') {
       subject.sessions += 1;
       subject.opened += 1;
       sessions.add(event.connectionId);
     } else if (event.type === 'connection.closed') {
-      // Its agent may be gone before it has heard that it was let in.
-      if (sessions.has(event.connectionId)) reference.lost(subject);
-      const mine = sockets.filter(each => each.seat === seat);
+      // The agent may have closed the socket before it received the AuthResponse.
+      if (sessions.has(event.connectionId)) reference.sessionLost(subject);
+      const mine = connections.filter(each => each.entry === entry);
       const blameless = {
-        HEARTBEAT_LOST: mine.every(({ far }) => !far.wasFrozen),
-        PROTOCOL_ERROR: mine.every(({ sinned }) => !sinned),
-        FRAME_TOO_LARGE: mine.every(({ sinned }) => !sinned),
+        HEARTBEAT_LOST: mine.every(({ agentEnd }) => !agentEnd.wasFrozen),
+        PROTOCOL_ERROR: mine.every(({ misbehaved }) => !misbehaved),
+        FRAME_TOO_LARGE: mine.every(({ misbehaved }) => !misbehaved),
         AUTH_REFUSED: mine.every(({ claimed }) => claimed !== 'wrong'),
       }[event.code];
-      if (blameless) reference.faults.push(`${event.connectionId} was ended with ${event.code}, for which nobody gave a reason`);
+      if (blameless) reference.faults.push(`${event.connectionId} was closed with ${event.code}, which nothing explains`);
       if (/INTERNAL/.test(event.code)) reference.faults.push(`${event.connectionId} ended with ${event.code}: ${event.message}`);
     }
   });
 
-  const take = (id: string, subject: Subject, environments: Seat['environments'], abort: AbortController | null): Seat => {
+  const register = (
+    id: string,
+    subject: Subject,
+    environments: InstanceEntry['environments'],
+    abort: AbortController | null,
+  ): InstanceEntry => {
     const instance = spearlet.get(id)!;
-    const seat: Seat = { subject, instance, environments, abort, held: null, over: false };
-    seats.push(seat);
+    const entry: InstanceEntry = { subject, instance, environments, abort, held: null, over: false };
+    entries.push(entry);
     remember(id);
     instance.exited.then(() => void (subject.exited += 1));
-    instance.state$.subscribe({ next: state => reference.moved(subject, state) });
-    return seat;
+    instance.state$.subscribe({ next: state => reference.stateChanged(subject, state) });
+    return entry;
   };
   let made = 0;
-  const begin = async (wanted: Policy | 'external'): Promise<Seat | null> => {
+  const begin = async (kind: Policy | 'external'): Promise<InstanceEntry | null> => {
     made += 1;
-    const artifactId = `${wanted}-${made}`;
-    const policy = wanted === 'external' ? 'temporary' : wanted;
-    if (wanted === 'external') {
+    const artifactId = `${kind}-${made}`;
+    const policy = kind === 'external' ? 'temporary' : kind;
+    if (kind === 'external') {
       let expected: Expected;
       try {
         expected = spearlet.expect({ artifactId });
@@ -195,10 +205,10 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
       }
       const subject = reference.begin(expected.id, true, policy);
       expected.ready.then(
-        () => reference.started(subject, 'ready'),
-        (error: SpearletError) => reference.started(subject, error.code),
+        () => reference.startSettled(subject, 'ready'),
+        (error: SpearletError) => reference.startSettled(subject, error.code),
       );
-      return take(expected.id, subject, [expected.environment], null);
+      return register(expected.id, subject, [expected.environment], null);
     }
     const abort = new AbortController();
     const ready = spearlet.start({ artifactId, command: obedient, restart: policy }, { signal: abort.signal });
@@ -207,14 +217,14 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
         () => 'ready',
         (error: SpearletError) => error.code,
       );
-      if (code !== 'STOPPED') reference.faults.push(`after the spearlet was stopped, start() told ${code}`);
+      if (code !== 'STOPPED') reference.faults.push(`after the spearlet was stopped, start() settled with ${code}`);
       return null;
     }
     const settled = { code: '' };
     let subject: Subject | null = null;
     const note = (code: string): void => {
       settled.code = code;
-      if (subject !== null) reference.started(subject, code);
+      if (subject !== null) reference.startSettled(subject, code);
     };
     ready.then(
       () => note('ready'),
@@ -223,328 +233,340 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
     await null;
     const id = spearlet.instances.find(each => each.artifactId === artifactId)!.id;
     subject = reference.begin(id, false, policy);
-    return take(id, subject, [], abort);
+    return register(id, subject, [], abort);
   };
 
-  const living = (): Seat[] => seats.filter(({ subject }) => subject.state !== 'stopped');
+  const living = (): InstanceEntry[] => entries.filter(({ subject }) => subject.state !== 'stopped');
   const pick = <T>(among: readonly T[], index: number): T | undefined => among[index % among.length];
-  /** The youngest of those that are stopped can be chosen, too. */
-  const seatAt = (at: number): Seat | undefined =>
-    pick([...living(), ...(at === 7 ? seats.filter(({ subject }) => subject.state === 'stopped').slice(-1) : [])], at);
-  const socketAt = (index: number): Socket | undefined => pick(sockets.filter(isOpen), index);
-  /** Those that have not ended come first. */
-  const errandAt = (index: number, fits: (errand: Errand) => boolean): Errand | undefined =>
+  /** Index 7 may also pick the last stopped instance. */
+  const entryAt = (at: number): InstanceEntry | undefined =>
+    pick([...living(), ...(at === 7 ? entries.filter(({ subject }) => subject.state === 'stopped').slice(-1) : [])], at);
+  const connectionAt = (index: number): Connection | undefined => pick(connections.filter(isOpen), index);
+  /** Executions that have not ended come first. */
+  const callAt = (index: number, fits: (call: Call) => boolean): Call | undefined =>
     pick(
       [
-        ...errands.filter(each => fits(each) && each.task.outcomes.length === 0),
-        ...errands.filter(each => fits(each) && each.task.outcomes.length > 0).slice(-2),
+        ...calls.filter(each => fits(each) && each.task.outcomes.length === 0),
+        ...calls.filter(each => fits(each) && each.task.outcomes.length > 0).slice(-2),
       ],
       index,
     );
 
-  const dial = async (seat: Seat): Promise<Socket | null> => {
-    const { address } = seat.instance;
-    if (address === null || (seat.held?.network.length ?? 0) > 0) return null;
-    // It may be accepted, and even be spoken to, before it is known here.
-    const far = await taps.dial(address);
-    if (far === null) return null;
-    const socket: Socket = { far, seat, claimed: 'nothing', sinned: false, admitted: false, refused: false, lost: false };
-    sockets.push(socket);
-    return socket;
+  const dial = async (entry: InstanceEntry): Promise<Connection | null> => {
+    const { address } = entry.instance;
+    if (address === null || (entry.held?.network.length ?? 0) > 0) return null;
+    const agentEnd = await taps.dial(address);
+    if (agentEnd === null) return null;
+    const connection: Connection = {
+      agentEnd,
+      entry,
+      claimed: 'nothing',
+      misbehaved: false,
+      authenticated: false,
+      refused: false,
+      lost: false,
+    };
+    connections.push(connection);
+    return connection;
   };
-  /** Those that have shown the right token and wait for what comes of it. */
-  const waiting = (seat: Seat): boolean =>
-    sockets.some(each => each.seat === seat && isOpen(each) && each.claimed === 'right' && !each.admitted && !each.refused);
-  const promised: Socket[] = [];
-  const rivals: { readonly socket: Socket; readonly holder: Socket }[] = [];
-  const claim = (socket: Socket, what: 'right' | 'wrong token' | 'wrong id' | 'old token'): void => {
-    const { seat, far } = socket;
-    const current = seat.environments.at(-1);
+  /** Whether a connection has sent the right token and has no answer yet. */
+  const isAuthenticating = (entry: InstanceEntry): boolean =>
+    connections.some(each => each.entry === entry && isOpen(each) && each.claimed === 'right' && !each.authenticated && !each.refused);
+  const mustBeAdmitted: Connection[] = [];
+  const mustBeRefused: { readonly connection: Connection; readonly holder: Connection }[] = [];
+  const claim = (connection: Connection, what: 'right' | 'wrong token' | 'wrong id' | 'old token'): void => {
+    const { entry, agentEnd } = connection;
+    const current = entry.environments.at(-1);
     if (current === undefined) return;
     const token =
-      { right: current.SPEARLET_TOKEN!, 'old token': seat.environments.at(-2)?.SPEARLET_TOKEN ?? 'none' }[what as 'right'] ??
+      { right: current.SPEARLET_TOKEN!, 'old token': entry.environments.at(-2)?.SPEARLET_TOKEN ?? 'none' }[what as 'right'] ??
       (what === 'wrong id' ? current.SPEARLET_TOKEN! : 'guessed');
-    const instanceId = what === 'wrong id' ? 'somebody-else' : seat.subject.id;
-    if (socket.claimed === 'nothing') {
-      // Nobody stands in its way: it has to be let in.
+    const instanceId = what === 'wrong id' ? 'somebody-else' : entry.subject.id;
+    if (connection.claimed === 'nothing') {
+      // No other connection has or claims the session: this one must get it.
       if (
         what === 'right' &&
-        seat.held === null &&
-        !socket.sinned &&
-        sessionsOf(seat.subject).length === 0 &&
-        !waiting(seat) &&
-        /listening|authenticating|reconnecting/.test(seat.instance.state)
+        entry.held === null &&
+        !connection.misbehaved &&
+        sessionsOf(entry.subject).length === 0 &&
+        !isAuthenticating(entry) &&
+        /listening|authenticating|reconnecting/.test(entry.instance.state)
       )
-        promised.push(socket);
-      // Somebody stands in its way, and says at once that it is still there.
-      const holder = sessionsOf(seat.subject)[0];
-      const alive = holder !== undefined && !holder.far.frozen && !holder.sinned && holder.far.near?.paused === false;
+        mustBeAdmitted.push(connection);
+      // Another connection holds the session and answers the probe: this one must be refused.
+      const holder = sessionsOf(entry.subject)[0];
+      const alive = holder !== undefined && !holder.agentEnd.frozen && !holder.misbehaved && holder.agentEnd.hostEnd?.paused === false;
       if (
         what === 'right' &&
-        seat.held === null &&
-        !socket.sinned &&
+        entry.held === null &&
+        !connection.misbehaved &&
         alive &&
-        !waiting(seat) &&
-        /ready|executing/.test(seat.instance.state)
+        !isAuthenticating(entry) &&
+        /ready|executing/.test(entry.instance.state)
       )
-        rivals.push({ socket, holder });
-      socket.claimed = what === 'right' ? 'right' : 'wrong';
+        mustBeRefused.push({ connection, holder });
+      connection.claimed = what === 'right' ? 'right' : 'wrong';
     }
-    far.send('AuthRequest', 1, v1.encodeAuthRequest({ instanceId, token, clientVersion: '1.0.0' }));
+    agentEnd.send('AuthRequest', 1, v1.encodeAuthRequest({ instanceId, token, clientVersion: '1.0.0' }));
   };
-  const cut = (socket: Socket, how: 'end' | 'reset' | 'destroy'): void => {
-    const { far } = socket;
-    far.cut = true;
-    // It may end in the middle of a frame.
-    if (how !== 'end') socket.sinned = true;
-    // What was said in this very turn is lost with it, or not: the system decides.
-    if (how !== 'end') for (const { task } of errands) if (task.due?.socket === far.name) task.due = null;
-    if (how === 'end') far.socket.end();
-    else if (how === 'reset') far.socket.resetAndDestroy();
-    else far.socket.destroy();
+  const cut = (connection: Connection, how: 'end' | 'reset' | 'destroy'): void => {
+    const { agentEnd } = connection;
+    agentEnd.cut = true;
+    // The connection may end in the middle of a frame.
+    if (how !== 'end') connection.misbehaved = true;
+    // The system decides whether data of this turn still arrives.
+    if (how !== 'end') for (const { task } of calls) if (task.due?.socket === agentEnd.name) task.due = null;
+    if (how === 'end') agentEnd.socket.end();
+    else if (how === 'reset') agentEnd.socket.resetAndDestroy();
+    else agentEnd.socket.destroy();
   };
-  const open = (seat: Seat): void => {
-    const { held, subject } = seat;
+  const open = (entry: InstanceEntry): void => {
+    const { held, subject } = entry;
     if (held === null) return;
-    seat.held = null;
+    entry.held = null;
     subject.held = false;
     for (const deliver of [...held.network, ...held.process]) deliver();
-    // It learns only now what it should have known.
+    // Only now does the instance get the events on which its deadlines depend.
     if (subject.stopBy !== null) reference.stop(subject, bounds.grace, true);
-    for (const { task } of errands) if (task.owner === subject && task.doubtedAt !== null) task.doubtedAt = clock.now();
+    for (const { task } of calls) if (task.owner === subject && task.surelyOrphanedAt !== null) task.surelyOrphanedAt = clock.now();
   };
-  const stopSeat = (seat: Seat, ms: number): void => {
-    seat.subject.reasons.add('stopped');
-    if (seat.subject.state !== 'stopped') reference.stop(seat.subject, ms);
+  const stopEntry = (entry: InstanceEntry, ms: number): void => {
+    entry.subject.reasons.add('stopped');
+    if (entry.subject.state !== 'stopped') reference.stop(entry.subject, ms);
   };
 
   const perform = (command: Command): Promise<unknown> | string | null => {
     switch (command.do) {
       case 'start':
-        return living().length >= MOST ? null : begin(command.kind).then(seat => `${command.kind} ${seat?.subject.id ?? '(refused)'}`);
+        return living().length >= MAX_INSTANCES
+          ? null
+          : begin(command.kind).then(entry => `${command.kind} ${entry?.subject.id ?? '(refused)'}`);
       case 'abortStart': {
-        const seat = seatAt(command.at);
-        if (seat?.abort == null) return null;
-        if (seat.subject.sessions === 0) stopSeat(seat, 0);
-        seat.abort.abort();
-        return seat.subject.id;
+        const entry = entryAt(command.at);
+        if (entry?.abort == null) return null;
+        if (entry.subject.sessions === 0) stopEntry(entry, 0);
+        entry.abort.abort();
+        return entry.subject.id;
       }
       case 'join':
       case 'dial': {
-        const seat = seatAt(command.at);
-        if (seat === undefined) return null;
-        return dial(seat).then(socket => {
-          if (socket !== null && command.do === 'join') claim(socket, 'right');
-          return socket === null ? null : `${seat.subject.id} by ${socket.far.name}`;
+        const entry = entryAt(command.at);
+        if (entry === undefined) return null;
+        return dial(entry).then(connection => {
+          if (connection !== null && command.do === 'join') claim(connection, 'right');
+          return connection === null ? null : `${entry.subject.id} by ${connection.agentEnd.name}`;
         });
       }
       case 'claim': {
-        const socket = socketAt(command.socket);
-        if (socket === undefined) return null;
-        claim(socket, command.what);
-        return `${command.what} by ${socket.far.name}`;
+        const connection = connectionAt(command.socket);
+        if (connection === undefined) return null;
+        claim(connection, command.what);
+        return `${command.what} by ${connection.agentEnd.name}`;
       }
       case 'garbage': {
-        const socket = socketAt(command.socket);
-        if (socket === undefined) return null;
-        socket.sinned = true;
-        const { far } = socket;
-        if (command.what === 'no frame') far.socket.write('this is no frame at all, whatever you take it for');
-        else if (command.what === 'no JSON') far.socket.write(Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]));
-        else if (command.what === 'too large') far.socket.write(Buffer.from([0, 0, 0, 0, 1, 0, 0, 0]));
-        else if (command.what === 'half a frame') far.socket.write(Buffer.from([9, 0, 0, 0]));
-        else far.send('ExecuteRequest', 3, '{}');
-        return `${command.what} by ${far.name}`;
+        const connection = connectionAt(command.socket);
+        if (connection === undefined) return null;
+        connection.misbehaved = true;
+        const { agentEnd } = connection;
+        if (command.what === 'no frame') agentEnd.socket.write('this is no frame at all, whatever you take it for');
+        else if (command.what === 'no JSON') agentEnd.socket.write(Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]));
+        else if (command.what === 'too large') agentEnd.socket.write(Buffer.from([0, 0, 0, 0, 1, 0, 0, 0]));
+        else if (command.what === 'half a frame') agentEnd.socket.write(Buffer.from([9, 0, 0, 0]));
+        else agentEnd.send('ExecuteRequest', 3, '{}');
+        return `${command.what} by ${agentEnd.name}`;
       }
       case 'cut': {
-        const socket = socketAt(command.socket);
-        if (socket === undefined) return null;
-        cut(socket, command.how);
-        return `${socket.far.name} by ${command.how}`;
+        const connection = connectionAt(command.socket);
+        if (connection === undefined) return null;
+        cut(connection, command.how);
+        return `${connection.agentEnd.name} by ${command.how}`;
       }
       case 'execute': {
-        const seat = seatAt(command.at);
-        if (seat === undefined) return null;
+        const entry = entryAt(command.at);
+        if (entry === undefined) return null;
         const { limit, name, slow } = command;
         const abort = new AbortController();
         if (command.aborted) abort.abort();
-        // What it had in flight may have ended in this very turn, with nobody told yet.
-        const over = seat.instance.state === 'stopped';
-        const execution = seat.instance.execute(
-          { command: 'work', args: [seat.subject.id], ...(name === null ? {} : { taskId: `${name} of ${seat.subject.id}` }) },
+        // Its executions may have ended in this turn, before their results have settled.
+        const over = entry.instance.state === 'stopped';
+        const execution = entry.instance.execute(
+          { command: 'work', args: [entry.subject.id], ...(name === null ? {} : { taskId: `${name} of ${entry.subject.id}` }) },
           { signal: abort.signal, ...(limit === null ? {} : { timeout: limit }) },
         );
-        const task = reference.execute(seat.subject, execution.taskId, limit, { aborted: command.aborted, slow, over });
+        const task = reference.execute(entry.subject, execution.taskId, limit, { aborted: command.aborted, slow, over });
         execution.updates$.subscribe(update =>
-          reference.updated(task, 'output' in update ? { ...update, output: brief(update.output!) } : update),
+          reference.updated(task, 'output' in update ? { ...update, output: shorten(update.output!) } : update),
         );
         execution.result.then(
           ({ output }) => reference.settled(task, 'completed', output),
           (error: SpearletError) => reference.settled(task, error.code, error.output ?? null),
         );
-        errands.push({ task, execution, abort, reader: slow ? execution[Symbol.asyncIterator]() : null });
-        return `${execution.taskId} on ${seat.subject.id}${limit === null ? '' : `, at most ${limit} ms`}${slow ? ', nobody reads' : ''}${command.aborted ? ', aborted' : ''}`;
+        calls.push({ task, execution, abort, reader: slow ? execution[Symbol.asyncIterator]() : null });
+        return `${execution.taskId} on ${entry.subject.id}${limit === null ? '' : `, timeout ${limit} ms`}${slow ? ', with a reader that does not read' : ''}${command.aborted ? ', aborted' : ''}`;
       }
       case 'cancel': {
-        const errand = errandAt(command.task, () => true);
-        if (errand === undefined) return null;
-        if (errand.task.outcomes.length === 0) errand.task.cancelled = true;
-        if (command.how === 'abort') errand.abort.abort();
-        else errand.execution.cancel();
-        return `${errand.task.taskId} of ${errand.task.owner.id} by ${command.how}`;
+        const call = callAt(command.task, () => true);
+        if (call === undefined) return null;
+        if (call.task.outcomes.length === 0) call.task.cancelled = true;
+        if (command.how === 'abort') call.abort.abort();
+        else call.execution.cancel();
+        return `${call.task.taskId} of ${call.task.owner.id} by ${command.how}`;
       }
       case 'answer': {
-        const errand = errandAt(command.task, ({ task }) => task.askedOn.length > 0 && sessionsOf(task.owner).length > 0);
-        if (errand === undefined) return null;
-        const { task } = errand;
+        const call = callAt(command.task, ({ task }) => task.receivedOn.length > 0 && sessionsOf(task.owner).length > 0);
+        if (call === undefined) return null;
+        const { task } = call;
         const { twist, times, flood } = command;
-        // Who does not read is flooded more often.
+        // Floods are more frequent for executions with a reader that does not read.
         const status = flood && task.slow ? 'Running' : command.status;
-        const socket = twist === 'other socket' ? socketAt(command.task) : sessionsOf(task.owner)[0];
-        if (socket === undefined) return null;
-        const others = errands.filter(each => each.task !== task && each.task.taskId !== task.taskId);
+        const connection = twist === 'other socket' ? connectionAt(command.task) : sessionsOf(task.owner)[0];
+        if (connection === undefined) return null;
+        const others = calls.filter(each => each.task !== task && each.task.taskId !== task.taskId);
         const taskId = twist === 'other task' ? (others.at(-1)?.task.taskId ?? 'nobody') : task.taskId;
         const requestId = Number(task.requestId) + (twist !== 'other id' ? 0 : command.task % 2 === 0 ? -1 : 1_000);
-        const { seat, far } = socket;
-        if (!socket.admitted) socket.sinned = true;
+        const { entry, agentEnd } = connection;
+        if (!connection.authenticated) connection.misbehaved = true;
         for (let n = 1; n <= times; n += 1) {
-          const output = flood && status === 'Running' ? FLOOD : `${status} ${done.length}.${n} by ${far.name}`;
-          const named = errands
+          const output = flood && status === 'Running' ? FLOOD : `${status} ${done.length}.${n} by ${agentEnd.name}`;
+          const named = calls
             .map(each => each.task)
-            .filter(each => each.owner === seat.subject && each.taskId === taskId && each.refusal === null);
-          // One that is still to be sent has an id that nobody knows; an agent could guess it.
+            .filter(each => each.owner === entry.subject && each.taskId === taskId && each.refusal === null);
+          // The request id of an execution that is not written yet is unknown, and this one could be the same.
           if (named.some(each => each.requestId === null && each.outcomes.length === 0)) return null;
           const meant = named.find(each => each.requestId === requestId);
-          const due =
-            socket.admitted &&
-            !socket.sinned &&
-            seat.held === null &&
-            far.near?.paused === false &&
-            !errands.some(each => each.task.owner === seat.subject && each.task.slow);
-          // What a stranger says must never count; one who has shown the token may be let in and heard later.
-          if (meant !== undefined && socket.claimed === 'right' && !socket.refused)
-            reference.answered(meant, { socket: far.name, status, output: brief(output) }, due);
+          const mustArrive =
+            connection.authenticated &&
+            !connection.misbehaved &&
+            entry.held === null &&
+            agentEnd.hostEnd?.paused === false &&
+            !calls.some(each => each.task.owner === entry.subject && each.task.slow);
+          // A response counts only on a connection with the right token, which may be authenticated later.
+          if (meant !== undefined && connection.claimed === 'right' && !connection.refused)
+            reference.responseSent(meant, { socket: agentEnd.name, status, output: shorten(output) }, mustArrive);
           const failed = status === 'Failed';
-          far.send(
+          agentEnd.send(
             'ExecuteResponse',
             requestId,
-            v1.encodeExecuteResponse({ taskId, status, output, error: failed ? 'it went wrong' : null, exitCode: failed ? 1 : null }),
+            v1.encodeExecuteResponse({ taskId, status, output, error: failed ? 'failed' : null, exitCode: failed ? 1 : null }),
           );
         }
-        return `${task.taskId} of ${task.owner.id} by ${far.name}: ${status}${times > 1 ? ` × ${times}` : ''}${twist === 'none' ? '' : `, ${twist}`}${flood && status === 'Running' ? ', a flood' : ''}`;
+        return `${task.taskId} of ${task.owner.id} by ${agentEnd.name}: ${status}${times > 1 ? ` × ${times}` : ''}${twist === 'none' ? '' : `, ${twist}`}${flood && status === 'Running' ? ', a flood' : ''}`;
       }
       case 'read': {
-        const errand = errandAt(command.task, each => each.reader !== null);
-        if (errand === undefined) return null;
+        const call = callAt(command.task, each => each.reader !== null);
+        if (call === undefined) return null;
         void (async () => {
-          while (!(await errand.reader!.next()).done);
+          while (!(await call.reader!.next()).done);
         })().catch(() => {});
-        return errand.task.taskId;
+        return call.task.taskId;
       }
       case 'freeze':
       case 'thaw': {
-        const socket = socketAt(command.socket);
-        if (socket === undefined || socket.far.frozen === (command.do === 'freeze')) return null;
-        if (command.do === 'thaw') socket.far.thaw();
+        const connection = connectionAt(command.socket);
+        if (connection === undefined || connection.agentEnd.frozen === (command.do === 'freeze')) return null;
+        if (command.do === 'thaw') connection.agentEnd.thaw();
         else {
-          socket.far.frozen = true;
-          socket.far.wasFrozen = true;
-          socket.seat.subject.reasons.add('frozen');
+          connection.agentEnd.frozen = true;
+          connection.agentEnd.wasFrozen = true;
+          connection.entry.subject.reasons.add('frozen');
         }
-        return socket.far.name;
+        return connection.agentEnd.name;
       }
       case 'die': {
-        const seat = seatAt(command.at);
-        const run = taps.runs.findLast(({ environment }) => environment.SPEARLET_INSTANCE_ID === seat?.subject.id);
-        if (seat === undefined || run === undefined || run.exited || run.doomed) return null;
-        // Nothing else may be under way: whether it comes first is the system's to decide, and no seed's.
+        const entry = entryAt(command.at);
+        const run = taps.runs.findLast(({ environment }) => environment.SPEARLET_INSTANCE_ID === entry?.subject.id);
+        if (entry === undefined || run === undefined || run.exited || run.mustEnd) return null;
+        // Nothing else may be under way: otherwise the system, and not the seed, decides the order.
         return taps.settle().then(() => {
-          if (run.exited || run.doomed) return null;
-          run.doomed = true;
-          seat.subject.reasons.add(command.how === 'SIGUSR1' ? 'completed' : 'crashed');
+          if (run.exited || run.mustEnd) return null;
+          run.mustEnd = true;
+          entry.subject.reasons.add(command.how === 'SIGUSR1' ? 'completed' : 'crashed');
           process.kill(run.pid, command.how);
-          return `${seat.subject.id} by ${command.how}`;
+          return `${entry.subject.id} by ${command.how}`;
         });
       }
       case 'stop': {
-        const seat = seatAt(command.at);
-        if (seat === undefined) return null;
-        stopSeat(seat, command.grace);
-        void seat.instance.stop({ grace: command.grace });
-        return `${seat.subject.id} within ${command.grace} ms`;
+        const entry = entryAt(command.at);
+        if (entry === undefined) return null;
+        stopEntry(entry, command.grace);
+        void entry.instance.stop({ grace: command.grace });
+        return `${entry.subject.id} within ${command.grace} ms`;
       }
       case 'stopAll': {
-        for (const seat of living()) stopSeat(seat, command.grace);
+        for (const entry of living()) stopEntry(entry, command.grace);
         stoppedAll = true;
         void spearlet.stop({ grace: command.grace });
         return `within ${command.grace} ms`;
       }
       case 'pass':
-        // What was begun before has happened when time goes on.
+        // Earlier commands take effect before time passes.
         return taps
           .settle()
           .then(() => taps.pass(command.ms))
           .then(() => `${command.ms} ms`);
       case 'hold': {
-        const seat = seatAt(command.at);
-        if (seat === undefined || seat.held !== null || seat.subject.state === 'stopped') return null;
-        seat.held = { network: [], process: [] };
-        seat.subject.held = true;
-        return seat.subject.id;
+        const entry = entryAt(command.at);
+        if (entry === undefined || entry.held !== null || entry.subject.state === 'stopped') return null;
+        entry.held = { network: [], process: [] };
+        entry.subject.held = true;
+        return entry.subject.id;
       }
       case 'release':
       case 'open': {
-        const seat = seatAt(command.at);
-        if (seat?.held == null) return null;
-        if (command.do === 'open') open(seat);
+        const entry = entryAt(command.at);
+        if (entry?.held == null) return null;
+        if (command.do === 'open') open(entry);
         else {
-          const first = seat.held[command.from].shift();
+          const first = entry.held[command.from].shift();
           if (first === undefined) return null;
           first();
         }
-        return seat.subject.id;
+        return entry.subject.id;
       }
     }
   };
 
   const check = (): void => {
-    // What else was done in the same turn may have changed what is due.
-    const isAsBefore = ({ seat: { held, subject } }: Socket): boolean => held === null && !subject.stopped;
-    for (const socket of promised.splice(0)) {
-      if (socket.admitted || !isOpen(socket) || !isAsBefore(socket)) continue;
-      const became = socket.refused ? 'refused' : 'not let in';
-      reference.faults.push(`${socket.far.name} showed the right token to ${socket.seat.subject.id} and was ${became}`);
+    // Other commands of the same turn may have changed what must happen.
+    const isAsBefore = ({ entry: { held, subject } }: Connection): boolean => held === null && !subject.stopped;
+    for (const connection of mustBeAdmitted.splice(0)) {
+      if (connection.authenticated || !isOpen(connection) || !isAsBefore(connection)) continue;
+      const outcome = connection.refused ? 'refused' : 'not authenticated';
+      reference.faults.push(`${connection.agentEnd.name} sent the right token to ${connection.entry.subject.id} and was ${outcome}`);
     }
-    for (const { socket, holder } of rivals.splice(0)) {
-      const answers = isOpen(holder) && !holder.sinned && !holder.far.frozen && holder.far.near?.paused === false;
-      if (!isOpen(socket) || socket.refused || !answers || !isAsBefore(socket)) continue;
-      reference.faults.push(`${socket.far.name} was not refused, although ${holder.far.name} is alive`);
+    for (const { connection, holder } of mustBeRefused.splice(0)) {
+      const answers = isOpen(holder) && !holder.misbehaved && !holder.agentEnd.frozen && holder.agentEnd.hostEnd?.paused === false;
+      if (!isOpen(connection) || connection.refused || !answers || !isAsBefore(connection)) continue;
+      reference.faults.push(`${connection.agentEnd.name} was not refused, although ${holder.agentEnd.name} is alive`);
     }
-    const views = (owner: Subject): Session[] =>
-      sessionsOf(owner).map(({ far, sinned }) => ({
-        name: far.name,
-        paused: sinned || far.near?.paused !== false,
-        told: taskId => far.received.some(({ type, payload }) => type === 'Signal' && payload.includes(JSON.stringify(taskId))),
+    const sessionViews = (owner: Subject): Session[] =>
+      sessionsOf(owner).map(({ agentEnd, misbehaved }) => ({
+        name: agentEnd.name,
+        paused: misbehaved || agentEnd.hostEnd?.paused !== false,
+        gotSignalFor: taskId =>
+          agentEnd.received.some(({ type, payload }) => type === 'Signal' && payload.includes(JSON.stringify(taskId))),
       }));
-    for (const seat of seats)
-      seat.subject.deaf = sockets.some(
-        each => each.seat === seat && each.admitted && each.far.cut && each.far.near?.paused && !each.far.near.closed,
+    for (const entry of entries)
+      entry.subject.closeUnnoticed = connections.some(
+        each =>
+          each.entry === entry && each.authenticated && each.agentEnd.cut && each.agentEnd.hostEnd?.paused && !each.agentEnd.hostEnd.closed,
       );
-    reference.check(views);
-    for (const { subject, instance } of seats) {
-      if (instance.state !== subject.state) reference.faults.push(`${subject.id} is ${instance.state}, and shows ${subject.state}`);
+    reference.check(sessionViews);
+    for (const { subject, instance } of entries) {
+      if (instance.state !== subject.state)
+        reference.faults.push(`${subject.id} is ${instance.state}, but state$ emitted ${subject.state}`);
       const stats = spearlet.stats().instances.find(each => each.instanceId === subject.id);
       const live = stats?.connections.filter(each => each.session).length ?? 0;
-      if (live > 1) reference.faults.push(`${subject.id} counts ${live} sessions`);
+      if (live > 1) reference.faults.push(`stats() lists ${live} sessions of ${subject.id}`);
     }
     if (reference.faults.length > 0) throw new Error(reference.faults.join('\n'));
   };
 
   const end = async (): Promise<void> => {
-    for (const seat of seats) open(seat);
+    for (const entry of entries) open(entry);
     await taps.settle();
     check();
-    for (const seat of living()) stopSeat(seat, 0);
+    for (const entry of living()) stopEntry(entry, 0);
     stoppedAll = true;
     let over = false;
     const stopping = spearlet.stop({ grace: 0 }).then(() => {
@@ -552,15 +574,15 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
     });
     await taps.settle();
     for (let ms = 0; !over && ms <= 250; ms += 50) await taps.pass(50);
-    if (!over) throw new Error(`stop() did not come to its end: ${seats.map(({ subject }) => `${subject.id} ${subject.state}`).join()}`);
+    if (!over) throw new Error(`stop() did not resolve: ${entries.map(({ subject }) => `${subject.id} ${subject.state}`).join()}`);
     await stopping;
     await taps.settle();
     reference.check(() => []);
     reference.close();
     if (spearlet.instances.length > 0) reference.faults.push('an instance is left');
     if (taps.listeners.size > 0) reference.faults.push(`${taps.listeners.size} listeners are left`);
-    const left = sockets.filter(({ far }) => !far.closed);
-    if (left.length > 0) reference.faults.push(`sockets are left: ${left.map(({ far }) => far.name).join()}`);
+    const left = connections.filter(({ agentEnd }) => !agentEnd.closed);
+    if (left.length > 0) reference.faults.push(`sockets are left: ${left.map(({ agentEnd }) => agentEnd.name).join()}`);
     const alive = taps.runs.filter(({ pid, exited }) => !exited || isAlive(pid));
     if (alive.length > 0) reference.faults.push(`programs are left: ${alive.map(({ pid }) => pid).join()}`);
     if (reference.faults.length > 0) throw new Error(reference.faults.join('\n'));
@@ -568,22 +590,22 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
 
   let fault: string | null = null;
   try {
-    for (const { kind, joined } of cast) {
-      const seat = await begin(kind);
+    for (const { kind, joined } of instances) {
+      const entry = await begin(kind);
       await taps.settle();
-      done.push(`a ${seat!.subject.id}${joined ? ' that is joined' : ''}`);
+      done.push(`a ${entry!.subject.id}${joined ? ' with an agent' : ''}`);
       if (!joined) continue;
-      const socket = await dial(seat!);
-      if (socket !== null) claim(socket, 'right');
+      const connection = await dial(entry!);
+      if (connection !== null) claim(connection, 'right');
       await taps.settle();
     }
     check();
     for (const command of commands) {
       const result = perform(command);
-      const words = typeof result === 'string' || result === null ? result : await result;
-      if (words === null) continue;
+      const text = typeof result === 'string' || result === null ? result : await result;
+      if (text === null) continue;
       const isHasty = 'hasty' in command && command.hasty;
-      done.push(`${command.do} ${words}${isHasty ? ' …' : ''}`);
+      done.push(`${command.do} ${text}${isHasty ? ' …' : ''}`);
       if (isHasty) continue;
       await taps.settle();
       check();
@@ -592,7 +614,7 @@ export async function tell({ listener, cast, commands }: Story): Promise<Told> {
     await end();
   } catch (thrown) {
     fault = [...new Set([...reference.faults, (thrown as Error).message])].join('\n');
-    for (const seat of seats) seat.held = null;
+    for (const entry of entries) entry.held = null;
     taps.abandon();
     void spearlet.stop({ grace: 0 });
     for (let n = 0; n < 40; n += 1) {

@@ -1,12 +1,12 @@
-// Machines with one thing changed: a transition, guard or delay removed or led astray. A walk that still goes as the chart
-// says has not looked there.
+// Mutants of a chart: one transition, guard or delay is removed or changed in each. A walk that does not notice a mutant does not
+// test that part.
 import { type AnyStateMachine, createMachine, not } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
 
 export interface Mutant {
   readonly name: string;
   readonly machine: AnyStateMachine;
-  /** The state and the event whose transition was changed; no event: one that no event names (`always`, a region's end). */
+  /** The state and the event of the changed transition; null for a transition without an event (`always`, `onDone`). */
   readonly state: string;
   readonly event: string | null;
 }
@@ -22,8 +22,8 @@ const copy = <T>(value: T): T => {
 const listOf = (transitions: unknown): Config[] =>
   (Array.isArray(transitions) ? transitions : [transitions]).map(each => (typeof each === 'string' ? { target: each } : (each as Config)));
 
-/** Where transitions stand in a state's configuration: what holds them, under which key, and by which event they are taken. */
-function places(config: Config, id: string): { holder: Config; key: string; event: string | null; isDelay: boolean }[] {
+/** The transitions in a state's configuration: the object that holds them, their key there, and their event. */
+function transitionsOf(config: Config, id: string): { holder: Config; key: string; event: string | null; isDelay: boolean }[] {
   const found = [];
   for (const [holder, isDelay] of [
     [config.on, false],
@@ -57,16 +57,16 @@ export function mutantsOf(machine: AnyStateMachine): Mutant[] {
     const within = (root: Config): Config => path.reduce((config, key) => (config.states as Config)[key] as Config, root);
     const original = within(machine.config as never);
 
-    for (const [at, place] of places(original, id).entries()) {
+    for (const [at, place] of transitionsOf(original, id).entries()) {
       const add = (what: string, change: (place: { holder: Config; key: string }, list: Config[]) => void): void => {
         const config = copy(machine.config as never as Config);
         // A transition without event and guard would be taken for ever.
         config.options = { maxIterations: 1_000 };
-        const mine = places(within(config), id)[at]!;
-        const list = listOf(mine.holder[mine.key]);
-        mine.holder[mine.key] = list;
-        change(mine, list);
-        if (list.length === 0) delete mine.holder[mine.key];
+        const mutated = transitionsOf(within(config), id)[at]!;
+        const list = listOf(mutated.holder[mutated.key]);
+        mutated.holder[mutated.key] = list;
+        change(mutated, list);
+        if (list.length === 0) delete mutated.holder[mutated.key];
         const name = `${id} ${place.event ?? place.key}${what}`;
         mutants.push({ name, machine: createMachine(config as never, machine.implementations as never), state: id, event: place.event });
       };
@@ -74,12 +74,13 @@ export function mutantsOf(machine: AnyStateMachine): Mutant[] {
       for (const [n, { target, guard }] of list.entries()) {
         const which = list.length === 1 ? '' : ` (${n + 1} of ${list.length})`;
         add(`${which}: removed`, (_, all) => void all.splice(n, 1));
-        // The first state that it cannot mean: not its target or in it, nor its source, nor around that.
-        const meant = String(target ?? '')
+        // Another target: the first state that is neither the target, nor the source, nor inside or around either.
+        const targetKey = String(target ?? '')
           .split('.')
           .at(-1)!;
-        const astray = ids.find(each => !id.startsWith(each) && !each.startsWith(id) && !each.split('.').includes(meant));
-        if (astray !== undefined) add(`${which}: led to ${astray}`, (_, all) => void (all[n] = { ...all[n], target: `#${astray}` }));
+        const otherTarget = ids.find(each => !id.startsWith(each) && !each.startsWith(id) && !each.split('.').includes(targetKey));
+        if (otherTarget !== undefined)
+          add(`${which}: led to ${otherTarget}`, (_, all) => void (all[n] = { ...all[n], target: `#${otherTarget}` }));
         if (guard !== undefined) {
           add(`${which}: without its guard`, (_, all) => {
             const { guard: _guard, ...rest } = all[n]!;

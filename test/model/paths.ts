@@ -2,15 +2,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AnyMachineSnapshot, type AnyStateMachine, createEmptyActor, getInitialSnapshot, getNextTransitions } from 'xstate';
 
-export type Happening = { type: string; [key: string]: unknown };
+export type ModelEvent = { type: string; [key: string]: unknown };
 
-export type Step = { readonly state: AnyMachineSnapshot; readonly event: Happening };
+export type Step = { readonly state: AnyMachineSnapshot; readonly event: ModelEvent };
 
 export interface Walk {
   readonly machine: AnyStateMachine;
   readonly input: unknown;
   /** The events that can happen in a state, for one type: with their payloads, none where it cannot happen. */
-  cases(type: string, snapshot: AnyMachineSnapshot): Happening[];
+  cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[];
   /** The part of the context on which guards decide. */
   bits(context: never): unknown;
   /** The rest of the context on which `cases` decide, and the code of the cause. Without it: all of the context. */
@@ -23,7 +23,7 @@ export interface Walk {
   /** Steps from the same state count as different where the context differs: for machines whose context is their state. */
   readonly byContext?: boolean;
   /** Paths that the search does not find: the world wants a longer way there than the model. */
-  readonly also?: readonly (readonly Happening[])[];
+  readonly also?: readonly (readonly ModelEvent[])[];
 }
 
 /**
@@ -49,7 +49,7 @@ interface Action {
  * The next state of a machine after an event, and the actions of the step. XState's transition() does the same, but creates
  * an actor in every call: that was more than a quarter of the time of the search.
  */
-export function advance(machine: AnyStateMachine, at: AnyMachineSnapshot, event: Happening): [AnyMachineSnapshot, Action[]] {
+export function advance(machine: AnyStateMachine, at: AnyMachineSnapshot, event: ModelEvent): [AnyMachineSnapshot, Action[]] {
   const actions: Action[] = [];
   const nothing = (): void => {};
   const scope = {
@@ -68,11 +68,11 @@ function* shortestWays(
   machine: AnyStateMachine,
   { input, limit = 20_000, cases }: Walk,
   futureOf: (state: AnyMachineSnapshot) => string,
-  nameOf: (state: AnyMachineSnapshot, event: Happening, before: AnyMachineSnapshot) => string,
-): Generator<Happening[]> {
+  nameOf: (state: AnyMachineSnapshot, event: ModelEvent, before: AnyMachineSnapshot) => string,
+): Generator<ModelEvent[]> {
   interface Way {
     readonly state: AnyMachineSnapshot;
-    readonly event: Happening | null;
+    readonly event: ModelEvent | null;
     readonly before: Way | null;
   }
   const ways: Way[] = [{ state: getInitialSnapshot(machine, input as never) as AnyMachineSnapshot, event: null, before: null }];
@@ -80,7 +80,7 @@ function* shortestWays(
   const expanded = new Set<string>();
   for (const way of ways) {
     if (ways.length > limit) throw new Error(`more than ${limit} states`);
-    const events: Happening[] = [];
+    const events: ModelEvent[] = [];
     for (let at: Way | null = way; at?.event != null; at = at.before) events.unshift(at.event);
     yield events;
     if (way.state.status !== 'active') continue;
@@ -111,7 +111,7 @@ export function pathsOf(walk: Walk): Step[][] {
     return found;
   };
   const model = alone(machine);
-  const isCase = (state: AnyMachineSnapshot, event: Happening): boolean =>
+  const isCase = (state: AnyMachineSnapshot, event: ModelEvent): boolean =>
     getNextTransitions(state).some(
       ({ eventType }) =>
         (eventType === event.type || (eventType.endsWith('*') && event.type.startsWith(eventType.slice(0, -1)))) &&
@@ -127,7 +127,7 @@ export function pathsOf(walk: Walk): Step[][] {
    * States of a path stand for all that look alike; here they become those that it really leads through, as far as it can.
    * Paths that begin alike share their steps.
    */
-  const replay = (events: readonly Happening[]): Step[] => {
+  const replay = (events: readonly ModelEvent[]): Step[] => {
     let at = start;
     const steps: Step[] = [];
     for (const event of events) {
@@ -145,7 +145,7 @@ export function pathsOf(walk: Walk): Step[][] {
     }
     return steps;
   };
-  const possible = (events: readonly Happening[]): Step[] => {
+  const possible = (events: readonly ModelEvent[]): Step[] => {
     const steps = replay(events);
     return steps.slice(0, feasible(steps));
   };

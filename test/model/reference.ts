@@ -1,5 +1,5 @@
-// What the contract allows, as plain data: told what was done and what was seen, it says what must not be. It knows no
-// chart and nothing of how the engine works; only names and numbers of the public face.
+// The reference model: it gets every command and every observation, and lists what the documentation does not allow. It knows only
+// the public names and numbers: no chart, and no code of the engine.
 
 export const bounds = {
   connectTimeout: 8_000,
@@ -11,13 +11,13 @@ export const bounds = {
   maxInFlight: 4,
   maxConcurrentStarts: 2,
 } as const;
-/** How long what a program has written before its end is still read, in ms. */
+/** How long the output of a program is read after its exit, in ms. */
 const DRAIN = 250;
-/** A stream of short executions is one stay in `executing`: after so much quiet it is over, in ms. */
-const QUIET = 3;
+/** How long an instance may stay in `executing` without an execution in flight, in ms. */
+const IDLE_DELAY = 3;
 
-/** From where to where, by the contract's names. */
-const moves: Readonly<Record<string, readonly string[]>> = {
+/** The allowed transitions between public states. */
+const transitions: Readonly<Record<string, readonly string[]>> = {
   '': ['allocating'],
   allocating: ['listening', 'stopping', 'stopped'],
   listening: ['authenticating', 'stopping'],
@@ -33,13 +33,13 @@ const moves: Readonly<Record<string, readonly string[]>> = {
 export type Policy = 'permanent' | 'transient' | 'temporary';
 
 export interface Outcome {
-  /** A code of an error, or `completed`. */
+  /** The code of the error, or `completed`. */
   readonly code: string;
   readonly output: string | null;
   readonly at: number;
 }
 
-export interface Answer {
+export interface Response {
   readonly socket: string;
   readonly status: 'Started' | 'Running' | 'Completed' | 'Failed';
   readonly output: string;
@@ -50,25 +50,25 @@ export interface Task {
   readonly owner: Subject;
   readonly madeAt: number;
   readonly limit: number | null;
-  /** What it must have been refused with at once; null: accepted. */
+  /** The code with which it must be refused at once; null: it is accepted. */
   readonly refusal: string | null;
-  /** Whoever reads it is slow. */
+  /** It has a reader that does not read. */
   readonly slow: boolean;
   requestId: unknown;
-  /** How often it was handed to a socket, when last, and in which incarnation. */
+  /** How often the request was written to a socket, and the incarnation of the last time. */
   written: number;
   incarnation: number;
-  /** The sockets whose agents were asked. */
-  readonly askedOn: string[];
+  /** The sockets on which an agent has received the request. */
+  readonly receivedOn: string[];
   cancelled: boolean;
-  /** Since when no agent that may know of it is connected, and since when that is known for sure. */
+  /** The earliest and the latest time since which no agent that knows the request is connected. */
   orphanedAt: number | null;
-  doubtedAt: number | null;
-  readonly answers: Answer[];
-  /** How many of them the caller has seen, or has missed for good. */
-  heard: number;
-  /** The last answer that must have come by now. */
-  due: Answer | null;
+  surelyOrphanedAt: number | null;
+  readonly responses: Response[];
+  /** How many of them have become updates, or are lost. */
+  updated: number;
+  /** A terminal response that must have settled the execution by now. */
+  due: Response | null;
   readonly updates: { readonly status: string; readonly output?: string }[];
   outcomes: Outcome[];
 }
@@ -79,27 +79,28 @@ export interface Subject {
   readonly policy: Policy;
   state: string;
   since: number;
-  /** The earliest moment at which a stop must have come to its end. */
+  /** When the instance must have stopped. */
   stopBy: number | null;
   stopped: boolean;
   sessions: number;
   /** Sessions of this incarnation. */
   opened: number;
   readonly exits: { readonly at: number; readonly incarnation: number; readonly reason: string }[];
-  readonly falls: number[];
-  /** The state that has to come next, after the end of an incarnation. */
+  /** The times of failures. */
+  readonly failures: number[];
+  /** The state that must follow the end of an incarnation. */
   next: string | null;
-  /** What was done to its programs and sockets, as reasons why an incarnation may end. */
+  /** The reasons for which an incarnation may end, by what was done to its programs and sockets. */
   readonly reasons: Set<string>;
-  /** What start() told: `ready`, or a code. */
+  /** The results of start(): `ready`, or the code of the error. */
   readonly start: string[];
   exited: number;
-  /** Its events are held back: it cannot know what it should. */
+  /** The test holds its events, so it may not know its state yet. */
   held: boolean;
-  /** A slow reader holds back its session's socket: that it was cut is not known yet. */
-  deaf: boolean;
+  /** Its session is paused by a slow reader and was closed, which the host does not know yet. */
+  closeUnnoticed: boolean;
   touchedAt: number;
-  /** When its program was started, and when its session was lost last. */
+  /** When it began to wait for a connection, and when its last session was lost. */
   connectingAt: number | null;
   lostAt: number | null;
 }
@@ -107,7 +108,7 @@ export interface Subject {
 export interface Session {
   readonly name: string;
   readonly paused: boolean;
-  readonly told: (taskId: string) => boolean;
+  readonly gotSignalFor: (taskId: string) => boolean;
 }
 
 export interface Reference {
@@ -116,26 +117,26 @@ export interface Reference {
   readonly tasks: Task[];
   begin(id: string, external: boolean, policy: Policy): Subject;
   execute(owner: Subject, taskId: string, limit: number | null, how: { aborted: boolean; slow: boolean; over: boolean }): Task;
-  wrote(owner: Subject, taskId: string, requestId: unknown, incarnation: number): void;
-  asked(owner: Subject, taskId: string, socket: string): void;
-  answered(task: Task, answer: Answer, must: boolean): void;
+  requestWritten(owner: Subject, taskId: string, requestId: unknown, incarnation: number): void;
+  requestReceived(owner: Subject, taskId: string, socket: string): void;
+  responseSent(task: Task, response: Response, mustArrive: boolean): void;
   updated(task: Task, update: { status: string; output?: string }): void;
   settled(task: Task, code: string, output: string | null): void;
-  lost(owner: Subject): void;
-  /** `anew`: whatever it was told before, it knows only now. */
-  stop(owner: Subject, grace: number, anew?: boolean): void;
-  moved(owner: Subject, state: string): void;
-  ended(owner: Subject, reason: string, incarnation: number): void;
-  started(owner: Subject, code: string): void;
-  /** Everything is at rest: what must have happened by now? */
+  sessionLost(owner: Subject): void;
+  /** `restartClock`: earlier stops reach the instance only now. */
+  stop(owner: Subject, grace: number, restartClock?: boolean): void;
+  stateChanged(owner: Subject, state: string): void;
+  incarnationEnded(owner: Subject, reason: string, incarnation: number): void;
+  startSettled(owner: Subject, code: string): void;
+  /** The world is idle: checks what must have happened by now. */
   check(sessionsOf: (owner: Subject) => readonly Session[]): void;
-  /** Everything is over. */
+  /** The spearlet has stopped: checks that everything has ended. */
   close(): void;
 }
 
 const live = (task: Task): boolean => task.refusal === null && task.outcomes.length === 0 && !task.cancelled;
-const terminal = ({ status }: Answer): boolean => status === 'Completed' || status === 'Failed';
-const codeOf = ({ status }: Answer): string => (status === 'Completed' ? 'completed' : 'EXECUTION_FAILED');
+const isTerminal = ({ status }: Response): boolean => status === 'Completed' || status === 'Failed';
+const codeOf = ({ status }: Response): string => (status === 'Completed' ? 'completed' : 'EXECUTION_FAILED');
 
 export function createReference(now: () => number): Reference {
   const faults: string[] = [];
@@ -145,41 +146,42 @@ export function createReference(now: () => number): Reference {
     if (!holds) faults.push(text());
   };
   const inFlight = (owner: Subject): Task[] => tasks.filter(task => task.owner === owner && live(task));
-  /** Named executions may have the same id one after the other. */
+  /** The last accepted execution with this task id, which may be used again after its end. */
   const find = (owner: Subject, taskId: string): Task | undefined =>
     tasks.findLast(task => task.owner === owner && task.taskId === taskId && task.refusal === null);
 
-  /** Was this an outcome that the contract allows, after all that was done? */
+  /** Checks that an outcome is allowed after the commands and observations so far. */
   const justify = (task: Task, { code, output, at }: Outcome): void => {
     const { owner, taskId, refusal } = task;
-    const say = (why: string) => () => `${taskId} ended with ${code}, but ${why}`;
-    if (refusal !== null) return must(code === refusal, say(`${refusal} was due at once`));
+    const because = (why: string) => () => `${taskId} ended with ${code}, but ${why}`;
+    if (refusal !== null) return must(code === refusal, because(`it had to be refused with ${refusal}`));
     switch (code) {
       case 'completed':
       case 'EXECUTION_FAILED': {
-        const first = new Map<string, Answer>();
-        for (const answer of task.answers) if (terminal(answer) && !first.has(answer.socket)) first.set(answer.socket, answer);
-        const given = [...first.values()].some(answer => codeOf(answer) === code && answer.output === output);
-        return must(given, say(`no agent answered so (${JSON.stringify(output)}; it said ${JSON.stringify([...first.values()])})`));
+        const first = new Map<string, Response>();
+        for (const response of task.responses)
+          if (isTerminal(response) && !first.has(response.socket)) first.set(response.socket, response);
+        const isSent = [...first.values()].some(response => codeOf(response) === code && response.output === output);
+        return must(isSent, because(`no agent sent ${JSON.stringify(output)}; it sent ${JSON.stringify([...first.values()])}`));
       }
       case 'CANCELLED':
-        return must(task.cancelled, say('nobody cancelled it'));
+        return must(task.cancelled, because('the caller did not cancel it'));
       case 'EXECUTION_TIMEOUT':
         return must(
           task.limit !== null && at >= task.madeAt + task.limit,
-          say(`its limit is ${task.limit} ms, and ${at - task.madeAt} went by`),
+          because(`after ${at - task.madeAt} ms, and its timeout is ${task.limit} ms`),
         );
       case 'NOT_DELIVERED':
-        must(task.written === 0, say('it was handed to a socket'));
-        return must(owner.state === 'stopped', say(`its instance is ${owner.state}`));
+        must(task.written === 0, because('it was written to a socket'));
+        return must(owner.state === 'stopped', because(`its instance is ${owner.state}`));
       case 'OUTCOME_UNKNOWN': {
-        must(task.written > 0, say('no byte of it was sent'));
+        must(task.written > 0, because('it was not written'));
         const programLost = owner.exits.some(exit => exit.incarnation >= task.incarnation && exit.at <= at);
-        const linkLost = task.orphanedAt !== null && at >= task.orphanedAt + bounds.reconnectWindow;
-        return must(programLost || linkLost, say('neither its program nor its link is lost for good'));
+        const sessionLost = task.orphanedAt !== null && at >= task.orphanedAt + bounds.reconnectWindow;
+        return must(programLost || sessionLost, because('neither its program has ended nor the reconnect window'));
       }
       default:
-        return must(false, say('that is no end for an execution'));
+        return must(false, because('this code does not end an execution'));
     }
   };
 
@@ -189,25 +191,25 @@ export function createReference(now: () => number): Reference {
     const terminals = task.updates.filter(({ status }) => status === 'completed' || status === 'failed');
     must(
       terminals.length === task.outcomes.length,
-      () => `${taskId} has ${terminals.length} last updates, ${task.outcomes.length} results`,
+      () => `${taskId} has ${terminals.length} terminal updates, ${task.outcomes.length} results`,
     );
     must(task.refusal === null || task.outcomes.length === 1, () => `${taskId} was not refused with ${task.refusal}`);
     must(task.written <= 1, () => `${taskId} was sent ${task.written} times`);
-    must(task.askedOn.length <= 1, () => `${taskId} reached agents ${task.askedOn.length} times: ${task.askedOn.join()}`);
+    must(task.receivedOn.length <= 1, () => `${taskId} reached agents ${task.receivedOn.length} times: ${task.receivedOn.join()}`);
     if (task.outcomes.length > 0) return;
     if (task.cancelled) must(false, () => `${taskId} was cancelled and has not ended`);
     must(
       task.limit === null || now() < task.madeAt + task.limit,
-      () => `${taskId} is over its limit of ${task.limit} ms and has not ended`,
+      () => `${taskId} is over its timeout of ${task.limit} ms and has not ended`,
     );
     must(owner.state !== 'stopped', () => `${taskId} has not ended, its instance has`);
     if (owner.held) return;
-    must(task.due === null, () => `${taskId} was answered ${JSON.stringify(task.due)} and has not ended`);
+    must(task.due === null, () => `${taskId} got the response ${JSON.stringify(task.due)} and has not ended`);
     const abandoned =
-      task.doubtedAt !== null && now() >= task.doubtedAt + bounds.reconnectWindow && !inFlight(owner).some(each => each.slow);
-    must(!abandoned, () => `${taskId} has no agent since ${task.doubtedAt} and has not ended`);
+      task.surelyOrphanedAt !== null && now() >= task.surelyOrphanedAt + bounds.reconnectWindow && !inFlight(owner).some(each => each.slow);
+    must(!abandoned, () => `${taskId} has no agent since ${task.surelyOrphanedAt} and has not ended`);
     if (sessions[0]?.paused === false && /ready|executing/.test(owner.state))
-      must(task.written === 1, () => `${taskId} waits although a session is open`);
+      must(task.written === 1, () => `${taskId} was not written although a session is open`);
   };
 
   const checkSubject = (owner: Subject, sessions: readonly Session[]): void => {
@@ -218,7 +220,7 @@ export function createReference(now: () => number): Reference {
     must(state !== 'stopped' || owner.start.length === 1, () => `${id} is stopped, and its start has not settled`);
     must(
       owner.start.length === 0 || (owner.start[0] === 'ready') === owner.sessions > 0,
-      () => `${id}: start() told ${owner.start[0]} after ${owner.sessions} sessions`,
+      () => `${id}: start() settled with ${owner.start[0]} after ${owner.sessions} sessions`,
     );
     if (owner.held || state === 'stopped') return;
     const waited = now() - since;
@@ -229,12 +231,15 @@ export function createReference(now: () => number): Reference {
       state !== 'reconnecting' || (waited <= bounds.reconnectWindow && sessions.length === 0),
       () => `${id} is reconnecting for ${waited} ms with ${sessions.length} sessions`,
     );
-    must(!/ready|executing/.test(state) || owner.deaf || sessions.length === 1, () => `${id} is ${state} with ${sessions.length} sessions`);
+    must(
+      !/ready|executing/.test(state) || owner.closeUnnoticed || sessions.length === 1,
+      () => `${id} is ${state} with ${sessions.length} sessions`,
+    );
     must(sessions.length === 0 || /ready|executing|stopping/.test(state), () => `${id} is ${state} and has a session`);
     must(state !== 'ready' || working === 0, () => `${id} is ready with ${working} executions in flight`);
     must(
-      state !== 'executing' || working > 0 || now() <= owner.touchedAt + QUIET,
-      () => `${id} is executing nothing for ${now() - owner.touchedAt} ms`,
+      state !== 'executing' || working > 0 || now() <= owner.touchedAt + IDLE_DELAY,
+      () => `${id} is executing without an execution for ${now() - owner.touchedAt} ms`,
     );
   };
 
@@ -254,13 +259,13 @@ export function createReference(now: () => number): Reference {
         sessions: 0,
         opened: 0,
         exits: [],
-        falls: [],
+        failures: [],
         next: null,
         reasons: new Set(),
         start: [],
         exited: 0,
         held: false,
-        deaf: false,
+        closeUnnoticed: false,
         touchedAt: now(),
         connectingAt: null,
         lostAt: null,
@@ -290,12 +295,12 @@ export function createReference(now: () => number): Reference {
         requestId: null,
         written: 0,
         incarnation: 0,
-        askedOn: [],
+        receivedOn: [],
         cancelled: false,
         orphanedAt: null,
-        doubtedAt: null,
-        answers: [],
-        heard: 0,
+        surelyOrphanedAt: null,
+        responses: [],
+        updated: 0,
         due: null,
         updates: [],
         outcomes: [],
@@ -304,21 +309,21 @@ export function createReference(now: () => number): Reference {
       tasks.push(task);
       return task;
     },
-    wrote(owner, taskId, requestId, incarnation) {
+    requestWritten(owner, taskId, requestId, incarnation) {
       const task = find(owner, taskId);
-      if (task === undefined) return must(false, () => `${taskId} was sent, and nobody asked for it`);
-      must(live(task), () => `${taskId} was sent after its end`);
+      if (task === undefined) return must(false, () => `${taskId} was written, but never requested`);
+      must(live(task), () => `${taskId} was written after its end`);
       task.written += 1;
       task.requestId = requestId;
       task.incarnation = incarnation;
     },
-    asked(owner, taskId, socket) {
-      find(owner, taskId)?.askedOn.push(socket);
+    requestReceived(owner, taskId, socket) {
+      find(owner, taskId)?.receivedOn.push(socket);
     },
-    answered(task, answer, due) {
-      task.answers.push(answer);
-      task.doubtedAt = null;
-      if (due && terminal(answer) && live(task)) task.due = answer;
+    responseSent(task, response, mustArrive) {
+      task.responses.push(response);
+      task.surelyOrphanedAt = null;
+      if (mustArrive && isTerminal(response) && live(task)) task.due = response;
     },
     updated(task, update) {
       const { updates, taskId } = task;
@@ -328,34 +333,36 @@ export function createReference(now: () => number): Reference {
         () => `${taskId}: ${update.status} as update ${updates.length + 1}`,
       );
       if (update.status === 'running') {
-        // In order, and nothing that was not said; what was said on a socket that was lost may be missing.
-        const said = task.answers.slice(task.heard).findIndex(({ status, output }) => status === 'Running' && output === update.output);
-        must(said >= 0, () => `${taskId}: output ${JSON.stringify(update.output)}, which no agent wrote then`);
-        task.heard += said + 1;
+        // In order, and only output that was sent. Output on a lost socket may be missing.
+        const skipped = task.responses
+          .slice(task.updated)
+          .findIndex(({ status, output }) => status === 'Running' && output === update.output);
+        must(skipped >= 0, () => `${taskId}: output ${JSON.stringify(update.output)}, which no agent had sent`);
+        task.updated += skipped + 1;
       }
       updates.push(update);
-      // A sign of life that has arrived for certain.
+      // A response has certainly arrived.
       if (update.status === 'started' || update.status === 'running') task.orphanedAt = null;
     },
     settled(task, code, output) {
       task.outcomes.push({ code, output, at: now() });
       task.owner.touchedAt = now();
     },
-    lost(owner) {
+    sessionLost(owner) {
       owner.lostAt = now();
       for (const task of inFlight(owner)) {
         if (task.written === 0) continue;
         task.orphanedAt ??= now();
-        task.doubtedAt = now();
+        task.surelyOrphanedAt = now();
       }
     },
-    stop(owner, grace, anew = false) {
+    stop(owner, grace, restartClock = false) {
       owner.stopped = true;
       const by = now() + grace + DRAIN;
-      owner.stopBy = anew ? by : Math.min(owner.stopBy ?? by, by);
+      owner.stopBy = restartClock ? by : Math.min(owner.stopBy ?? by, by);
     },
-    moved(owner, state) {
-      must(moves[owner.state]?.includes(state) === true, () => `${owner.id} went from ${owner.state} to ${state}`);
+    stateChanged(owner, state) {
+      must(transitions[owner.state]?.includes(state) === true, () => `${owner.id} went from ${owner.state} to ${state}`);
       if (owner.next !== null)
         must(state === owner.next, () => `${owner.id} is ${state} after ${owner.exits.at(-1)!.reason}, not ${owner.next}`);
       owner.next = null;
@@ -365,7 +372,7 @@ export function createReference(now: () => number): Reference {
       owner.state = state;
       owner.since = now();
     },
-    ended(owner, reason, incarnation) {
+    incarnationEnded(owner, reason, incarnation) {
       must(
         incarnation === owner.exits.length + 1,
         () => `${owner.id}: incarnation ${incarnation} ended as number ${owner.exits.length + 1}`,
@@ -376,21 +383,21 @@ export function createReference(now: () => number): Reference {
         connect: connectingAt !== null && now() >= connectingAt + bounds.connectTimeout,
         link: outOfReach,
         heartbeat: outOfReach && reasons.has('frozen'),
-        // Before it is ready, every end by itself is one.
+        // Before the instance is ready, every exit of the program counts as a crash.
         crashed: reasons.has('crashed') || (owner.opened === 0 && reasons.has('completed')),
       };
-      must(justified[reason] ?? reasons.has(reason), () => `${owner.id} ended: ${reason}, for which there was no reason`);
-      // The next program has to be given reasons of its own.
+      must(justified[reason] ?? reasons.has(reason), () => `${owner.id} ended with the reason ${reason}, which nothing explains`);
+      // They do not explain the end of the next incarnation.
       reasons.delete('crashed');
       reasons.delete('completed');
       owner.exits.push({ at: now(), incarnation, reason });
       const over =
         owner.stopped || owner.sessions === 0 || owner.policy === 'temporary' || (owner.policy === 'transient' && reason === 'completed');
-      if (!over) owner.falls.push(now());
-      const recent = owner.falls.filter(at => now() - at < bounds.restart.period).length;
+      if (!over) owner.failures.push(now());
+      const recent = owner.failures.filter(at => now() - at < bounds.restart.period).length;
       owner.next = over || recent > bounds.restart.intensity ? 'stopped' : 'backoff';
     },
-    started(owner, code) {
+    startSettled(owner, code) {
       owner.start.push(code);
     },
     check(sessionsOf) {
@@ -402,20 +409,26 @@ export function createReference(now: () => number): Reference {
           checkTask(task, sessions);
           const outcome = task.outcomes[0];
           if (outcome === undefined) continue;
-          const told = sessions[0];
-          const byUs = task.refusal === null && /CANCELLED|EXECUTION_TIMEOUT/.test(outcome.code);
-          if (byUs && !owner.held && told !== undefined && task.askedOn.includes(told.name) && /ready|executing/.test(owner.state))
-            must(told.told(task.taskId), () => `${told.name} was not told that ${task.taskId} is ${outcome.code}`);
+          const session = sessions[0];
+          const byCaller = task.refusal === null && /CANCELLED|EXECUTION_TIMEOUT/.test(outcome.code);
+          if (
+            byCaller &&
+            !owner.held &&
+            session !== undefined &&
+            task.receivedOn.includes(session.name) &&
+            /ready|executing/.test(owner.state)
+          )
+            must(session.gotSignalFor(task.taskId), () => `${session.name} got no cancel for ${task.taskId}, which is ${outcome.code}`);
         }
       }
       const processes = [...subjects.values()].filter(({ external }) => !external);
       const starting = processes.filter(({ state }) => state === 'listening' || state === 'authenticating');
-      must(starting.length <= bounds.maxConcurrentStarts, () => `${starting.map(({ id }) => id).join()} start at once`);
+      must(starting.length <= bounds.maxConcurrentStarts, () => `${starting.map(({ id }) => id).join()} are started at the same time`);
       const settling = processes.filter(({ state, opened }) => state === 'stopping' && opened === 0);
       const queued = processes.filter(({ state, held }) => state === 'allocating' && !held);
       must(
         queued.length === 0 || starting.length + settling.length >= bounds.maxConcurrentStarts,
-        () => `${queued[0]?.id} waits for a place while ${starting.length + settling.length} are taken`,
+        () => `${queued[0]?.id} waits for a start slot while ${starting.length + settling.length} are in use`,
       );
       for (const task of tasks) for (const outcome of task.outcomes) justify(task, outcome);
     },

@@ -1,4 +1,4 @@
-// The whole engine, with real sockets and real programs, on a clock and behind a gate that a test moves.
+// The whole engine with real sockets and real programs, on a clock that a test moves, with a gate before the actor under test.
 import type { AnyActorRef } from 'xstate';
 import type { Execution } from '../../src/execution/execution.ts';
 import type { Instance, Spearlet, SpearletEvent, SpearletOptions } from '../../src/index.ts';
@@ -15,41 +15,45 @@ import { agentFile, complete, dial, type HandPeer } from '../situations/world.ts
 import { type HandClock, handClock } from '../world/clock.ts';
 import { createGate, type Gate, type Held } from './gate.ts';
 
-/** What is drawn by lot in the world is known here, and can be made to fail. */
+/** Randomness with known values, which can be made to fail. */
 export interface TestRandom {
   fraction(): number;
   token(): string;
   id(): string;
   readonly tokens: string[];
-  /** The next call of it throws. */
+  /** This function throws when it is called. */
   broken: 'fraction' | 'token' | null;
 }
 
-/** A socket that the test holds the far end of. */
-export interface Far extends HandPeer {
-  /** Requests that it has not answered yet. */
-  asked(): SpearMessage[];
+/** The agent's end of a connection, played by the test. */
+export interface AgentEnd extends HandPeer {
+  /** Requests without a terminal response yet. */
+  openRequests(): SpearMessage[];
   answer(request: SpearMessage): void;
 }
+
+/** `own`: every instance has a listener, where its connections arrive; `shared`: all connections arrive at the shared listener. */
+export const listenerKinds = ['own', 'shared'] as const;
+export type ListenerKind = (typeof listenerKinds)[number];
 
 export interface Stage {
   readonly clock: HandClock;
   readonly random: TestRandom;
   readonly gate: Gate;
-  /** Programs whose memory is watched take more than they may. */
+  /** Reports to all memory watches that the limit is exceeded. */
   exceedMemory(): void;
   readonly spearlet: Spearlet;
   readonly events: SpearletEvent[];
   readonly executions: Execution[];
-  /** Sockets by the connection id that they got. */
-  readonly far: Map<string, Far>;
-  connect(address: string): Promise<Far>;
+  /** By connection id. */
+  readonly agentEnds: Map<string, AgentEnd>;
+  connect(address: string): Promise<AgentEnd>;
   execute(instance: Instance): Execution;
-  /** How often each execution ended, as its caller sees it: [statuses that are terminal, settlements of its result]. */
+  /** For each execution the number of terminal updates, and of settlements of its result. */
   ends(): { readonly updates: number; readonly results: number }[];
-  /** Lets everything through and stops the spearlet; throws where it does not come to an end. */
+  /** Opens the gate and stops the spearlet. Throws where stop() does not resolve. */
   stop(): Promise<void>;
-  /** Ends it whatever state its charts are in. */
+  /** Stops all actors and closes all sockets, in any state of the charts. */
   abandon(): void;
 }
 
@@ -60,16 +64,16 @@ export interface StageOptions {
   readonly holds: (event: Held['event'], subject: AnyActorRef) => boolean;
 }
 
-/** How long a stop may take, in ms: less than the chart waits for a program that does not end when it is killed. */
-const PATIENCE = 4_000;
+/** How long a stop may take, in ms: less than the chart waits for the end of a killed program. */
+const STOP_LIMIT = 4_000;
 
-/** Real programs on the real clock; how much memory they take is the test's to say. */
+/** Real programs on the real clock. Only the memory samples are replaced. */
 const programs = createPrograms(processTable, realClock);
 
-/** Its ids are no other process's: programs are ended by the id of their instance. */
+/** The nth random id. It contains the pid of this process, so that test processes do not end each other's programs by cookie. */
 export const idOf = (n: number): string => process.pid.toString(16).padStart(5, '0') + String(n).padStart(3, '0');
 
-/** Ends when it is told to by a signal, says `up` first. */
+/** A program that prints `up`, and then ends on a signal. */
 export const obedient = agentFile('obedient.sh');
 
 export function openStage({ options, charts, isSubject, holds }: StageOptions): Stage {
@@ -81,11 +85,11 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
     tokens: [],
     broken: null,
     fraction() {
-      if (random.broken === 'fraction') throw new Error('no random today');
+      if (random.broken === 'fraction') throw new Error('the random source is broken');
       return 0.5;
     },
     token() {
-      if (random.broken === 'token') throw new Error('no token today');
+      if (random.broken === 'token') throw new Error('the token source is broken');
       const token = `token ${random.tokens.length + 1}`;
       random.tokens.push(token);
       return token;
@@ -123,7 +127,7 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
   });
   const executions: Execution[] = [];
   const ends: { updates: number; results: number }[] = [];
-  const sockets: Far[] = [];
+  const sockets: AgentEnd[] = [];
 
   return {
     clock,
@@ -135,19 +139,19 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
     spearlet,
     events,
     executions,
-    far: new Map(),
+    agentEnds: new Map(),
     async connect(address) {
       const peer = await dial(address);
       const answered = new Set<SpearMessage>();
-      const far: Far = Object.assign(peer, {
-        asked: () => peer.received.filter(each => each.type === 'ExecuteRequest' && !answered.has(each)),
+      const agentEnd: AgentEnd = Object.assign(peer, {
+        openRequests: () => peer.received.filter(each => each.type === 'ExecuteRequest' && !answered.has(each)),
         answer(request: SpearMessage) {
           answered.add(request);
           peer.send(...complete(request, 'done'));
         },
       });
-      sockets.push(far);
-      return far;
+      sockets.push(agentEnd);
+      return agentEnd;
     },
     execute(instance) {
       const execution = instance.execute({ command: 'work' });
@@ -169,20 +173,20 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
       const stopping = spearlet.stop({ grace: 0 }).finally(() => {
         stopped = true;
       });
-      // Programs that are killed take their sockets with them.
-      for (const far of sockets) far.close();
-      // Time runs along with the real one now.
-      for (let ms = 0; !stopped && ms < PATIENCE; ms += 1) {
+      // As when the programs are killed.
+      for (const socket of sockets) socket.close();
+      // From here on, simulated time follows real time.
+      for (let ms = 0; !stopped && ms < STOP_LIMIT; ms += 1) {
         await new Promise(later => setTimeout(later, 1));
         clock.pass(1);
       }
-      if (!stopped) throw new Error('stop() did not come to an end');
+      if (!stopped) throw new Error('stop() did not resolve');
       await stopping;
     },
     abandon() {
       gate.open();
       (root as unknown as { stop(): void }).stop();
-      for (const far of sockets) far.close();
+      for (const socket of sockets) socket.close();
     },
   };
 }

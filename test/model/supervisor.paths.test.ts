@@ -2,13 +2,14 @@
 
 import { expect, test } from 'vitest';
 import { supervisorMachine } from '../../machines/index.ts';
-import { listeners, playSupervisor, supervisorPaths } from './supervisor.ts';
+import { listenerKinds } from './stage.ts';
+import { playSupervisor, supervisorPaths } from './supervisor.ts';
 import { createCoverage } from './walk.ts';
 
 const coverage = createCoverage(supervisorMachine);
 
-test.each(listeners)(
-  'every path of a supervisor, the listener %s, goes as the chart says',
+test.each(listenerKinds)(
+  'a supervisor with the listener kind `%s` follows every path of its chart',
   async listener => {
     for (const steps of supervisorPaths(listener)) {
       const played = await playSupervisor(listener, steps);

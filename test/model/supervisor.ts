@@ -1,25 +1,21 @@
-// The supervisor machine in the engine: how each of its events is made to happen, with real instances under it.
+// Causes each event of the supervisor chart in the running engine, with real instances as its children.
 import type { AnyMachineSnapshot } from 'xstate';
 import { type SupervisorContext, supervisorMachine } from '../../machines/index.ts';
 import type { Instance } from '../../src/index.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
 import { authRequest, seen } from '../situations/world.ts';
-import { type Happening, pathsOf, type Step } from './paths.ts';
-import { type Far, obedient, openStage } from './stage.ts';
+import { type ModelEvent, pathsOf, type Step } from './paths.ts';
+import { type AgentEnd, type ListenerKind, obedient, openStage } from './stage.ts';
 import { type Played, play, receive } from './walk.ts';
 
 const FOREVER = 2 ** 31 - 1;
 const ACTOR_IDS = ['instance-1', 'instance-2', 'instance-3'];
 
-/** `own`: every instance has a listener; `shared`: strangers come in by the supervisor's. */
-export const listeners = ['own', 'shared'] as const;
-export type ListenerKind = (typeof listeners)[number];
-
 export const supervisorInput = { maxConcurrentStarts: 1 };
 
 const cases =
   (listener: ListenerKind) =>
-  (type: string, snapshot: AnyMachineSnapshot): Happening[] => {
+  (type: string, snapshot: AnyMachineSnapshot): ModelEvent[] => {
     const { instances, starting, waiting } = snapshot.context as SupervisorContext;
     switch (type) {
       case 'start':
@@ -29,7 +25,7 @@ const cases =
       case 'instance.queued':
         return instances.filter(actorId => !starting.includes(actorId) && !waiting.includes(actorId)).map(actorId => ({ type, actorId }));
       case 'instance.settled':
-        // With a shared listener the agent itself would come in as a stranger first.
+        // With a shared listener the connection of the agent would be unrouted first.
         return listener === 'own' ? starting.map(actorId => ({ type, actorId })) : [];
       case 'xstate.done.actor.*':
         return instances.map(actorId => ({ type: `xstate.done.actor.${actorId}`, actorId }));
@@ -45,10 +41,10 @@ const cases =
   };
 
 const [one, two] = ACTOR_IDS as [string, string];
-const start = (actorId: string): Happening => ({ type: 'start', instance: { actorId } });
-const failed = (actorId: string): Happening => ({ type: `xstate.error.actor.${actorId}`, actorId });
-/** Only an instance that was ready can fail inside itself; and a second stop shows only where a program still runs. */
-const longer: Happening[][] = [
+const start = (actorId: string): ModelEvent => ({ type: 'start', instance: { actorId } });
+const failed = (actorId: string): ModelEvent => ({ type: `xstate.error.actor.${actorId}`, actorId });
+/** Only the chart of an instance that was ready can fail, and a second stop has an effect only where a program still runs. */
+const longer: ModelEvent[][] = [
   [start(one), { type: 'instance.queued', actorId: one }, { type: 'stop', grace: 100 }, { type: 'stop', grace: 0 }],
   [start(one), { type: 'instance.queued', actorId: one }, { type: 'instance.settled', actorId: one }, failed(one), start(one)],
   [
@@ -57,7 +53,7 @@ const longer: Happening[][] = [
   ],
 ];
 
-/** What an instance has said already, and whether it can fail inside itself: only one that was ready can. */
+/** The model does not know which events an instance has sent, and that only the chart of one that was ready can fail. */
 function feasible(steps: readonly Step[]): number {
   const queued = new Set<unknown>();
   const settled = new Set<unknown>();
@@ -72,12 +68,12 @@ function feasible(steps: readonly Step[]): number {
     }
     if (type === 'stop') stopping = true;
     if (type === 'instance.settled') {
-      // A stop ends a start: it is never ready then.
+      // After a stop, a starting instance does not become ready.
       if (settled.has(actorId) || stopping) return i;
       settled.add(actorId);
     }
     if (type.startsWith('xstate.error.actor.') && (!settled.has(actorId) || stopping)) return i;
-    // What it said first comes first.
+    // Events of one instance keep their order.
     if (type.startsWith('xstate.done.actor.') && !queued.has(actorId)) return i;
     if (/^xstate\.(done|error)\.actor\./.test(type)) for (const each of [queued, settled]) each.delete(actorId);
     if (type === 'socket.accepted') {
@@ -101,7 +97,7 @@ export const supervisorPaths = (listener: ListenerKind): Step[][] =>
 
 /** Plays one path against the engine. */
 export async function playSupervisor(listener: ListenerKind, steps: readonly Step[], charts?: Charts): Promise<Played> {
-  const told: Happening[] = [];
+  const requests: ModelEvent[] = [];
   const stage = openStage({
     charts,
     options: {
@@ -115,8 +111,8 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
     },
     isSubject: actor => actor.logic.id === 'supervisor',
     holds(event) {
-      // What the caller wants comes at once.
-      if (event.type === 'start' || event.type === 'stop') told.push(event);
+      // Requests of the caller are not held.
+      if (event.type === 'start' || event.type === 'stop') requests.push(event);
       return /^(instance\.|socket\.|xstate\.(done|error)\.actor\.instance)/.test(event.type);
     },
   });
@@ -126,22 +122,22 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
     readonly instance: Instance;
     readonly token: string;
     readonly actorId: string;
-    far: Far | null;
+    agentEnd: AgentEnd | null;
   }
-  /** By the actor id that the model gives them: in the engine they can have another. */
+  /** By the actor id in the model: the engine can use another one. */
   const started = new Map<string, Started>();
   const every: Started[] = [];
   const pids: number[] = [];
 
-  const arrived = (type: string, actorId: string): Promise<Happening> =>
+  const arrived = (type: string, actorId: string): Promise<ModelEvent> =>
     receive(stage, event => event.type === type && (event.actorId ?? actorId) === actorId);
-  const last = (): Happening => told.at(-1)!;
+  const last = (): ModelEvent => requests.at(-1)!;
 
-  const perform = async (event: Happening): Promise<readonly Happening[]> => {
+  const perform = async (event: ModelEvent): Promise<readonly ModelEvent[]> => {
     const { type } = event;
     const [, kind, named] = /^xstate\.(done|error)\.actor\.(.+)$/.exec(type) ?? [];
     const model = named ?? (event.actorId as string | undefined) ?? '';
-    const mine = started.get(model);
+    const current = started.get(model);
     switch (kind ?? type) {
       case 'start': {
         const before = new Set(spearlet.instances);
@@ -149,66 +145,66 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
         await null;
         const instance = spearlet.instances.find(each => !before.has(each))!;
         const { actorId } = last().instance as { actorId: string };
-        const one = { instance, token: random.tokens.at(-1)!, actorId, far: null };
+        const one = { instance, token: random.tokens.at(-1)!, actorId, agentEnd: null };
         started.set((event.instance as { actorId: string }).actorId, one);
         every.push(one);
         return [last()];
       }
       case 'stop':
-        // Before it is up a program does not ignore what asks it to end.
+        // Before it has printed `up`, a program does not ignore SIGTERM.
         for (const { instance } of started.values())
           if (instance.pid !== null && event.grace !== 0) await seen(instance.output$, chunk => chunk.text.includes('up'));
         void spearlet.stop({ grace: event.grace as number });
-        // The second time there is no grace any more: all of them end.
+        // The second stop has no grace: all instances end.
         if (event.grace === 0)
-          for (const { actorId, far } of started.values()) {
-            far?.close();
+          for (const { actorId, agentEnd } of started.values()) {
+            agentEnd?.close();
             await gate.wait(each => each.type === `xstate.done.actor.${actorId}`);
           }
         return [last()];
       case 'instance.queued':
-        return [await arrived(type, mine!.actorId)];
+        return [await arrived(type, current!.actorId)];
       case 'instance.settled': {
-        const { instance, token } = mine!;
-        mine!.far = await stage.connect(instance.address!);
-        mine!.far.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: instance.id, SPEARLET_TOKEN: token }));
-        return [await arrived(type, mine!.actorId)];
+        const { instance, token } = current!;
+        current!.agentEnd = await stage.connect(instance.address!);
+        current!.agentEnd.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: instance.id, SPEARLET_TOKEN: token }));
+        return [await arrived(type, current!.actorId)];
       }
       case 'done':
-        mine!.far?.close();
-        if (mine!.instance.pid !== null) pids.push(mine!.instance.pid);
-        void mine!.instance.stop({ grace: 0 });
+        current!.agentEnd?.close();
+        if (current!.instance.pid !== null) pids.push(current!.instance.pid);
+        void current!.instance.stop({ grace: 0 });
         started.delete(model);
-        return [await arrived(`xstate.done.actor.${mine!.actorId}`, mine!.actorId)];
+        return [await arrived(`xstate.done.actor.${current!.actorId}`, current!.actorId)];
       case 'error': {
-        // The delay of its backoff is drawn by lot, and the lot is broken: it fails, and its chart with it.
-        const { instance, far, actorId } = mine!;
+        // The delay of the backoff needs the random source, which is broken: so the chart fails.
+        const { instance, agentEnd, actorId } = current!;
         await seen(instance.output$, chunk => chunk.text.includes('up'));
         pids.push(instance.pid!);
         random.broken = 'fraction';
         process.kill(instance.pid!, 'SIGUSR2');
-        far!.close();
-        const happened = await arrived(`xstate.error.actor.${actorId}`, actorId);
+        agentEnd!.close();
+        const arrivedEvent = await arrived(`xstate.error.actor.${actorId}`, actorId);
         random.broken = null;
         started.delete(model);
-        return [happened];
+        return [arrivedEvent];
       }
       default: {
-        const far = await stage.connect(every.at(-1)!.instance.address ?? every[0]!.instance.address!);
-        const happened = await receive(stage, each => each.type === type);
-        // Somebody is there to answer it.
-        far.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: 'nobody', SPEARLET_TOKEN: 'nothing' }));
-        await far.next('AuthResponse');
-        // It is refused, and its connection has ended by now.
-        const actorId = happened.connectionId as string;
-        return [happened, { type: `xstate.done.actor.${actorId}`, actorId }];
+        const agentEnd = await stage.connect(every.at(-1)!.instance.address ?? every[0]!.instance.address!);
+        const arrivedEvent = await receive(stage, each => each.type === type);
+        // An instance exists, so the connection gets an answer.
+        agentEnd.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: 'nobody', SPEARLET_TOKEN: 'nothing' }));
+        await agentEnd.next('AuthResponse');
+        // The answer is a refusal, after which the connection has ended.
+        const actorId = arrivedEvent.connectionId as string;
+        return [arrivedEvent, { type: `xstate.done.actor.${actorId}`, actorId }];
       }
     }
   };
 
   const check = (): void => {
     const starting = spearlet.instances.filter(each => each.state === 'listening' || each.state === 'authenticating');
-    if (starting.length > supervisorInput.maxConcurrentStarts) throw new Error(`${starting.length} start at once`);
+    if (starting.length > supervisorInput.maxConcurrentStarts) throw new Error(`${starting.length} instances start at once`);
   };
 
   let finding: string | null = null;
@@ -224,7 +220,7 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
           process.kill(pid, 0);
           finding = `process ${pid} is left`;
         } catch {
-          // Gone, as it should be.
+          // The process has ended, as it should.
         }
       }
     }

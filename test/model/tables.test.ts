@@ -1,11 +1,11 @@
-// The tables that run per request and in the agent process are equal to the charts that are drawn: in every state, for every
-// event, and along every path from the start.
+// The tables of executions and agents are equal to the charts that are drawn: in every state, for every event, and along every
+// path from the start.
 
 import { describe, expect, test } from 'vitest';
 import { type AnyMachineSnapshot, getNextSnapshot } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
 import { alone } from './paths.ts';
-import { agent, allEvents, execution, leaf, pathsOf, playTable, strangers } from './tables.ts';
+import { agent, allEvents, execution, leaf, pathsOf, playTable, unmatchedStates } from './tables.ts';
 import { createCoverage, delayOf } from './walk.ts';
 
 describe.each([execution, agent])('$machine.id', tabled => {
@@ -13,10 +13,10 @@ describe.each([execution, agent])('$machine.id', tabled => {
   const machine = alone(tabled.machine);
 
   test('has the same states', () => {
-    expect(strangers(tabled)).toEqual([]);
+    expect(unmatchedStates(tabled)).toEqual([]);
   });
 
-  test('moves alike in every state for every event, those included that mean nothing there', () => {
+  test('goes to the same state in every state for every event, also for events that are ignored there', () => {
     const nodes = getStateNodes(machine).filter(node => node.type === 'atomic' || node.type === 'final');
     const names = new Set([...allEvents(machine).map(event => delayOf(event) ?? event), ...Object.values(table).flatMap(Object.keys)]);
     for (const node of nodes) {
@@ -40,7 +40,7 @@ describe.each([execution, agent])('$machine.id', tabled => {
     }
   });
 
-  test('goes along every path like its chart, and 100 % of states and transitions are walked', () => {
+  test('follows every path of its chart, and 100 % of states and transitions are walked', () => {
     const coverage = createCoverage(machine);
     for (const path of pathsOf(tabled)) {
       const played = playTable(tabled, machine, path);

@@ -1,5 +1,5 @@
-// What runs per request and in the agent process are tables; the charts of the same name are drawn. A path is walked by the
-// chart as an actor that runs, and by the table beside it.
+// Executions and agents run by tables; the charts of the same name are their drawings. A path is walked by the chart, as a running
+// actor, and by the table.
 import { type AnyMachineSnapshot, type AnyStateMachine, createActor, SimulatedClock } from 'xstate';
 import { getShortestPaths, getStateNodes } from 'xstate/graph';
 import { agentMachine, executionMachine } from '../../machines/index.ts';
@@ -19,7 +19,7 @@ export interface Tabled {
 export const execution: Tabled = { machine: executionMachine, table: executionTable, initial: 'waiting' };
 export const agent: Tabled = { machine: agentMachine, table: agentTable, initial: initialState };
 
-/** The innermost state, by its own name: that is how the tables name it. */
+/** The name of the innermost state, as the tables use it. */
 export const leaf = (value: unknown): string => (typeof value === 'string' ? value : leaf(Object.values(value as object)[0]));
 
 const leavesOf = (machine: AnyStateMachine) => getStateNodes(machine).filter(node => node.type === 'atomic' || node.type === 'final');
@@ -30,16 +30,16 @@ const eventsOf = (node: Leaf): string[] => {
   return node.parent === undefined ? own : [...own, ...eventsOf(node.parent)];
 };
 export const allEvents = (machine: AnyStateMachine): string[] => [...new Set(leavesOf(machine).flatMap(eventsOf))];
-/** A timeout has the name of its delay in the table. */
+/** The table calls a timeout by its delay. */
 const nameOf = (event: string): string => delayOf(event) ?? event;
 
-/** Every state with the same name in both, and what happens there on an event that has no meaning there: nothing. */
-export function strangers({ machine, table }: Tabled): string[] {
+/** The states that only the chart or only the table has. */
+export function unmatchedStates({ machine, table }: Tabled): string[] {
   const names = leavesOf(machine).map(node => node.key);
   return [...names.filter(name => !(name in table)), ...Object.keys(table).filter(name => !names.includes(name))];
 }
 
-/** The events of one path from the start to each transition. */
+/** For each transition the events of a path from the start to it. */
 export function pathsOf({ machine }: Tabled): string[][] {
   const paths = getShortestPaths(alone(machine), {
     events: allEvents(machine).map(type => ({ type })) as never,
@@ -50,7 +50,7 @@ export function pathsOf({ machine }: Tabled): string[][] {
   return paths.map(({ steps }) => steps.slice(1).map(step => step.event.type));
 }
 
-/** Walks a path by the chart `running` and by the table; what it says is where they part. */
+/** Walks a path by the chart `running` and by the table. `finding` says where they differ. */
 export function playTable({ table, initial }: Tabled, running: AnyStateMachine, path: readonly string[]): Played {
   const taken = new Set<string>();
   const visited = new Set<string>();
@@ -74,7 +74,7 @@ export function playTable({ table, initial }: Tabled, running: AnyStateMachine, 
   };
   compare('the start');
   for (const event of path) {
-    // A timer of another state than the one it is in does not fire.
+    // The timer of a state that is not active does not fire.
     const owner = /^xstate\.after\.[^.]+\.(.+)$/.exec(event)?.[1];
     const here = leaves.find(node => node.key === at);
     if (owner === undefined || here?.id === owner || here?.id.startsWith(`${owner}.`)) at = table[at]?.[nameOf(event)] ?? at;

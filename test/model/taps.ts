@@ -1,5 +1,5 @@
-// A world with real sockets and real programs whose every byte and exit is counted on both sides, so that a test can wait
-// until all that was set in motion has come to rest. Time is the test's; agents are far ends of sockets in its hands.
+// A world with real sockets and programs and a simulated clock. It counts bytes and exits on both sides, so that a test can wait
+// until nothing is under way. The test plays the agents, at their ends of the sockets.
 import { connect, type Socket } from 'node:net';
 import type { World } from '../../src/instance/world.ts';
 import type { Spawn } from '../../src/process/program.ts';
@@ -17,46 +17,48 @@ import { idOf } from './stage.ts';
 
 const programs = createPrograms(processTable, realClock);
 
-/** The engine's end of a socket. */
-interface Near {
+/** The host's end of a connection. */
+interface HostEnd {
   readonly port: number;
   opened: boolean;
   paused: boolean;
-  /** Bytes it was handed, and bytes it has handed on. */
+  /** Bytes that the engine has written, and bytes that were delivered to it. */
   written: number;
   delivered: number;
-  /** Closed by the engine, and closed for good. */
+  /** The engine has closed it, and the stream has reported `closed`. */
   closing: boolean;
   closed: boolean;
 }
 
-/** The agent's end of a socket. It answers heartbeats unless it is frozen. */
-export interface Far {
+/** The agent's end of a connection. It answers heartbeats unless it is frozen. */
+export interface AgentEnd {
   readonly name: string;
   readonly address: string;
   readonly socket: Socket;
   readonly received: SpearMessage[];
-  near: Near | null;
+  /** Null until it is accepted. */
+  hostEnd: HostEnd | null;
   closed: boolean;
-  /** It has said its last word: ended, destroyed or reset by the test. */
+  /** The test has ended, destroyed or reset it. */
   cut: boolean;
   frozen: boolean;
-  /** It was frozen at least once: its silence may be held against it. */
+  /** It was frozen at least once, so HEARTBEAT_LOST is justified. */
   wasFrozen: boolean;
   send(type: MessageType, requestId: U64, payload: string | Uint8Array): void;
   thaw(): void;
 }
 
+/** One run of a program. */
 export interface Run {
   readonly pid: number;
   readonly environment: Readonly<Record<string, string>>;
   up: boolean;
-  /** Something was done to it that it cannot survive. */
-  doomed: boolean;
+  /** It was killed or asked to exit, so it has to end. */
+  mustEnd: boolean;
   exited: boolean;
   closed: boolean;
-  /** What came of it is looked for and ended. */
-  swept: boolean;
+  /** The rest of its process tree was ended. */
+  treeEnded: boolean;
   disposed: boolean;
 }
 
@@ -64,145 +66,147 @@ export interface Taps {
   readonly world: World;
   readonly clock: HandClock;
   readonly runs: Run[];
-  readonly fars: Far[];
+  readonly agentEnds: AgentEnd[];
   readonly listeners: Set<Listener>;
-  /** Null where nobody listens. */
-  dial(address: string): Promise<Far | null>;
-  /** Waits until every byte has arrived and every end is known on both sides. */
+  /** Null where no listener is open. */
+  dial(address: string): Promise<AgentEnd | null>;
+  /** Waits until every byte has arrived and every end is known on both sides. Throws where that takes too long. */
   settle(): Promise<void>;
-  /** Lets time pass, timer by timer, and everything come to rest after each. */
+  /** Lets time pass, timer by timer, and calls settle() after each. */
   pass(ms: number): Promise<void>;
-  /** Ends what is left, whatever state it is in. */
+  /** Destroys all sockets, kills all programs and closes all listeners. */
   abandon(): void;
 }
 
 export interface TapEvents {
-  /** The engine hands a message to a socket. */
-  wrote(message: SpearMessage): void;
+  /** The engine has written a message to a socket. */
+  written(message: SpearMessage): void;
   /** An agent has received a message. */
-  heard(far: Far, message: SpearMessage): void;
-  /** Everything has come to rest. */
-  rested(): void;
+  received(agentEnd: AgentEnd, message: SpearMessage): void;
+  /** Nothing is under way. */
+  settled(): void;
 }
 
-/** What does not come to rest in so many ms of real time never will. */
-const NEVER = Number(process.env.NEVER ?? 10_000);
-/** So many quiet turns of the event loop in a row are rest. */
-const TURNS = 3;
+/** How long settle() waits, in ms of real time. */
+const SETTLE_LIMIT = Number(process.env.SETTLE_LIMIT ?? 10_000);
+/** After this many turns of the event loop without an event, nothing is under way. */
+const QUIET_TURNS = 3;
 
 export function createTaps(events: TapEvents): Taps {
   const clock = handClock();
-  const nears = new Map<number, Near>();
-  const fars: Far[] = [];
+  /** By the port of the agent's end. */
+  const hostEnds = new Map<number, HostEnd>();
+  const agentEnds: AgentEnd[] = [];
   const runs: Run[] = [];
   const listeners = new Set<Listener>();
-  let happened = 0;
+  /** Counts everything that happens in the world. */
+  let activity = 0;
   let ids = 0;
   let tokens = 0;
 
-  const tapped = (wire: ByteStream): ByteStream => {
-    const port = Number(wire.peer.slice(wire.peer.lastIndexOf(':') + 1));
-    const near: Near = { port, opened: false, paused: false, written: 0, delivered: 0, closing: false, closed: false };
-    nears.set(port, near);
-    happened += 1;
-    const reader = createFrameReader(2 ** 26, body => events.wrote(v1.decodeMessage(body)));
+  const observed = (stream: ByteStream): ByteStream => {
+    const port = Number(stream.peer.slice(stream.peer.lastIndexOf(':') + 1));
+    const hostEnd: HostEnd = { port, opened: false, paused: false, written: 0, delivered: 0, closing: false, closed: false };
+    hostEnds.set(port, hostEnd);
+    activity += 1;
+    const reader = createFrameReader(2 ** 26, body => events.written(v1.decodeMessage(body)));
     return {
-      peer: wire.peer,
+      peer: stream.peer,
       get pending() {
-        return wire.pending;
+        return stream.pending;
       },
-      open(told) {
-        near.opened = true;
-        wire.open({
+      open(engine) {
+        hostEnd.opened = true;
+        stream.open({
           data(chunk) {
-            happened += 1;
-            near.delivered += chunk.length;
-            told.data(chunk);
+            activity += 1;
+            hostEnd.delivered += chunk.length;
+            engine.data(chunk);
           },
-          drained: () => told.drained(),
+          drained: () => engine.drained(),
           closed(end) {
-            happened += 1;
-            near.closed = true;
-            told.closed(end);
+            activity += 1;
+            hostEnd.closed = true;
+            engine.closed(end);
           },
         });
       },
       write(frames) {
-        happened += 1;
+        activity += 1;
         for (const frame of frames) {
-          near.written += frame.length;
-          // Reading consumes it.
+          hostEnd.written += frame.length;
+          // A copy, since the frame reader consumes it.
           reader.push(Buffer.from(frame));
         }
-        return wire.write(frames);
+        return stream.write(frames);
       },
       pause() {
-        near.paused = true;
-        wire.pause();
+        hostEnd.paused = true;
+        stream.pause();
       },
       resume() {
-        near.paused = false;
-        happened += 1;
-        wire.resume();
+        hostEnd.paused = false;
+        activity += 1;
+        stream.resume();
       },
       end() {
-        near.closing = true;
-        wire.end();
+        hostEnd.closing = true;
+        stream.end();
       },
       close() {
-        near.closing = true;
-        happened += 1;
-        wire.close();
+        hostEnd.closing = true;
+        activity += 1;
+        stream.close();
       },
     };
   };
 
-  const spawn: Spawn = (program, output, told) => {
+  const spawn: Spawn = (program, output, engine) => {
     let run: Run | null = null;
     const { environment } = program;
     remember(environment.SPEARLET_INSTANCE_ID!);
     const counted = Object.create(output, {
       add: {
         value(channel: 'stdout', chunk: Buffer) {
-          happened += 1;
+          activity += 1;
           if (run !== null && chunk.includes('up')) run.up = true;
           output.add(channel, chunk);
         },
       },
     });
     const running = programs.spawn(program, counted, {
-      ...told,
+      ...engine,
       spawned(pid) {
-        run = { pid, environment, up: false, doomed: false, exited: false, closed: false, swept: false, disposed: false };
+        run = { pid, environment, up: false, mustEnd: false, exited: false, closed: false, treeEnded: false, disposed: false };
         runs.push(run);
-        told.spawned(pid);
+        engine.spawned(pid);
       },
       exited(exit) {
-        happened += 1;
+        activity += 1;
         run!.exited = true;
-        told.exited(exit);
+        engine.exited(exit);
       },
       closed() {
-        happened += 1;
+        activity += 1;
         run!.closed = true;
-        told.closed();
+        engine.closed();
       },
       ended(ending) {
-        happened += 1;
-        if (run !== null) run.swept = true;
-        told.ended?.(ending);
+        activity += 1;
+        if (run !== null) run.treeEnded = true;
+        engine.ended?.(ending);
       },
     });
     return {
       ...running,
       signal(name) {
-        if (run !== null && name === 'SIGKILL') run.doomed = true;
+        if (run !== null && name === 'SIGKILL') run.mustEnd = true;
         running.signal(name);
       },
       async dispose() {
-        if (run !== null) run.doomed = true;
+        if (run !== null) run.mustEnd = true;
         await running.dispose();
-        happened += 1;
+        activity += 1;
         if (run !== null) run.disposed = true;
       },
     };
@@ -217,9 +221,9 @@ export function createTaps(events: TapEvents): Taps {
     network: {
       ...tcp,
       listen(at, accepted) {
-        const listening = tcp.listen(at, wire => accepted(tapped(wire)));
-        listeners.add(listening);
-        return { ...listening, close: () => listening.close().then(() => void listeners.delete(listening)) };
+        const listener = tcp.listen(at, stream => accepted(observed(stream)));
+        listeners.add(listener);
+        return { ...listener, close: () => listener.close().then(() => void listeners.delete(listener)) };
       },
     },
     programs: { ...programs, spawn },
@@ -227,92 +231,92 @@ export function createTaps(events: TapEvents): Taps {
     workingDirectory: process.cwd(),
   };
 
-  /** What is not at rest; null where everything is. */
-  const unrest = (): string | null => {
-    for (const { pid, up, doomed, exited, closed, swept, disposed } of runs) {
-      if (!doomed && !exited && !up) return `program ${pid} is not up`;
-      if (doomed && !disposed && !(exited && closed && swept)) return `program ${pid} does not end`;
+  /** What is still under way, as text; null: nothing. */
+  const underWay = (): string | null => {
+    for (const { pid, up, mustEnd, exited, closed, treeEnded, disposed } of runs) {
+      if (!mustEnd && !exited && !up) return `program ${pid} has not printed up`;
+      if (mustEnd && !disposed && !(exited && closed && treeEnded)) return `program ${pid} has not ended`;
     }
-    for (const far of fars) {
-      const { near, name, socket } = far;
-      if (near === null) {
-        far.near = nears.get(socket.localPort!) ?? null;
-        // The system may give the port to another socket later.
-        nears.delete(socket.localPort!);
-        if (far.near === null && !far.closed) return `${name} is not accepted`;
+    for (const agentEnd of agentEnds) {
+      const { hostEnd, name, socket } = agentEnd;
+      if (hostEnd === null) {
+        agentEnd.hostEnd = hostEnds.get(socket.localPort!) ?? null;
+        // The system may give the port to another socket later, so it is removed.
+        hostEnds.delete(socket.localPort!);
+        if (agentEnd.hostEnd === null && !agentEnd.closed) return `${name} is not accepted`;
         continue;
       }
-      const { opened, paused } = near;
-      if (near.closing && !far.closed) return `${name} does not learn that it was closed`;
-      if (!opened || paused || near.closing) continue;
-      if (far.cut ? !near.closed : near.delivered !== socket.bytesWritten) return `what ${name} says does not arrive`;
-      if (!far.cut && !far.closed && socket.bytesRead !== near.written) return `what is said to ${name} does not arrive`;
+      const { opened, paused } = hostEnd;
+      if (hostEnd.closing && !agentEnd.closed) return `${name} has not noticed that it was closed`;
+      if (!opened || paused || hostEnd.closing) continue;
+      if (agentEnd.cut ? !hostEnd.closed : hostEnd.delivered !== socket.bytesWritten) return `data from ${name} has not arrived`;
+      if (!agentEnd.cut && !agentEnd.closed && socket.bytesRead !== hostEnd.written) return `data to ${name} has not arrived`;
     }
     return null;
   };
 
   const settle = async (): Promise<void> => {
     const began = performance.now();
-    for (let quiet = 0; quiet < TURNS; ) {
-      const before = happened;
+    for (let quiet = 0; quiet < QUIET_TURNS; ) {
+      const before = activity;
       await new Promise(later => setImmediate(later));
-      const why = unrest();
-      quiet = why === null && happened === before ? quiet + 1 : 0;
+      const why = underWay();
+      quiet = why === null && activity === before ? quiet + 1 : 0;
       if (why === null || performance.now() - began < 5) continue;
-      if (performance.now() - began > NEVER) throw new Error(`it does not come to rest: ${why}`);
+      if (performance.now() - began > SETTLE_LIMIT) throw new Error(`the world does not settle: ${why}`);
       await new Promise(later => setTimeout(later, 1));
     }
-    events.rested();
+    events.settled();
   };
 
   return {
     world,
     clock,
     runs,
-    fars,
+    agentEnds,
     listeners,
     dial(address) {
       const [host, port] = address.split(':');
       return new Promise(resolve => {
         const socket = connect({ host: host!, port: Number(port) });
         const unanswered: SpearMessage[] = [];
-        const far: Far = {
-          name: `socket ${fars.length + 1}`,
+        const agentEnd: AgentEnd = {
+          name: `socket ${agentEnds.length + 1}`,
           address,
           socket,
           received: [],
-          near: null,
+          hostEnd: null,
           closed: false,
           cut: false,
           frozen: false,
           wasFrozen: false,
           send: (type, requestId, payload) => void socket.write(v1.encodeFrame(type, requestId, { secs: 1, nanos: 0 }, payload)),
           thaw() {
-            far.frozen = false;
-            for (const { requestId, payload } of unanswered.splice(0)) far.send('Heartbeat', requestId, payload);
+            agentEnd.frozen = false;
+            for (const { requestId, payload } of unanswered.splice(0)) agentEnd.send('Heartbeat', requestId, payload);
           },
         };
         const reader = createFrameReader(2 ** 26, body => {
           const message = v1.decodeMessage(body);
           const kept = { ...message, payload: Buffer.from(message.payload) };
-          far.received.push(kept);
-          events.heard(far, kept);
+          agentEnd.received.push(kept);
+          events.received(agentEnd, kept);
           if (message.type !== 'Heartbeat') return;
-          if (far.frozen || far.cut) unanswered.push(kept);
-          else far.send('Heartbeat', kept.requestId, kept.payload);
+          if (agentEnd.frozen || agentEnd.cut) unanswered.push(kept);
+          else agentEnd.send('Heartbeat', kept.requestId, kept.payload);
         });
         socket.on('data', chunk => {
-          happened += 1;
+          activity += 1;
           reader.push(chunk);
         });
         socket.on('error', () => {});
         socket.once('connect', () => {
-          fars.push(far);
-          resolve(far);
+          agentEnds.push(agentEnd);
+          resolve(agentEnd);
         });
         socket.once('close', () => {
-          happened += 1;
-          far.closed = true;
+          activity += 1;
+          agentEnd.closed = true;
           resolve(null);
         });
       });
@@ -327,20 +331,20 @@ export function createTaps(events: TapEvents): Taps {
         clock.step();
         await settle();
       }
-      // What is due at the same moment.
+      // Other timers that are due at the same time.
       clock.pass(0);
       await settle();
     },
     abandon() {
-      for (const { socket } of fars) socket.destroy();
+      for (const { socket } of agentEnds) socket.destroy();
       for (const { pid, exited } of runs) {
         try {
           if (!exited) process.kill(-pid, 'SIGKILL');
         } catch {
-          // Gone already.
+          // The program has ended already.
         }
       }
-      for (const listening of listeners) void listening.close();
+      for (const listener of listeners) void listener.close();
     },
   };
 }

@@ -1,16 +1,16 @@
-// Walks paths of a machine: the pure machine is the model; the system is the same machine at work in the engine, with
-// its real effects. What is counted are the transitions that actors really took, read from their microsteps.
+// Walks every path of a chart. The model is the pure chart; the system is the same chart in the running engine, with its real
+// effects. Only transitions that actors have really taken count, read from their microsteps.
 import { isDeepStrictEqual } from 'node:util';
 import { type AnyMachineSnapshot, type AnyStateMachine, getInitialSnapshot } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
-import { advance, alone, type Happening, type Step } from './paths.ts';
+import { advance, alone, type ModelEvent, type Step } from './paths.ts';
 import type { Stage } from './stage.ts';
 
 /** An action with its parameters, as a text that can be compared. */
 export const effectOf = ({ type, params }: { type: string; params?: unknown }): string =>
   params === undefined ? type : `${type} ${JSON.stringify(params)}`;
 
-/** One transition, told apart from all others of its machine by this text. */
+/** A text that identifies a transition within its chart. */
 export const keyOf = (t: {
   source: { id: string };
   eventType: string;
@@ -35,13 +35,13 @@ export interface Play {
   readonly machine: AnyStateMachine;
   readonly input: unknown;
   readonly steps: readonly Step[];
-  /** Makes an event happen in the world, and returns what reached the subject. `ahead` is what the path goes on with. */
-  perform(event: Happening, ahead: readonly Happening[]): Promise<readonly Happening[]>;
-  /** Throws where something does not hold that must hold after every step. */
+  /** Causes an event in the world, and returns the events that reached the subject. `ahead`: the rest of the path. */
+  perform(event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]>;
+  /** Throws where an invariant does not hold; called after every step. */
   check(): void;
 }
 
-/** What does not come about in so many ms of real time never will. */
+/** How long a walk waits for an event, in ms of real time. */
 export const patience = { ms: 20_000 };
 
 async function inTime<T>(happening: Promise<T>): Promise<T> {
@@ -50,7 +50,7 @@ async function inTime<T>(happening: Promise<T>): Promise<T> {
     return await Promise.race([
       happening,
       new Promise<never>((_, reject) => {
-        late = setTimeout(() => reject(new Error('it did not come about')), patience.ms);
+        late = setTimeout(() => reject(new Error('the event did not happen in time')), patience.ms);
       }),
     ]);
   } finally {
@@ -58,7 +58,7 @@ async function inTime<T>(happening: Promise<T>): Promise<T> {
   }
 }
 
-/** Plays one path; what it says is where the system is not as the model, or what could not be made to happen. */
+/** Plays one path. Returns where the system differs from the model, or which event could not be caused; null: it went well. */
 export async function play({ stage, machine, input, steps, perform, check }: Play): Promise<string | null> {
   const model = alone(machine);
   const isEffect = ({ type }: { type: string }): boolean =>
@@ -92,39 +92,39 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
   return null;
 }
 
-/** Waits until something fit has come to the subject's gate, and lets it through. */
-export async function receive({ gate }: Stage, fits: (event: Happening) => boolean): Promise<Happening> {
+/** Waits until a matching event is held at the gate, and releases it. */
+export async function receive({ gate }: Stage, fits: (event: ModelEvent) => boolean): Promise<ModelEvent> {
   const held = await gate.wait(fits);
   gate.release(held);
   return held.event;
 }
 
-/** Lets time pass until a timer of the subject fires: it has to be the one that is meant, after so many ms. */
-export function elapse({ clock, gate }: Stage, type: string, expectedMs: number): Happening {
+/** Lets time pass until a timer of the subject fires. Throws where it is another timer, or has another duration. */
+export function elapse({ clock, gate }: Stage, type: string, expectedMs: number): ModelEvent {
   const before = gate.timers.length;
   for (let steps = 0; steps < 1_000; steps += 1) {
     const ms = clock.step();
     if (ms === null) break;
     const fired = gate.timers[before];
     if (fired === undefined) continue;
-    if (fired !== type) throw new Error(`${fired} came before ${type}`);
-    if (Math.round(ms) !== Math.round(expectedMs)) throw new Error(`${type} came after ${ms} ms, not ${expectedMs}`);
+    if (fired !== type) throw new Error(`${fired} fired before ${type}`);
+    if (Math.round(ms) !== Math.round(expectedMs)) throw new Error(`${type} fired after ${ms} ms, not ${expectedMs}`);
     return { type };
   }
-  throw new Error(`${type} never came`);
+  throw new Error(`${type} did not fire`);
 }
 
 /** `xstate.after.NAME.…` → NAME; null for every other event. */
 export const delayOf = (type: string): string | null => /^xstate\.after\.([^.]+)\./.exec(type)?.[1] ?? null;
 
-/** What one played path has shown. `finding`: what was not as it must be. */
+/** The result of one path. `finding` says what was wrong; null: nothing. */
 export interface Played {
   readonly finding: string | null;
   readonly taken: ReadonlySet<string>;
   readonly visited: ReadonlySet<string>;
 }
 
-/** What of a machine was really walked, over many paths; fails below 100 %. */
+/** Collects the states and transitions that were walked, over many paths. */
 export function createCoverage(machine: AnyStateMachine) {
   const taken = new Set<string>();
   const visited = new Set<string>();
@@ -135,7 +135,7 @@ export function createCoverage(machine: AnyStateMachine) {
       for (const each of played.taken) taken.add(each);
       for (const each of played.visited) visited.add(each);
     },
-    /** The states and transitions that nobody has walked. */
+    /** The states and transitions that no path has walked. */
     missing: (): string[] => [
       ...everyState(machine).filter(id => !visited.has(id)),
       ...everyTransition(machine).filter(key => !taken.has(key)),

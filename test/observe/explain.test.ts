@@ -1,4 +1,4 @@
-// Explanations of charts on a simulated clock: every moment in them is exact.
+// Explanations of charts on a simulated clock, so that every time in them is exact.
 import { describe, expect, test } from 'vitest';
 import { connectionMachine, instanceMachine } from '../../machines/index.ts';
 import { createRefusals } from '../../src/connection/refusals.ts';
@@ -17,11 +17,11 @@ function openExplained(maxConcurrentStarts?: number) {
     clock: stage.time as never,
     queue: () => stage.supervisor.getSnapshot().context,
   });
-  const start = (id: string, place = 'instance-1', restart?: 'permanent') => {
-    stage.start(id, place, restart);
-    const actor = stage.supervisor.getSnapshot().children[place]!;
+  const start = (id: string, actorId = 'instance-1', restart?: 'permanent') => {
+    stage.start(id, actorId, restart);
+    const actor = stage.supervisor.getSnapshot().children[actorId]!;
     const record = {
-      ...{ id, artifactId: 'summarizer', actorId: place, incarnation: 1, pid: 42, address: '127.0.0.1:9100', report: null },
+      ...{ id, artifactId: 'summarizer', actorId, incarnation: 1, pid: 42, address: '127.0.0.1:9100', report: null },
       requests: { inFlight: 0 },
       refusals: createRefusals(),
       connections: new Map(),
@@ -33,15 +33,15 @@ function openExplained(maxConcurrentStarts?: number) {
     return record;
   };
   const connect = async (record: ReturnType<typeof start>, connectionId = 'connection-1') => {
-    const peer = { id: connectionId, label: `${record.id}/${connectionId}`, channel: { peer: '127.0.0.1:50000' }, sessionSince: 0 };
-    record.connections.set(connectionId, peer);
+    const connection = { id: connectionId, label: `${record.id}/${connectionId}`, channel: { peer: '127.0.0.1:50000' }, sessionSince: 0 };
+    record.connections.set(connectionId, connection);
     await stage.connect(record.id, connectionId);
   };
   return { ...stage, explained, explain: explained.explain, records, start, connect };
 }
 
 describe('what an instance waits for', () => {
-  test('a place to start, and how many wait before it', () => {
+  test('an instance in the queue waits for a start slot, and says how many wait before it', () => {
     const { start, explain } = openExplained(1);
     start('a');
     start('b', 'instance-2');
@@ -49,13 +49,19 @@ describe('what an instance waits for', () => {
     expect(explain('c')).toMatchObject({
       state: 'allocating',
       chart: { state: 'running.allocating.queued', since: WALL },
-      waits: [{ timeout: null, until: null, meaning: expect.stringContaining('1 start at once (maxConcurrentStarts), 1 wait before it') }],
+      waits: [
+        {
+          timeout: null,
+          until: null,
+          meaning: expect.stringContaining('there are 1 (maxConcurrentStarts); instances before this one in the queue: 1'),
+        },
+      ],
       endedBy: ['stop', 'listener.failed', 'start.granted'],
     });
     expect(String(explain('c'))).toContain('waits for a start slot');
   });
 
-  test('a connection, until the connect timeout', () => {
+  test('a started instance waits for a connection until the connect timeout', () => {
     const { start, explain, clock } = openExplained();
     start('a');
     clock.increment(100);
@@ -64,10 +70,10 @@ describe('what an instance waits for', () => {
     expect(explanation.waits).toEqual([{ timeout: 'connectTimeout', until: WALL + 30_000, meaning: timeouts.connectTimeout }]);
   });
 
-  test('the end of its backoff', async () => {
-    const { start, connect, tell, explain, clock } = openExplained();
+  test('a failed instance waits for the end of its backoff', async () => {
+    const { start, connect, sendToInstance, explain, clock } = openExplained();
     await connect(start('a', 'instance-1', 'permanent'));
-    tell('a', { type: 'process.exited', exitCode: 9, signal: null });
+    sendToInstance('a', { type: 'process.exited', exitCode: 9, signal: null });
     clock.increment(250);
     clock.increment(50);
     expect(explain('a')).toMatchObject({
@@ -78,18 +84,18 @@ describe('what an instance waits for', () => {
     });
   });
 
-  test('every timeout of the charts has its words', () => {
+  test('every timeout of the charts has a text', () => {
     const undelayed = ['restartPeriod'];
     const names = [instanceMachine, connectionMachine].flatMap(({ implementations }) => Object.keys(implementations.delays));
     expect(Object.keys(timeouts).sort()).toEqual([...new Set(names)].filter(name => !undelayed.includes(name)).sort());
   });
 });
 
-test('a connection is explained as well: its heartbeat, since when and until when', async () => {
-  const { start, connect, hear, explain, clock } = openExplained();
+test('a connection is explained with the state of its heartbeat, since when, and until when it waits', async () => {
+  const { start, connect, sendToConnection, explain, clock } = openExplained();
   await connect(start('a'));
   clock.increment(4_000);
-  hear('connection-1', { type: 'link.silent' });
+  sendToConnection('connection-1', { type: 'link.silent' });
   clock.increment(1_000);
   expect(explain('a')!.connections).toMatchObject([
     {
@@ -100,23 +106,23 @@ test('a connection is explained as well: its heartbeat, since when and until whe
         { state: 'ready.heartbeat.awaiting', since: WALL + 4_000 },
         { state: 'ready.reading.flowing', since: WALL },
       ],
-      waits: [{ timeout: 'heartbeat', until: WALL + 14_000, meaning: 'its heartbeat has to be answered, or counts as missed' }],
+      waits: [{ timeout: 'heartbeat', until: WALL + 14_000, meaning: 'the heartbeat has to be answered, or counts as missed' }],
       transitions: [{}, {}, {}, {}, { event: 'link.silent', from: 'ready.heartbeat.idle', to: 'ready.heartbeat.awaiting' }],
     },
   ]);
 });
 
-test('reads as a text that says it all', async () => {
-  const { start, connect, tell, hear, explain, clock, time } = openExplained();
+test('String(explanation) is a text with all of it', async () => {
+  const { start, connect, sendToInstance, sendToConnection, explain, clock, time } = openExplained();
   const record = start('summarizer-1f2e3d4c', 'instance-1', 'permanent');
   clock.increment(120);
   await connect(record);
   for (let i = 0; i < 3; i += 1) {
-    tell(record.id, { type: 'activity.started' });
+    sendToInstance(record.id, { type: 'activity.started' });
     clock.increment(10);
-    tell(record.id, { type: 'activity.idle' });
+    sendToInstance(record.id, { type: 'activity.idle' });
   }
-  hear('connection-1', { type: 'link.closed', code: 'LINK_LOST', message: 'closed by the other end' });
+  sendToConnection('connection-1', { type: 'link.closed', code: 'LINK_LOST', message: 'closed by the other end' });
   record.connections.clear();
   clock.increment(2_500);
   Object.assign(record, {
@@ -127,13 +133,13 @@ test('reads as a text that says it all', async () => {
   incarnation 1, pid 42, 127.0.0.1:9100, 0 in flight
   running.started.reconnecting since 2026-01-01T00:00:00.150Z (2.5 s)
     The session is lost, the program still runs. Executions in flight wait until the agent reconnects.
-    until 2026-01-01T00:00:10.150Z (in 7.5 s, reconnectWindow): its agent has to come back, or its program is ended
+    until 2026-01-01T00:00:10.150Z (in 7.5 s, reconnectWindow): the agent has to reconnect, or its program is ended
     left by: process.exited, memory.exceeded, stop, session.opened
 last exit: incarnation 1, crashed: the program crashed (exit code 9), after 1 min 1 s
   | a
   | b
 transitions of the instance:
-  2026-01-01T00:00:00.000Z  running.allocating.queued: begun
+  2026-01-01T00:00:00.000Z  running.allocating.queued: started
   2026-01-01T00:00:00.000Z  running.allocating.queued → running.allocating.binding: start.granted
   2026-01-01T00:00:00.000Z  running.allocating.binding → running.started.connecting.listening: listener.bound address=127.0.0.1:9100
   2026-01-01T00:00:00.120Z  running.started.connecting.listening → running.started.connecting.authenticating: socket.accepted connectionId=summarizer-1f2e3d4c/connection-1
@@ -143,14 +149,14 @@ transitions of the instance:
   2026-01-01T00:00:00.150Z  running.started.connected.ready → running.started.reconnecting: connection.closed [isSession] connectionId=summarizer-1f2e3d4c/connection-1 code=LINK_LOST message=closed by the other end`);
 });
 
-test('of the stopped the last so many are kept, and of 1,000 nothing else', () => {
-  const { start, tell, explained, explain, records, trace } = openExplained();
+test('of 1,000 stopped instances the last 100 explanations are kept, and no trace', () => {
+  const { start, sendToInstance, explained, explain, records, trace } = openExplained();
   const ids = Array.from({ length: 1_000 }, (_, i) => `a-${i}`);
   for (const id of ids) {
     const record = start(id);
-    tell(id, { type: 'stop', grace: 0 });
-    tell(id, { type: 'process.exited', exitCode: 0, signal: null });
-    tell(id, { type: 'process.closed' });
+    sendToInstance(id, { type: 'stop', grace: 0 });
+    sendToInstance(id, { type: 'process.exited', exitCode: 0, signal: null });
+    sendToInstance(id, { type: 'process.closed' });
     explained.remember(record as never);
     records.delete(id);
   }

@@ -1,4 +1,4 @@
-// An explanation as text for people, line by line.
+// The text of an explanation, line by line.
 import { expect, test } from 'vitest';
 import { type Explanation, textOf } from '../../src/observe/explanation.ts';
 
@@ -11,7 +11,7 @@ const base: Explanation = {
   pid: null,
   address: null,
   state: 'listening',
-  chart: { state: 'running.connecting.listening', since: AT - 1_500, meaning: 'Nobody is connected.' },
+  chart: { state: 'running.connecting.listening', since: AT - 1_500, meaning: 'No socket is connected.' },
   inFlight: 3,
   connections: [],
   refusals: { count: 0, last: [] },
@@ -23,12 +23,12 @@ const base: Explanation = {
 const moved = { at: AT - 500, count: 1, first: AT - 500, event: 'process.exited', facts: {}, guard: null, from: 'a', to: 'b' };
 const linesOf = (more: Partial<Explanation>) => textOf({ ...base, ...more }).split('\n');
 
-test('says who it is, what it does since when, and for what it waits', () => {
+test('names the instance, its state and since when, and what it waits for', () => {
   expect(
     linesOf({
       waits: [
         { timeout: 'connectTimeout', until: AT + 61_000, meaning: 'an agent connects' },
-        { timeout: null, until: null, meaning: 'a place to start' },
+        { timeout: null, until: null, meaning: 'a start slot' },
       ],
       endedBy: ['stop', 'listener.failed'],
     }),
@@ -36,21 +36,21 @@ test('says who it is, what it does since when, and for what it waits', () => {
     'i (a) is listening at 2026-01-01T00:00:00.000Z',
     '  incarnation 2, no pid, no listener, 3 in flight',
     '  running.connecting.listening since 2025-12-31T23:59:58.500Z (1.5 s)',
-    '    Nobody is connected.',
+    '    No socket is connected.',
     '    until 2026-01-01T00:01:01.000Z (in 1 min 1 s, connectTimeout): an agent connects',
-    '    waits for a place to start',
+    '    waits for a start slot',
     '    left by: stop, listener.failed',
     'transitions of the instance:',
   ]);
 });
 
-test('a pid is said to have ended where nothing runs', () => {
+test('a pid is marked as ended in the states in which no program runs', () => {
   const where = (state: Explanation['state']) => linesOf({ pid: 7, address: '127.0.0.1:9100', state })[1];
   expect(where('ready')).toBe('  incarnation 2, pid 7, 127.0.0.1:9100, 3 in flight');
   for (const state of ['backoff', 'stopped'] as const) expect(where(state)).toContain('pid 7 (ended)');
 });
 
-test('durations are in the unit that fits', () => {
+test('durations are shown in the unit that fits their size', () => {
   const of = (ms: number) => linesOf({ chart: { ...base.chart, since: AT - ms } })[2]!.replace(/.*\((.*)\)$/, '$1');
   expect([-5, 0, 999, 1_000, 59_949, 60_000, 119_000, 3_599_000, 3_600_000, 7_380_000].map(of)).toEqual([
     '0 ms',
@@ -66,12 +66,12 @@ test('durations are in the unit that fits', () => {
   ]);
 });
 
-test('a connection is told with its peer, what it does, and whether it holds the session', () => {
+test('a connection is shown with its peer and its states, and whether it holds the session', () => {
   const connection = {
     connectionId: 'i/connection-1',
     peer: '127.0.0.1:5',
     session: true,
-    states: [{ state: 'ready.heartbeat.resting', since: AT, meaning: 'It was heard.' }],
+    states: [{ state: 'ready.heartbeat.idle', since: AT, meaning: 'A message has arrived.' }],
     waits: [],
     endedBy: [],
     transitions: [{ ...moved, from: null, to: 'accepted', event: 'xstate.init' }],
@@ -79,14 +79,14 @@ test('a connection is told with its peer, what it does, and whether it holds the
   const lines = linesOf({ connections: [connection, { ...connection, connectionId: 'i/connection-2', session: false }] });
   expect(lines.slice(4, 8)).toEqual([
     'connection i/connection-1 from 127.0.0.1:5, which holds the session',
-    '  ready.heartbeat.resting since 2026-01-01T00:00:00.000Z (0 ms)',
-    '    It was heard.',
-    '  2025-12-31T23:59:59.500Z  accepted: begun',
+    '  ready.heartbeat.idle since 2026-01-01T00:00:00.000Z (0 ms)',
+    '    A message has arrived.',
+    '  2025-12-31T23:59:59.500Z  accepted: started',
   ]);
   expect(lines).toContain('connection i/connection-2 from 127.0.0.1:5');
 });
 
-test('a transition is told with its cause in words, what is known of it, and how often it was taken', () => {
+test('a transition is shown with its cause, the fields of its event, and how often it was taken', () => {
   const line = (more: object) => linesOf({ transitions: [{ ...moved, ...more }] }).at(-1);
   const start = '  2025-12-31T23:59:59.500Z  a → b: ';
   expect(line({})).toBe(`${start}process.exited`);
@@ -98,10 +98,10 @@ test('a transition is told with its cause in words, what is known of it, and how
   expect(line({ event: 'xstate.done.state.instance.running' })).toBe(`${start}running is done`);
 });
 
-test('the last exit is told with the end of its stderr', () => {
-  const report = { incarnation: 1, reason: 'crashed', message: 'it fell', code: 4, signal: null, uptime: 1_500, stderr: '' };
+test('the last exit is shown with the end of its stderr', () => {
+  const report = { incarnation: 1, reason: 'crashed', message: 'it failed', code: 4, signal: null, uptime: 1_500, stderr: '' };
   const of = (stderr: string) => linesOf({ lastExit: { ...report, stderr } as never }).slice(4, -1);
-  expect(of('')).toEqual(['last exit: incarnation 1, crashed: it fell (exit code 4), after 1.5 s']);
+  expect(of('')).toEqual(['last exit: incarnation 1, crashed: it failed (exit code 4), after 1.5 s']);
   expect(of('one\ntwo\n').slice(1)).toEqual(['  | one', '  | two']);
   expect(of('x'.repeat(3_000))[1]).toBe(`  | ${'x'.repeat(2_000)}`);
 });

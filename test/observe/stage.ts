@@ -1,4 +1,4 @@
-// Charts that run on a simulated clock, with nothing real below them, and the trace of what they do.
+// Runs the charts on a simulated clock, without real processes and sockets, and records their trace.
 import { createActor, fromCallback, fromPromise, SimulatedClock } from 'xstate';
 import type { LinkEvent } from '../../machines/connection.ts';
 import { connectionMachine, type InstanceEvent, instanceMachine, supervisorMachine } from '../../machines/index.ts';
@@ -67,13 +67,13 @@ export function openStage(maxConcurrentStarts = 4) {
         type: 'start',
         instance: { instanceId, actorId, external: false, restart, onUnresponsive: 'leave', intensity: 3, misses: 3, failureGrace: 400 },
       }),
-    /** Something happens to an instance, told by its listener. Programs here have no trees: nothing is left of one that exited. */
-    tell(instanceId: string, event: InstanceEvent) {
+    /** Sends an event of its listener to an instance. Programs have no process tree here, so none is left after an exit. */
+    sendToInstance(instanceId: string, event: InstanceEvent) {
       listeners.get(instanceId)?.(event);
       if (event?.type === 'process.exited') listeners.get(instanceId)?.({ type: 'process.ended', left: 0 });
     },
-    /** Something happens to a connection, told by its link. */
-    hear: (connectionId: string, event: LinkEvent) => links.get(connectionId)?.(event),
+    /** Sends an event of its link to a connection. */
+    sendToConnection: (connectionId: string, event: LinkEvent) => links.get(connectionId)?.(event),
     async connect(instanceId: string, connectionId = 'connection-1') {
       listeners.get(instanceId)?.({ type: 'socket.accepted', connectionId });
       links.get(connectionId)?.({ type: 'auth.received' });

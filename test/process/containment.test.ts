@@ -1,4 +1,4 @@
-// How the processes of an instance are contained, by the options and by what the system offers.
+// The containment of an instance, for the options of its spec and the abilities of the system.
 import { expect, test } from 'vitest';
 import type { ParsedSpec } from '../../src/options.ts';
 import { contain } from '../../src/process/containment/containment.ts';
@@ -23,7 +23,7 @@ function on({ tree = 'cookie', works = true }: { tree?: string; works?: boolean 
   return { asked, namespace, of, refused };
 }
 
-test('without options no namespace is made', async () => {
+test('without options no namespace is created', async () => {
   const { of, asked } = on();
   expect(await of({})).toEqual({
     containment: { tree: 'cookie', diesWithHost: false, memory: 'unlimited' },
@@ -34,7 +34,7 @@ test('without options no namespace is made', async () => {
   expect(asked).toEqual([]);
 });
 
-test('a namespace is made where it is asked for or required, with a clean environment', async () => {
+test('a namespace is tried where the spec asks for or requires it, with a clean environment', async () => {
   const wishes = [
     { containment: 'namespace' },
     { requireContainment: { tree: 'namespace' } },
@@ -51,23 +51,23 @@ test('a namespace is made where it is asked for or required, with a clean enviro
   }
 });
 
-test('without the right to a namespace, a wish is reported as not met, and a requirement is refused', async () => {
+test('where namespaces are not permitted, `containment` falls back and says why, and a requirement rejects the start', async () => {
   const { of, refused } = on({ works: false });
   expect(await of({ containment: 'namespace' })).toEqual({
     containment: { tree: 'cookie', diesWithHost: false, memory: 'unlimited' },
     namespace: null,
     lacking: 'no right to',
   });
-  const because = '(no namespace can be had here: no right to)';
+  const because = '(a namespace is not available here: no right to)';
   expect(await refused({ requireContainment: { diesWithHost: true } })).toBe(
-    `CONTAINMENT_UNAVAILABLE: a is not started: it would outlive a host that is killed ${because}`,
+    `CONTAINMENT_UNAVAILABLE: a is not started: its processes would outlive a host that is killed ${because}`,
   );
   expect(await refused({ requireContainment: { tree: 'namespace', diesWithHost: true } })).toBe(
-    `CONTAINMENT_UNAVAILABLE: a is not started: the tree is held by 'cookie', not by 'namespace'; it would outlive a host that is killed ${because}`,
+    `CONTAINMENT_UNAVAILABLE: a is not started: the containment of the tree is 'cookie', not 'namespace'; its processes would outlive a host that is killed ${because}`,
   );
 });
 
-test('a requirement that is met without a namespace makes none', async () => {
+test('a requirement that holds without a namespace creates none', async () => {
   const { of } = on();
   expect(await of({ requireContainment: { diesWithHost: false } })).toMatchObject({ containment: { diesWithHost: false } });
   expect(await of({ requireContainment: { tree: 'group' } })).toMatchObject({ containment: { diesWithHost: false } });
@@ -87,6 +87,6 @@ test('memory is sampled where there is a limit and the processes can be found', 
 });
 
 test('a tree found by its group alone does not meet a requirement of the cookie', async () => {
-  expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'cookie' } })).toMatch(/held by 'group', not by 'cookie'$/);
+  expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'cookie' } })).toMatch(/is 'group', not 'cookie'$/);
   expect(await on({ tree: 'group' }).refused({ requireContainment: { tree: 'group' } })).toBe('contained');
 });

@@ -34,14 +34,14 @@ test('all members are killed, and the end resolves when a scan has found none', 
   expect([new Set(stage.killed), [...stage.entries.keys()], stage.groups]).toEqual([new Set([101, 102, 103]), [110], []]);
 });
 
-test('to end it again gives the same end', async () => {
+test('a second end() returns the same promise', async () => {
   const stage = open();
   const ended = stage.tree.end();
   expect(stage.tree.end()).toBe(ended);
   await passing(stage, ended);
 });
 
-test('what SIGKILL does not end within the time is left, with its command', async () => {
+test('a process that SIGKILL does not end in time is reported as left, with its command', async () => {
   const stage = open();
   stage.it.immortal = true;
   const began = stage.clock.now();

@@ -1,4 +1,4 @@
-// What a program is started with: a clean environment, and a command that was found beforehand.
+// How a spawn is prepared: a clean environment, and a command that is found before the spawn.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ function program(path: string, mode = 0o755): string {
 const failed = (message: RegExp, hint: RegExp) =>
   expect.objectContaining({ code: 'SPAWN_FAILED', message: expect.stringMatching(message), hint: expect.stringMatching(hint) });
 
-test('of the environment of the host only the allowed names are passed on; the spec comes before it, ours before both', () => {
+test('only allowed variables of the host are passed on; the spec replaces them, and spearlet replaces both', () => {
   const host = { HOME: '/home/me', PATH: '/bin', LANG: 'C', SECRET: 's', SPEARLET_TOKEN: 'old' };
   const spec = new Map([
     ['LANG', 'de'],
@@ -53,7 +53,7 @@ test('a command without a slash is the first in PATH that is a file and executab
   expect(findProgram('sh', '/', {})).toMatch(/bin\/sh$/);
 });
 
-test('a command with a slash is relative to the working directory, and sought nowhere else', () => {
+test('a command with a slash is relative to the working directory, and is not searched in PATH', () => {
   const base = folder();
   mkdirSync(join(base, 'bin'));
   const right = program(join(base, 'bin', 'tool'));
@@ -64,14 +64,14 @@ test('a command with a slash is relative to the working directory, and sought no
   );
 });
 
-test('what is not found says where it was sought', () => {
+test('the error for a program that was not found names the places that were searched', () => {
   expect(() => findProgram('no-such-tool', '/', { PATH: '/bin:/nowhere' })).toThrow(
     failed(/'no-such-tool' was not found in PATH \(\/bin:\/nowhere\)$/, /Install/),
   );
   expect(() => findProgram('/etc/passwd/tool', '/', {})).toThrow(failed(/there is no file '\/etc\/passwd\/tool'$/, /Install/));
 });
 
-test('what is found and not executable is named, and so is a missing working directory', () => {
+test('the error names a file that is not executable, and a working directory that does not exist', () => {
   const base = folder();
   const script = program(join(base, 'script'), 0o644);
   expect(() => findProgram('script', base, { PATH: base })).toThrow(failed(new RegExp(`'${script}' is not executable`), /chmod/));

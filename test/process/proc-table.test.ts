@@ -1,4 +1,4 @@
-// The table of processes as /proc shows it: of this process, of children, of the kernel's own, and of nobody.
+// The process table as /proc shows it: entries of this process, of children, of kernel threads, and of pids without a process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ async function start(script: string, env: Record<string, string> = {}): Promise<
   return child as ChildProcess & { pid: number };
 }
 
-/** Once its program is the one meant: a shell may still be about to become it. */
+/** Resolves when the shell has replaced itself by the program. */
 async function named(pid: number, command: string): Promise<void> {
   while (table.command(pid) !== command) await table.turn();
 }
@@ -50,7 +50,7 @@ test('a child has its parent, its own group and session, and is younger than thi
   expect(table.maxPid).toBe(Number(readFileSync('/proc/sys/kernel/pid_max', 'latin1')));
 });
 
-test('of a process that is not there nothing is known, and that is no error', () => {
+test('a pid without a process has no entry, and reading it is no error', () => {
   expect(table.entry(nobody)).toBe(null);
   expect(table.groupOf({ pid: nobody, startTime: 1 })).toBe(null);
   expect([table.exists(nobody), table.isThread(nobody), table.cookie(nobody), table.command(nobody)]).toEqual([false, false, false, '']);
@@ -59,7 +59,7 @@ test('of a process that is not there nothing is known, and that is no error', ()
   expect(() => table.signalGroup(nobody, 'SIGKILL')).not.toThrow();
 });
 
-test('a process that has ended and was not waited for does not live', async () => {
+test('a process that has ended and is not reaped yet does not count as living', async () => {
   const parent = await start('true & exec sleep 900');
   await named(parent.pid, 'sleep 900');
   const childOf = (pid: number) => table.pids().find(each => table.entry(each)?.parent === pid);
@@ -70,7 +70,7 @@ test('a process that has ended and was not waited for does not live', async () =
   expect(table.memory(zombie)).toBe(0);
 });
 
-test('the instance id is read out of an environment, and from nothing that only looks like it', async () => {
+test('the instance id is read from the environment, and not from variables with a similar name', async () => {
   const id = `table-test-${process.pid}`;
   remember(id);
   const mine = await start('exec sleep 900', { BEFORE: '1', SPEARLET_INSTANCE_ID: id, XSPEARLET_INSTANCE_ID: 'other' });
@@ -95,7 +95,7 @@ test('a command line is words with blanks between them, shortened to 200 bytes',
   expect(table.command(child.pid)).toBe(`sleep 900 ${'0'.repeat(190)}`);
 });
 
-test('a thread is told from a process', async () => {
+test('a thread is distinguished from a process', async () => {
   expect(table.isThread(process.pid)).toBe(false);
   const threads = readdirSync('/proc/self/task')
     .map(Number)
@@ -113,7 +113,7 @@ test('memory is counted in bytes, and exactly where shared pages are divided amo
   expect(table.exactMemory(process.pid)).toBeLessThan(rss * 3);
 });
 
-test('only the process that was meant is signalled', async () => {
+test('a signal reaches only the process with that pid and start time', async () => {
   const child = await start('exec sleep 900');
   const { pid, startTime } = table.entry(child.pid)!;
   expect(table.signal({ pid, startTime: startTime + 1 }, 'SIGKILL')).toBe(false);
@@ -122,7 +122,7 @@ test('only the process that was meant is signalled', async () => {
   expect(await once(child, 'close')).toEqual([null, 'SIGKILL']);
 });
 
-test('the boot and the pid namespace have names', () => {
+test('the boot and the pid namespace have an id', () => {
   expect(table.bootId()).toMatch(/^[0-9a-f-]{36}$/);
   expect(table.pidNamespace()).toMatch(/^[1-9]\d+$/);
 });

@@ -6,7 +6,7 @@ import type { Scanner } from '../../src/process/tree/scan.ts';
 import type { Tree } from '../../src/process/tree/tree.ts';
 import { handClock } from '../world/clock.ts';
 
-/** One tree of one process, whose memory and the time of a look a test sets. */
+/** One tree of one process. A test sets its memory, and how long a sample takes. */
 function openMemory() {
   const clock = handClock();
   const it = { bytes: 10, cost: 0, looks: [] as number[], passes: 0, missed: false, broken: false };

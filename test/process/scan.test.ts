@@ -1,4 +1,4 @@
-// Scans of the process table, on a clock moved by hand and a table that holds what a test says.
+// Scans of the process table, on a clock moved by hand and a table that a test fills.
 import { expect, test } from 'vitest';
 import type { OwnedTree } from '../../src/process/tree/ownership.ts';
 import { createScanner } from '../../src/process/tree/scan.ts';
@@ -97,7 +97,7 @@ test('a scan of the new pids reads only the processes born since the last scan',
   born(500, 101);
   expect(scanner.scanNew()).toBe(true);
   expect(it.looked - looked - many).toBeLessThan(10);
-  // More than can be looked at one by one.
+  // More than are read one by one.
   for (let pid = 501; pid < 1_100; pid += 1) born(pid, 101);
   expect(scanner.scanNew()).toBe(false);
   expect(await scanner.scan()).toBe(true);

@@ -202,7 +202,7 @@ test('in a namespace orphans are reaped, and /proc shows the pids of the namespa
 });
 
 test('an environment that no shell passes on is refused', () => {
-  expect(() => run('in a namespace', '/bin/sh', ['-c', ''], { 'a.b': '1' })).toThrow("the environment's 'a.b'");
+  expect(() => run('in a namespace', '/bin/sh', ['-c', ''], { 'a.b': '1' })).toThrow("the environment variable 'a.b'");
 });
 
 test('an exit code above 128 inside a namespace counts as a signal where one has that number', () => {

@@ -2,7 +2,7 @@
 import type { ProcessEntry, ProcessTable } from '../../src/process/tree/proc-table.ts';
 import { handClock } from '../world/clock.ts';
 
-/** Each turn of the event loop, look at an entry and list of all takes as long as `it` says. */
+/** `it` sets how long a turn of the event loop, the read of an entry, and the list of all pids take. */
 export function handTable() {
   const clock = handClock();
   const entries = new Map<number, ProcessEntry>();
@@ -32,7 +32,7 @@ export function handTable() {
     command: pid => `command of ${pid}`,
     signal({ pid }) {
       killed.push(pid);
-      // As the system does it: it is gone a moment later.
+      // As in the system, the process is gone a moment later.
       if (!it.immortal) process.nextTick(() => entries.delete(pid));
       return true;
     },

@@ -2,12 +2,12 @@
 import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import { everyday, failureOf, joinAs, openSpearlet, seen, startHollow, until, type World } from './world.ts';
+import { everyday, failureOf, joinAs, openSpearlet, seen, startHollow, type TestSpearlet, until } from './world.ts';
 
-const ids = (spearlet: World, type: 'connection.opened' | 'connection.closed') =>
+const ids = (spearlet: TestSpearlet, type: 'connection.opened' | 'connection.closed') =>
   spearlet.events.flatMap(event => (event.type === type ? [event.connectionId] : []));
 
-test('reconnects never falls back, though an incarnation never came to a session', async () => {
+test('`reconnects` in stats() never decreases, also where an incarnation never has a session', async () => {
   const spearlet = openSpearlet({ restart: { intensity: 10, backoff: { min: 1, max: 1 } }, reconnectWindow: 20_000 });
   const { environment, instance, ready } = await startHollow(spearlet, { restart: 'permanent' });
   const first = await joinAs(environment);
@@ -27,7 +27,7 @@ test('reconnects never falls back, though an incarnation never came to a session
 });
 
 describe('every connection.opened has its connection.closed', () => {
-  const ends: [string, (world: World) => Promise<unknown>][] = [
+  const ends: [string, (world: TestSpearlet) => Promise<unknown>][] = [
     ['the instance is stopped, at once', spearlet => spearlet.instances[0]!.stop({ grace: 0 })],
     ['the instance is stopped, with grace', spearlet => spearlet.instances[0]!.stop()],
     ['the spearlet is stopped', spearlet => spearlet.stop({ grace: 0 })],
@@ -46,7 +46,7 @@ describe('every connection.opened has its connection.closed', () => {
     expect(types.indexOf('connection.closed')).toBeLessThan(types.indexOf('instance.exited'));
   });
 
-  test('where the host ends it with the incarnation: by a code that says so', async () => {
+  test('where the host ends the connection with its incarnation, with the code INCARNATION_ENDED', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -57,7 +57,7 @@ describe('every connection.opened has its connection.closed', () => {
   });
 });
 
-test('no line of the log has a key twice', async () => {
+test('no log line has a key twice', async () => {
   const lines: string[] = [];
   const stream = new PassThrough();
   stream.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n')));

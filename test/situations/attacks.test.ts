@@ -27,7 +27,7 @@ const epoch = { secs: 0, nanos: 0 };
 const garbage = frame('Heartbeat', 1, epoch, '').fill(0x20, 8);
 
 describe('hostile agents', () => {
-  test('a claim with garbage behind it, as the old session ends, takes nothing down', async () => {
+  test('an AuthRequest with invalid bytes behind it, while the old session ends, harms neither instance nor host', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const old = await joinAs(environment);
@@ -45,7 +45,7 @@ describe('hostile agents', () => {
     expect(await instance.stop({ grace: 0 })).toMatchObject({ reason: 'stopped' });
   });
 
-  test('one that asks and does not read is shown out, and the queue stays bounded', async () => {
+  test('an agent that sends heartbeats and reads no echoes loses its connection, and the send queue stays bounded', async () => {
     const spearlet = openSpearlet({ maxQueuedBytes: 2 ** 20 });
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -63,7 +63,7 @@ describe('hostile agents', () => {
     agent.close();
   });
 
-  test('send() is bounded too', async () => {
+  test('the bytes of send() are bounded, too', async () => {
     const spearlet = openSpearlet({ maxQueuedBytes: 2 ** 20 });
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -82,7 +82,7 @@ describe('hostile agents', () => {
     agent.close();
   });
 
-  test('send() refuses what fits in no frame, and the session goes on', async () => {
+  test('send() refuses a text that fits into no frame, and the session goes on', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -100,7 +100,7 @@ describe('hostile agents', () => {
     agent.close();
   });
 
-  test('empty updates are not free: a flood of them shows as a gap', async () => {
+  test('empty updates count against the bound: a flood of them becomes a gap', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -122,8 +122,8 @@ describe('hostile agents', () => {
   });
 });
 
-describe('handlers that do what they should not', () => {
-  test('an answer too large for one frame is Failed, not a lost connection; a large write goes in pieces', async () => {
+describe('handlers with errors', () => {
+  test('a result that is too large for a frame is Failed and the connection stays; a large write is split', async () => {
     const spearlet = openSpearlet({ maxFrameBytes: 2 ** 20 });
     const instance = await spearlet.start(odd);
     expect(await failureOf(instance.execute({ command: 'huge', args: ['1000000'] }).result)).toMatchObject({
@@ -140,7 +140,7 @@ describe('handlers that do what they should not', () => {
     });
   });
 
-  test('what is not text, not a result, or a thenable, settles all the same', async () => {
+  test('an execution settles also if its handler returns an invalid value or a thenable', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(odd);
     for (const command of ['half', 'halfError', 'number'])
@@ -148,14 +148,14 @@ describe('handlers that do what they should not', () => {
     expect((await instance.execute({ command: 'thenable' }).result).output).toBe('awaited');
   });
 
-  test("an onSignal that throws is its own program's crash, with its own stack", async () => {
+  test('an error in onSignal crashes the program of the agent, with the stack of the error', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(odd);
     instance.send('boom');
     expect(await instance.exited).toMatchObject({ reason: 'crashed', code: 1, stderr: expect.stringContaining('onSignal: boom') });
   });
 
-  test('a large answer is not lost when the agent is asked to end', async () => {
+  test('a large result is not lost when the agent is asked to end', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(odd);
     const execution = instance.execute({ command: 'huge', args: ['6000000'] });
@@ -166,8 +166,8 @@ describe('handlers that do what they should not', () => {
   });
 });
 
-describe('lost and found', () => {
-  test('each loss has its own window', async () => {
+describe('lost connections', () => {
+  test('each lost connection has its own reconnect window', async () => {
     const spearlet = openSpearlet({ reconnectWindow: 800 });
     const { environment, instance } = await startHollow(spearlet);
     const first = await joinAs(environment);
@@ -189,7 +189,7 @@ describe('lost and found', () => {
     third.close();
   });
 
-  test('an execution begun while its link is ending goes out on the next one', async () => {
+  test('an execution that is called while the connection ends is sent on the next one', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -209,7 +209,7 @@ describe('lost and found', () => {
     again.close();
   });
 
-  test('an agent that comes back is told what was cancelled meanwhile', async () => {
+  test('an agent that reconnects gets the cancels of the meantime', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -228,7 +228,7 @@ describe('lost and found', () => {
     again.close();
   });
 
-  test('a peer that is gone is noticed though a slow reader holds the socket', async () => {
+  test('the end of the peer is noticed although a slow reader pauses the connection', async () => {
     const spearlet = openSpearlet({ heartbeat: { interval: 50, misses: 3 }, reconnectWindow: 100 });
     const expected = spearlet.expect({ artifactId: 'external' });
     const agent = await joinAs(expected.environment);
@@ -252,7 +252,7 @@ describe('lost and found', () => {
 });
 
 describe('callers', () => {
-  test('stop() and expect() inside a callback of events$ do what they say', async () => {
+  test('stop() and expect() work inside a callback of events$', async () => {
     const spearlet = openSpearlet();
     const subscription = spearlet.events$.subscribe(event => {
       if (event.type === 'instance.spawned') subscription.unsubscribe();
@@ -269,7 +269,7 @@ describe('callers', () => {
     expect(await expected).toMatch(/^127\.0\.0\.1:\d+$/);
   });
 
-  test('a logger and an inspection observer that throw harm nobody', async () => {
+  test('a logger and an inspection observer that throw do no harm', async () => {
     const broken = () => {
       throw new Error('broken');
     };
@@ -281,13 +281,13 @@ describe('callers', () => {
     expect(await instance.stop()).toMatchObject({ reason: 'stopped' });
   });
 
-  test('expecting somebody takes nobody a place to start', async () => {
+  test('expect() takes no start slot', async () => {
     const spearlet = openSpearlet({ maxConcurrentStarts: 1 });
     for (let i = 0; i < 3; i += 1) spearlet.expect({ artifactId: 'external' });
     expect((await spearlet.start(everyday)).state).toBe('ready');
   });
 
-  test('a later stop with less patience is kept to', async () => {
+  test('a later stop with a shorter grace applies', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start({
       artifactId: 'stubborn',
@@ -299,7 +299,7 @@ describe('callers', () => {
     expect(await patient).toMatchObject({ signal: 'SIGKILL' });
   });
 
-  test('several who wait for the next update are all answered, and an error is thrown once', async () => {
+  test('several pending next() calls are all answered, and an error is thrown once', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(everyday);
     const reader = instance.execute({ command: 'count', args: ['1'] })[Symbol.asyncIterator]();
@@ -322,7 +322,7 @@ describe('callers', () => {
     left.cancel();
   });
 
-  test('without a file descriptor left a start fails as such, and the host lives', async () => {
+  test('a start fails with a typed error where no file descriptors are left, and the host lives', async () => {
     const { stdout } = await promisify(execFile)('sh', [
       '-c',
       `ulimit -n 400; exec "${process.execPath}" "${agentFile('emfile-host.js')}"`,

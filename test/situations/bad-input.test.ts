@@ -16,7 +16,7 @@ function folder(): string {
 }
 
 describe('options', () => {
-  test('are refused all at once, with path, value and the nearest known key', async () => {
+  test('are refused with all issues at once, each with path, value and the nearest known key', async () => {
     const options = {
       conectTimeout: 5,
       heartbeat: { intervall: 3 },
@@ -64,7 +64,7 @@ describe('options', () => {
 });
 
 describe('programs', () => {
-  test('a missing one is named, with where it was sought', async () => {
+  test('the error for a missing program names it and the places that were searched', async () => {
     const spearlet = openSpearlet();
     expect(
       await failureOf(spearlet.start({ artifactId: 'a', command: 'no-such-program', environment: { PATH: '/nowhere:/bin' } })),
@@ -79,7 +79,7 @@ describe('programs', () => {
     expect(spearlet.instances).toEqual([]);
   });
 
-  test('one that is not executable, and a missing directory, are named', async () => {
+  test('the error names a program that is not executable, and a missing directory', async () => {
     const spearlet = openSpearlet();
     const path = join(folder(), 'agent');
     writeFileSync(path, '#!/bin/sh\n');
@@ -101,7 +101,7 @@ describe('programs', () => {
     });
   });
 
-  test('one that exits before it connects: exit code and the end of its stderr', async () => {
+  test('the error for a program that exits before it connects has the exit code and the end of stderr', async () => {
     const spearlet = openSpearlet();
     const script = 'i=0; while [ $i -lt 3000 ]; do echo "line $i" >&2; i=$((i+1)); done; echo "no config" >&2; exit 7';
     const error = await failureOf(spearlet.start({ artifactId: 'a', command: 'sh', args: ['-c', script] }));
@@ -111,13 +111,13 @@ describe('programs', () => {
     expect(error.message).toContain('no config');
   });
 
-  test('one that never connects is ended, and its stderr told', async () => {
+  test('a program that never connects is ended, and the error has its stderr', async () => {
     const spearlet = openSpearlet({ connectTimeout: 300 });
     const error = await failureOf(spearlet.start({ artifactId: 'a', command: 'sh', args: ['-c', 'echo "thinking" >&2; sleep 1000'] }));
     expect(error).toMatchObject({ code: 'CONNECT_TIMEOUT', stderr: 'thinking', refused: 0 });
   });
 
-  test('one with a wrong token: serve() rejects, the host waits on and counts', async () => {
+  test('with a wrong token serve() rejects, and the host goes on waiting and counts the refusal', async () => {
     const spearlet = openSpearlet({ connectTimeout: 2_000 });
     const starting = spearlet.start({ artifactId: 'impostor', command: process.execPath, args: [agentFile('impostor.js')] });
     const error = await failureOf(starting);
@@ -125,7 +125,7 @@ describe('programs', () => {
     expect(error.message).toContain('1 connection was refused');
   });
 
-  test('serve() outside of a host says what it is for', async () => {
+  test('serve() without a host rejects with a hint', async () => {
     expect(await failureOf(serve(() => '', { environment: {} }))).toMatchObject({
       code: 'INVALID_OPTIONS',
       message: expect.stringContaining('SPEARLET_ADDR'),
@@ -133,7 +133,7 @@ describe('programs', () => {
   });
 });
 
-describe('what arrives on a connection', () => {
+describe('invalid data on a connection', () => {
   const header = (length: bigint) => {
     const bytes = Buffer.alloc(8);
     bytes.writeBigUInt64LE(length);
@@ -147,7 +147,7 @@ describe('what arrives on a connection', () => {
     ['a frame above the bound', header(2n ** 26n), 'FRAME_TOO_LARGE'],
   ];
 
-  test.each(garbage)('%s from a stranger ends that connection; the agent still gets in', async (_, bytes, code) => {
+  test.each(garbage)('%s from an unauthenticated connection ends it; the agent can still connect', async (_, bytes, code) => {
     const spearlet = openSpearlet();
     const { ready, environment } = await startHollow(spearlet);
     const stranger = await dial(environment.SPEARLET_ADDR!);
@@ -159,7 +159,7 @@ describe('what arrives on a connection', () => {
     agent.close();
   });
 
-  test.each(garbage)('%s from the agent ends its connection; another instance does not notice', async (_, bytes, code) => {
+  test.each(garbage)('%s from the agent ends its connection; another instance is not affected', async (_, bytes, code) => {
     const spearlet = openSpearlet();
     const neighbour = await spearlet.start(everyday);
     const { environment, instance } = await startHollow(spearlet);
@@ -178,7 +178,7 @@ describe('what arrives on a connection', () => {
     again.close();
   });
 
-  test('a connection that ends in the middle of a frame is told apart from an orderly one', async () => {
+  test('an end in the middle of a frame has another code than an orderly end', async () => {
     const spearlet = openSpearlet();
     const { environment, ready, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -211,7 +211,7 @@ describe('what arrives on a connection', () => {
     expect(v1.decodeAuthResponse(Buffer.from(answers[0]!))).toMatchObject({ success: false, sessionId: null });
   });
 
-  test('answers that belong to nobody are dropped; a strict echo of heartbeats comes back exactly', async () => {
+  test('responses without an execution are dropped; heartbeats are echoed exactly', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);

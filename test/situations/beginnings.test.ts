@@ -78,7 +78,7 @@ describe.each(stops)('%s, called by', (_, stop) => {
     for (let chosen = 1; chosen <= events; chosen += 1) await run(chosen);
   });
 
-  test('a logger in the turn of expect() calls it off', async () => {
+  test('a stop by a logger in the turn of expect() ends it', async () => {
     const logger = loggerAt(message => {
       if (message === 'state') void stop(spearlet);
     });
@@ -104,7 +104,7 @@ test('a signal that is aborted in the turn of the start, by a logger, ends that 
 });
 
 describe('an id', () => {
-  test('that is taken is never given out, whatever chance says', async () => {
+  test('that is in use is never given out again, also if the random source repeats it', async () => {
     const programs = createPrograms(processTable, realClock);
     const state = { disk: realDisk, processTable, trees: programs.trees };
     const spearlet = createSpearletIn(
@@ -123,7 +123,7 @@ describe('an id', () => {
     expect(pids).toEqual(started.map(({ pid }) => String(pid)));
   });
 
-  test('carries enough chance for two hosts never to meet', async () => {
+  test('has enough random digits that two hosts never choose the same', async () => {
     const spearlet = openSpearlet();
     const ids = [1, 2, 3].map(() => spearlet.expect({ artifactId: 'a b/c' }).id);
     for (const id of ids) expect(id).toMatch(/^a-b-c-[0-9a-f]{16}$/);

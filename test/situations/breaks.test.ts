@@ -17,8 +17,8 @@ import {
   until,
 } from './world.ts';
 
-describe('a lost link', () => {
-  test('what waits goes out on the next one; what was sent and stays unanswered has an unknown outcome', async () => {
+describe('a lost connection', () => {
+  test('waiting executions are sent on the next connection; a sent one without a response ends as OUTCOME_UNKNOWN', async () => {
     const spearlet = openSpearlet({ reconnectWindow: 400 });
     const { environment, instance } = await startHollow(spearlet);
     const early = instance.execute({ command: 'before the first session' });
@@ -41,7 +41,7 @@ describe('a lost link', () => {
     again.close();
   });
 
-  test('at the end of the window the instance is ended, and what was never sent is said to be so', async () => {
+  test('at the end of the reconnect window the instance ends, and executions that were never sent end as NOT_DELIVERED', async () => {
     const spearlet = openSpearlet({ reconnectWindow: 100 });
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -55,7 +55,7 @@ describe('a lost link', () => {
     expect(await instance.exited).toMatchObject({ reason: 'link' });
   });
 
-  test('waiting executions keep to their own timeout and to maxQueuedBytes', async () => {
+  test('waiting executions respect their own timeout and maxQueuedBytes', async () => {
     const spearlet = openSpearlet({ maxQueuedBytes: 10_000 });
     const { instance } = await startHollow(spearlet);
     const patient = instance.execute({ command: 'x', args: ['y'.repeat(8_000)] });
@@ -67,7 +67,7 @@ describe('a lost link', () => {
     expect(await failureOf(next.result)).toMatchObject({ code: 'CANCELLED' });
   });
 
-  test('the SDK comes back by itself, and answers what it was asked before', async () => {
+  test('serve() reconnects by itself, and answers earlier requests', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start({ ...everyday, args: [agentFile('reconnecting.js')] });
     const slow = instance.execute({ command: 'after-reconnect' });
@@ -77,7 +77,7 @@ describe('a lost link', () => {
     expect(spearlet.stats().instances[0]!.reconnects).toBe(1);
   });
 
-  test('what an agent writes while it is disconnected comes before its result', async () => {
+  test('output that an agent writes while it is disconnected comes before its result', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start({ ...everyday, args: [agentFile('reconnecting.js')] });
     const { output } = await instance.execute({ command: 'write-offline' }, { collect: true }).result;
@@ -145,7 +145,7 @@ describe('a lost link', () => {
 describe('liveness', () => {
   const quick = { heartbeat: { interval: 100, misses: 3 }, reconnectWindow: 100 };
 
-  test('a quiet agent is asked and answers; its round trip is known', async () => {
+  test('a silent agent gets a heartbeat and answers; stats() has its round trip', async () => {
     const spearlet = openSpearlet({ heartbeat: { interval: 30, misses: 3 } });
     const instance = await spearlet.start(everyday);
     await until(() => spearlet.stats().instances[0]!.connections[0]!.roundTrip !== null);
@@ -154,7 +154,7 @@ describe('liveness', () => {
     expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
   });
 
-  test('a frozen one is found, called frozen, and ended', async () => {
+  test('a frozen agent is detected, its end has the reason `heartbeat`', async () => {
     const spearlet = openSpearlet(quick);
     const instance = await spearlet.start(everyday);
     const waiting = instance.execute({ command: 'wait' });
@@ -165,7 +165,7 @@ describe('liveness', () => {
     expect(spearlet.events).toContainEqual(expect.objectContaining({ type: 'connection.closed', code: 'HEARTBEAT_LOST' }));
   });
 
-  test('a host that was busy itself blames nobody', async () => {
+  test('a host that was blocked itself closes no connection', async () => {
     const spearlet = openSpearlet(quick);
     const instance = await spearlet.start(everyday);
     for (let round = 0; round < 3; round += 1) {
@@ -178,7 +178,7 @@ describe('liveness', () => {
     expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
   });
 
-  test('two ends that echo everything do not storm', async () => {
+  test('two ends that echo every heartbeat do not echo for ever', async () => {
     const spearlet = openSpearlet({ heartbeat: { interval: 20, misses: 50 } });
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -198,7 +198,7 @@ describe('liveness', () => {
 describe('restarts', () => {
   const restart = { intensity: 2, period: 60_000, backoff: { min: 1, max: 20 } };
 
-  test('permanent: a killed program is started anew, with a new token; waiting work survives', async () => {
+  test('permanent: a killed program is restarted with a new token; waiting executions survive', async () => {
     const spearlet = openSpearlet({ restart });
     const instance = await spearlet.start({ ...everyday, restart: 'permanent' });
     const first = instance.pid!;
@@ -214,7 +214,7 @@ describe('restarts', () => {
     expect(exits).toMatchObject([{ incarnation: 1, reason: 'crashed', signal: 'SIGKILL' }]);
   });
 
-  test('to the number: one fall more than the intensity, and it is given up', async () => {
+  test('one failure more than the restart intensity, and the instance is given up', async () => {
     const spearlet = openSpearlet({ restart });
     const instance = await spearlet.start({ ...everyday, restart: 'permanent' });
     for (let fall = 1; fall <= 3; fall += 1) {
@@ -240,7 +240,7 @@ describe('restarts', () => {
     expect(await once.exited).toMatchObject({ reason: 'crashed', incarnation: 1 });
   });
 
-  test('the first start is not retried, whatever the policy; a stop in backoff is final', async () => {
+  test('the first start is not retried under any policy; a stop in backoff is final', async () => {
     const spearlet = openSpearlet({ restart: { ...restart, backoff: { min: 60_000, max: 60_000 } } });
     expect(await failureOf(spearlet.start({ artifactId: 'a', command: 'false', restart: 'permanent' }))).toMatchObject({
       code: 'EXITED_BEFORE_READY',
@@ -254,7 +254,7 @@ describe('restarts', () => {
     expect(spearlet.events.filter(event => event.type === 'instance.spawned').length).toBe(2);
   });
 
-  test('no more than maxConcurrentStarts at once; waiting costs no connect timeout', async () => {
+  test('at most maxConcurrentStarts instances start at once; the connect timeout begins after the wait', async () => {
     const spearlet = openSpearlet({ maxConcurrentStarts: 2, connectTimeout: 5_000 });
     const slow = { artifactId: 'slow', command: 'sh', args: ['-c', `sleep 0.2; exec "${process.execPath}" "${agentFile('everyday.js')}"`] };
     const starts = Array.from({ length: 6 }, () => spearlet.start(slow));
@@ -272,7 +272,7 @@ describe('restarts', () => {
 });
 
 describe('slow readers', () => {
-  test('beyond 1 MiB the socket is paused, nothing is lost, and the pause is no silence', async () => {
+  test('beyond 1 MiB the connection is paused, nothing is lost, and the pause does not count as silence', async () => {
     const spearlet = openSpearlet({ heartbeat: { interval: 50, misses: 2 } });
     const instance = await spearlet.start(everyday);
     const flood = instance.execute({ command: 'flood', args: ['200', '65536'] });
@@ -291,7 +291,7 @@ describe('slow readers', () => {
     expect(spearlet.stats().instances[0]!.reconnects).toBe(0);
   });
 
-  test('collect joins what fits and counts the rest to the byte; a late reader sees where it has missed something', async () => {
+  test('collect joins output up to its bound and counts the rest to the byte; a late reader gets a gap', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(everyday);
     const big = await instance.execute({ command: 'flood', args: ['20', '1048576'] }, { collect: true }).result;
@@ -326,7 +326,7 @@ describe('slow readers', () => {
     expect((await flood.result).output).toBe('the end');
   });
 
-  test('what a program says on stderr is kept for its report, whatever it floods stdout with', async () => {
+  test('stderr is kept for the report, even if the program floods stdout', async () => {
     const spearlet = openSpearlet();
     const script = 'echo important >&2; head -c 3000000 /dev/zero; exit 3';
     expect(await failureOf(spearlet.start({ artifactId: 'a', command: 'sh', args: ['-c', script] }))).toMatchObject({
@@ -337,7 +337,7 @@ describe('slow readers', () => {
     expect(report.outputBytes).toBe(3_000_010);
   });
 
-  test('an agent may not outrun the auth: what it says before the answer waits', async () => {
+  test('messages that an agent sends before its AuthResponse are handled after it', async () => {
     const spearlet = openSpearlet();
     const expected = spearlet.expect({ artifactId: 'eager' });
     const peer = await dial(expected.environment.SPEARLET_ADDR);

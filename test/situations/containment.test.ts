@@ -9,7 +9,7 @@ import { realClock } from '../../src/world/clock.ts';
 import { realRandom } from '../../src/world/random.ts';
 import { hidden, shapes } from '../agents/tree.js';
 import { atEnd } from '../census/census.ts';
-import { agentFile, commandAgent, everyday, failureOf, openSpearlet, seen, type World } from './world.ts';
+import { agentFile, commandAgent, everyday, failureOf, openSpearlet, seen, type TestSpearlet } from './world.ts';
 
 const treeOf = (shape: string, more: Partial<InstanceSpec> = {}): InstanceSpec => ({
   artifactId: shape,
@@ -20,9 +20,9 @@ const treeOf = (shape: string, more: Partial<InstanceSpec> = {}): InstanceSpec =
 /** Everybody who lives and belongs to an instance by the environment. */
 const living = ({ id }: Pick<Instance, 'id'>): number[] =>
   processTable.pids().filter(pid => processTable.entry(pid)?.living && processTable.cookie(pid) === id);
-const exitsOf = ({ events }: World) => events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
+const exitsOf = ({ events }: TestSpearlet) => events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
 
-const ways: Record<string, (instance: Instance, spearlet: World) => Promise<unknown>> = {
+const ways: Record<string, (instance: Instance, spearlet: TestSpearlet) => Promise<unknown>> = {
   'its instance is stopped': instance => instance.stop({ grace: 2_000 }),
   'it is killed at once': instance => instance.stop({ grace: 0 }),
   'its program crashes': instance => {
@@ -183,11 +183,11 @@ describe('what holds', () => {
     expect(spearlet.get(id)!.containment).toEqual({ tree: 'none', diesWithHost: false, memory: 'unlimited' });
   });
 
-  test('is the next best where no namespace can be had, and a line in the log says why', async () => {
+  test('falls back to the cookie where a namespace is not available, and logs the reason', async () => {
     const { spearlet, log } = openElsewhere();
     const instance = await spearlet.start({ ...everyday, containment: 'namespace' });
     expect(instance.containment.tree).toBe('cookie');
-    expect(log.find(line => line.includes('no namespace can be had'))).toContain("'setpriv' was not found");
+    expect(log.find(line => line.includes('a namespace is not available'))).toContain("'setpriv' was not found");
   });
 
   test('is refused where it is less than what is required', async () => {
@@ -199,8 +199,10 @@ describe('what holds', () => {
     );
     expect(failures.map(({ code }) => code)).toEqual(Array(3).fill('CONTAINMENT_UNAVAILABLE'));
     expect(failures.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/the tree is held by 'cookie', not by 'namespace' \(no namespace can be had here: .*'setpriv' was not found/),
-      expect.stringMatching(/it would outlive a host that is killed \(no namespace/),
+      expect.stringMatching(
+        /the containment of the tree is 'cookie', not 'namespace' \(a namespace is not available here: .*'setpriv' was not found/,
+      ),
+      expect.stringMatching(/its processes would outlive a host that is killed \(a namespace/),
       expect.stringMatching(/its memory is unlimited, since there is no maxMemory$/),
     ]);
     expect(spearlet.instances).toEqual([]);

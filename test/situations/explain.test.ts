@@ -16,7 +16,7 @@ function textsIn(value: unknown, visited: Set<unknown>, texts: string[]): void {
 }
 
 describe('an instance that waits', () => {
-  test('for its program to connect says until when, and who is at the door', async () => {
+  test('for its program to connect explains until when, and lists its connections', async () => {
     const spearlet = openSpearlet({ connectTimeout: 300_000, authTimeout: 200_000 });
     const { instance, environment } = await startHollow(spearlet);
     expect(spearlet.explain(instance.id)).toMatchObject({
@@ -37,7 +37,7 @@ describe('an instance that waits', () => {
     expect(spearlet.stats().instances[0]!.connections[0]!.connectionId).toBe(connections[0]!.connectionId);
   });
 
-  test('in backoff says until when, and why', async () => {
+  test('in backoff explains until when, and why', async () => {
     const longest = 2 ** 31 - 1;
     const spearlet = openSpearlet({ restart: { backoff: { min: longest, max: longest } } });
     const instance = await spearlet.start({ ...everyday, restart: 'permanent' });
@@ -61,11 +61,11 @@ describe('an instance that waits', () => {
         'backoff',
       ]),
     );
-    expect(String(explanation)).toMatch(/is backoff at .*\n(.*\n)*.*until .* backoff\): then its next program is started/);
+    expect(String(explanation)).toMatch(/is backoff at .*\n(.*\n)*.*until .* backoff\): then the next incarnation starts/);
   });
 });
 
-test('an instance at work is explained with what is in flight', async () => {
+test('an executing instance is explained with its executions in flight', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(everyday);
   const waiting = instance.execute({ command: 'wait' });

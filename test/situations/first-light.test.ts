@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { SpearletError } from '../../src/index.ts';
 import { everyday, failureOf, openSpearlet, seen } from './world.ts';
 
-describe('a day of an agent', () => {
+describe('the life of an agent', () => {
   test('it is started, shows its states, answers, and stops in order', async () => {
     const spearlet = openSpearlet({ ports: { from: 9_100, to: 9_400 } });
     const instance = await spearlet.start(everyday);
@@ -35,7 +35,7 @@ describe('a day of an agent', () => {
     expect(shown.slice(0, 4)).toEqual(['allocating', 'listening', 'authenticating', 'ready']);
   });
 
-  test('updates come as one started, any running, one terminal, for subscribers and for readers', async () => {
+  test('subscribers and iterators get one started, any number of running and one terminal update', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(everyday);
     const shape = ({ status, output }: { status: string; output?: string }) => `${status}:${output ?? ''}`;
@@ -122,7 +122,7 @@ describe('executions that do not complete', () => {
     expect(updates).toEqual(['started', 'failed']);
   });
 
-  test('timeout, cancel and AbortSignal settle at once, and the agent is told', async () => {
+  test('timeout, cancel and AbortSignal settle at once, and the agent gets a cancel', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start({ ...everyday, timeout: 60_000 });
     expect(await failureOf(instance.execute({ command: 'wait' }, { timeout: 50 }).result)).toMatchObject({ code: 'EXECUTION_TIMEOUT' });
@@ -141,7 +141,7 @@ describe('executions that do not complete', () => {
     expect(await instance.stop({ grace: 20_000 })).toMatchObject({ code: 0, signal: null });
   });
 
-  test('the program exits mid-way: what it was given has an unknown outcome, and nothing hangs', async () => {
+  test('if the program exits, its executions end as OUTCOME_UNKNOWN, and nothing hangs', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(everyday);
     const waiting = instance.execute({ command: 'wait' });

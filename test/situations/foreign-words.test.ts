@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { factsOf } from '../../src/instance/report.ts';
 import { newRun } from '../../src/instance/run.ts';
 import { encodeExecuteResponse } from '../../src/protocol/v1/messages.ts';
-import { dial, everyday, failureOf, type HandPeer, joinAs, openSpearlet, seen, startHollow, until, type World } from './world.ts';
+import { dial, everyday, failureOf, type HandPeer, joinAs, openSpearlet, seen, startHollow, type TestSpearlet, until } from './world.ts';
 
 const EVIL = '\u001b[2J\r\nFAKE: all is well\u009b31m\u202e';
 /** What no text for people may hold; our own texts may have lines. */
@@ -21,7 +21,7 @@ const message = (type: string, timestamp: string): string =>
 const TIME = '"secs_since_epoch":1,"nanos_since_epoch":0';
 
 /** Everything that is written for people. The values of events and log lines, not their JSON: that escapes by itself. */
-function shownBy(spearlet: World, instanceId: string): string[] {
+function shownBy(spearlet: TestSpearlet, instanceId: string): string[] {
   const values = (value: unknown): string[] =>
     typeof value === 'string' ? [value] : typeof value === 'object' && value !== null ? Object.values(value).flatMap(values) : [];
   return [
@@ -31,7 +31,7 @@ function shownBy(spearlet: World, instanceId: string): string[] {
   ];
 }
 
-describe('a stranger without a token', () => {
+describe('an unauthenticated connection', () => {
   const firsts: [string, (token: string) => string][] = [
     ['an unknown message type', () => message(EVIL, TIME)],
     ['an unknown field', () => message('AuthRequest', `${JSON.stringify(EVIL)}:1,${TIME}`)],
@@ -114,7 +114,7 @@ test('an Error message of an agent is logged escaped and cut, without what could
   agent.close();
 });
 
-test('the command of a process that is left is told escaped and cut', () => {
+test('the command of a process in `left` is escaped and cut', () => {
   const output = { stderrTail: () => '', totalBytes: 0, droppedBytes: 0 };
   const run = { ...newRun(), ending: { left: [{ pid: 7, startTime: 1, command: EVIL + 'z'.repeat(5_000) }], complete: true } };
   const { left } = factsOf({ id: 'a-1', artifactId: 'a', pid: 1, run, output } as never, { now: () => 0 } as never);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { configFile, program, spearlet } from './command.ts';
 import { agentFile, openSpearlet } from './world.ts';
 
-test('an instance that is given up is told on events$ and in the log, with RESTART_LIMIT', async () => {
+test('an instance that is given up is reported on events$ and in the log, with RESTART_LIMIT', async () => {
   const host = openSpearlet({ restart: { intensity: 1, backoff: { min: 1, max: 1 } } });
   const instance = await host.start({
     artifactId: 'fleeting',
@@ -28,7 +28,7 @@ test('an instance that is given up is told on events$ and in the log, with RESTA
   expect(host.log.map(line => JSON.parse(line)).filter(({ level }) => level === 'error')).toMatchObject([{ code: 'RESTART_LIMIT' }]);
 });
 
-test('one that ends otherwise is not: a crash of a temporary one, a stop', async () => {
+test('a crash of a temporary instance and a stop are not reported as given up', async () => {
   const host = openSpearlet();
   const fleeting = await host.start({ artifactId: 'fleeting', command: process.execPath, args: [agentFile('fleeting.js'), 'crash'] });
   await fleeting.exited;

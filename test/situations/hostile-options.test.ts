@@ -1,7 +1,7 @@
 // Options and arguments that throw when they are read: each gets INVALID_OPTIONS, and nothing is started.
 import { describe, expect, test } from 'vitest';
 import { createSpearlet, instanceSpecFromConfig } from '../../src/index.ts';
-import { everyday, failureOf, openSpearlet, type World } from './world.ts';
+import { everyday, failureOf, openSpearlet, type TestSpearlet } from './world.ts';
 
 const thrown = Object.assign(Object.create(null), { message: 7 });
 const throwing = (key: string): object => ({
@@ -31,7 +31,7 @@ const hostile: [string, (key: string) => unknown][] = [
   ['a value that is a revoked Proxy', key => ({ [key]: revoked() })],
   ['an unknown key whose getter throws', () => throwing('unknown')],
 ];
-const doors: [string, string, (spearlet: World, value: never) => unknown][] = [
+const doors: [string, string, (spearlet: TestSpearlet, value: never) => unknown][] = [
   ['createSpearlet()', 'host', (_, value) => createSpearlet(value)],
   ['createSpearlet() by its logger', 'logger', (_, value) => createSpearlet(value)],
   ['start()', 'command', (spearlet, value) => spearlet.start(value)],

@@ -86,14 +86,14 @@ test('the programs of a killed host are ended before the next host starts any, a
   expect(next.events[0]).toBe(event);
   expect(event).toMatchObject({ type: 'leftovers.ended', instanceId: null, hosts: 1, instances: 3, left: 0 });
   expect((event as { processes: number }).processes).toBeGreaterThanOrEqual(1);
-  expect(next.log.join()).toContain('what a dead host has left was ended');
+  expect(next.log.join()).toContain('the stale state of dead hosts was ended');
   expect(readdirSync(stateDir)).toHaveLength(1);
   await instance.stop();
   await next.stop();
   expect(readdirSync(stateDir)).toEqual([]);
 });
 
-test('a stop that comes at once waits until what a killed host has left is ended, and that is told before', async () => {
+test('an immediate stop() waits until the stale state is ended, and `leftovers.ended` comes before it resolves', async () => {
   const stateDir = newFolder();
   const { host, left } = await openHost(stateDir, 2, 'daemon');
   await kill(host);
@@ -303,7 +303,7 @@ test('a full disk harms no program: it is logged once, and again after a write h
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('slots are reused: the file is as large as at the busiest moment', () => {
+test('slots are reused: the ledger only grows to the most programs at once', () => {
   const folder = newFolder();
   const ledger = openLedger({ disk: realDisk, processTable, folder, id: 'a' }, () => {});
   for (let n = 0; n < 1_000; n += 1) {

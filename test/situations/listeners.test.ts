@@ -29,7 +29,7 @@ const portOf = (address: string | null) => Number(address!.split(':').at(-1));
 const boundPort = ({ address }: Listener) => portOf(formatAddress(address));
 
 describe('ports', () => {
-  test('come from the range, skip what others hold, and a released one is used last', async () => {
+  test('come from the range, skip ports in use, and a released one is used last', async () => {
     const ports = createPorts(tcp, '127.0.0.1', { from: 9_510, to: 9_513 });
     const held = createServer().listen(9_511, '127.0.0.1');
     await once(held, 'listening');
@@ -70,7 +70,7 @@ describe('ports', () => {
 });
 
 describe('expect()', () => {
-  test('whoever gets the environment may connect, and works like any instance', async () => {
+  test('any program with its environment may connect, and works like any instance', async () => {
     const spearlet = openSpearlet();
     const expected = spearlet.expect({ artifactId: 'by-hand' });
     const program = spawn(process.execPath, [agentFile('everyday.js')], {
@@ -86,7 +86,7 @@ describe('expect()', () => {
     expect((await ended)[0]).toBe(0);
   });
 
-  test('it waits no longer than the connect timeout, and can be called off', async () => {
+  test('it waits at most the connect timeout, and can be stopped', async () => {
     const spearlet = openSpearlet({ connectTimeout: 100 });
     const expected = spearlet.expect({ artifactId: 'nobody' });
     expect(await failureOf(expected.ready)).toMatchObject({ code: 'CONNECT_TIMEOUT' });
@@ -96,7 +96,7 @@ describe('expect()', () => {
     expect(spearlet.instances).toEqual([]);
   });
 
-  test('an external one that is lost for good ends as such', async () => {
+  test('an external instance whose session is lost for good ends', async () => {
     const spearlet = openSpearlet({ reconnectWindow: 50 });
     const expected = spearlet.expect({ artifactId: 'by-hand' });
     const agent = await joinAs(expected.environment);
@@ -107,7 +107,7 @@ describe('expect()', () => {
 });
 
 describe('the shared listener', () => {
-  test('leads everybody to its own instance by the id, and closes with the last', async () => {
+  test('routes each connection to its instance by the id, and closes with the last instance', async () => {
     const spearlet = openSpearlet({ listener: 'shared', maxConcurrentStarts: 8 });
     const instances = await Promise.all(Array.from({ length: 6 }, () => spearlet.start(everyday)));
     expect(new Set(instances.map(each => each.address)).size).toBe(1);
@@ -197,7 +197,7 @@ describe('unauthenticatedConnections', () => {
     await peer.closed;
   });
 
-  test('whoever speaks before it has said who it is is shown out', async () => {
+  test('a connection whose first message is no AuthRequest is closed', async () => {
     const spearlet = openSpearlet();
     const { environment } = await startHollow(spearlet);
     const peer = await dial(environment.SPEARLET_ADDR!);
@@ -208,7 +208,7 @@ describe('unauthenticatedConnections', () => {
 });
 
 describe('a second connection with the right token', () => {
-  test('takes nothing from a session that answers: it is refused, and may come again', async () => {
+  test('does not replace a session that answers: it is refused, and may try again', async () => {
     const spearlet = openSpearlet();
     const { environment, instance } = await startHollow(spearlet);
     const agent = await joinAs(environment);
@@ -242,7 +242,7 @@ describe('a second connection with the right token', () => {
     heir.close();
   });
 
-  test('of two at once exactly one wins', async () => {
+  test('of two at once exactly one gets the session', async () => {
     const spearlet = openSpearlet();
     for (let round = 0; round < 20; round += 1) {
       const expected = spearlet.expect({ artifactId: 'contested' });

@@ -4,7 +4,7 @@ import { agentFile, everyday, failureOf, openSpearlet, seen } from './world.ts';
 
 const hoarder = { artifactId: 'hoarder', command: process.execPath, args: [agentFile('hoarder.js')], maxMemory: '300MB' };
 
-test('an agent beyond its maxMemory is killed, and whoever waits for it learns why', async () => {
+test('an agent that exceeds its maxMemory is killed, and its executions have MEMORY_EXCEEDED as cause', async () => {
   const spearlet = openSpearlet();
   const [agent, neighbour] = await Promise.all([spearlet.start(hoarder), spearlet.start({ ...everyday, maxMemory: '300MB' })]);
   expect(agent!.containment.memory).toBe('sampled');
@@ -20,14 +20,14 @@ test('an agent beyond its maxMemory is killed, and whoever waits for it learns w
   expect((await neighbour!.execute({ command: 'echo', args: ['here'] }).result).output).toBe('here');
 });
 
-test('the memory of its children counts, and a start that takes too much says so', async () => {
+test('the memory of its children counts, and a start that exceeds maxMemory rejects with it', async () => {
   const spearlet = openSpearlet();
   const args = [agentFile('hungry.js'), '500', '1000', 'child'];
   const failure = await failureOf(spearlet.start({ artifactId: 'hungry', command: process.execPath, args, maxMemory: '250MB' }));
   expect(failure).toMatchObject({ code: 'MEMORY_EXCEEDED', signal: 'SIGKILL' });
 });
 
-test('it counts as a fall: the restart policy applies', async () => {
+test('an end by maxMemory counts as a failure: the restart policy applies', async () => {
   const spearlet = openSpearlet({ restart: { intensity: 1, backoff: { min: 1, max: 1 } } });
   const agent = await spearlet.start({ ...hoarder, restart: 'transient' });
   const again = seen(spearlet.events$, event => event.type === 'instance.state' && event.incarnation === 2 && event.state === 'ready');

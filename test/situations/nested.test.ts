@@ -58,7 +58,7 @@ test('an inner host that a command agent runs leaves nothing once its execution 
   expect(lives(instance.pid!)).toBe(true);
 });
 
-test('a program is told its own instance id, and those of the outer ones apart; no spec and no request changes them', async () => {
+test('a program gets its own instance id, and the outer ids in another variable; neither spec nor request changes them', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start({ ...commandAgent, environment: { SPEARLET_OUTER_INSTANCE_IDS: 'forged' } });
   const script = 'echo "$SPEARLET_INSTANCE_ID [$SPEARLET_OUTER_INSTANCE_IDS]"';

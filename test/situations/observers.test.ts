@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Instance } from '../../src/index.ts';
 import { isolated } from '../../src/observe/isolated.ts';
 import { atEnd } from '../census/census.ts';
-import { everyday, openSpearlet, seen, until, type World } from './world.ts';
+import { everyday, openSpearlet, seen, type TestSpearlet, until } from './world.ts';
 
 /** What Node would end a host for. */
 function fatal(): unknown[] {
@@ -28,14 +28,14 @@ function fatal(): unknown[] {
 /** RxJS throws what it has caught in a timer of its own, Node tells of a rejection when its jobs are done. */
 const settled = (): Promise<void> => new Promise(resolve => setTimeout(() => setTimeout(resolve)));
 
-const streams: [string, (spearlet: World, instance: Instance) => Observable<unknown>][] = [
+const streams: [string, (spearlet: TestSpearlet, instance: Instance) => Observable<unknown>][] = [
   ['events$', spearlet => spearlet.events$],
   ['state$', (_, instance) => instance.state$],
   ['output$', (_, instance) => instance.output$],
 ];
 
 describe.each(streams)('a subscriber of %s that throws', (_, streamOf) => {
-  test('ends nothing, is logged, is called again, and keeps nothing from the others', async () => {
+  test('is logged and called again, and harms neither the stream nor other subscribers', async () => {
     const errors = fatal();
     const spearlet = openSpearlet();
     const instance = await spearlet.start(everyday);
@@ -141,7 +141,7 @@ test('an isolated observable behaves as the one it isolates', async () => {
   isolated(new Subject(), unexpected).pipe(take(1)).subscribe().unsubscribe();
 });
 
-test('state$ after the stop says `stopped` and completes', async () => {
+test('state$ emits `stopped` to a late subscriber, and completes', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(everyday);
   await instance.stop();

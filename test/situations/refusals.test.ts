@@ -1,10 +1,11 @@
 // Connections that are refused before they have shown whose they are: told at once, counted, and told again when the
 // start that they belong to comes to nothing. A stranger can fail no start and fill no log.
 import { describe, expect, test } from 'vitest';
-import { authRequest, dial, failureOf, type HandPeer, joinAs, openSpearlet, startHollow, until, type World } from './world.ts';
+import { authRequest, dial, failureOf, type HandPeer, joinAs, openSpearlet, startHollow, type TestSpearlet, until } from './world.ts';
 
-const closings = (spearlet: World) => spearlet.events.filter(event => event.type === 'connection.closed');
-const warnings = (spearlet: World) => spearlet.log.filter(line => line.includes('connection closed') && line.includes('"level":"warn"'));
+const closings = (spearlet: TestSpearlet) => spearlet.events.filter(event => event.type === 'connection.closed');
+const warnings = (spearlet: TestSpearlet) =>
+  spearlet.log.filter(line => line.includes('connection closed') && line.includes('"level":"warn"'));
 
 const faults: [string, string, string, (peer: HandPeer, environment: Record<string, string>) => void][] = [
   [
@@ -24,7 +25,7 @@ const faults: [string, string, string, (peer: HandPeer, environment: Record<stri
 ];
 
 describe.each(['perInstance', 'shared'] as const)('at a listener that is %s', listener => {
-  test.each(faults)('a connection that %s is told at once, and in the failure of the start', async (_, code, reason, misbehave) => {
+  test.each(faults)('a connection that %s is reported at once, and in the error of the start', async (_, code, reason, misbehave) => {
     const spearlet = openSpearlet({ listener, authTimeout: code === 'AUTH_TIMEOUT' ? 50 : 100_000 });
     const { ready, environment, instance } = await startHollow(spearlet);
     let settled = false;
@@ -51,7 +52,7 @@ describe.each(['perInstance', 'shared'] as const)('at a listener that is %s', li
     expect(spearlet.explain(instance.id)!.refusals.count).toBe(2);
   });
 
-  test('strangers write no more than a few lines into the log, and all of them are counted', async () => {
+  test('refused connections cause only a few log lines, and all of them are counted', async () => {
     const spearlet = openSpearlet({ listener });
     const { ready, environment, instance } = await startHollow(spearlet);
     for (let count = 0; count < 30; count += 1) {
@@ -69,7 +70,7 @@ describe.each(['perInstance', 'shared'] as const)('at a listener that is %s', li
   });
 });
 
-test('CONNECT_TIMEOUT says why nobody got in', async () => {
+test('CONNECT_TIMEOUT says why connections were refused', async () => {
   const spearlet = openSpearlet({ connectTimeout: 3_000 });
   const expected = spearlet.expect({ artifactId: 'old-agent' });
   const agent = await dial(expected.environment.SPEARLET_ADDR);

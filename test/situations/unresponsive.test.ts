@@ -1,15 +1,26 @@
 // Agents that are told to cancel and do not listen: the caller is told at once whatever they do, its slot is free, and by
 // policy the agent is started anew.
 import { describe, expect, test } from 'vitest';
-import { agentFile, commandAgent, complete, everyday, failureOf, joinAs, openSpearlet, seen, startHollow, type World } from './world.ts';
+import {
+  agentFile,
+  commandAgent,
+  complete,
+  everyday,
+  failureOf,
+  joinAs,
+  openSpearlet,
+  seen,
+  startHollow,
+  type TestSpearlet,
+} from './world.ts';
 
 /** Takes every request and answers none, whatever it is told. */
 const deaf = { artifactId: 'deaf', command: process.execPath, args: [agentFile('stubborn.js'), 'connects'] };
-const exitsOf = ({ events }: World) => events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
+const exitsOf = ({ events }: TestSpearlet) => events.flatMap(event => (event.type === 'instance.exited' ? [event.report] : []));
 const unresponsive = (event: { type: string }): boolean => event.type === 'instance.unresponsive';
 
 describe.each(['a timeout', 'an abort', 'cancel()'])('after %s', how => {
-  test('the caller is told at once, and the slot is free', async () => {
+  test('the execution settles at once, and no longer counts as in flight', async () => {
     const spearlet = openSpearlet({ maxInFlight: 1, grace: 60_000 });
     const instance = await spearlet.start(deaf);
     const aborter = new AbortController();
@@ -30,7 +41,7 @@ describe.each(['a timeout', 'an abort', 'cancel()'])('after %s', how => {
   });
 });
 
-test('one that does not answer is told of, and left as it is', async () => {
+test('an unresponsive agent is reported, and goes on', async () => {
   const spearlet = openSpearlet({ grace: 100 });
   const instance = await spearlet.start(deaf);
   const told = seen(spearlet.events$, unresponsive);
@@ -38,11 +49,11 @@ test('one that does not answer is told of, and left as it is', async () => {
   expect(await failureOf(execution.result)).toMatchObject({ code: 'EXECUTION_TIMEOUT' });
   expect(await told).toMatchObject({ instanceId: instance.id, artifactId: 'deaf', taskId: 'mine' });
   expect(spearlet.stats().instances[0]).toMatchObject({ unanswered: 1, incarnation: 1 });
-  expect(spearlet.log.filter(line => line.includes('was told to cancel this'))).toHaveLength(1);
+  expect(spearlet.log.filter(line => line.includes('was told to cancel an execution'))).toHaveLength(1);
   expect(['ready', 'executing']).toContain(instance.state);
 });
 
-test('by policy it is ended and started anew, even one that is temporary, and within the restart intensity', async () => {
+test('with onUnresponsive `restart` it is restarted, also if it is temporary, within the restart intensity', async () => {
   const spearlet = openSpearlet({ grace: 100, restart: { intensity: 1, backoff: { min: 1, max: 1 } } });
   const instance = await spearlet.start({ ...deaf, onUnresponsive: 'restart' });
   const inFlight = instance.execute({ command: 'something else' });
@@ -56,7 +67,7 @@ test('by policy it is ended and started anew, even one that is temporary, and wi
   expect(await instance.exited).toMatchObject({ reason: 'restart', incarnation: 2, left: [] });
 });
 
-test('whatever is stopped meanwhile is not started anew', async () => {
+test('an instance that is stopped meanwhile is not restarted', async () => {
   const spearlet = openSpearlet({ grace: 100, restart: { backoff: { min: 1, max: 1 } } });
   const instance = await spearlet.start({ ...deaf, onUnresponsive: 'restart' });
   const ending = seen(instance.state$, state => state === 'stopping');
@@ -66,7 +77,7 @@ test('whatever is stopped meanwhile is not started anew', async () => {
   expect(spearlet.instances).toEqual([]);
 });
 
-test('agents that end what they are told to cancel have listened', async () => {
+test('agents that end their cancelled executions are not unresponsive', async () => {
   const spearlet = openSpearlet({ grace: 3_000 });
   const specs = [{ ...everyday, onUnresponsive: 'restart' } as const, { ...commandAgent, onUnresponsive: 'restart' } as const];
   const [served, command] = await Promise.all(specs.map(spec => spearlet.start(spec)));
@@ -83,7 +94,7 @@ test('agents that end what they are told to cancel have listened', async () => {
   expect(spearlet.events.filter(unresponsive)).toEqual([]);
 });
 
-test('one that was out of reach is told again when it is back, and has its time from then', async () => {
+test('an agent that was disconnected gets the cancel again after the reconnect, and its grace begins then', async () => {
   const spearlet = openSpearlet({ grace: 100 });
   const { environment, instance } = await startHollow(spearlet);
   const agent = await joinAs(environment);

@@ -1,5 +1,5 @@
-// What the situations share: a spearlet that is stopped whatever happens, agents under test, and a peer that speaks the
-// wire by hand.
+// Shared by the situations: a spearlet that is stopped at the end of the test, agents under test, and a peer by which a test
+// sends and reads messages itself.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -20,12 +20,13 @@ import { atEnd, remember } from '../census/census.ts';
 
 export const agentFile = (name: string): string => join(import.meta.dirname, '..', 'agents', name);
 export const everyday: InstanceSpec = { artifactId: 'everyday', command: process.execPath, args: [agentFile('everyday.js')] };
-/** A program that tells its environment on stdout and stays: the test is its agent. */
+/** A program that prints its environment to stdout and connects to nothing: the test connects as its agent. */
 export const hollow: InstanceSpec = { artifactId: 'hollow', command: process.execPath, args: [agentFile('hollow.js')] };
 
-export type World = Spearlet & { readonly events: SpearletEvent[]; readonly log: string[] };
+/** A spearlet with the events and log lines so far. */
+export type TestSpearlet = Spearlet & { readonly events: SpearletEvent[]; readonly log: string[] };
 
-export function openSpearlet(options: SpearletOptions = {}): World {
+export function openSpearlet(options: SpearletOptions = {}): TestSpearlet {
   const log: string[] = [];
   const levels = ['trace', 'debug', 'info', 'warn', 'error'];
   const logger: Record<string, unknown> = { child: () => logger };
@@ -37,10 +38,10 @@ export function openSpearlet(options: SpearletOptions = {}): World {
     if (event.instanceId !== null) remember(event.instanceId);
   });
   atEnd(() => spearlet.stop({ grace: 0 }));
-  return Object.assign(Object.create(spearlet), { events, log }) as World;
+  return Object.assign(Object.create(spearlet), { events, log }) as TestSpearlet;
 }
 
-/** The error that a promise rejects with; a resolved one is a failure. */
+/** The error with which a promise rejects. Throws if it resolves. */
 export async function failureOf(promise: Promise<unknown>): Promise<SpearletError> {
   const value = await promise.then(
     result => ({ result }),
@@ -50,19 +51,20 @@ export async function failureOf(promise: Promise<unknown>): Promise<SpearletErro
   return value;
 }
 
-/** The first value that fits; a situation that does not come about in time fails the test by itself. */
-export const seen = <T>(source$: Observable<T>, fits: (value: T) => boolean): Promise<T> =>
-  firstValueFrom(source$.pipe(filter(fits), take(1), timeout(20_000)));
+/** The first value that matches. Rejects after 20 s without one. */
+export const seen = <T>(source$: Observable<T>, matches: (value: T) => boolean): Promise<T> =>
+  firstValueFrom(source$.pipe(filter(matches), take(1), timeout(20_000)));
 
+/** Resolves when the condition holds. Rejects after about 20 s. */
 export async function until(holds: () => boolean): Promise<void> {
   for (let tries = 0; !holds(); tries += 1) {
-    if (tries > 4_000) throw new Error(`still not so: ${holds}`);
+    if (tries > 4_000) throw new Error(`the condition does not hold in time: ${holds}`);
     await new Promise(resolve => setTimeout(resolve, 5));
   }
 }
 
-/** Starts a hollow program and hands out what only its agent knows. `ready` is what start() promised. */
-export async function startHollow(spearlet: World, spec: Partial<InstanceSpec> = {}) {
+/** Starts a hollow program, and returns the environment of its agent. `ready` is the promise of start(). */
+export async function startHollow(spearlet: TestSpearlet, spec: Partial<InstanceSpec> = {}) {
   const ready = spearlet.start({ ...hollow, ...spec });
   ready.catch(() => {});
   const spawned = (await seen(spearlet.events$, event => event.type === 'instance.spawned')) as { instanceId: string };
@@ -75,17 +77,19 @@ export async function startHollow(spearlet: World, spec: Partial<InstanceSpec> =
   return { ready, instance, environment: JSON.parse(text.slice(0, text.indexOf('\n'))) as Record<string, string> };
 }
 
-/** One end of a connection, spoken by hand. */
+/** One end of a connection, whose messages a test sends and reads itself. */
 export interface HandPeer {
   readonly socket: Socket;
+  /** All messages so far. */
   readonly received: SpearMessage[];
   send(type: MessageType, requestId: U64, payload: string | Uint8Array): void;
+  /** The next message of this type that next() has not returned yet. */
   next(type: MessageType): Promise<SpearMessage>;
   closed: Promise<void>;
   close(): void;
 }
 
-/** Takes a connection over: tells what arrives on it as messages. */
+/** Decodes what arrives on a socket, and destroys the socket at the end of the test. */
 export function handPeer(socket: Socket): HandPeer {
   atEnd(() => void socket.destroy());
   socket.on('error', () => {});
@@ -146,7 +150,7 @@ export const authRequest = (environment: Record<string, string>, changes: Partia
     ...changes,
   });
 
-/** Dials and authenticates as the agent of a hollow program. */
+/** Connects and authenticates as the agent of a hollow program. */
 export async function joinAs(environment: Record<string, string>): Promise<HandPeer> {
   const peer = await dial(environment.SPEARLET_ADDR!);
   peer.send('AuthRequest', 1, authRequest(environment));
@@ -155,6 +159,7 @@ export async function joinAs(environment: Record<string, string>): Promise<HandP
   return peer;
 }
 
+/** The arguments of send() for a Completed response to a request. */
 export const complete = (request: SpearMessage, output: string): [MessageType, U64, string] => [
   'ExecuteResponse',
   request.requestId,

@@ -1,21 +1,21 @@
-// What each caller sees while instances are killed, stopped, frozen, cut and blocked at random: world after world, each from a
-// seed, each execution judged by a reference model (callers/model.js). A finding fails the proof and prints its world's seed:
-// `npm run stress -- --only callers --seed <that> --worlds 1` runs that world again, as far as real time allows.
+// Checks what callers see while instances are killed, stopped, frozen, disconnected and blocked at random. Each world is drawn
+// from a seed, and a reference model (callers/model.js) judges each execution. A finding fails the proof and prints the seed:
+// `npm run stress -- --only callers --seed <seed> --worlds 1` runs that world again, as far as real time allows.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { runWorld } from './callers/world.js';
 
 const WHOLE = { slots: 4, callers: 4, milliseconds: 15_000, minutes: 5, worlds: Number.POSITIVE_INFINITY };
-/** Heap that may be there more in the last quarter of the worlds than in the second, in bytes. */
-const GROWTH = 16 * 2 ** 20;
-/** Fewer worlds say nothing of growth. */
-const ENOUGH = 12;
-const SHOWN = 20;
+/** The most bytes by which the heap of the last quarter of the worlds may exceed that of the second quarter. */
+const MAX_GROWTH = 16 * 2 ** 20;
+/** With fewer worlds, growth cannot be judged. */
+const MIN_WORLDS = 12;
+const MAX_FINDINGS = 20;
 
 const median = values => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const count = (counts, name, by = 1) => {
   counts[name] = (counts[name] ?? 0) + by;
 };
-/** Findings of one kind have one name. */
+/** The kind of a finding: its text without ids and numbers. */
 const nameOf = text =>
   text
     .replaceAll(/[a-z]+-[0-9a-f]{8,}/g, 'id')
@@ -48,7 +48,7 @@ export async function callers(seed, say, sizes = {}) {
   };
   const [findings, heap] = [[], []];
   const kinds = {};
-  /** In a call of its own: nothing of a world may stay while the heap is measured. */
+  /** A function of its own, so that no object of a world is reachable while the heap is measured. */
   const judgeWorld = async own => {
     const world = await runWorld(own, { ...size, milliseconds });
     figures.worlds += 1;
@@ -67,11 +67,11 @@ export async function callers(seed, say, sizes = {}) {
       }
     }
     for (const error of uncaught.splice(0)) world.findings.push({ text: `uncaught: ${error}` });
-    for (const { text, story } of world.findings) {
+    for (const { text, details } of world.findings) {
       count(kinds, nameOf(text));
       findings.push(`seed ${own}: ${text}`);
-      // The first of a kind is told whole.
-      if (kinds[nameOf(text)] <= 2) say(`FOUND, seed ${own}: ${text}\n${story ?? ''}`);
+      // Details are printed for the first two of a kind.
+      if (kinds[nameOf(text)] <= 2) say(`FOUND, seed ${own}: ${text}\n${details ?? ''}`);
     }
     const found = `${world.all.length} executions, ${world.findings.length} findings`;
     const before = Math.round(heap.at(-1) / 2 ** 20);
@@ -79,7 +79,7 @@ export async function callers(seed, say, sizes = {}) {
   };
   try {
     while (figures.worlds < worlds && (figures.worlds === 0 || performance.now() < until)) {
-      // What the last world has left; the world itself is gone by now.
+      // The heap that the earlier worlds have left.
       global.gc?.();
       heap.push(process.memoryUsage().heapUsed);
       await judgeWorld((seed + figures.worlds) >>> 0);
@@ -91,8 +91,8 @@ export async function callers(seed, say, sizes = {}) {
     lag.disable();
   }
   const quarter = Math.floor(heap.length / 4);
-  const grown = heap.length < ENOUGH ? 0 : median(heap.slice(-quarter)) - median(heap.slice(quarter, 2 * quarter));
-  if (grown > GROWTH) findings.push(`the heap has grown by ${grown} bytes`);
+  const grown = heap.length < MIN_WORLDS ? 0 : median(heap.slice(-quarter)) - median(heap.slice(quarter, 2 * quarter));
+  if (grown > MAX_GROWTH) findings.push(`the heap has grown by ${grown} bytes`);
   return {
     passed: findings.length === 0,
     ...figures,
@@ -100,6 +100,6 @@ export async function callers(seed, say, sizes = {}) {
     longestStallMs: Math.round(lag.max / 1e6),
     findingCount: findings.length,
     findingKinds: kinds,
-    findings: findings.slice(0, SHOWN),
+    findings: findings.slice(0, MAX_FINDINGS),
   };
 }

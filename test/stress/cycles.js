@@ -1,12 +1,12 @@
-// 100 instances are started, given work and stopped, ten times over: nothing is left, and the heap stays flat.
+// Starts 100 instances, runs an execution on each and stops them, ten times. Nothing is left, and the heap stays flat.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createSpearlet } from 'spearlet';
 
 const INSTANCES = 100;
 const ROUNDS = 10;
-/** The heap may grow by so much a round, over the last five, in bytes. */
-const BOUND = 64 * 1024;
+/** The most bytes by which the heap may grow in a round, on average over the last five. */
+const MAX_GROWTH = 64 * 1024;
 const agent = fileURLToPath(new URL('../agents/everyday.js', import.meta.url));
 
 const settle = async () => {
@@ -45,7 +45,7 @@ export async function cycles(seed, say) {
         const instance = await spearlet.start({ artifactId: 'everyday', command: process.execPath, args: [agent] });
         const { output } = await instance.execute({ command: 'echo', args: [String(i)] }).result;
         if (output !== String(i)) throw new Error(`wrong answer: ${output}`);
-        // Some are stopped in order, some killed by us, some die by themselves.
+        // Some are stopped with grace, some without, and the programs of some are killed.
         const way = next(3);
         if (way === 0) await instance.stop();
         else if (way === 1) await instance.stop({ grace: 0 });
@@ -63,13 +63,13 @@ export async function cycles(seed, say) {
   await settle();
   const after = { fds: fds(), handles: handles() };
   const growth = Math.round((heaps.at(-1) - heaps.at(-6)) / 5);
-  const passed = growth < BOUND && children() === 0 && after.fds <= before.fds && after.handles === before.handles;
+  const passed = growth < MAX_GROWTH && children() === 0 && after.fds <= before.fds && after.handles === before.handles;
   return {
     passed,
     instances: INSTANCES,
     rounds: ROUNDS,
     heapGrowthPerRound: growth,
-    bound: BOUND,
+    bound: MAX_GROWTH,
     processesLeft: children(),
     before,
     after,

@@ -1,12 +1,12 @@
-// The twelve shapes of trees as agents of a spearlet: stopped, crashed, and ended by a restart or by spearlet.stop(), thirty times
-// each. Nothing of them may live afterwards, and no zombie may be ours.
+// Ends agents with each of the twelve shapes of process trees by a stop, a crash, a restart or spearlet.stop(), thirty times each.
+// Afterwards no process of a tree may live, and this process may have no zombie.
 import { fileURLToPath } from 'node:url';
 import { createSpearlet } from 'spearlet';
 import { processTable as table } from '../../dist/src/process/tree/proc-table.js';
 import { shapes } from '../agents/tree.js';
-import { chanceOf, quantile, sleep, survivors, zombies } from './measure.js';
+import { quantile, randomOf, sleep, survivors, zombies } from './measure.js';
 
-/** Where reports do not say what is left, an end is told before the last of it is gone: so long, in ms, one looks again. */
+/** `later`: how long the processes may take to disappear after a report without `left`, in ms. */
 const WHOLE = { rounds: 30, later: 2_000 };
 const program = fileURLToPath(new URL('../agents/tree.js', import.meta.url));
 
@@ -14,15 +14,15 @@ const next = (instance, state, incarnation) =>
   new Promise((resolve, reject) =>
     instance.state$.subscribe({
       next: each => each === state && instance.incarnation >= incarnation && resolve(),
-      complete: () => reject(new Error(`${instance.id} never was ${state}`)),
+      complete: () => reject(new Error(`${instance.id} did not reach ${state}`)),
     }),
   );
 
 export async function endings(seed, say, { rounds, later } = WHOLE) {
-  const random = chanceOf(seed);
+  const random = randomOf(seed);
   const took = [];
   const faults = [];
-  let [ended, late, ghosts] = [0, 0, 0];
+  let [ended, late, zombieCount] = [0, 0, 0];
   const open = () => createSpearlet({ logger: false, ports: 0, restart: { backoff: { min: 1, max: 2 } } });
   const start = async (spearlet, shape, restart = 'temporary') => {
     const instance = await spearlet.start({ artifactId: shape, command: process.execPath, args: [program, shape], restart });
@@ -30,7 +30,7 @@ export async function endings(seed, say, { rounds, later } = WHOLE) {
     const roots = [instance.pid, ...leaves];
     return { instance, processes: roots.map(pid => table.entry(pid)).filter(entry => entry !== null) };
   };
-  /** Those that stood, by pid and start time: a look at everybody, twelve times at once, would keep the host from its work. */
+  /** The processes of the tree that still live, by pid and start time. Reading all processes twelve times would delay the host. */
   const left = ({ processes }) =>
     processes.filter(({ pid, startTime }) => {
       const now = table.entry(pid);
@@ -69,7 +69,7 @@ export async function endings(seed, say, { rounds, later } = WHOLE) {
     ended += 1;
     let found = left(one);
     if (found.length > 0) late += 1;
-    // Reports that list what is left promise that there is nothing else.
+    // A report with `left` promises that it lists all living processes.
     const until = performance.now() + (report.left === undefined ? later : 0);
     while (found.length > 0 && performance.now() < until) {
       await sleep(20);
@@ -83,25 +83,25 @@ export async function endings(seed, say, { rounds, later } = WHOLE) {
       const ids = new Set();
       spearlet.events$.subscribe(({ instanceId }) => ids.add(instanceId));
       await Promise.all(Object.keys(shapes).map(async shape => judge(`${way} of ${shape}`, await end(spearlet, shape))));
-      // The restarted ones are ended by this.
+      // This ends the restarted instances.
       const began = performance.now();
       await spearlet.stop({ grace: round % 2 ? 0 : 400 });
       took.push(performance.now() - began);
-      // Who has just died is reaped in the next turn.
+      // A process that has just ended is reaped in the next turn.
       await sleep(1);
-      ghosts = Math.max(ghosts, zombies());
+      zombieCount = Math.max(zombieCount, zombies());
       const remaining = survivors(id => ids.has(id));
       if (remaining.length > 0) faults.push({ what: 'spearlet.stop()', found: remaining });
     }
-    say(`${ended} ended, ${late} told before all of it was gone, ${faults.length} faults, ${ghosts} zombies`);
+    say(`${ended} ended, ${late} reported before all processes were gone, ${faults.length} faults, ${zombieCount} zombies`);
   }
-  const passed = faults.length === 0 && ghosts === 0;
+  const passed = faults.length === 0 && zombieCount === 0;
   return {
     passed,
     ended,
-    toldEarly: late,
+    reportedEarly: late,
     survivors: faults.length,
-    zombies: ghosts,
+    zombies: zombieCount,
     took: { p50: quantile(took, 0.5), p99: quantile(took, 0.99), max: quantile(took, 1) },
     faults: faults.slice(0, 10),
   };

@@ -1,5 +1,5 @@
-// 1 GB without a newline from the child of an agent, after a warm-up of 200 MB: the host's memory does not grow, every byte is
-// counted, and neither the agent's own answers and heartbeats nor its neighbour's suffer. In a process of its own.
+// The child of an agent writes 1 GB without a newline, after a warm-up of 200 MB. The memory of the host does not grow, every byte
+// is counted, and the responses and heartbeats of the agent and of a neighbour are not delayed. Runs in a process of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -7,12 +7,12 @@ import { createSpearlet } from 'spearlet';
 import { quantile, roundTrips, sleep } from './measure.js';
 
 const WHOLE = { warmUp: 200, megabytes: 1_000, quiet: 2_000 };
-/** In bytes, and what a round trip may take more than when it is quiet, in ms. */
-const GROWTH = 8 * 2 ** 20;
-const SLOWER = 20;
+/** The most bytes by which the memory may grow, and the most ms by which the p99 of round trips may. */
+const MAX_GROWTH = 8 * 2 ** 20;
+const MAX_SLOWDOWN = 20;
 /**
- * The collector shrinks V8's young generation, and what is allocated after that grows it again, by up to 18 MB for the round
- * trips alone, without a byte of output. That is not what is measured here: so it stays at its smallest (1 MB a half).
+ * Keeps V8's young generation at its smallest size (1 MB for each half). Otherwise a garbage collection shrinks it, and the round
+ * trips alone grow it again by up to 18 MB, which would hide what is measured here.
  */
 const STEADY = '--max-semi-space-size=1';
 const greedy = fileURLToPath(new URL('../agents/greedy.js', import.meta.url));
@@ -49,9 +49,9 @@ async function host({ warmUp, megabytes, quiet }) {
   await spearlet.stop();
   const uncounted = (warmUp + megabytes) * 1e6 - report.outputBytes;
   const slower = { flooding: flooded.flooding.p99 - calm.flooding.p99, neighbour: flooded.neighbour.p99 - calm.neighbour.p99 };
-  const isFast = Math.max(slower.flooding, slower.neighbour) < SLOWER;
-  const passed = grewBy < GROWTH && uncounted === 0 && closed.every(code => code === 'LINK_LOST') && isFast;
-  return { passed, grewBy, bound: GROWTH, uncounted, dropped: report.droppedBytes, seconds, calm, flooded, slower, closed };
+  const isFast = Math.max(slower.flooding, slower.neighbour) < MAX_SLOWDOWN;
+  const passed = grewBy < MAX_GROWTH && uncounted === 0 && closed.every(code => code === 'LINK_LOST') && isFast;
+  return { passed, grewBy, bound: MAX_GROWTH, uncounted, dropped: report.droppedBytes, seconds, calm, flooded, slower, closed };
 }
 
 export async function flood(_seed, say, sizes = WHOLE) {

@@ -1,5 +1,5 @@
-// The long proofs: `npm run stress [-- --seed N] [--json] [--only name]`, and for
-// `callers` how long: `--minutes N`, `--worlds N`. Each says what it measured, and fails by itself.
+// Runs the long proofs: `npm run stress [-- --seed N] [--json] [--only name]`; `callers` also takes `--minutes N` and
+// `--worlds N`. Each proof prints its figures, and decides whether it has passed.
 import { callers } from './callers.js';
 import { crashes } from './crashes.js';
 import { cycles } from './cycles.js';

@@ -1,9 +1,9 @@
-// What the proofs share: chance from a seed, quantiles, and who is left.
+// Shared by the proofs: random numbers from a seed, quantiles, round trips, and what is left of processes and listeners.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { processTable as table } from '../../dist/src/process/tree/proc-table.js';
 
-/** 0 ≤ x < 1, the same for the same seed. */
-export function chanceOf(seed) {
+/** Returns a generator of numbers 0 ≤ x < 1, the same for the same seed. */
+export function randomOf(seed) {
   let state = seed >>> 0;
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -11,7 +11,7 @@ export function chanceOf(seed) {
   };
 }
 
-/** Rounded to a hundredth. */
+/** The value below which this share of the values lies, rounded to a hundredth. */
 export function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
   return Math.round(100 * (sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN)) / 100;
@@ -19,26 +19,26 @@ export function quantile(values, share) {
 
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-/** Every living process that belongs to one of these instances: by its environment, or by what was said of it. */
-export function survivors(isOurs, said = new Map()) {
+/** Every living process of these instances: by its cookie, or by `known`, which maps pids to instance ids. */
+export function survivors(isOurs, known = new Map()) {
   return table.pids().flatMap(pid => {
     const entry = table.entry(pid);
     if (!entry?.living || entry.pid === process.pid) return [];
     const cookie = table.cookie(pid);
     if (typeof cookie === 'string' && isOurs(cookie)) return [{ pid, instanceId: cookie, command: table.command(pid) }];
-    const known = said.get(pid);
-    return known === undefined ? [] : [{ pid, instanceId: known, command: table.command(pid) }];
+    const instanceId = known.get(pid);
+    return instanceId === undefined ? [] : [{ pid, instanceId, command: table.command(pid) }];
   });
 }
 
-/** Zombies that are ours to reap. */
+/** The number of zombies that are children of this process. */
 export const zombies = () =>
   table.pids().filter(pid => {
     const entry = table.entry(pid);
     return entry !== null && !entry.living && entry.parent === process.pid;
   }).length;
 
-/** Sockets that this process listens at. */
+/** The number of sockets on which this process listens. */
 export function listeners() {
   const rows = ['tcp', 'tcp6'].flatMap(name => readFileSync(`/proc/self/net/${name}`, 'utf8').split('\n').slice(1));
   const listening = new Set(rows.map(row => row.trim().split(/\s+/)).flatMap(row => (row[3] === '0A' ? [row[9]] : [])));
@@ -54,7 +54,7 @@ function links() {
   });
 }
 
-/** Round trips of an instance until told to end: their times in ms. */
+/** Measures round trips of an instance until `end()`, which returns their times in ms. */
 export function roundTrips(instance, pause = 5) {
   const times = [];
   let on = true;
@@ -66,7 +66,7 @@ export function roundTrips(instance, pause = 5) {
       await sleep(pause);
     }
   })();
-  // Whoever ends it learns of its failure.
+  // end() rejects with a failure.
   done.catch(() => {});
   return {
     times,

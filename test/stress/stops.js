@@ -1,14 +1,14 @@
-// stop() at 100 offsets across a start, ten times each, and raced with backoff, reconnection, restart and another stop: one
-// terminal state, nothing after it, everything settled, nothing left.
+// Calls stop() at 100 offsets across a start, ten times each, and during backoff, reconnection, restart, a crash and another stop.
+// Each instance reaches `stopped` once, no event follows, every promise settles, and nothing is left.
 import { fileURLToPath } from 'node:url';
 import { createSpearlet } from 'spearlet';
-import { chanceOf, listeners, quantile, sleep, survivors, zombies } from './measure.js';
+import { listeners, quantile, randomOf, sleep, survivors, zombies } from './measure.js';
 
-/** So many of the offsets are turns of the event loop, where most of a start's own steps are; the others spread over its time. */
+/** `turns`: this many offsets are turns of the event loop, in which most steps of a start happen; the others spread over its time. */
 const WHOLE = { offsets: 100, turns: 40, times: 10, races: 30 };
-/** How long anything may take to settle, in ms. */
+/** How long a promise may take to settle, in ms. */
 const SETTLE = 10_000;
-const FINE = ['INSTANCE_STOPPED', 'CANCELLED', 'STOPPED'];
+const EXPECTED_CODES = ['INSTANCE_STOPPED', 'CANCELLED', 'STOPPED'];
 const agent = fileURLToPath(new URL('../agents/everyday.js', import.meta.url));
 const reconnecting = fileURLToPath(new URL('../agents/reconnecting.js', import.meta.url));
 const everyday = { artifactId: 'stops', command: process.execPath, args: [agent] };
@@ -19,33 +19,33 @@ const settled = async promise => {
   const hung = new Promise(resolve => {
     late = setTimeout(() => resolve({ hung: true }), SETTLE);
   });
-  const told = promise.then(
+  const outcome = promise.then(
     value => ({ value }),
     error => ({ error }),
   );
   try {
-    return await Promise.race([told, hung]);
+    return await Promise.race([outcome, hung]);
   } finally {
     clearTimeout(late);
   }
 };
 
-/** A state may be over before the next turn. */
+/** Subscribes at once, since a state may last less than a turn. */
 const reached = (instance, state) =>
   new Promise((resolve, reject) =>
     instance.state$.subscribe({ next: each => each === state && resolve(), complete: () => reject(new Error(`never ${state}`)) }),
   );
 
-/** Everything that an instance tells, and what is wrong with it in the end. */
+/** Keeps the events of each instance. Returns a function that lists what is wrong with those of one. */
 function watch(spearlet) {
-  const told = new Map();
+  const eventsOf = new Map();
   spearlet.events$.subscribe(event => {
     if (event.instanceId === null) return;
-    if (!told.has(event.instanceId)) told.set(event.instanceId, []);
-    told.get(event.instanceId).push(event);
+    if (!eventsOf.has(event.instanceId)) eventsOf.set(event.instanceId, []);
+    eventsOf.get(event.instanceId).push(event);
   });
   return instanceId => {
-    const events = told.get(instanceId) ?? [];
+    const events = eventsOf.get(instanceId) ?? [];
     const stops = events.filter(({ state }) => state === 'stopped').length;
     const wrong = [];
     if (stops !== 1) wrong.push(`${stops} times stopped`);
@@ -58,7 +58,7 @@ function watch(spearlet) {
 }
 
 export async function stops(seed, say, { offsets, turns, times, races: raced } = WHOLE) {
-  const random = chanceOf(seed);
+  const random = randomOf(seed);
   const options = { logger: false, ports: 0, restart: { intensity: 1_000, backoff: { min: 20, max: 60 } } };
   const before = listeners();
   const spearlet = createSpearlet(options);
@@ -75,13 +75,13 @@ export async function stops(seed, say, { offsets, turns, times, races: raced } =
 
   const faults = [];
   const figures = {};
-  /** Waits for all of it, and looks. */
+  /** Waits until all promises have settled, and notes what is wrong. */
   const judge = async (what, starting, instance, stopping) => {
     const outcomes = await Promise.all([starting, ...stopping].map(settled));
     const [start, ...stopped] = outcomes;
     const wrong = [];
     if (outcomes.some(({ hung }) => hung)) wrong.push('something never settled');
-    if (start.error !== undefined && !FINE.includes(start.error.code))
+    if (start.error !== undefined && !EXPECTED_CODES.includes(start.error.code))
       wrong.push(`start() rejected with ${start.error.code}: ${start.error.message}`);
     if (instance !== undefined) {
       const { value: report, hung } = await settled(instance.exited);
@@ -125,7 +125,7 @@ export async function stops(seed, say, { offsets, turns, times, races: raced } =
         try {
           process.kill(instance.pid, 'SIGKILL');
         } catch {
-          // It was quicker.
+          // The program has ended already.
         }
       }
       await judge(['abort', 'stop', 'two stops', 'killed'][way], starting, instance, stopping);

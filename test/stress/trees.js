@@ -1,5 +1,5 @@
-// Twelve shapes of trees, three ways to end, thirty times, plain and contained: no process may live afterwards, and none of
-// our children may be a zombie.
+// Ends programs with each of the twelve shapes of process trees in three ways, thirty times, without and with a namespace.
+// Afterwards no process may live, and this process may have no zombie.
 import { fileURLToPath } from 'node:url';
 import { probeNamespace } from '../../dist/src/process/containment/namespace.js';
 import { createOutput } from '../../dist/src/process/output/output.js';
@@ -8,12 +8,13 @@ import { processTable as table } from '../../dist/src/process/tree/proc-table.js
 import { createTrees } from '../../dist/src/process/tree/tree.js';
 import { realClock } from '../../dist/src/world/clock.js';
 import { shapes } from '../agents/tree.js';
+import { randomOf } from './measure.js';
 
 const ROUNDS = 30;
-const WAYS = ['killed', 'crashed', 'let go of'];
+const WAYS = ['killed', 'crashed', 'disposed'];
 const program = fileURLToPath(new URL('../agents/tree.js', import.meta.url));
 
-/** Resolves with the duration of the end in ms. The end begins at a moment from the seed, after the tree is complete. */
+/** Ends a tree `delay` ms after it is complete, and resolves with the duration of the end in ms. */
 function endOne(spawn, namespace, instanceId, shape, way, delay) {
   return new Promise(resolve => {
     let began = null;
@@ -48,11 +49,7 @@ function endOne(spawn, namespace, instanceId, shape, way, delay) {
 }
 
 export async function trees(seed, say) {
-  let state = seed;
-  const random = () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
+  const random = randomOf(seed);
   const spawn = createSpawn(createTrees(table, realClock), realClock);
   const namespace = await probeNamespace(spawnProgram, realClock, { PATH: process.env.PATH });
   const figures = {};

@@ -37,8 +37,8 @@ const STRENGTH = { none: 0, group: 1, cookie: 2, namespace: 3 };
 function unmet({ requireContainment: required = {}, maxMemory }: ParsedSpec, { tree, diesWithHost, memory }: Containment): string[] {
   const lacks: string[] = [];
   if (required.tree !== undefined && STRENGTH[tree] < STRENGTH[required.tree])
-    lacks.push(`the tree is held by '${tree}', not by '${required.tree}'`);
-  if (required.diesWithHost && !diesWithHost) lacks.push('it would outlive a host that is killed');
+    lacks.push(`the containment of the tree is '${tree}', not '${required.tree}'`);
+  if (required.diesWithHost && !diesWithHost) lacks.push('its processes would outlive a host that is killed');
   if (required.memory !== undefined && memory !== required.memory)
     lacks.push(`its memory is ${memory}${maxMemory === undefined ? ', since there is no maxMemory' : ''}`);
   return lacks;
@@ -58,9 +58,9 @@ export async function contain(spec: ParsedSpec, programs: Programs, environment:
   const lacking = namespace === null ? (found?.why ?? null) : null;
   const lacks = unmet(spec, containment);
   if (lacks.length === 0) return { containment, namespace, lacking };
-  const because = lacking === null ? '' : ` (no namespace can be had here: ${lacking})`;
+  const because = lacking === null ? '' : ` (a namespace is not available here: ${lacking})`;
   throw new SpearletError('CONTAINMENT_UNAVAILABLE', `${artifactId} is not started: ${lacks.join('; ')}${because}`, {
     artifactId,
-    hint: 'A namespace needs Linux with setpriv and unshare of util-linux, and the right to make one. Or require less.',
+    hint: 'A namespace needs Linux, setpriv and unshare of util-linux, and the right to create one. Otherwise require less.',
   });
 }

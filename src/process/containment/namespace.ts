@@ -53,8 +53,8 @@ function createWrap(paths: { setpriv: string; unshare: string; sh: string }, asR
     const { command, args, environment } = program;
     const unexpected = Object.keys(environment).find(name => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
     if (unexpected !== undefined) {
-      throw new SpearletError('SPAWN_FAILED', `the environment's '${unexpected}' does not pass into a namespace`, {
-        hint: 'Names of letters, digits and underscores do. Rename it, or do without containment.',
+      throw new SpearletError('SPAWN_FAILED', `the environment variable '${unexpected}' cannot be passed into a namespace`, {
+        hint: 'A shell passes on only names of letters, digits and underscores. Rename the variable, or do without a namespace.',
       });
     }
     const added = ADDED.filter(name => !(name in environment));
@@ -118,10 +118,10 @@ export async function probeNamespace(spawn: Spawn, clock: Clock, environment: Re
     works: false,
     why,
     wrap() {
-      throw new SpearletError('SPAWN_FAILED', `no namespace can be had here: ${why}`);
+      throw new SpearletError('SPAWN_FAILED', `a namespace is not available here: ${why}`);
     },
   });
-  if (process.platform !== 'linux') return unavailable('there are pid namespaces on Linux only');
+  if (process.platform !== 'linux') return unavailable('pid namespaces exist only on Linux');
   if (!isMainThread) return unavailable('in a worker thread programs would end with the thread');
   try {
     const find = (name: string): string => findProgram(name, '/', environment);

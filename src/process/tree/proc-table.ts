@@ -184,7 +184,7 @@ export const processTable: ProcessTable = {
   },
   signal: ({ pid, startTime }, name) =>
     succeeds(() => {
-      if (entry(pid)?.startTime !== startTime) throw new Error('it is gone');
+      if (entry(pid)?.startTime !== startTime) throw new Error('the process is gone');
       process.kill(pid, name);
     }),
   signalGroup: (group, name) => void succeeds(() => process.kill(-group, name)),

@@ -1,21 +1,21 @@
-// What is done to an instance, by chance: kills, stops, freezes, cuts, blocks, and quiet. Each fault stands in the instance's
-// log, so that the model knows what may come of it.
+// Draws the faults of an instance: kills, stops, freezes, lost connections, blocked event loops, and quiet times. It writes each
+// fault to the log of the instance, by which the model judges what may follow.
 import { sleep } from '../measure.js';
 import { pick, whole } from './content.js';
 
 const DIRECT = { quiet: 6, kill: 2, freeze: 2, longFreeze: 1, cut: 4, block: 2, stop: 1 };
 const PROXIED = { quiet: 6, kill: 1, freeze: 2, longFreeze: 1, broken: 8, stop: 1 };
-/** Shorter than the heartbeats allow, and longer; in ms. */
+/** Durations that the heartbeats tolerate, and longer ones, in ms. */
 const SHORT = { from: 50, to: 600 };
 const LONG = { from: 1_300, to: 3_800 };
 
-/** The processes that stand still: whatever happens, they go on in the end. */
+/** The frozen processes. thaw() continues all of them. */
 const frozen = new Set();
 const signal = (pid, name) => {
   try {
     process.kill(pid, name);
   } catch {
-    // It was quicker.
+    // The process has ended already.
   }
 };
 export function thaw() {
@@ -23,7 +23,7 @@ export function thaw() {
   frozen.clear();
 }
 
-/** Disturbs the instance until `isOver`; returns when it does not any more. */
+/** Causes faults until `isOver`. */
 export async function disturb(random, host, proxy, counts, isOver) {
   const fault = text => {
     host.log.push({ at: performance.now(), what: 'fault', fault: true, text });
@@ -80,7 +80,7 @@ export async function disturb(random, host, proxy, counts, isOver) {
       if (way === 'stall') {
         await waits(whole(random, random() < 0.5 ? SHORT.from : LONG.from, random() < 0.5 ? SHORT.to : LONG.to));
         fault('flow');
-        proxy.goOn(host.id);
+        proxy.resume(host.id);
       }
     },
     stop() {
@@ -89,7 +89,7 @@ export async function disturb(random, host, proxy, counts, isOver) {
       void host.instance.stop({ grace });
     },
   };
-  // On some nothing is ever done: what their callers see has no excuse.
+  // Some instances get no faults at all, so that no failure of their executions is excused.
   while (host.peaceful && !isOver()) await waits(1_000);
   while (!isOver()) {
     await waits(whole(random, 100, 900));

@@ -1,14 +1,14 @@
-// What the agents write, and chance from a seed. Each byte of output is known by its offset, so that a piece which is lost,
-// repeated, moved or of another execution is found. It knows nothing of executions.
+// The output of the agents, and random numbers from a seed. Every byte of output is known by its offset, so that lost, repeated,
+// moved or foreign output is found. It does not know executions.
 
-/** Bytes of the content; output goes round it. */
+/** The length of the content in bytes. Longer output repeats it. */
 export const SIZE = 2 * 2 ** 20;
 const WORDS = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 \n\t"\\', 'é', '€', '😀'];
-/** So many bytes are compared to find where output goes on after a hole. */
+/** The number of bytes that identify where output continues after a hole. */
 const WINDOW = 48;
 
-/** 0 ≤ x < 1, the same for the same keys, and unlike that of neighbouring keys. */
-export function streamOf(...keys) {
+/** Returns a generator of numbers 0 ≤ x < 1, the same for the same keys, and different for neighbouring keys. */
+export function randomOf(...keys) {
   let state = 0x9e3779b9;
   for (const key of keys) state = Math.imul(state ^ key, 0x85ebca6b) ^ (state >>> 13);
   return () => {
@@ -27,22 +27,22 @@ export const pick = (random, weights) => {
 };
 
 function createContent() {
-  const random = streamOf(1);
+  const random = randomOf(1);
   const bytes = Buffer.alloc(SIZE, ' ');
   for (let at = 0; at < SIZE - 4; ) at += bytes.write(WORDS[Math.floor(random() * WORDS.length)], at);
   const isBoundary = at => (bytes[at % SIZE] & 0xc0) !== 0x80;
-  /** The content once more behind itself, so that no piece has to be joined. */
+  /** The content twice, so that every piece is contiguous. */
   const twice = Buffer.concat([bytes, bytes]);
 
   return {
     bytes,
-    /** The next place from here where a character begins. */
+    /** The next offset at which a character begins. */
     boundary(at) {
       let found = at;
       while (!isBoundary(found)) found += 1;
       return found;
     },
-    /** Whether this is what an execution that begins at `base` writes at `offset`. */
+    /** Whether an execution whose output begins at `base` writes this piece at `offset`. */
     isAt(piece, base, offset) {
       for (let at = 0; at < piece.length; at += SIZE) {
         const part = piece.subarray(at, at + SIZE);
@@ -52,8 +52,8 @@ function createContent() {
       return true;
     },
     /**
-     * The holes that make this output out of what was written from `base` on, `total` bytes; null: it is no such output.
-     * A hole of more than SIZE bytes is found short by SIZE, or a multiple of it.
+     * The holes in this output, compared with the `total` bytes that were written from `base` on; null: it is not that output.
+     * The limit: a hole of more than SIZE bytes appears shorter by a multiple of SIZE.
      */
     holes(output, base, total) {
       const found = [];
@@ -77,7 +77,7 @@ function createContent() {
   };
 }
 
-/** How many bytes are the same from here on, at most SIZE. */
+/** The number of equal bytes from these offsets on, at most SIZE. */
 function sameBytes(one, at, other, from) {
   const most = Math.min(one.length - at, SIZE, other.length - from);
   if (one.compare(other, from, from + most, at, at + most) === 0) return most;
@@ -91,5 +91,5 @@ function sameBytes(one, at, other, from) {
   return low;
 }
 
-/** The same for all: what an execution writes begins at a place of its own. */
+/** The content of all executions; each begins at an offset of its own. */
 export const content = createContent();

@@ -1,5 +1,5 @@
-// The instances of the proof: an agent on serve(), the command agent, one that is expected and started by hand; each directly
-// or through the proxy. What the host tells of each goes to its log.
+// The instances of the proof: an agent with serve(), the command agent, or an external instance; each connected directly or
+// through the proxy. The events of each go to its log.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { pick } from './content.js';
@@ -26,7 +26,7 @@ export function watch(spearlet) {
       log.push({ at, what: ANOTHER.includes(event.code) ? 'refused' : 'closed', code: event.code, text: event.message });
     else if (event.type === 'connection.opened') log.push({ at, what: 'opened' });
     else if (event.type === 'instance.exited')
-      // A stop, and an agent that does not listen, are reasons of their own.
+      // An unresponsive agent counts as a fault: it explains the end.
       log.push({
         at,
         what: 'exited',
@@ -39,7 +39,7 @@ export function watch(spearlet) {
   return logOf;
 }
 
-/** Starts one of some kind. Its `pid()` is that of the agent. */
+/** Starts an instance of a random kind. `pid()` returns the pid of the agent. */
 export async function createHost(random, spearlet, logOf, proxy, files) {
   const kind = pick(random, { sdk: 4, command: 2, expected: 1 });
   const proxied = random() < 0.6;

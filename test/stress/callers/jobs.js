@@ -1,17 +1,17 @@
-// What the callers ask for, by chance: a job, how it is asked, and what its caller does meanwhile. Everything that has to be
-// known of its answer is in the job.
+// Draws the jobs of the callers: a request, its options, and how its caller ends it. A job contains everything that is needed to
+// judge its outcome.
 import { fileURLToPath } from 'node:url';
 import { content, pick, SIZE, whole } from './content.js';
 
 const script = fileURLToPath(new URL('../../agents/scribe.sh', import.meta.url));
 const KINDS = { echo: 4, write: 8, throw: 1, hang: 3, deaf: 2 };
 const PROGRAMS = { write: 5, hang: 2, deaf: 1 };
-/** Longer than the heartbeats allow, in ms. */
+/** Durations for which the heartbeats do not tolerate a blocked agent, in ms. */
 const BLOCK = { from: 1_400, to: 1_900 };
-/** Above what `collect` joins, in bytes. */
+/** More than `collect` joins, in bytes. */
 const HUGE = 17 * 2 ** 20;
 
-/** `program`: for the command agent. `calm`: nothing that ends it from the caller's side. `peaceful`: the agent is not blocked. */
+/** `program`: for the command agent. `calm`: the caller does not end it. `peaceful`: it does not block the agent. */
 export function createJob(random, nonce, { program, calm = false, peaceful = false, taskId, rare }) {
   const kind = calm ? 'write' : pick(random, program ? PROGRAMS : KINDS);
   const size = pick(random, { none: 1, small: 6, kept: 4, large: 2, flood: 1, huge: program ? 0 : rare });
@@ -46,7 +46,7 @@ export function createJob(random, nonce, { program, calm = false, peaceful = fal
     at: blocks ? Math.floor(random() * total) : 0,
     ms: blocks ? whole(random, BLOCK.from, BLOCK.to) : 0,
     awaited: random() < 0.8,
-    /** Ends when it is told to cancel. */
+    /** Whether it ends on a cancel. */
     listens: calm || random() < 0.5,
     linger: whole(random, 100, 800),
     exitCode,
@@ -60,7 +60,7 @@ export function createJob(random, nonce, { program, calm = false, peaceful = fal
     abortAfter: undefined,
   };
   if (calm) return job;
-  // What never ends by itself has to be ended.
+  // A job that never ends by itself needs an end by its caller.
   const end = pick(random, { none: kind === 'hang' ? 0 : 8, timeout: 3, cancel: 2, abort: 1 });
   const ms = whole(random, 1, random() < 0.3 ? 2_500 : 400);
   if (end === 'timeout') job.timeout = ms;

@@ -1,53 +1,53 @@
-// The reference model: what each caller may see, from what was asked, what the proof has done to the instance, what the host
-// has told of it, and what the agent noted. Plain code that shares nothing with the engine.
+// The reference model. It judges the outcome of each execution by its job, the faults and events of its instance, and the journal
+// of the agent. It shares no code with the engine.
 
 import { content } from './content.js';
 
-/** Kept for a reader that comes late, as the README promises, and what an update takes beside its output. */
+/** The bytes of updates that are kept for a late reader, and those that an update takes beside its output. */
 const KEPT = 64 * 1024;
 const UPDATE = 64;
-/** Output that `collect` joins. */
+/** The most bytes that `collect` joins. */
 const COLLECTED = 16 * 2 ** 20;
-/** A fault shows by then, in ms: the heartbeats, the reconnect window and the grace together, several times. */
-const LATEST = 12_000;
-/** What a timer may be early by, in ms. */
+/** The longest time after which a fault can have an effect, in ms: several times heartbeats, reconnect window and grace. */
+const MAX_EFFECT_DELAY = 12_000;
+/** How early a timer may fire, in ms. */
 const EARLY = 3;
 
 const ENDING = ['stopping', 'stopped'];
 const SESSIONLESS = ['reconnecting', 'backoff', 'allocating', 'listening', 'authenticating'];
 const STATES = ['ready', 'executing', ...SESSIONLESS, ...ENDING];
 
-/** What happened to an instance between two moments. */
+/** What happened to an instance between two points in time. */
 function between(log, from, to, state) {
-  const told = log.filter(({ at }) => at >= from && at <= to);
+  const during = log.filter(({ at }) => at >= from && at <= to);
   const before = log.findLast(({ at, what }) => at < from && STATES.includes(what))?.what;
-  const has = (...names) => told.some(({ what }) => names.includes(what));
+  const has = (...names) => during.some(({ what }) => names.includes(what));
   return {
-    /** The link of the session was lost, or the program ended. */
+    /** The session was lost, or the program ended. */
     lost: has('closed', 'exited', 'reconnecting', 'stopping', 'stopped', 'backoff'),
-    /** The program was told to end, or has ended. */
+    /** The program had to end, or has ended. */
     ending: ENDING.includes(before) || has('stopping', 'stopped', 'exited'),
-    /** No session was open, so nothing was sent. */
+    /** No session was open, so no request was sent. */
     unsent: SESSIONLESS.includes(state) && !has('opened'),
     stopped: log.some(({ at, what }) => at <= to && ENDING.includes(what)),
   };
 }
 
-/** Every end of a connection or a program needs a fault that was done to it. `HEARTBEAT_LOST` may be a busy machine. */
+/** Every end of a connection or a program needs a fault that explains it. HEARTBEAT_LOST may also be caused by a busy machine. */
 export function judgeInstance({ id, log }) {
   const findings = [];
   let starved = 0;
   for (const { at, what, code, text } of log) {
     if (what !== 'closed' && what !== 'exited') continue;
-    const caused = log.some(each => each.fault && each.at <= at + 50 && at - each.at < LATEST);
+    const caused = log.some(each => each.fault && each.at <= at + 50 && at - each.at < MAX_EFFECT_DELAY);
     if (caused || code === 'ALREADY_CLAIMED') continue;
     if (code === 'HEARTBEAT_LOST' || code === 'heartbeat') starved += 1;
-    else findings.push(`${id}: ${what} (${code}: ${text}) at ${at.toFixed(0)}, and nothing was done to it`);
+    else findings.push(`${id}: ${what} (${code}: ${text}) at ${at.toFixed(0)}, without a fault`);
   }
   return { findings, starved };
 }
 
-/** `one` is an execution with its job, its outcome and the notes of its readers. */
+/** What is wrong with `one`: an execution with its job, its outcome and the notes of its readers. */
 export function judge(one, journal) {
   const { job, outcome, readers, asked, settled } = one;
   if (outcome === null) return ['it never settled'];
@@ -61,9 +61,9 @@ export function judge(one, journal) {
   const cancelled = job.cancelled ?? job.aborted;
 
   if (noted.begun > 1) wrong.push(`the agent executed it ${noted.begun} times`);
-  if (response !== null && noted.begun === 0 && !fate.ending) wrong.push('it has an answer, and the agent never saw it');
+  if (response !== null && noted.begun === 0 && !fate.ending) wrong.push('it has a response, but the agent never started it');
 
-  /** The answer of an agent that nobody disturbs. */
+  /** Whether the response is that of an undisturbed agent. */
   const expected = () => {
     if (job.kind === 'hang') return false;
     const failed = job.exitCode !== 0;
@@ -72,12 +72,12 @@ export function judge(one, journal) {
     return !failed || job.errorText === undefined || response.error === job.errorText;
   };
   if (response !== null && !expected()) {
-    // A program that has to end says so of what it has in hand.
+    // A program that has to end may fail its executions.
     if (!fate.ending || (code === null && result.status === 'completed'))
       wrong.push(
-        `the answer is ${JSON.stringify({ ...response, output: undefined, message: error?.message })}, which is not what was asked for`,
+        `the response is ${JSON.stringify({ ...response, output: undefined, message: error?.message })}, which the job does not allow`,
       );
-  } else if (code === 'CANCELLED' && cancelled === undefined) wrong.push('CANCELLED, and nobody cancelled it');
+  } else if (code === 'CANCELLED' && cancelled === undefined) wrong.push('CANCELLED without a cancel');
   else if (code === 'EXECUTION_TIMEOUT') {
     if (job.timeout === undefined) wrong.push('EXECUTION_TIMEOUT without a timeout');
     else if (settled - asked < job.timeout - EARLY) wrong.push(`EXECUTION_TIMEOUT after ${settled - asked} of ${job.timeout} ms`);
@@ -94,19 +94,19 @@ export function judge(one, journal) {
     wrong.push(`rejects with ${code}: ${error.message}`);
   if (one.cancelledLate) wrong.push('it had not settled a turn after cancel()');
   if (noted.aborted > 0 && cancelled === undefined && code !== 'EXECUTION_TIMEOUT' && !fate.lost)
-    wrong.push('the agent was told to cancel it, and nobody cancelled it');
+    wrong.push('the agent was told to cancel it, without a cancel of the caller');
 
   const whole = response !== null && expected();
   wrong.push(...judgeOutput(job, response, whole, fate));
   for (const reader of readers) {
     const faults = judgeReader(reader, job, { code, error, result, whole, fate });
-    const place = reader.first ? 'the first reader' : 'a further reader';
-    wrong.push(...faults.map(fault => `${fate.lost ? 'link lost' : 'healthy link'}, ${place}, ${reader.kind}: ${fault}`));
+    const position = reader.first ? 'the first reader' : 'a further reader';
+    wrong.push(...faults.map(fault => `${fate.lost ? 'link lost' : 'healthy link'}, ${position}, ${reader.kind}: ${fault}`));
   }
   return wrong;
 }
 
-/** The output of the result. */
+/** What is wrong with the output of the result. */
 function judgeOutput(job, response, whole, fate) {
   if (!whole) return [];
   const output = response.output ?? '';
@@ -116,7 +116,7 @@ function judgeOutput(job, response, whole, fate) {
     if (output !== last) return [`output is '${output.slice(0, 100)}', expected '${last}'`];
     return truncated >= 0 && truncated <= job.total ? [] : [`truncatedBytes ${truncated} of ${job.total}`];
   }
-  if (!output.endsWith(last)) return [`the collected output does not end with the answer's own '${last}'`];
+  if (!output.endsWith(last)) return [`the collected output does not end with the output of the response '${last}'`];
   const bytes = Buffer.from(output.slice(0, output.length - last.length));
   const holes = content.holes(bytes, job.base, job.total);
   const wrong = [];
@@ -132,25 +132,25 @@ function judgeOutput(job, response, whole, fate) {
   return wrong;
 }
 
-/** What one reader was told. */
+/** What is wrong with the updates of one reader. */
 function judgeReader(reader, job, { code, error, result, whole, fate }) {
   const wrong = [...reader.wrong];
   const { offset, gaps, terminal, ended, left, started, first, kind, thrown } = reader;
-  if (offset > job.total) wrong.push(`it was told of ${offset} bytes, ${job.total} were written`);
+  if (offset > job.total) wrong.push(`it got ${offset} bytes, but ${job.total} were written`);
   for (const { from } of gaps) if (from > 0 && !fate.lost) wrong.push(`a gap at ${from} on a healthy link`);
   const fitsKept = job.total + UPDATE * (job.writes + 2) <= KEPT;
   const early = first && kind !== 'late' && kind !== 'middle' && kind !== 'after';
   if (!fate.lost && gaps.length > 0 && (early || (first && fitsKept)))
-    wrong.push(`a gap ${JSON.stringify(gaps)}, though nothing was lost and it is the first reader`);
+    wrong.push(`a gap ${JSON.stringify(gaps)}, although no connection was lost and it is the first reader`);
   if (left) return wrong;
-  if (!ended || terminal === null) return [...wrong, `it was never told the end (at offset ${offset})`];
+  if (!ended || terminal === null) return [...wrong, `it got no terminal update (at offset ${offset})`];
   const status = code === null ? result.status : 'failed';
   if (terminal.status !== status) wrong.push(`its terminal update is ${terminal.status}, the result ${code ?? result.status}`);
   if (thrown !== undefined && thrown !== error) wrong.push(`it throws ${thrown?.code ?? thrown}, the result rejects with ${code}`);
   if (whole) {
-    if (reader.cut) wrong.push('completed, and its output ends in the midst of a code point');
+    if (reader.cut) wrong.push('completed, but its output ends within a code point');
     if (offset !== job.total) wrong.push(`completed with updates missing: at offset ${offset} of ${job.total} at the end, and no gap`);
-    if (started !== 1) wrong.push(`it was told started ${started} times`);
+    if (started !== 1) wrong.push(`it got started ${started} times`);
     if ((terminal.output ?? '') !== (job.lastOutput ?? '')) wrong.push(`its last output is '${(terminal.output ?? '').slice(0, 100)}'`);
   }
   return wrong;

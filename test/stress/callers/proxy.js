@@ -1,5 +1,5 @@
-// A proxy between agents and host that breaks connections: cuts them on either side or both, in the middle of a frame, lets
-// them stand still, delays them. It knows no messages.
+// A proxy between agents and host that breaks connections: it closes one or both sides, cuts in the middle of a frame, stalls or
+// delays. It does not know messages.
 import { connect, createServer } from 'node:net';
 
 export async function createProxy() {
@@ -38,7 +38,7 @@ export async function createProxy() {
       from.on('data', chunk => pass(pair, from, to, chunk));
       from.on('end', () => to.end());
       from.on('close', () => {
-        // A half-open end stays until the proof, or its own side, lets go of it.
+        // A half-open end stays until the proof, or its own side, closes it.
         if (!pair.halfOpen) to.destroy();
         if (agent.destroyed && host.destroyed) gone();
       });
@@ -80,22 +80,22 @@ export async function createProxy() {
       pair.agent.destroy();
       pair.host.destroy();
     },
-    /** The agent learns nothing of it. */
+    /** The agent does not notice it. */
     hostOnly(pair) {
       pair.halfOpen = true;
       pair.host.destroy();
     },
-    /** The host learns nothing of it. */
+    /** The host does not notice it. */
     agentOnly(pair) {
       pair.halfOpen = true;
       pair.agent.destroy();
     },
-    /** In so many bytes, wherever in a frame that is. */
+    /** After this many bytes, at any position of a frame. */
     inFrame(pair, bytes) {
       pair.through = bytes;
     },
     delay(pair, bytes) {
-      // Chunks keep their order: timers of one length do.
+      // Timers of the same length keep their order, and so do chunks.
       pair.delay = pair.delay > 0 ? pair.delay : 1 + (bytes % 40);
     },
     stall(pair) {
@@ -109,13 +109,13 @@ export async function createProxy() {
   return {
     port: server.address().port,
     ways: Object.keys(ways),
-    /** How many connections of that instance it came to. */
+    /** Breaks all connections of an instance, and returns their number. */
     break(id, way, bytes) {
       const mine = [...(pairs.get(id) ?? [])].filter(pair => !pair.agent.destroyed || !pair.host.destroyed);
       for (const pair of mine) ways[way](pair, bytes);
       return mine.length;
     },
-    goOn(id) {
+    resume(id) {
       for (const pair of pairs.get(id) ?? []) {
         pair.stalled = false;
         if (!pair.agent.destroyed) pair.agent.resume();

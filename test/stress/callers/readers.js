@@ -1,16 +1,16 @@
-// The readers of an execution: each notes what it is told, checked against the content as it comes, and keeps no output. What
-// it may be told is for the model to say.
+// The readers of an execution. Each compares its updates with the content as they arrive, and keeps notes but no output. The model
+// judges the notes.
 import { sleep } from '../measure.js';
 import { content, pick, whole } from './content.js';
 
 const KINDS = { subscribed: 4, pulling: 4, slow: 1, late: 2, after: 2, leaving: 2, leavingThenAnother: 2, cancelling: 1, middle: 2 };
-/** Lines of a story that are kept of one reader: the first ones and the last ones. */
+/** How many of the first and of the last lines are kept in the notes of a reader. */
 const KEPT = 12;
 
 function createNote(job, kind, first) {
   const note = {
     kind,
-    /** Nobody has read before it. */
+    /** It is the first reader. */
     first,
     began: performance.now(),
     offset: 0,
@@ -18,10 +18,10 @@ function createNote(job, kind, first) {
     started: 0,
     gaps: [],
     terminal: null,
-    /** The reader saw it to its end. */
+    /** The reader has read to the end. */
     ended: false,
     left: false,
-    /** Its output ends in the midst of a code point. */
+    /** Its output ends within a code point. */
     cut: false,
     thrown: undefined,
     lines: [],
@@ -58,7 +58,7 @@ function createNote(job, kind, first) {
       note.pieces += 1;
       if (piece.length === 0) return;
       if (note.cut) wrong('output after a code point without an end');
-      // A program that was ended in the midst of a code point: wire v1 shows its half as U+FFFD.
+      // A program was ended within a code point: on wire v1 the incomplete one is U+FFFD.
       if (job.program && update.output === '\ufffd') {
         note.cut = true;
         return;
@@ -67,7 +67,7 @@ function createNote(job, kind, first) {
         const holes = content.holes(piece, job.base + note.offset, job.total);
         const where = holes === null ? 'nowhere near' : `${note.offset + (holes[0]?.to ?? 0)}`;
         wrong(`the piece at offset ${note.offset} is what was written at ${where}, without a gap`);
-        // What comes behind is checked from there on: one loss is one finding.
+        // Checking goes on behind the loss, so that one loss is one finding.
         if (holes !== null) note.offset += holes.reduce((sum, { from, to }) => sum + to - from, 0);
       }
       note.offset += piece.length;
@@ -76,15 +76,15 @@ function createNote(job, kind, first) {
   return note;
 }
 
-/** Some readers for an execution, of kinds by chance. `told` are their notes; they go on until it ends. */
+/** Creates readers of random kinds for an execution; they read until it ends. */
 export function createReaders(random, job, execution, { stall }) {
-  const told = [];
+  const notes = [];
   const tasks = [];
   const kinds = [];
   for (let count = pick(random, { 0: 1, 1: 5, 2: 3, 3: 1 }); count > 0; count -= 1) kinds.push(pick(random, KINDS));
   const note = kind => {
-    const made = createNote(job, kind, told.length === 0);
-    told.push(made);
+    const made = createNote(job, kind, notes.length === 0);
+    notes.push(made);
     return made;
   };
 
@@ -127,7 +127,7 @@ export function createReaders(random, job, execution, { stall }) {
   };
 
   for (const kind of kinds) {
-    const chance = random();
+    const share = random();
     const most = whole(random, 1, 6);
     if (kind === 'subscribed') subscribe(note(kind));
     else if (kind === 'cancelling') subscribe(note(kind), most);
@@ -137,12 +137,12 @@ export function createReaders(random, job, execution, { stall }) {
       const between = () => {
         if (stalled) return sleep(1);
         stalled = true;
-        return sleep(chance * stall);
+        return sleep(share * stall);
       };
       tasks.push(pull(note(kind), between));
     } else if (kind === 'late' || kind === 'middle') {
       const come = async () => {
-        await sleep(kind === 'late' ? chance * 500 : chance * 40);
+        await sleep(kind === 'late' ? share * 500 : share * 40);
         const mine = note(kind);
         if (most % 2) subscribe(mine);
         else await pull(mine);
@@ -162,16 +162,16 @@ export function createReaders(random, job, execution, { stall }) {
         if (most % 2) await pull(mine, undefined, most);
         else {
           const subscription = subscribe(mine);
-          await sleep(chance * 60);
+          await sleep(share * 60);
           mine.left = true;
           subscription.unsubscribe();
         }
         if (kind === 'leaving') return;
-        await sleep(chance * 30);
+        await sleep(share * 30);
         await pull(note('another'));
       };
       tasks.push(come());
     }
   }
-  return { told, done: Promise.all(tasks) };
+  return { notes, done: Promise.all(tasks) };
 }

@@ -1,22 +1,22 @@
-// One world of the callers' proof: a spearlet with some instances, callers that ask them for all kinds of work, and what
-// disturbs them; then quiet, an end, and the verdict of the model on every execution.
+// One world of the proof `callers`: a spearlet with some instances, callers that run executions on them, and faults. Then the
+// faults end, the spearlet stops, and the model judges every execution.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSpearlet } from 'spearlet';
 import { sleep, survivors, zombies } from '../measure.js';
 import { disturb, thaw } from './chaos.js';
-import { content, streamOf, whole } from './content.js';
+import { content, randomOf, whole } from './content.js';
+import { describe } from './describe.js';
 import { createHost, watch } from './hosts.js';
 import { createJob, requestOf } from './jobs.js';
 import { judge, judgeInstance } from './model.js';
 import { createProxy } from './proxy.js';
 import { createReaders } from './readers.js';
-import { storyOf } from './story.js';
 
-/** What has not settled so long after the last fault never will, in ms. */
+/** A promise that has not settled this long after the last fault counts as hanging, in ms. */
 const HUNG = 60_000;
-/** How long an agent may take to hear of the last cancel, in ms. */
+/** How long an agent may take to end its last cancelled execution, in ms. */
 const QUIET = 20_000;
 const RETRIED = ['EXECUTION_TIMEOUT', 'CANCELLED', 'OUTCOME_UNKNOWN', 'NOT_DELIVERED'];
 const optionsOf = seed => ({
@@ -71,7 +71,7 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     const one = {
       job,
       host,
-      /** When it was asked for. */
+      /** The state of the instance at the call. */
       state: host.instance.state,
       outcome: null,
       asked: performance.now(),
@@ -82,12 +82,12 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     };
     all.push(one);
     host.asked += 1;
-    // It may stop answering the host as soon as it is asked for.
+    // A job that blocks may stop the heartbeats as soon as it is sent.
     if (job.ms > 0) host.log.push({ at: one.asked, what: 'fault', fault: true, text: `job ${job.nonce} blocks ${job.ms}` });
     const execution = host.instance.execute(requestOf(job, files), options);
-    if (job.taskId !== undefined && execution.taskId !== job.taskId) findings.push({ text: 'another task id than asked for' });
+    if (job.taskId !== undefined && execution.taskId !== job.taskId) findings.push({ text: 'the task id differs from the requested one' });
     const readers = createReaders(random, job, execution, { stall: 300 });
-    one.readers = readers.told;
+    one.readers = readers.notes;
     one.read = readers.done;
     one.done = execution.result
       .then(
@@ -116,14 +116,14 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     while (!isOver() && !isGone()) {
       if (random() < 0.1) {
         const abortAfter = whole(random, 1, 200);
-        // Some share one signal.
+        // Some bursts share one AbortSignal.
         const shared = random() < 0.3 ? { aborter: new AbortController(), abortAfter, sharing: [] } : {};
         const burst = Array.from({ length: whole(random, 5, 25) }, () => ask(random, host, { rare: 0, ...shared }).done);
         await Promise.all(burst);
       }
       let one = ask(random, host, {});
       await one.done;
-      // The former one may still be at it in the agent.
+      // The agent may still run the earlier execution with this task id.
       for (
         let tries = 0;
         tries < 2 && one.job.taskId !== undefined && RETRIED.includes(one.outcome.error?.code) && random() < 0.8;
@@ -138,7 +138,7 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
 
   const slot = async number => {
     for (let round = 0; !isOver(); round += 1) {
-      const random = streamOf(seed, number, round, 2);
+      const random = randomOf(seed, number, round, 2);
       const host = await createHost(random, spearlet, logOf, proxy, files);
       host.asked = 0;
       hosts.push(host);
@@ -147,15 +147,15 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
         gone = true;
       });
       const isGone = () => gone;
-      const busy = Array.from({ length: callers }, (_, n) => caller(streamOf(seed, number, round, 3, n), host, isGone));
+      const busy = Array.from({ length: callers }, (_, n) => caller(randomOf(seed, number, round, 3, n), host, isGone));
       await disturb(random, host, proxy, faults, () => gone || isOver());
-      // What is asked of a frozen one waits for the end of the world, or of the freeze.
+      // Executions on a frozen agent end only after the world is over, or the agent is continued.
       if (!isOver()) await Promise.all(busy);
       else tasks.push(...busy);
     }
   };
 
-  /** Everything that was cancelled has to come to an end in the agents, and nothing may be held or queued. */
+  /** Waits until the agent runs no execution, and no connection is paused or has queued bytes. */
   const settleDown = async host => {
     const { instance } = host;
     for (const late = performance.now() + QUIET; instance.state !== 'stopped'; await sleep(50)) {
@@ -174,7 +174,7 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
         return;
       }
       if (performance.now() < late) continue;
-      findings.push({ text: `it does not come to rest: ${host.id} still runs ${host.running}`, story: JSON.stringify(stats) });
+      findings.push({ text: `it does not become idle: ${host.id} still runs ${host.running}`, details: JSON.stringify(stats) });
       return;
     }
   };
@@ -182,9 +182,9 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
   try {
     await Promise.all(Array.from({ length: slots }, (_, number) => slot(number)));
     thaw();
-    for (const { id } of hosts) proxy.goOn(id);
+    for (const { id } of hosts) proxy.resume(id);
     await within(Promise.all(all.map(({ done }) => done)), HUNG);
-    // These may still ask: what they ask for is read to its end too.
+    // Callers may still begin executions; these are read to the end, too.
     await within(Promise.all(tasks), HUNG);
     await within(Promise.all(all.flatMap(({ read, outcome }) => (outcome === null ? [] : [read]))), HUNG);
     await Promise.all(hosts.map(settleDown));
@@ -192,7 +192,7 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
     findings.push({ text: `the proof itself failed: ${error.code ?? ''} ${error.stack}` });
   } finally {
     thaw();
-    for (const { log } of hosts) log.push({ at: performance.now(), what: 'fault', fault: true, text: 'the end of the world' });
+    for (const { log } of hosts) log.push({ at: performance.now(), what: 'fault', fault: true, text: 'the spearlet stops' });
     if (!(await within(spearlet.stop(), HUNG))) findings.push({ text: 'stop() never resolved' });
     await Promise.all(hosts.map(({ end }) => end()));
     await proxy.close();
@@ -206,19 +206,19 @@ export async function runWorld(seed, { slots, callers, milliseconds, rare = 0.03
   for (const host of hosts) {
     const verdict = judgeInstance(host);
     starved += verdict.starved;
-    findings.push(...verdict.findings.map(text => ({ text, story: storyOf({ host }) })));
+    findings.push(...verdict.findings.map(text => ({ text, details: describe({ host }) })));
   }
   for (const one of all) {
     const wrong = [...new Set(judge(one, journal))];
     findings.push(
-      ...wrong.map((text, n) => ({ text, story: n === 0 ? storyOf(one, journal) : `of the same execution, ${one.job.nonce}` })),
+      ...wrong.map((text, n) => ({ text, details: n === 0 ? describe(one, journal) : `of the same execution, ${one.job.nonce}` })),
     );
   }
   rmSync(folder, { recursive: true });
   return { all, hosts, faults, findings, starved };
 }
 
-/** How often the agents have begun, ended, failed and been told to abort each execution. */
+/** How often the agents have begun, ended, failed and aborted each execution. */
 function readJournal(file) {
   const journal = new Map();
   const names = { B: 'begun', E: 'ended', F: 'failed', A: 'aborted' };

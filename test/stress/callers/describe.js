@@ -1,16 +1,18 @@
-// What a finding is told by: the execution, what happened to its instance around it, what its readers saw, what the agent noted.
-const AROUND = 4_000;
-const LINES = 80;
+// Describes a finding: the execution, the log of its instance around it, the notes of its readers, and the journal of the agent.
 
-export function storyOf({ host, job, outcome, readers = [], asked = 0, settled, follows }, journal) {
+/** How long before and after the execution the log is printed, in ms. */
+const MARGIN = 4_000;
+const MAX_LINES = 80;
+
+export function describe({ host, job, outcome, readers = [], asked = 0, settled, follows }, journal) {
   const { log, kind, proxied, peaceful, restart, onUnresponsive, id } = host;
   const lines = [
-    `instance ${id}: ${kind}, ${proxied ? 'through the proxy' : 'direct'}, ${restart}${peaceful ? ', in peace' : ''}, onUnresponsive ${onUnresponsive}`,
+    `instance ${id}: ${kind}, ${proxied ? 'through the proxy' : 'direct'}, ${restart}${peaceful ? ', without faults' : ''}, onUnresponsive ${onUnresponsive}`,
   ];
-  const from = asked - AROUND;
-  const to = (settled ?? Number.POSITIVE_INFINITY) + AROUND;
-  const told = log.filter(({ at }) => job === undefined || (at >= from && at <= to));
-  const rows = told.map(({ at, what, code, text }) => ({ at, line: `${what}${code ? ` ${code}` : ''}${text ? ` ${text}` : ''}` }));
+  const from = asked - MARGIN;
+  const to = (settled ?? Number.POSITIVE_INFINITY) + MARGIN;
+  const shown = log.filter(({ at }) => job === undefined || (at >= from && at <= to));
+  const rows = shown.map(({ at, what, code, text }) => ({ at, line: `${what}${code ? ` ${code}` : ''}${text ? ` ${text}` : ''}` }));
   if (job !== undefined) {
     const { error, result } = outcome ?? {};
     lines.push(`job ${JSON.stringify(job)}${follows === undefined ? '' : `, a retry of ${follows}`}`);
@@ -24,7 +26,7 @@ export function storyOf({ host, job, outcome, readers = [], asked = 0, settled, 
       });
   }
   rows.sort((a, b) => a.at - b.at);
-  lines.push(...rows.slice(-LINES).map(({ at, line }) => `  ${at.toFixed(0)} ${line}`));
+  lines.push(...rows.slice(-MAX_LINES).map(({ at, line }) => `  ${at.toFixed(0)} ${line}`));
   for (const reader of readers)
     lines.push(
       `  reader '${reader.kind}'${reader.first ? ', the first' : ''} from ${reader.began.toFixed(0)}: ${reader.lines.join(' | ')}`,

@@ -39,8 +39,7 @@ export function conforms(name: string, fabrics: Readonly<Record<string, () => Fa
 
     check('what is written is not changed by the receiver', async fabric => {
       const { dialled, accepted } = await join(fabric);
-      const written = pattern(5_000);
-      const far = follow(accepted);
+      const [written, far] = [pattern(5_000), follow(accepted)];
       dialled.write([written]);
       await fabric.until(() => far.bytes === 5_000);
       expect(written.equals(pattern(5_000))).toBe(true);

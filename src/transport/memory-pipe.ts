@@ -29,8 +29,6 @@ export interface Sender {
   taken(): void;
 }
 
-/** The largest segment, in bytes: what Node reads at once. */
-const MAX_SEGMENT = 64 * 1024;
 /** Frames that have been carried leave the queue beyond so many. */
 const COMPACT = 256;
 
@@ -182,7 +180,7 @@ export class Pipe {
       this.#silentAfter = 0;
       this.#receiver.missed();
     } else if (this.#queued > 0) {
-      const most = Math.min(this.#queued, this.#window, MAX_SEGMENT, this.#silentAfter - this.#arrived, this.#cutAfter - this.#arrived);
+      const most = Math.min(this.#queued, this.#window, this.#silentAfter - this.#arrived, this.#cutAfter - this.#arrived);
       const segment = this.#take(drawSize(this.#conditions, most));
       this.#checkTaken();
       this.wake();

@@ -110,7 +110,8 @@ export function createMemoryNetwork(options: MemoryOptions): Network {
     listen(at, accepted) {
       const { host, port } = requireTcp(at);
       let address: TcpAddress = { kind: 'tcp', host, port: port || choosePort() };
-      if (port === 0) while (listeners.has(formatAddress(address))) address = { ...address, port: choosePort() };
+      for (let tries = 1; port === 0 && tries < EPHEMERAL.count && listeners.has(formatAddress(address)); tries += 1)
+        address = { ...address, port: choosePort() };
       const name = formatAddress(address);
       if (listeners.has(name)) throw failure('listen', 'EADDRINUSE', name);
       // A function of its own, since a handler may listen twice.

@@ -88,6 +88,18 @@ describe('a cut', () => {
     expect([acceptor().all(), acceptor().end, dialler.end]).toEqual([pattern(10), RESET, RESET]);
   });
 
+  test('loses what is under way in both directions', () => {
+    for (let seed = 0; seed < 50; seed += 1) {
+      const { clock, link, dialler, acceptor, join } = connect(seed, { kind: 'none' });
+      join();
+      dialler.stream.write([pattern(10)]);
+      acceptor().stream.write([pattern(10)]);
+      link.reset();
+      untilIdle(clock);
+      expect([dialler.bytes, acceptor().bytes, dialler.end, acceptor().end]).toEqual([0, 0, RESET, RESET]);
+    }
+  });
+
   test('is told to an end that does not read, and one end is told long before the other', () => {
     const gaps: number[] = [];
     for (let seed = 0; seed < 50; seed += 1) {
@@ -200,8 +212,7 @@ test('a chunk may be a part of a write, or several writes; a window is drawn as 
     const { clock, dialler, acceptor, join } = connect(seed, { kind: 'none' });
     join();
     const sizes: number[] = [];
-    const network = acceptor().stream;
-    network.open({ data: chunk => sizes.push(chunk.length), drained() {}, closed() {} });
+    acceptor().stream.open({ data: chunk => sizes.push(chunk.length), drained() {}, closed() {} });
     for (let n = 0; n < 5; n += 1) if (!dialler.stream.write([pattern(1_000, n)])) full += 1;
     untilIdle(clock);
     split += sizes.filter(size => size % 1_000 !== 0).length;

@@ -7,6 +7,7 @@ export type AgentEvent =
   | { type: 'admitted' }
   | { type: 'refused' }
   | { type: 'claimed' }
+  | { type: 'unproven' }
   | { type: 'closed' }
   | { type: 'terminate' }
   | { type: 'drained' }
@@ -40,8 +41,8 @@ export const agentMachine = setup({
           on: { connected: 'authenticating', closed: 'waiting' },
         },
         authenticating: {
-          description: 'The agent has sent its token. It sends nothing else until the host answers.',
-          on: { admitted: '#agent.serving', refused: '#agent.refused', claimed: 'waiting', closed: 'waiting' },
+          description: 'The agent shows its token, or both ends prove that they know it. It sends nothing else meanwhile.',
+          on: { admitted: '#agent.serving', refused: '#agent.refused', claimed: 'waiting', unproven: 'waiting', closed: 'waiting' },
           after: { answerTimeout: 'waiting' },
         },
         waiting: {

@@ -3,11 +3,18 @@
 import { assertEvent, assign, type DoneActorEvent, fromCallback, fromPromise, sendParent, sendTo, setup, stateIn } from 'xstate';
 
 /** What the link actor is told to do. `check`: has anything arrived since the last check? */
-export type LinkCommand = { type: 'check' } | { type: 'heartbeat' } | { type: 'welcome' } | { type: 'terminate'; grace: number };
+export type LinkCommand =
+  | { type: 'check' }
+  | { type: 'heartbeat' }
+  | { type: 'challenge' }
+  | { type: 'welcome' }
+  | { type: 'terminate'; grace: number };
 
 /** What the link actor reports. */
 export type LinkEvent =
   | { type: 'auth.received' }
+  | { type: 'proof.received' }
+  | { type: 'session.used' }
   | { type: 'link.heard' }
   | { type: 'link.silent' }
   | { type: 'link.answered' }
@@ -15,11 +22,17 @@ export type LinkEvent =
   | { type: 'reading.resumed' }
   | { type: 'link.closed'; code: string; message: string };
 
+/** With what an agent claims a session: the token itself on wire v1, or on wire v2 a proof by the token or by a resume key. */
+export type ClaimedBy = 'v1' | 'token' | 'key';
+
 /**
- * `genuine`: the other end has the token of this instance. `routed`: the shared listener accepted the socket, and the
- * other end has the token of some instance, to which the socket is handed over. `foreign`: neither.
+ * `genuine`: the other end has the token or the resume key of this instance. `routed`: the shared listener accepted the socket,
+ * and the other end has those of some instance, to which the socket is handed over. `unproven`: it speaks v2 and has to prove
+ * itself. `unspoken`: it speaks no version that the host speaks. `foreign`: none of these.
  */
-export type Verdict = 'genuine' | 'routed' | 'foreign';
+export type Verdict =
+  | { readonly verdict: 'genuine'; readonly by: ClaimedBy }
+  | { readonly verdict: 'routed' | 'unproven' | 'unspoken' | 'foreign' };
 
 /**
  * Which connection: `instanceId` is null at the shared listener. Connection ids are used again, because XState remembers
@@ -37,6 +50,7 @@ export interface ConnectionInput extends ConnectionName {
 
 export interface ConnectionContext extends ConnectionInput {
   readonly missed: number;
+  readonly by: ClaimedBy;
   /** Why the connection ended. */
   readonly code: string;
   readonly message: string;
@@ -44,17 +58,19 @@ export interface ConnectionContext extends ConnectionInput {
 
 export type ConnectionEvent =
   | LinkEvent
-  | DoneActorEvent<{ verdict: Verdict }, 'authenticator'>
+  | DoneActorEvent<Verdict, 'authenticator'>
   | { type: 'session.granted' }
   | { type: 'session.denied' }
+  | { type: 'session.replaced' }
   | { type: 'probe' }
   | { type: 'drain'; grace: number };
 
-/** What a connection reports to the instance that owns it. */
+/** What a connection reports to its parent. */
 export type ConnectionReport =
-  | { type: 'session.claimed'; connectionId: string }
+  | { type: 'session.claimed'; connectionId: string; by: ClaimedBy }
   | { type: 'session.opened'; connectionId: string }
   | { type: 'session.confirmed'; connectionId: string }
+  | { type: 'probe.answered'; connectionId: string }
   | { type: 'connection.closed'; connectionId: string; code: string; message: string };
 
 function notProvided(what: string): never {
@@ -70,7 +86,7 @@ export const connectionMachine = setup({
   },
   actors: {
     link: fromCallback<LinkCommand, ConnectionName, ConnectionEvent>(() => notProvided("actor 'link'")),
-    authenticate: fromPromise<{ verdict: Verdict }, ConnectionName>(() => notProvided("actor 'authenticate'")),
+    authenticate: fromPromise<Verdict, ConnectionName>(() => notProvided("actor 'authenticate'")),
   },
   actions: {
     // The causes of an end.
@@ -83,16 +99,23 @@ export const connectionMachine = setup({
     noteAuthenticatorFailed: assign({ code: 'INTERNAL', message: 'the authenticator failed' }),
     noteHandedOver: assign({ code: 'HANDED_OVER', message: 'handed over to its instance' }),
     noteClaimDenied: assign({ code: 'ALREADY_CLAIMED', message: 'a live session holds the instance' }),
+    noteReplaced: assign({ code: 'LINK_LOST', message: 'replaced by a new connection of the same agent' }),
+    noteVersionMismatch: assign({ code: 'VERSION_MISMATCH', message: 'the agent speaks no version of the wire that this host speaks' }),
     noteHeartbeatLost: assign({ code: 'HEARTBEAT_LOST', message: 'heartbeats were not answered' }),
     noteReplacedSilent: assign({ code: 'HEARTBEAT_LOST', message: 'replaced while it was silent' }),
     noteReplacedPaused: assign({ code: 'LINK_LOST', message: 'replaced while its reading was paused' }),
     noteProbeFailed: assign({ code: 'LINK_LOST', message: 'replaced: it did not answer a probe' }),
+    noteClaim: assign(({ context, event }) => {
+      assertEvent(event, 'xstate.done.actor.authenticator');
+      return { by: event.output.verdict === 'genuine' ? event.output.by : context.by };
+    }),
     countMiss: assign({ missed: ({ context }) => context.missed + 1 }),
     clearMisses: assign({ missed: 0 }),
 
     // Commands to the link.
     checkLink: sendTo('link', { type: 'check' }),
     sendHeartbeat: sendTo('link', { type: 'heartbeat' }),
+    sendChallenge: sendTo('link', { type: 'challenge' }),
     welcome: sendTo('link', { type: 'welcome' }),
     terminate: sendTo('link', ({ event }) => {
       assertEvent(event, 'drain');
@@ -100,9 +123,10 @@ export const connectionMachine = setup({
     }),
 
     // Reports to the instance.
-    claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionId: context.connectionId })),
+    claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionId: context.connectionId, by: context.by })),
     announceSession: sendParent(({ context }) => ({ type: 'session.opened', connectionId: context.connectionId })),
     confirmSession: sendParent(({ context }) => ({ type: 'session.confirmed', connectionId: context.connectionId })),
+    announceAnswer: sendParent(({ context }) => ({ type: 'probe.answered', connectionId: context.connectionId })),
     announceEnd: sendParent(({ context }) => ({
       type: 'connection.closed',
       connectionId: context.connectionId,
@@ -112,7 +136,7 @@ export const connectionMachine = setup({
 
     // The last messages of a connection. They are provided actions: a command would reach the link actor only after it
     // has been disposed.
-    refuse: (_, _params: { because: 'refused' | 'claimed' }) => notProvided("action 'refuse'"),
+    refuse: (_, _params: { because: 'refused' | 'claimed' | 'version' }) => notProvided("action 'refuse'"),
     sendError: () => notProvided("action 'sendError'"),
     handOver: () => notProvided("action 'handOver'"),
     reportEnd: () => notProvided("action 'reportEnd'"),
@@ -125,6 +149,14 @@ export const connectionMachine = setup({
     isRouted: ({ event }) => {
       assertEvent(event, 'xstate.done.actor.authenticator');
       return event.output.verdict === 'routed';
+    },
+    isUnproven: ({ event }) => {
+      assertEvent(event, 'xstate.done.actor.authenticator');
+      return event.output.verdict === 'unproven';
+    },
+    isUnspoken: ({ event }) => {
+      assertEvent(event, 'xstate.done.actor.authenticator');
+      return event.output.verdict === 'unspoken';
     },
     // The silence before the first heartbeat counts as the first miss: the connection ends after `misses` silent intervals.
     missedTooMany: ({ context }) => context.missed + 2 >= context.misses,
@@ -146,6 +178,7 @@ export const connectionMachine = setup({
     connectionId: input.connectionId,
     misses: input.misses,
     missed: 0,
+    by: 'v1',
     code: 'LINK_LOST',
     message: '',
   }),
@@ -164,14 +197,20 @@ export const connectionMachine = setup({
       after: { authTimeout: { target: 'stopped', actions: 'noteAuthTimeout' } },
       states: {
         verifying: {
-          description: 'Instance id and token are compared in constant time.',
+          description: 'Instance id and token, or the proof of wire v2, are compared in constant time.',
           invoke: {
             id: 'authenticator',
             src: 'authenticate',
             input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }),
             onDone: [
-              { guard: 'isGenuine', target: 'claiming' },
+              { guard: 'isGenuine', target: 'claiming', actions: 'noteClaim' },
+              { guard: 'isUnproven', target: 'proving', actions: 'sendChallenge' },
               { guard: 'isRouted', target: '#connection.stopped', actions: ['handOver', 'noteHandedOver'] },
+              {
+                guard: 'isUnspoken',
+                target: '#connection.stopped',
+                actions: [{ type: 'refuse', params: { because: 'version' } }, 'noteVersionMismatch'],
+              },
               {
                 target: '#connection.stopped',
                 actions: [{ type: 'refuse', params: { because: 'refused' } }, 'noteAuthRefused'],
@@ -183,8 +222,12 @@ export const connectionMachine = setup({
             },
           },
         },
+        proving: {
+          description: 'The host has proved to the agent that it knows the token, and waits for the proof of the agent.',
+          on: { 'proof.received': 'verifying' },
+        },
         claiming: {
-          description: 'The token is right. The instance grants the session, unless another live connection holds it.',
+          description: 'The agent is genuine. The instance grants the session, unless another live connection holds it.',
           entry: 'claimSession',
           on: {
             'session.granted': { target: '#connection.ready', actions: 'welcome' },
@@ -200,7 +243,11 @@ export const connectionMachine = setup({
       description: 'The session is open. Requests and responses do not pass through this chart.',
       entry: 'announceSession',
       type: 'parallel',
-      on: { drain: { target: 'draining', actions: 'terminate' } },
+      on: {
+        drain: { target: 'draining', actions: 'terminate' },
+        'session.used': { actions: 'confirmSession' },
+        'session.replaced': { target: 'stopped', actions: 'noteReplaced' },
+      },
       states: {
         heartbeat: {
           description: 'The host checks that the agent is alive.',
@@ -242,7 +289,7 @@ export const connectionMachine = setup({
             },
             probed: {
               description: 'Another connection has the right token. This connection has to answer a heartbeat, or it is replaced.',
-              on: { 'link.answered': { target: 'idle', actions: ['clearMisses', 'confirmSession'] } },
+              on: { 'link.answered': { target: 'idle', actions: ['clearMisses', 'announceAnswer'] } },
               after: { probe: { target: '#connection.stopped', actions: 'noteProbeFailed' } },
             },
           },

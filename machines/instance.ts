@@ -309,7 +309,7 @@ export const instanceMachine = setup({
               initial: 'ready',
               on: {
                 'session.claimed': [{ guard: 'hasClaimant', actions: 'denySession' }, { actions: ['noteClaimant', 'probeSession'] }],
-                'session.confirmed': { guard: 'hasClaimant', actions: ['denyClaimant', 'clearClaimant'] },
+                'probe.answered': { guard: 'hasClaimant', actions: ['denyClaimant', 'clearClaimant'] },
                 'connection.closed': [
                   {
                     guard: 'isReplaced',

@@ -92,6 +92,12 @@ export const spearletSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  /** The versions of the wire that agents may speak. */
+  protocols: z
+    .array(z.union([z.literal(1), z.literal(2)]))
+    .min(1)
+    .default([1, 2])
+    .transform(versions => [...new Set(versions)].sort()),
   maxFrameBytes: bytes.default(DEFAULT_MAX_FRAME_BYTES),
   maxPreAuthFrameBytes: bytes.default(16_384),
   maxInFlight: z.int().min(1).max(1_000_000).default(1_024),

@@ -4,6 +4,7 @@ import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
 import { reasonOf, SpearletError } from './errors.ts';
 import { createDeadlines } from './execution/deadlines.ts';
+import { type AgentEnvironment, agentEnvironment } from './instance/agent-environment.ts';
 import type { ExitReport, Instance } from './instance/instance.ts';
 import { deferred } from './instance/record.ts';
 import type { World } from './instance/world.ts';
@@ -68,8 +69,8 @@ export interface Spearlet {
 
 export interface Expected {
   readonly id: string;
-  /** The environment of the agent: address, token, instance id, largest frame. Nothing else gives out a token. */
-  readonly environment: Readonly<Record<'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID' | 'SPEARLET_MAX_FRAME_BYTES', string>>;
+  /** The environment of the agent: address, token, instance id, largest frame, versions. Nothing else gives out a token. */
+  readonly environment: AgentEnvironment;
   /** Rejects with CONNECT_TIMEOUT where no agent has connected and authenticated within `connectTimeout`. */
   readonly ready: Promise<Instance>;
   /** Stops the wait, or ends the session. */
@@ -202,16 +203,14 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       const { artifactId, timeout } = parse(expectSchema, expectSpec, 'expect()');
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped and expects no more agents', { artifactId });
       const record = begin(artifactId, null, timeout, uncontained);
-      const { id, address, token } = record;
-      if (address === null) throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
+      const { id } = record;
+      if (record.address === null)
+        throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
       return {
         id,
         environment: {
           ...outerIds(world.environment),
-          SPEARLET_ADDR: address,
-          SPEARLET_TOKEN: token,
-          SPEARLET_INSTANCE_ID: id,
-          SPEARLET_MAX_FRAME_BYTES: String(options.maxFrameBytes),
+          ...agentEnvironment(record, options),
         },
         ready: record.ready.promise,
         stop: stopOptions => handles.get(id)?.stop(stopOptions) ?? record.exited.promise,

@@ -4,6 +4,8 @@ import { realRandom } from '../world/random.ts';
 
 export const clock = realClock;
 export const { fraction, id } = realRandom;
+/** 32 random bytes as hex. */
+export const nonce = (): string => Buffer.from(realRandom.token(), 'base64url').toString('hex');
 
 /** One timer. Setting it again replaces the earlier time. */
 export function alarm(): { set(ms: number, run: () => void): void; clear(): void } {

@@ -11,7 +11,12 @@ export interface HostEndpoint {
   readonly instanceId: string;
   /** The largest frame that the host reads or sends, in bytes. */
   readonly maxFrameBytes: number;
+  /** The versions of the wire that both may speak. */
+  readonly protocols: readonly number[];
 }
+
+/** The versions of the wire that this SDK speaks. */
+const SPOKEN = [1, 2];
 
 /** Throws INVALID_OPTIONS with the name of a missing or wrong variable. */
 export function readHostEndpoint(environment: Record<string, string | undefined>): HostEndpoint {
@@ -30,11 +35,22 @@ export function readHostEndpoint(environment: Record<string, string | undefined>
     throw new SpearletError('INVALID_OPTIONS', `SPEARLET_MAX_FRAME_BYTES is '${bound}', expected a number of bytes`);
   return {
     maxFrameBytes,
+    protocols: commonVersions(environment.SPEARLET_PROTOCOLS),
     host,
     port,
     token: read('SPEARLET_TOKEN'),
     instanceId: read('SPEARLET_INSTANCE_ID'),
   };
+}
+
+/** Throws VERSION_MISMATCH. A host that states no version speaks v1. */
+function commonVersions(stated: string | undefined): number[] {
+  const offered = (stated ?? '1').split(',').map(Number);
+  const common = SPOKEN.filter(version => offered.includes(version));
+  if (common.length > 0) return common;
+  throw new SpearletError('VERSION_MISMATCH', `the host speaks wire ${JSON.stringify(stated)}, this agent ${SPOKEN.join(', ')}`, {
+    hint: 'Use the same version of spearlet on both sides.',
+  });
 }
 
 /**

@@ -5,18 +5,18 @@ import type { AgentChannel } from '../connection/channel.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
-import type { AgentReceiver } from '../protocol/codec.ts';
+import type { AgentCodec, AgentReceiver } from '../protocol/codec.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
-import { createV1 } from '../protocol/v1/codec.ts';
 import { tcp } from '../transport/tcp.ts';
+import { type Attempt, createAuthentication } from './authentication.ts';
 import { alarm, clock, fraction } from './clock.ts';
 import type { HostEndpoint } from './environment.ts';
 import { initialState, type SessionEvent, type SessionState, table } from './table.ts';
 
-const CLIENT_VERSION = '1.0.0';
-const v1 = createV1(clock).agent;
 /** In ms. The bound of the delay doubles with each attempt, up to `max`; the delay is a random share of it. */
 const RETRY = { first: 50, max: 2_000 };
+/** The id of the first heartbeat of a session of wire v2. */
+const FIRST_HEARTBEAT = 1;
 /** How long the agent tries to open a session, in ms. */
 const GIVE_UP = 30_000;
 /** How long the host may take to answer an AuthRequest, in ms. */
@@ -47,11 +47,14 @@ export interface Session {
 }
 
 export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): Session {
-  const { host, port, token, instanceId, maxFrameBytes } = endpoint;
+  const { host, port, instanceId, maxFrameBytes } = endpoint;
+  const authentication = createAuthentication(endpoint);
   let state: SessionState | null = null;
   let channel: AgentChannel | null = null;
   let attempts = 0;
+  let attempt: Attempt | null = null;
   let lastFailure = 'no connection';
+  let refusal: SpearletError | null = null;
   const stepAlarm = alarm();
   const giveUpAlarm = alarm();
   let answeredHeartbeats = new Set<U64>();
@@ -70,7 +73,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
     },
     authenticating() {
       stepAlarm.set(ANSWER_TIMEOUT, () => dispatch('answerTimeout'));
-      channel?.send(channel.codec.authRequest(1, { instanceId, token, clientVersion: CLIENT_VERSION }));
+      attempt = authentication.begin();
+      channel?.send(attempt.first);
     },
     waiting() {
       closeChannel();
@@ -91,7 +95,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
       finish(null, event === 'host.gone', event === 'drained');
     },
     refused() {
-      finish(new SpearletError('AUTH_REFUSED', 'the host refused this token or instance id', { instanceId }), false);
+      finish(refusal ?? new SpearletError('AUTH_REFUSED', 'the host refused this token or instance id', { instanceId }), false);
     },
     lost() {
       const message = `no session with ${host}:${port} within ${GIVE_UP / 1000} s; the last failure: ${lastFailure}`;
@@ -125,7 +129,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
     const stream = tcp.connect({ kind: 'tcp', host, port }, () => {
       if (channel === connecting) dispatch('connected');
     });
-    const connecting: AgentChannel = createFramedChannel(stream, clock, v1, maxFrameBytes);
+    const connecting: AgentChannel = createFramedChannel(stream, clock, authentication.handshakeCodec, maxFrameBytes);
     channel = connecting;
     connecting.open(receiverOf(connecting), {
       drained: handlers.writable,
@@ -139,13 +143,37 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
     });
   };
 
+  const admitted = (from: AgentChannel, codec: AgentCodec): void => {
+    if (codec !== from.codec) {
+      from.use(codec);
+      // The first frame of v2 shows the host that the agent has the session. The answer of the host is not answered.
+      answeredHeartbeats.add(FIRST_HEARTBEAT);
+      from.sendUrgent(codec.heartbeat(FIRST_HEARTBEAT, ''));
+    }
+    dispatch('admitted');
+  };
+
   const receiverOf = (from: AgentChannel): AgentReceiver => ({
-    authResponse({ success, errorMessage }) {
-      if (success) dispatch('admitted');
-      else if (errorMessage === 'already claimed') {
-        lastFailure = errorMessage;
-        dispatch('claimed');
-      } else dispatch('refused');
+    authResponse(response) {
+      const verdict = attempt?.answer(response);
+      if (state !== 'authenticating' || verdict === undefined) return;
+      switch (verdict.type) {
+        case 'reply':
+          from.send(verdict.message);
+          break;
+        case 'admitted':
+          admitted(from, verdict.codec);
+          break;
+        case 'mismatch': {
+          const message = `the host speaks wire ${verdict.hostVersions.join(', ')}, this agent ${endpoint.protocols.join(', ')}`;
+          refusal = new SpearletError('VERSION_MISMATCH', message, { instanceId });
+          dispatch('refused');
+          break;
+        }
+        default:
+          lastFailure = verdict.reason;
+          dispatch(verdict.type);
+      }
     },
     executeRequest(requestId, request) {
       if (state === 'serving' || state === 'draining') handlers.request(requestId, request);

@@ -6,6 +6,7 @@ export type SessionEvent =
   | 'admitted'
   | 'refused'
   | 'claimed'
+  | 'unproven'
   | 'closed'
   | 'terminate'
   | 'drained'
@@ -21,7 +22,15 @@ export const initialState: SessionState = 'connecting';
 
 export const table: Readonly<Record<SessionState, Readonly<Partial<Record<SessionEvent, SessionState>>>>> = {
   connecting: { ...seeking, connected: 'authenticating', closed: 'waiting' },
-  authenticating: { ...seeking, admitted: 'serving', refused: 'refused', claimed: 'waiting', closed: 'waiting', answerTimeout: 'waiting' },
+  authenticating: {
+    ...seeking,
+    admitted: 'serving',
+    refused: 'refused',
+    claimed: 'waiting',
+    unproven: 'waiting',
+    closed: 'waiting',
+    answerTimeout: 'waiting',
+  },
   waiting: { ...seeking, retry: 'connecting' },
   serving: { closed: 'connecting', terminate: 'draining', 'host.gone': 'ended' },
   draining: { drained: 'ended', closed: 'ended', terminate: 'draining', 'host.gone': 'ended' },

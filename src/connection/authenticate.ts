@@ -1,23 +1,24 @@
-// The effect `authenticate`: is this the program that was given the token? Constant time, one verdict for every cause.
-import { createHash, timingSafeEqual } from 'node:crypto';
+// The effect `authenticate`: asks whether a connection belongs to the program that was given the token.
 import { fromPromise } from 'xstate';
 import type { ConnectionName, Verdict } from '../../machines/connection.ts';
+import type { Random } from '../world/random.ts';
+import type { Connection } from './connection.ts';
+import { type Credentials, newCredentials, verdictOf } from './handshake.ts';
 
 export interface AuthenticateDeps {
-  /** What the connection claimed, and what is true; `routed`: the shared listener accepted it and only routes it to its instance. */
-  facts(name: ConnectionName): { claimed: { instanceId: string; token: string }; instanceId: string; token: string; routed: boolean };
+  readonly random: Random;
+  /** The versions of the wire that the host speaks, the highest last. */
+  readonly protocols: readonly number[];
+  connection(name: ConnectionName): Connection;
+  /** The credentials of the instance that a connection names. Null: there is none. */
+  credentials(connection: Connection): Credentials | null;
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-
-/** Compares digests, so that neither a length nor a place of difference shows in the time it takes. */
-const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
-
-export const authenticate = (deps: AuthenticateDeps) =>
-  fromPromise<{ verdict: Verdict }, ConnectionName>(({ input }) => {
-    const { claimed, instanceId, token, routed } = deps.facts(input);
-    const sameInstance = isSame(claimed.instanceId, instanceId);
-    const sameToken = isSame(claimed.token, token);
-    const right = routed ? 'routed' : 'genuine';
-    return Promise.resolve({ verdict: sameInstance && sameToken ? right : 'foreign' });
+export const authenticate = ({ random, protocols, connection: find, credentials }: AuthenticateDeps) =>
+  fromPromise<Verdict, ConnectionName>(({ input }) => {
+    const connection = find(input);
+    // An unknown instance is compared with credentials that nobody knows, and takes as long.
+    const expected = credentials(connection) ?? newCredentials(connection.auth?.instanceId ?? '', random.token());
+    const verdict = verdictOf(connection, expected, protocols, random);
+    return Promise.resolve(verdict.verdict === 'genuine' && connection.instanceId === null ? { verdict: 'routed' } : verdict);
   });

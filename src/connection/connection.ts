@@ -1,6 +1,7 @@
 // One accepted socket: its channel, its names, and what is known of the other end. The connection chart has its state.
 import type { AuthRequest, U64 } from '../protocol/message.ts';
 import type { HostChannel } from './channel.ts';
+import type { Handshake } from './handshake.ts';
 
 export interface Connection {
   /** The actor id among the children of its parent: `connection-1` and so on. Such ids are used again. */
@@ -14,8 +15,12 @@ export interface Connection {
   handedOver: boolean;
   /** Its `connection.closed` was emitted. */
   reported: boolean;
+  /** Its first AuthRequest. */
   auth: AuthRequest | null;
-  /** The request id of its AuthRequest. The AuthResponse repeats it. */
+  /** The handshake of wire v2 that it has begun. */
+  handshake: Handshake | null;
+  proof: string | null;
+  /** The request id of its last AuthRequest. The AuthResponse repeats it. */
   authId: U64;
   /** When the chart opened its session, in ms of the clock's `now`. Null: it never held a session. */
   sessionSince: number | null;

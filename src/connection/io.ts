@@ -3,11 +3,13 @@
 import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';
-import type { HostReceiver } from '../protocol/codec.ts';
+import type { HostCodec, HostReceiver } from '../protocol/codec.ts';
 import type { ExecuteResponse, MessageType, U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
+import type { HostChannel } from './channel.ts';
 import type { Connection } from './connection.ts';
+import { challengeOf } from './handshake.ts';
 
 export interface LinkDeps {
   readonly clock: Clock;
@@ -18,27 +20,48 @@ export interface LinkDeps {
   readonly maxUnreadBytes: number;
   connection(name: ConnectionName): Connection;
   release(connection: Connection): void;
+  /** The session of this connection is open. */
+  opened(connection: Connection): void;
+  readonly v2: HostCodec;
   /** Takes the ExecuteResponses of a connection that holds the session. Throws PROTOCOL_ERROR. */
   responses(connection: Connection): (requestId: U64, response: ExecuteResponse) => void;
   unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
 }
 
 /** Before the session is open only one message is accepted, an AuthRequest. */
-function beforeSession(connection: Connection, received: () => void): HostReceiver {
+function beforeSession(connection: Connection, received: (what: 'auth.received' | 'proof.received') => void): HostReceiver {
   const refuse = (type: MessageType): never => {
     throw new SpearletError('PROTOCOL_ERROR', `expected an AuthRequest, found ${type}`);
   };
   return {
     authRequest(requestId, request) {
-      connection.auth = request;
+      const { auth, handshake, proof } = connection;
+      if (auth === null) connection.auth = request;
+      else if (handshake !== null && proof === null && request.proof !== undefined) connection.proof = request.proof;
+      else throw new SpearletError('PROTOCOL_ERROR', 'an AuthRequest that nothing asked for');
       connection.authId = requestId;
-      // Reading stops until the connection is authenticated or refused.
+      // Reading stops until the connection is authenticated, refused or challenged.
       connection.channel.hold();
-      received();
+      received(auth === null ? 'auth.received' : 'proof.received');
     },
     executeResponse: () => refuse('ExecuteResponse'),
     heartbeat: () => refuse('Heartbeat'),
     other: refuse,
+  };
+}
+
+/** The first frame of v2 shows that the agent has the session: it is reported, and read like the others. */
+function beforeFirst(channel: HostChannel, session: HostReceiver, used: () => void): HostReceiver {
+  const first = (): HostReceiver => {
+    channel.deliverTo(session);
+    used();
+    return session;
+  };
+  return {
+    authRequest: (...message) => first().authRequest(...message),
+    executeResponse: (...message) => first().executeResponse(...message),
+    heartbeat: (...message) => first().heartbeat(...message),
+    other: (...message) => first().other(...message),
   };
 }
 
@@ -68,7 +91,7 @@ export const link = (deps: LinkDeps) =>
 
     // A connection that the shared listener has routed here was opened before: this call takes it over.
     channel.open(
-      beforeSession(connection, () => sendBack({ type: 'auth.received' })),
+      beforeSession(connection, type => sendBack({ type })),
       {
         held(held) {
           if (!isOver) sendBack({ type: held ? 'reading.paused' : 'reading.resumed' });
@@ -94,17 +117,34 @@ export const link = (deps: LinkDeps) =>
           beat = { id: nextBeat, at: deps.clock.now() };
           channel.sendUrgent(channel.codec.heartbeat(nextBeat, ''));
           break;
-        case 'welcome':
+        case 'challenge': {
+          const { authId, auth, handshake } = connection;
+          const challenge = challengeOf(handshake!, auth!.instanceId);
+          channel.send(channel.codec.authResponse(authId, { success: false, errorMessage: null, sessionId: null, challenge }));
+          channel.release();
+          break;
+        }
+        case 'welcome': {
           connection.sessionSince = deps.clock.now();
+          deps.opened(connection);
           channel.send(channel.codec.authResponse(connection.authId, { success: true, errorMessage: null, sessionId: connection.label }));
-          channel.deliverTo({
+          const session: HostReceiver = {
             executeResponse: deps.responses(connection),
             heartbeat,
             authRequest: () => deps.unexpectedMessage(connection, 'AuthRequest', NOTHING),
             other: (type, payload) => deps.unexpectedMessage(connection, type, payload),
-          });
+          };
+          const used = (): void => sendBack({ type: 'session.used' });
+          if (connection.handshake !== null) {
+            channel.use(deps.v2);
+            channel.deliverTo(beforeFirst(channel, session, used));
+          } else {
+            channel.deliverTo(session);
+            used();
+          }
           channel.admit(deps.maxFrameBytes);
           break;
+        }
         case 'terminate':
           channel.send(channel.codec.terminate(command.grace));
           break;
@@ -122,11 +162,17 @@ export const link = (deps: LinkDeps) =>
 
 const NOTHING = Buffer.alloc(0);
 
-/** The same answer for every cause of refusal. Only an agent with the right token is told that the session is claimed. */
-export function refuse({ channel, authId }: Connection, because: 'refused' | 'claimed'): void {
-  const errorMessage = because === 'claimed' ? 'already claimed' : 'authentication refused';
-  channel.send(channel.codec.authResponse(authId, { success: false, errorMessage, sessionId: null }));
+/** The same answer for a wrong token and a wrong instance id. Only an agent with the right token is told that the session is claimed. */
+export function refuse({ channel, authId }: Connection, because: 'refused' | 'claimed' | 'version', protocols: readonly number[]): void {
+  const refusal = { success: false, errorMessage: REFUSALS[because], sessionId: null };
+  channel.send(channel.codec.authResponse(authId, because === 'version' ? { ...refusal, protocols } : refusal));
 }
+
+const REFUSALS = {
+  refused: 'authentication refused',
+  claimed: 'already claimed',
+  version: 'no common version of the wire',
+};
 
 /** Sends an Error message with the reason, unless the connection itself is lost. */
 export function sendError({ channel }: Connection, code: string, message: string): void {

@@ -1,5 +1,5 @@
-// Caps the unauthenticated connections of one listener. Beyond the bound the oldest that has sent no AuthRequest is evicted;
-// where all have sent one, the new connection is refused.
+// Caps the unauthenticated connections of one listener. Beyond the bound the oldest that has shown neither a token nor a proof
+// is evicted; where all have shown one, the new connection is refused.
 import type { ByteStream } from '../transport/stream.ts';
 import type { Connection } from './connection.ts';
 
@@ -15,8 +15,8 @@ export interface AcceptDeps {
 export function accept({ connections, register, maxPending }: AcceptDeps, stream: ByteStream): Connection | null {
   const pending = [...connections()].filter(({ sessionSince, channel }) => sessionSince === null && !channel.over);
   if (pending.length >= maxPending()) {
-    // Those that have sent an AuthRequest are authenticated or refused at once.
-    const oldest = pending.find(({ auth }) => auth === null);
+    // Those that have shown a token or a proof are authenticated or refused at once.
+    const oldest = pending.find(({ auth, handshake, proof }) => auth === null || (handshake !== null && proof === null));
     if (oldest === undefined) {
       stream.close();
       return null;

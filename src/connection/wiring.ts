@@ -2,11 +2,13 @@
 import type { ConnectionName, connectionMachine } from '../../machines/connection.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
+import type { HostCodec } from '../protocol/codec.ts';
 import type { ExecuteResponse, MessageType, U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import { authenticate } from './authenticate.ts';
 import type { Connection } from './connection.ts';
+import { accept, type Credentials } from './handshake.ts';
 import { link, refuse, sendError } from './io.ts';
 
 /** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
@@ -21,8 +23,10 @@ export interface ConnectionHost {
   /** Throws where there is no such connection. */
   connection(name: ConnectionName): Connection;
   release(connection: Connection): void;
-  /** The token of the instance that a connection means, and its id; null where the shared listener routes to no such instance. */
-  expected(connection: Connection): { readonly instanceId: string; readonly token: string } | null;
+  /** The credentials of the instance that a connection names. Null: the shared listener routes to no such instance. */
+  credentials(connection: Connection): Credentials | null;
+  /** The codec of wire v2. */
+  readonly v2: HostCodec;
   /** Takes the ExecuteResponses of a connection that holds the session. */
   responses(connection: Connection): (requestId: U64, response: ExecuteResponse) => void;
   unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
@@ -44,21 +48,15 @@ export function wireConnection(chart: typeof connectionMachine, host: Connection
         maxUnreadBytes,
         connection: host.connection,
         release: host.release,
+        v2: host.v2,
+        opened: connection => accept(host.credentials(connection)!, connection.handshake),
         responses: host.responses,
         unexpectedMessage: host.unexpectedMessage,
       }),
-      authenticate: authenticate({
-        facts(name) {
-          const connection = host.connection(name);
-          const claimed = connection.auth ?? { instanceId: '', token: '' };
-          // At the shared listener an unknown instance is compared with nothing, and takes as long.
-          const { instanceId, token } = host.expected(connection) ?? { instanceId: '', token: random.token() };
-          return { claimed, instanceId, token, routed: connection.instanceId === null };
-        },
-      }),
+      authenticate: authenticate({ random, protocols: options.protocols, connection: host.connection, credentials: host.credentials }),
     },
     actions: {
-      refuse: ({ context }, { because }) => refuse(host.connection(context), because),
+      refuse: ({ context }, { because }) => refuse(host.connection(context), because, options.protocols),
       sendError: ({ context }) => sendError(host.connection(context), context.code, context.message),
       handOver: ({ context }) => host.handOver(host.connection(context)),
       reportEnd: ({ context }) => host.connectionClosed(host.connection(context), context.code, context.message),

@@ -2,6 +2,7 @@
 
 import type { ParsedOptions } from '../options.ts';
 import { cleanEnvironment, findProgram } from '../process/environment.ts';
+import { agentEnvironment } from './agent-environment.ts';
 import { type InstanceHost, withHint } from './host.ts';
 import type { ProcessDeps } from './process.ts';
 import type { World } from './world.ts';
@@ -19,15 +20,10 @@ export function createLaunch({ world, options, host }: LaunchDeps): ProcessDeps 
     spawn: programs.spawn,
     memory: programs.memory,
     program(record) {
-      const { id, spec, output, address, token, contained } = record;
+      const { spec, output, contained } = record;
       if (spec === null) return null;
       const workingDirectory = spec.workingDirectory ?? world.workingDirectory;
-      const environment = cleanEnvironment(world.environment, spec.environment, {
-        SPEARLET_ADDR: address ?? '',
-        SPEARLET_TOKEN: token,
-        SPEARLET_INSTANCE_ID: id,
-        SPEARLET_MAX_FRAME_BYTES: String(options.maxFrameBytes),
-      });
+      const environment = cleanEnvironment(world.environment, spec.environment, agentEnvironment(record, options));
       const command = withHint(record, () => findProgram(spec.command, workingDirectory, environment));
       const namespace = contained.namespace === null ? {} : { namespace: contained.namespace };
       return { program: { command, args: spec.args, workingDirectory, environment, ...namespace }, output, maxMemory: spec.maxMemory };

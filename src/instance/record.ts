@@ -2,6 +2,7 @@
 // it up once, by instance id. A chart's context never contains a socket, a token or a promise.
 import type { Observable, Subscriber } from 'rxjs';
 import type { Connection } from '../connection/connection.ts';
+import type { Credentials } from '../connection/handshake.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
 import type { RequestTable } from '../execution/request-table.ts';
@@ -36,7 +37,7 @@ export interface InstanceRecord {
   /** Every open connection of the instance, by its actor id. */
   readonly connections: Map<string, Connection>;
   /** This field and the next five belong to the present incarnation. */
-  token: string;
+  credentials: Credentials;
   output: Output;
   address: string | null;
   pid: number | null;

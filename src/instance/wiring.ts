@@ -1,6 +1,7 @@
 // Ties the instance chart to its effects and delays.
 import type { instanceMachine } from '../../machines/instance.ts';
 import type { InstanceContext } from '../../machines/instance-types.ts';
+import { newCredentials } from '../connection/handshake.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
@@ -38,7 +39,7 @@ export function wireInstance(
   const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => host.record(context.instanceId);
 
   const begin = (record: InstanceRecord, incarnation: number): void => {
-    record.token = random.token();
+    record.credentials = newCredentials(record.id, random.token());
     record.output = createOutput(bounds.keptOutput, record.followers);
     record.incarnation = incarnation;
     record.address = null;

@@ -2,6 +2,7 @@
 import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
+import { newCredentials } from '../connection/handshake.ts';
 import { createRefusals } from '../connection/refusals.ts';
 import { SpearletError } from '../errors.ts';
 import type { Deadlines } from '../execution/deadlines.ts';
@@ -109,7 +110,7 @@ export function createInstances({
       exited: deferred<ExitReport>(),
       connections: new Map(),
       followers,
-      token: '',
+      credentials: newCredentials(id, ''),
       output: createOutput(bounds.keptOutput, followers),
       address: null,
       pid: null,

@@ -11,6 +11,7 @@ import type { World } from '../instance/world.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createV1 } from '../protocol/v1/codec.ts';
+import { createV2Host } from '../protocol/v2/codec.ts';
 import { createPorts } from '../transport/ports.ts';
 import { createSharedListener } from '../transport/shared-listener.ts';
 import type { ByteStream } from '../transport/stream.ts';
@@ -41,6 +42,8 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
       handedOver: false,
       reported: false,
       auth: null,
+      handshake: null,
+      proof: null,
       authId: 0,
       sessionSince: null,
       roundTrip: null,
@@ -55,10 +58,11 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
       return found;
     },
     release,
-    expected({ instanceId, auth }) {
-      if (instanceId !== null) return { instanceId, token: registry.record(instanceId).token };
+    v2: createV2Host(codec),
+    credentials({ instanceId, auth }) {
+      if (instanceId !== null) return registry.record(instanceId).credentials;
       const requested = auth?.instanceId ?? '';
-      return registry.routes.has(requested) ? { instanceId: requested, token: registry.record(requested).token } : null;
+      return registry.routes.has(requested) ? registry.record(requested).credentials : null;
     },
     responses: ({ instanceId }) => registry.record(instanceId!).requests.executeResponse,
     unexpectedMessage: registry.unexpectedMessage,

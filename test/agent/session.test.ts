@@ -41,7 +41,10 @@ async function open() {
     ended: (error, hostGone) => tell(`ended ${error === null ? hostGone : `${error.code}: ${error.message}`}`),
   };
   const { port } = server.address() as { port: number };
-  const session = openSession({ host: '127.0.0.1', port, token: 'secret', instanceId: 'me', maxFrameBytes: 2 ** 20 }, events);
+  const session = openSession(
+    { host: '127.0.0.1', port, token: 'secret', instanceId: 'me', protocols: [1], maxFrameBytes: 2 ** 20 },
+    events,
+  );
   atEnd(async () => {
     session.dispatch('host.gone');
     for (const { socket } of visits) socket.destroy();

@@ -1,0 +1,74 @@
+// How an agent authenticates: with its token on wire v1; on v2 both ends prove that they know it, and the token is never sent.
+import type { AgentCodec } from '../protocol/codec.ts';
+import type { AuthResponse, Offer } from '../protocol/message.ts';
+import { createV1 } from '../protocol/v1/codec.ts';
+import { createV2Agent } from '../protocol/v2/codec.ts';
+import { agentProof, hostProof, isSameProof, type Key, resumeKey } from '../protocol/v2/proof.ts';
+import { clock, nonce } from './clock.ts';
+import type { HostEndpoint } from './environment.ts';
+
+const CLIENT_VERSION = '1.0.0';
+
+export type Verdict =
+  | { readonly type: 'reply'; readonly message: Buffer }
+  /** The session is open; its messages are of this version. */
+  | { readonly type: 'admitted'; readonly codec: AgentCodec }
+  | { readonly type: 'claimed' | 'refused' | 'unproven'; readonly reason: string }
+  | { readonly type: 'mismatch'; readonly hostVersions: readonly number[] };
+
+/** The authentication of one connection. */
+export interface Attempt {
+  /** The first message of the connection. */
+  readonly first: Buffer;
+  answer(response: AuthResponse): Verdict;
+}
+
+export interface Authentication {
+  /** What every connection speaks at first. */
+  readonly handshakeCodec: AgentCodec;
+  begin(): Attempt;
+}
+
+export function createAuthentication({ instanceId, token, protocols }: HostEndpoint): Authentication {
+  const v1 = createV1(clock).agent;
+  const v2 = createV2Agent(v1, instanceId);
+  /** The epoch of the last session of v2, and the key that resumes it. */
+  let epoch: { readonly number: number; readonly key: Key } | null = null;
+
+  const refusal = ({ errorMessage, protocols: hostVersions }: AuthResponse): Verdict => {
+    if (hostVersions !== undefined) return { type: 'mismatch', hostVersions };
+    return { type: errorMessage === 'already claimed' ? 'claimed' : 'refused', reason: errorMessage ?? 'no reason' };
+  };
+
+  const byToken = (): Attempt => ({
+    first: v1.authRequest(1, { instanceId, token, clientVersion: CLIENT_VERSION }),
+    answer: response => (response.success ? { type: 'admitted', codec: v1 } : refusal(response)),
+  });
+
+  const byProof = (): Attempt => {
+    const key = epoch?.key ?? token;
+    const offer: Offer = { protocols, nonce: nonce(), features: [], epoch: epoch?.number ?? null };
+    let proven: { readonly epoch: number; readonly key: Key } | null = null;
+    return {
+      first: v1.authRequest(1, { instanceId, token: '', clientVersion: CLIENT_VERSION, offer }),
+      answer(response) {
+        const { success, challenge } = response;
+        if (challenge !== undefined && !success && proven === null) {
+          const isKnown = protocols.includes(challenge.protocol) && challenge.protocol > 1;
+          // A program that has taken the port of the host learns nothing, and is not believed.
+          if (!isKnown || !isSameProof(challenge.proof, hostProof(key, instanceId, offer, challenge)))
+            return { type: 'unproven', reason: 'the program at this address did not prove that it is the host' };
+          proven = { epoch: challenge.epoch, key: resumeKey(key, instanceId, offer, challenge) };
+          const proof = agentProof(key, instanceId, offer, challenge);
+          return { type: 'reply', message: v1.authRequest(2, { instanceId, token: '', clientVersion: CLIENT_VERSION, proof }) };
+        }
+        if (!success) return refusal(response);
+        if (proven === null) return { type: 'unproven', reason: 'the program at this address claims to be the host without a proof' };
+        epoch = { number: proven.epoch, key: proven.key };
+        return { type: 'admitted', codec: v2 };
+      },
+    };
+  };
+
+  return { handshakeCodec: v1, begin: () => (protocols.some(version => version > 1) ? byProof() : byToken()) };
+}

@@ -1,0 +1,18 @@
+// The environment variables with which a host tells an agent where to connect and how to prove itself.
+import type { ParsedOptions } from '../options.ts';
+import type { InstanceRecord } from './record.ts';
+
+export type AgentEnvironment = Readonly<
+  Record<'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID' | 'SPEARLET_MAX_FRAME_BYTES' | 'SPEARLET_PROTOCOLS', string>
+>;
+
+export const agentEnvironment = (
+  { id, address, credentials }: InstanceRecord,
+  { maxFrameBytes, protocols }: ParsedOptions,
+): AgentEnvironment => ({
+  SPEARLET_ADDR: address ?? '',
+  SPEARLET_TOKEN: credentials.token,
+  SPEARLET_INSTANCE_ID: id,
+  SPEARLET_MAX_FRAME_BYTES: String(maxFrameBytes),
+  SPEARLET_PROTOCOLS: protocols.join(),
+});

@@ -134,7 +134,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     if (signal?.aborted)
       throw new SpearletError('CANCELLED', 'the signal was aborted before the execution began', { cause: signal.reason });
     if (executions.size >= options.maxInFlight)
-      throw new SpearletError('OVERLOADED', `maxInFlight (${options.maxInFlight}) is reached: so many executions are in flight`);
+      throw new SpearletError('OVERLOADED', `${executions.size} executions are in flight: maxInFlight (${options.maxInFlight})`);
     const size = requestSize(taskId, request);
     checkSize('the request', size, options.maxFrameBytes);
     checkRoom(size);

@@ -47,7 +47,8 @@ test('a handler that cannot be read, or is not a function, fails only its own ex
 });
 
 test('a refused write() that nobody awaits fails its execution but not the agent; a caught one fails nothing', async () => {
-  const instance = await openSpearlet().start(thrower);
+  // Wire v2 would carry the bytes.
+  const instance = await openSpearlet({ protocols: [1] }).start(thrower);
   const unawaited = await outcome(instance, 'unawaited');
   expect(unawaited).toMatchObject({ status: 'failed', error: expect.stringContaining('not UTF-8') });
   expect(await outcome(instance, 'afterwards')).toMatchObject({ status: 'completed', output: 'done' });

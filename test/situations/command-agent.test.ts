@@ -129,9 +129,9 @@ test('the exit code for a real-time signal is 128 plus its number', async () => 
   });
 });
 
-describe('output that is not UTF-8', () => {
+describe('output that is not UTF-8, on wire v1', () => {
   test('is replaced by U+FFFD and counted on stderr of the agent; the program goes on and completes', async () => {
-    const spearlet = openSpearlet();
+    const spearlet = openSpearlet({ protocols: [1] });
     const instance = await spearlet.start(commandAgent);
     const script = `printf 'a\\377b\\n'; printf '\\303\\050\\303' >&2; echo worked on`;
     const { output, exitCode } = await instance.execute({ ...sh(script), taskId: 'odd' }, { collect: true }).result;
@@ -147,9 +147,46 @@ describe('output that is not UTF-8', () => {
   });
 
   test('is mentioned in the error of a program that fails', async () => {
-    const spearlet = openSpearlet();
+    const spearlet = openSpearlet({ protocols: [1] });
     const instance = await spearlet.start(commandAgent);
     const { error } = await instance.execute(sh(`printf '\\377'; exit 3`), { reject: false }).result;
     expect(error).toBe('exit code 3; 1 byte sequence of its output was not UTF-8 and is shown as U+FFFD');
+  });
+});
+
+describe('on wire v2', () => {
+  test('output arrives as it is, byte for byte, and each piece names its channel', async () => {
+    const instance = await openSpearlet().start(commandAgent);
+    const script = `printf 'a\\377b'; printf '\\303\\050' >&2`;
+    const execution = instance.execute(sh(script), { encoding: 'buffer', collect: true });
+    const bytes = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+    for await (const { channel, output } of execution) if (channel !== undefined) bytes[channel].push(output!);
+    expect(Buffer.concat(bytes.stdout)).toEqual(Buffer.from([0x61, 0xff, 0x62]));
+    expect(Buffer.concat(bytes.stderr)).toEqual(Buffer.from([0xc3, 0x28]));
+    expect((await execution.result).output?.length).toBe(5);
+  });
+
+  test('a code point that is cut between two outputs is whole in a text, and other bytes are U+FFFD', async () => {
+    const instance = await openSpearlet().start(commandAgent);
+    const script = `printf '\\342\\202'; sleep 0.1; printf '\\254x\\377'`;
+    expect((await instance.execute(sh(script), { collect: true }).result).output).toBe('\u20acx\ufffd');
+  });
+
+  test('`input` is the standard input of the program; a program that does not read it is no error', async () => {
+    const instance = await openSpearlet().start(commandAgent);
+    const input = Buffer.from(Array.from({ length: 300_000 }, (_, n) => n % 256));
+    const { output } = await instance.execute({ command: 'cat', input }, { encoding: 'buffer', collect: true }).result;
+    expect(output?.equals(input)).toBe(true);
+    expect((await instance.execute({ command: 'cat', input: 'text: \u20ac' }, { collect: true }).result).output).toBe('text: \u20ac');
+    expect(await instance.execute({ command: 'true', input }).result).toMatchObject({ status: 'completed' });
+  });
+
+  test('what wire v1 cannot carry is refused before anything is sent, also where it waited for the session', async () => {
+    const spearlet = openSpearlet({ protocols: [1] });
+    const instance = await spearlet.start(commandAgent);
+    const refused = { code: 'UNSUPPORTED', hint: expect.any(String) };
+    expect(await failureOf(instance.execute({ command: 'cat', input: 'x' }).result)).toMatchObject(refused);
+    expect(await failureOf(instance.execute({ command: 'true' }, { encoding: 'buffer' }).result)).toMatchObject(refused);
+    expect((await instance.execute(sh('echo out; echo err >&2'), { collect: true }).result).output).toMatch(/out\n|err\n/);
   });
 });

@@ -42,6 +42,10 @@ export const bounds = {
   agentReplayedResults: 64,
   /** The size of these results, in UTF-16 units. */
   agentReplayedSize: 2 ** 20,
-  /** One Running update of an agent, in UTF-16 units. */
+  /** Output that an execution may send on wire v2 before its reader has taken it. */
+  window: 64 * 1024,
+  /** One Running update of an agent on wire v2: bytes, or UTF-16 units of a text. */
+  outputPiece: 16 * 1024,
+  /** One Running update of an agent on wire v1, in UTF-16 units. */
   agentUpdate: 2 ** 20,
 } as const;

@@ -16,6 +16,7 @@ test('without options these are the defaults', () => {
     grace: 5_000,
     heartbeat: { interval: 10_000, misses: 3 },
     restart: { intensity: 3, period: 60_000, backoff: { min: 200, max: 30_000 } },
+    protocols: [1, 2],
     maxFrameBytes: 33_554_432,
     maxPreAuthFrameBytes: 16_384,
     maxInFlight: 1_024,

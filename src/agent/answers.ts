@@ -16,8 +16,12 @@ export interface Delivery {
   /** The number of the session that brought the request. */
   readonly session: number;
   startedSent: boolean;
-  /** Bytes of Running output that were given to a link, as UTF-8. */
+  /** Bytes of Running output that were given to a channel, as UTF-8. */
   sentBytes: number;
+  /** Output is sent while this is above 0, in bytes. */
+  credit: number;
+  /** The answers that wait for credit, and those behind them. */
+  waiting: QueuedAnswer[];
 }
 
 /** An output or a result that was not given to a link yet. */
@@ -54,6 +58,8 @@ export interface Answers {
   detach(): void;
   /** Sends queued answers until the link has too many unsent bytes, and resolves the writes that wait for them. */
   resumeWriters(): void;
+  /** The host takes more output of this execution. */
+  window(delivery: Delivery, bytes: number): void;
   /** Drops the queue and resolves all waiting writes. Nothing is sent after this. */
   close(): void;
 }
@@ -65,6 +71,9 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   let codec: AgentCodec | null = null;
   let session = 0;
   let queue: QueuedAnswer[] = [];
+  /** The executions whose answers wait for credit, and the number of these answers. */
+  const stalled = new Set<Delivery>();
+  let waiting = 0;
   /** The host may have missed these results. It ignores those that it has. */
   const sentResults: SentResult[] = [];
   let sentResultsSize = 0;
@@ -74,7 +83,10 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
    * answer in a later session than its request says how many bytes of output came before it.
    */
   const encode = ({ requestId, taskId, session: requestSession, sentBytes }: Delivery, answer: Answer): Buffer | Pieces =>
-    codec!.executeResponse(requestId, requestSession === session ? { taskId, ...answer } : { taskId, ...answer, outputOffset: sentBytes });
+    codec!.executeResponse(
+      requestId,
+      codec!.carriesBytes || requestSession === session ? { taskId, ...answer } : { taskId, ...answer, outputOffset: sentBytes },
+    );
 
   const send = (delivery: Delivery, answer: Answer, encoded: Buffer | Pieces | null = null): number => {
     const frame = delivery.session === session && encoded !== null ? encoded : encode(delivery, answer);
@@ -101,16 +113,26 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   const resumeWriters = (): void => {
     let count = 0;
     while (channel !== null && count < queue.length && channel.pending <= bounds.agentUnsent) {
-      const { delivery, answer, outputBytes, frame, sent } = queue[count]!;
+      const queued = queue[count]!;
+      const { delivery, answer, outputBytes, frame, sent } = queued;
       count += 1;
+      if (delivery.waiting.length > 0 || (outputBytes > 0 && delivery.credit <= 0)) {
+        // The others need not wait for the reader of this execution.
+        delivery.waiting.push(queued);
+        stalled.add(delivery);
+        waiting += 1;
+        continue;
+      }
+      delivery.credit -= outputBytes;
       const size = send(delivery, answer, frame);
       delivery.sentBytes += outputBytes;
-      if (answer.status !== 'Running') keepSentResult({ delivery, answer, size });
+      // On wire v2 the channel keeps what is not acknowledged.
+      if (answer.status !== 'Running' && !codec!.carriesBytes) keepSentResult({ delivery, answer, size });
       sent();
     }
     if (count === 0) return;
     queue.splice(0, count);
-    if (queue.length === 0) idle();
+    if (queue.length + waiting === 0) idle();
   };
   const sender = { written: resumeWriters };
 
@@ -128,9 +150,17 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
 
   return {
     get queued() {
-      return queue.length;
+      return queue.length + waiting;
     },
-    delivery: (requestId, taskId) => ({ requestId, taskId, session, startedSent: false, sentBytes: 0 }),
+    delivery: (requestId, taskId) => ({
+      requestId,
+      taskId,
+      session,
+      startedSent: false,
+      sentBytes: 0,
+      credit: codec?.carriesBytes ? bounds.window : Number.POSITIVE_INFINITY,
+      waiting: [],
+    }),
     started,
     get carriesBytes() {
       return codec?.carriesBytes ?? false;
@@ -151,18 +181,32 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
       channel = opened;
       codec = opened.codec;
       session += 1;
-      for (const delivery of running) sendStarted(delivery);
-      for (const { delivery, answer } of sentResults) send(delivery, answer);
+      // On wire v2 the channel sends again what the host lacks.
+      if (!codec.carriesBytes) {
+        for (const delivery of running) sendStarted(delivery);
+        for (const { delivery, answer } of sentResults) send(delivery, answer);
+      } else for (const delivery of running) started(delivery);
       resumeWriters();
     },
     detach() {
       channel = null;
     },
     resumeWriters,
+    window(delivery, bytes) {
+      delivery.credit += bytes;
+      if (delivery.waiting.length === 0 || delivery.credit <= 0) return;
+      queue.unshift(...delivery.waiting);
+      waiting -= delivery.waiting.length;
+      delivery.waiting = [];
+      stalled.delete(delivery);
+      resumeWriters();
+    },
     close() {
       channel = null;
-      const unsent = queue;
+      const unsent = [...queue, ...Array.from(stalled, delivery => delivery.waiting).flat()];
       queue = [];
+      stalled.clear();
+      waiting = 0;
       for (const { sent } of unsent) sent();
     },
   };

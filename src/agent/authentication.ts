@@ -11,8 +11,8 @@ const CLIENT_VERSION = '1.0.0';
 
 export type Verdict =
   | { readonly type: 'reply'; readonly message: Buffer }
-  /** The session is open; its messages are of this version. */
-  | { readonly type: 'admitted'; readonly codec: AgentCodec }
+  /** The session is open; its messages are of this version. Wire v2: of this epoch, which may be that of the last session. */
+  | { readonly type: 'admitted'; readonly codec: AgentCodec; readonly epoch: number | null }
   | { readonly type: 'claimed' | 'refused' | 'unproven'; readonly reason: string }
   | { readonly type: 'mismatch'; readonly hostVersions: readonly number[] };
 
@@ -42,7 +42,7 @@ export function createAuthentication({ instanceId, token, protocols }: HostEndpo
 
   const byToken = (): Attempt => ({
     first: v1.authRequest(1, { instanceId, token, clientVersion: CLIENT_VERSION }),
-    answer: response => (response.success ? { type: 'admitted', codec: v1 } : refusal(response)),
+    answer: response => (response.success ? { type: 'admitted', codec: v1, epoch: null } : refusal(response)),
   });
 
   const byProof = (): Attempt => {
@@ -65,7 +65,7 @@ export function createAuthentication({ instanceId, token, protocols }: HostEndpo
         if (!success) return refusal(response);
         if (proven === null) return { type: 'unproven', reason: 'the program at this address claims to be the host without a proof' };
         epoch = { number: proven.epoch, key: proven.key };
-        return { type: 'admitted', codec: v2 };
+        return { type: 'admitted', codec: v2, epoch: proven.epoch };
       },
     };
   };

@@ -44,13 +44,14 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
     const answers = createAnswers(endpoint.maxFrameBytes, reportDrained);
     // Text takes up to 24 times its UTF-16 units on wire v1. So every update fits into a frame, whatever it holds.
     const updateSize = Math.max(1, Math.min(bounds.agentUpdate, Math.floor(endpoint.maxFrameBytes / 32)));
-    const tasks = createTasks(handlers, answers, updateSize);
+    const tasks = createTasks(handlers, answers, () => (answers.carriesBytes ? Math.min(updateSize, bounds.outputPiece) : updateSize));
 
     const session: Session = openSession(endpoint, {
-      opened: link => answers.attach(link, tasks.deliveries()),
+      opened: channel => answers.attach(channel, tasks.deliveries()),
       closed: answers.detach,
       writable: answers.resumeWriters,
       request: tasks.run,
+      window: tasks.window,
       cancel: tasks.cancel,
       // In its own turn: if onSignal throws, the error is not the host's protocol error.
       signal: data => defer(() => options.onSignal?.(data)),

@@ -2,6 +2,7 @@
 // state; this file runs the effects of each state. It does not know handlers.
 
 import type { AgentChannel } from '../connection/channel.ts';
+import { Continuity } from '../connection/continuity.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
@@ -15,8 +16,6 @@ import { initialState, type SessionEvent, type SessionState, table } from './tab
 
 /** In ms. The bound of the delay doubles with each attempt, up to `max`; the delay is a random share of it. */
 const RETRY = { first: 50, max: 2_000 };
-/** The id of the first heartbeat of a session of wire v2. */
-const FIRST_HEARTBEAT = 1;
 /** How long the agent tries to open a session, in ms. */
 const GIVE_UP = 30_000;
 /** How long the host may take to answer an AuthRequest, in ms. */
@@ -33,6 +32,8 @@ export interface SessionHandlers {
   /** The host cancels the request with this id, which belongs to this task. */
   cancel(requestId: U64, taskId: string | null): void;
   signal(data: string): void;
+  /** The host takes more output of the request with this id, in bytes. */
+  window(requestId: U64, bytes: number): void;
   /**
    * The agent has to end. The session ends when the caller dispatches `drained`. Called again with `urgent` when SIGTERM
    * demands the end: executions are then aborted.
@@ -53,6 +54,9 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
   let channel: AgentChannel | null = null;
   let attempts = 0;
   let attempt: Attempt | null = null;
+  /** The running epoch of wire v2, and what outlives its connections. */
+  let epoch: number | null = null;
+  let continuity: Continuity | null = null;
   let lastFailure = 'no connection';
   let refusal: SpearletError | null = null;
   const stepAlarm = alarm();
@@ -143,12 +147,12 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
     });
   };
 
-  const admitted = (from: AgentChannel, codec: AgentCodec): void => {
-    if (codec !== from.codec) {
+  const admitted = (from: AgentChannel, codec: AgentCodec, newEpoch: number | null): void => {
+    if (newEpoch !== null) {
+      if (continuity === null || newEpoch !== epoch) continuity = new Continuity();
+      epoch = newEpoch;
       from.use(codec);
-      // The first frame of v2 shows the host that the agent has the session. The answer of the host is not answered.
-      answeredHeartbeats.add(FIRST_HEARTBEAT);
-      from.sendUrgent(codec.heartbeat(FIRST_HEARTBEAT, ''));
+      from.adopt(continuity);
     }
     dispatch('admitted');
   };
@@ -162,7 +166,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
           from.send(verdict.message);
           break;
         case 'admitted':
-          admitted(from, verdict.codec);
+          admitted(from, verdict.codec, verdict.epoch);
           break;
         case 'mismatch': {
           const message = `the host speaks wire ${verdict.hostVersions.join(', ')}, this agent ${endpoint.protocols.join(', ')}`;
@@ -178,6 +182,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
     executeRequest(requestId, request) {
       if (state === 'serving' || state === 'draining') handlers.request(requestId, request);
     },
+    resume: received => from.resume(received),
+    window: handlers.window,
     cancel: handlers.cancel,
     signal: handlers.signal,
     terminate: () => dispatch('terminate'),

@@ -57,6 +57,8 @@ export interface Tasks {
   drain(): void;
   /** Aborts the task with this request id, if its task id is the same. Null: the request id is enough. */
   cancel(requestId: U64, taskId: string | null): void;
+  /** The host takes more output of this request, in bytes. */
+  window(requestId: U64, bytes: number): void;
   abortAll(reason: string): void;
   clear(): void;
 }
@@ -81,8 +83,8 @@ function findHandler(handlers: Handler | Readonly<Record<string, Handler>>, comm
   throw new TypeError(`the handler of '${command}' is ${kindOf(handler)}, not a function`);
 }
 
-/** `updateSize` is the largest Running update, in UTF-16 units. */
-export function createTasks(handlers: Handler | Readonly<Record<string, Handler>>, answers: Answers, updateSize: number): Tasks {
+/** `updateSize` gives the largest Running update, in UTF-16 units or bytes. */
+export function createTasks(handlers: Handler | Readonly<Record<string, Handler>>, answers: Answers, updateSize: () => number): Tasks {
   const tasks = new Map<U64, Task>();
   let withoutStarted: Task[] = [];
   let draining = false;
@@ -97,7 +99,7 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
       if (channel !== undefined && channel !== 'stdout' && channel !== 'stderr')
         throw new TypeError(`write() takes the channel 'stdout' or 'stderr', not ${kindOf(channel)}`);
       const stderr = channel === 'stderr' ? channel : undefined;
-      const cut = answers.carriesBytes && typeof output !== 'string' ? slices(output, updateSize) : textPieces(task, output, channel);
+      const cut = answers.carriesBytes && typeof output !== 'string' ? slices(output, updateSize()) : textPieces(task, output, channel);
       if (cut.length === 0) return Promise.resolve();
       return cut.map(piece => answers.output(task.delivery, piece, stderr)).at(-1)!;
     } catch (error) {
@@ -111,7 +113,7 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
   const textPieces = (task: Task, output: string | Uint8Array, channel: 'stdout' | 'stderr' = 'stdout'): string[] => {
     task.text ??= {};
     task.text[channel] ??= createTextJoiner();
-    return pieces(task.text[channel].add(output), updateSize);
+    return pieces(task.text[channel].add(output), updateSize());
   };
 
   const finish = (task: Task, answer: Answer): void => {
@@ -190,7 +192,14 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
     },
     cancel(requestId, taskId) {
       const task = tasks.get(requestId);
-      if (task !== undefined && (taskId === null || task.request.taskId === taskId)) abort(task, 'cancelled by the host');
+      if (task === undefined || (taskId !== null && task.request.taskId !== taskId)) return;
+      // The host drops what still comes of it: so nothing of it waits for a reader.
+      answers.window(task.delivery, Number.POSITIVE_INFINITY);
+      abort(task, 'cancelled by the host');
+    },
+    window(requestId, bytes) {
+      const task = tasks.get(requestId);
+      if (task !== undefined) answers.window(task.delivery, bytes);
     },
     abortAll(reason) {
       for (const task of tasks.values()) abort(task, reason);

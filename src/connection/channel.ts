@@ -1,6 +1,7 @@
 // What a channel is: messages over a byte stream. Types only; framed-channel.ts makes one.
 import type { AgentCodec, AgentReceiver, Codec, HostCodec, HostReceiver } from '../protocol/codec.ts';
 import type { Pieces } from '../protocol/pieces.ts';
+import type { Continuity } from './continuity.ts';
 import type { Sender } from './send-queue.ts';
 
 export interface ChannelEnd {
@@ -38,6 +39,8 @@ export interface FramedChannel<Receiver, C extends Codec<Receiver>> {
   readonly heardAt: number;
   /** Bytes that are queued here or not yet taken by the system. */
   readonly pending: number;
+  /** Bytes that were sent and not acknowledged. */
+  readonly unacknowledged: number;
   readonly paused: boolean;
   /** Nothing more is read: it has ended, or is about to be closed. */
   readonly over: boolean;
@@ -56,6 +59,13 @@ export interface FramedChannel<Receiver, C extends Codec<Receiver>> {
    * the midst of a frame it throws PROTOCOL_ERROR.
    */
   use(codec: C): void;
+  /**
+   * From now on messages go by the queue of this continuity, and those that arrive are counted there. The other end is told how
+   * many have arrived. For a codec with `resume`.
+   */
+  adopt(continuity: Continuity): void;
+  /** The other end has this many messages: those that it lacks are sent again, and what waits is sent. */
+  resume(received: number): void;
   /** Reads on, and accepts frames up to this many bytes. */
   admit(maxFrameBytes: number): void;
   /** Counts an error of the other end that does not end the channel. */

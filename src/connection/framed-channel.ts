@@ -1,185 +1,282 @@
 // A byte stream that carries messages: bytes in, messages out, frames bounded, writes ordered. Both sides use it. It knows
 // nothing of sessions, and its codec hands each message to the receiver.
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { Codec } from '../protocol/codec.ts';
+import type { Codec, Decoder } from '../protocol/codec.ts';
 import type { ByteStream } from '../transport/stream.ts';
 import type { Clock } from '../world/clock.ts';
-import type { ChannelEnd, ChannelEvents, FramedChannel } from './channel.ts';
-import { createSendQueue } from './send-queue.ts';
+import type { ChannelCounts, ChannelEnd, ChannelEvents, FramedChannel } from './channel.ts';
+import type { Continuity } from './continuity.ts';
+import { type Message, type Sender, SendQueue } from './send-queue.ts';
 
-export function createFramedChannel<Receiver, C extends Codec<Receiver>>(
+/** Messages and bytes after which the other end is told what has arrived. */
+const ACKNOWLEDGE = { messages: 128, bytes: 64 * 1024 };
+
+/** A class, because V8 is slow with object literals that have getters. */
+class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChannel<Receiver, C> {
+  readonly #stream: ByteStream;
+  readonly #clock: Clock;
+  readonly #connectedAt: number;
+  #heardAt: number;
+  #lastActivity: number;
+  #bytesReceived = 0;
+  #errorCount = 0;
+  #paused = false;
+  #over = false;
+  #finishing: (() => void) | null = null;
+  #events: ChannelEvents | null = null;
+  #codec: C;
+  #decoder: Decoder<Receiver>;
+  /** Messages that were read by earlier codecs. */
+  #earlierMessages = 0;
+  #isReading = false;
+  /** A codec that takes over behind the message that is being handled. */
+  #next: C | null = null;
+  /** The queue of the first messages; where a continuity is adopted, its queue takes over behind them. */
+  readonly #firstQueue = new SendQueue();
+  #queue = this.#firstQueue;
+  #continuity: Continuity | null = null;
+  /** What its queue had sent before. */
+  #sentBefore = { messages: 0, bytes: 0 };
+  /** The count with which its queue begins, once the first messages are written. */
+  #resumesAt: number | null = null;
+  #receivedBefore = 0;
+  #unacknowledgedBytes = 0;
+
+  constructor(stream: ByteStream, clock: Clock, codec: C, maxFrameBytes: number) {
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#connectedAt = clock.now();
+    this.#heardAt = this.#connectedAt;
+    this.#lastActivity = this.#connectedAt;
+    this.#codec = codec;
+    this.#decoder = this.#createDecoder(codec, maxFrameBytes, null as never);
+    this.#queue.attach(stream);
+  }
+
+  get peer(): string {
+    return this.#stream.peer;
+  }
+  get codec(): C {
+    return this.#codec;
+  }
+  get counts(): ChannelCounts {
+    return {
+      connectedAt: this.#connectedAt,
+      lastActivity: this.#lastActivity,
+      messagesSent: this.#firstQueue.messages + (this.#continuity?.queue.messages ?? 0) - this.#sentBefore.messages,
+      messagesReceived: this.#earlierMessages + this.#decoder.frames,
+      bytesSent: this.#firstQueue.sentBytes + (this.#continuity?.queue.sentBytes ?? 0) - this.#sentBefore.bytes,
+      bytesReceived: this.#bytesReceived,
+      errorCount: this.#errorCount,
+    };
+  }
+  get heardAt(): number {
+    return this.#paused ? this.#clock.now() : this.#heardAt;
+  }
+  get pending(): number {
+    return this.#queue.pending;
+  }
+  get unacknowledged(): number {
+    return this.#queue.unacknowledged;
+  }
+  get paused(): boolean {
+    return this.#paused;
+  }
+  get over(): boolean {
+    return this.#over;
+  }
+
+  open(receiver: Receiver, events: ChannelEvents): void {
+    const isFirst = this.#events === null;
+    this.#events = events;
+    this.#decoder.receiver = receiver;
+    if (!isFirst) return;
+    this.#stream.open({
+      data: chunk => this.#read(chunk),
+      drained: () => {
+        if (this.#queue !== this.#firstQueue) this.#firstQueue.drained();
+        if (this.#resumesAt !== null) this.#attach(this.#resumesAt);
+        else this.#queue.drained();
+        if (this.#finishing !== null && this.#queue.pending === 0) this.#stream.end();
+        this.#events?.drained?.();
+      },
+      closed: ({ orderly, message }) => {
+        this.#releaseQueue();
+        this.#finishing?.();
+        const { unfinished } = this.#decoder;
+        if (!orderly || unfinished === 0) return this.end({ code: 'LINK_LOST', message });
+        this.#errorCount += 1;
+        this.end({ code: 'PROTOCOL_ERROR', message: `closed in the middle of a frame, after ${unfinished} bytes of it` });
+      },
+    });
+  }
+
+  deliverTo(receiver: Receiver): void {
+    this.#decoder.receiver = receiver;
+  }
+
+  send(message: Message, sender?: Sender): void {
+    this.#queue.add(message, sender ?? null);
+  }
+
+  sendUrgent(frame: Buffer): void {
+    this.#queue.addUrgent(frame);
+    this.#acknowledge(1);
+  }
+
+  remove(sender: Sender): 'unsent' | 'partly' | 'no' {
+    return this.#queue.remove(sender);
+  }
+
+  use(codec: C): void {
+    if (this.#decoder.unfinished > 0) throw new SpearletError('PROTOCOL_ERROR', 'another version cannot begin in the midst of a frame');
+    this.#codec = codec;
+    this.#next = codec;
+    this.#decoder.pause();
+  }
+
+  adopt(continuity: Continuity): void {
+    this.#sentBefore = { messages: continuity.queue.messages, bytes: continuity.queue.sentBytes };
+    this.#continuity = continuity;
+    this.#receivedBefore = continuity.received;
+    continuity.acknowledged = continuity.received;
+    this.#firstQueue.add(this.#codec.resume(continuity.received), null);
+    this.#queue = continuity.queue;
+  }
+
+  resume(received: number): void {
+    this.#firstQueue.flush();
+    this.#attach(received);
+  }
+
+  #attach(received: number): void {
+    const isFirstWritten = this.#firstQueue.isEmpty;
+    this.#resumesAt = isFirstWritten ? null : received;
+    if (isFirstWritten) this.#queue.attach(this.#stream, received);
+  }
+
+  admit(maxFrameBytes: number): void {
+    this.#decoder.limit = maxFrameBytes;
+    this.release();
+  }
+
+  countError(): void {
+    this.#errorCount += 1;
+  }
+
+  hold(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#decoder.pause();
+    this.#stream.pause();
+    this.#events?.held?.(true);
+  }
+
+  release(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#heardAt = this.#clock.now();
+    this.#stream.resume();
+    this.#events?.held?.(false);
+    if (this.#over) return;
+    try {
+      if (this.#next === null) this.#decoder.resume();
+      else if (!this.#isReading) this.#takeOver();
+      this.#acknowledge(ACKNOWLEDGE.messages);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  end(reason: ChannelEnd): void {
+    if (this.#over) return;
+    this.#stopReading();
+    this.#events?.ended(reason);
+  }
+
+  fail(thrown: unknown): void {
+    this.#errorCount += 1;
+    this.#stream.pause();
+    const code = thrown instanceof SpearletError && thrown.code === 'FRAME_TOO_LARGE' ? 'FRAME_TOO_LARGE' : 'PROTOCOL_ERROR';
+    this.end({ code, message: reasonOf(thrown) });
+  }
+
+  finish(closed: () => void): void {
+    this.#stopReading();
+    this.#finishing = closed;
+    this.#queue.flush();
+    if (this.#queue.pending === 0) this.#stream.end();
+  }
+
+  close(): void {
+    this.#stopReading();
+    this.#firstQueue.flush();
+    if (this.#queue.isAttachedTo(this.#stream)) this.#queue.flush();
+    this.#releaseQueue();
+    this.#stream.close();
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#over) return;
+    this.#heardAt = this.#clock.now();
+    this.#lastActivity = this.#heardAt;
+    this.#bytesReceived += chunk.length;
+    this.#unacknowledgedBytes += chunk.length;
+    this.#isReading = true;
+    try {
+      this.#decoder.push(chunk);
+      this.#isReading = false;
+      this.#takeOver();
+      this.#acknowledge(this.#unacknowledgedBytes >= ACKNOWLEDGE.bytes ? 1 : ACKNOWLEDGE.messages);
+    } catch (thrown) {
+      this.#isReading = false;
+      this.fail(thrown);
+    }
+  }
+
+  #takeOver(): void {
+    while (this.#next !== null && !this.#over) {
+      const rest = this.#decoder.rest();
+      this.#earlierMessages += this.#decoder.frames;
+      this.#decoder = this.#createDecoder(this.#next, this.#decoder.limit, this.#decoder.receiver);
+      this.#next = null;
+      if (this.#paused) this.#decoder.pause();
+      for (const chunk of rest) this.#decoder.push(chunk);
+    }
+  }
+
+  #createDecoder(codec: C, maxFrameBytes: number, receiver: Receiver): Decoder<Receiver> {
+    return codec.createDecoder(maxFrameBytes, receiver, count => this.#continuity?.queue.acknowledge(count));
+  }
+
+  /** Tells the other end what has arrived, if it does not know of this many messages. */
+  #acknowledge(least: number): void {
+    const continuity = this.#continuity;
+    if (continuity === null || this.#over) return;
+    continuity.received = this.#receivedBefore + this.#decoder.counted;
+    if (continuity.received - continuity.acknowledged < least) return;
+    continuity.acknowledged = continuity.received;
+    this.#unacknowledgedBytes = 0;
+    this.#queue.addUrgent(this.#codec.acknowledge(continuity.received));
+  }
+
+  #stopReading(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#decoder.pause();
+    if (this.#continuity !== null) this.#continuity.received = this.#receivedBefore + this.#decoder.counted;
+  }
+
+  /** A queue that outlives this channel is taken from its stream; another one ends. */
+  #releaseQueue(): void {
+    this.#firstQueue.close();
+    if (this.#queue.isAttachedTo(this.#stream)) this.#queue.detach();
+  }
+}
+
+export const createFramedChannel = <Receiver, C extends Codec<Receiver>>(
   stream: ByteStream,
   clock: Clock,
-  first: C,
+  codec: C,
   maxFrameBytes: number,
-): FramedChannel<Receiver, C> {
-  const connectedAt = clock.now();
-  let heardAt = connectedAt;
-  let lastActivity = connectedAt;
-  let bytesReceived = 0;
-  let messagesSent = 0;
-  let bytesSent = 0;
-  let errorCount = 0;
-  // Counted when it is written: a frame may be taken back before.
-  const queue = createSendQueue(stream, (messages, bytes) => {
-    messagesSent += messages;
-    bytesSent += bytes;
-  });
-  let paused = false;
-  let over = false;
-  let finishing: (() => void) | null = null;
-  let events: ChannelEvents | null = null;
-  let codec = first;
-  let decoder = codec.createDecoder(maxFrameBytes, null as never);
-  /** Messages that were read by earlier codecs. */
-  let earlierMessages = 0;
-  let reading = false;
-  /** A codec that takes over behind the message that is being handled. */
-  let next: C | null = null;
-
-  const stopReading = (): void => {
-    over = true;
-    decoder.pause();
-  };
-  const end = (reason: ChannelEnd): void => {
-    if (over) return;
-    stopReading();
-    events?.ended(reason);
-  };
-  const fail = (thrown: unknown): void => {
-    errorCount += 1;
-    stream.pause();
-    const code = thrown instanceof SpearletError && thrown.code === 'FRAME_TOO_LARGE' ? 'FRAME_TOO_LARGE' : 'PROTOCOL_ERROR';
-    end({ code, message: reasonOf(thrown) });
-  };
-  const takeOver = (): void => {
-    while (next !== null && !over) {
-      const rest = decoder.rest();
-      earlierMessages += decoder.frames;
-      decoder = next.createDecoder(decoder.limit, decoder.receiver);
-      next = null;
-      if (paused) decoder.pause();
-      for (const chunk of rest) decoder.push(chunk);
-    }
-  };
-  const guarded = (read: () => void): void => {
-    try {
-      read();
-    } catch (thrown) {
-      fail(thrown);
-    }
-  };
-
-  return {
-    peer: stream.peer,
-    get codec() {
-      return codec;
-    },
-    get counts() {
-      const messagesReceived = earlierMessages + decoder.frames;
-      return { connectedAt, lastActivity, messagesSent, messagesReceived, bytesSent, bytesReceived, errorCount };
-    },
-    get heardAt() {
-      return paused ? clock.now() : heardAt;
-    },
-    get pending() {
-      return queue.pending;
-    },
-    get paused() {
-      return paused;
-    },
-    get over() {
-      return over;
-    },
-    open(receiver, opened) {
-      const isFirst = events === null;
-      events = opened;
-      decoder.receiver = receiver;
-      if (!isFirst) return;
-      stream.open({
-        data(chunk) {
-          if (over) return;
-          heardAt = clock.now();
-          lastActivity = heardAt;
-          bytesReceived += chunk.length;
-          reading = true;
-          try {
-            decoder.push(chunk);
-            reading = false;
-            takeOver();
-          } catch (thrown) {
-            reading = false;
-            fail(thrown);
-          }
-        },
-        drained() {
-          queue.drained();
-          if (finishing !== null && queue.pending === 0) stream.end();
-          events?.drained?.();
-        },
-        closed({ orderly, message }) {
-          queue.close();
-          finishing?.();
-          if (orderly && decoder.unfinished > 0) {
-            errorCount += 1;
-            end({ code: 'PROTOCOL_ERROR', message: `closed in the middle of a frame, after ${decoder.unfinished} bytes of it` });
-          } else end({ code: 'LINK_LOST', message });
-        },
-      });
-    },
-    deliverTo(receiver) {
-      decoder.receiver = receiver;
-    },
-    send(message, sender) {
-      queue.add(message, sender ?? null);
-    },
-    sendUrgent: frame => queue.addUrgent(frame),
-    remove: sender => queue.remove(sender),
-    use(other) {
-      if (decoder.unfinished > 0) throw new SpearletError('PROTOCOL_ERROR', 'another version cannot begin in the midst of a frame');
-      codec = other;
-      next = other;
-      decoder.pause();
-    },
-    admit(limit) {
-      decoder.limit = limit;
-      this.release();
-    },
-    countError() {
-      errorCount += 1;
-    },
-    hold() {
-      if (paused) return;
-      paused = true;
-      decoder.pause();
-      stream.pause();
-      events?.held?.(true);
-    },
-    release() {
-      if (!paused) return;
-      paused = false;
-      heardAt = clock.now();
-      stream.resume();
-      events?.held?.(false);
-      guarded(() => {
-        if (over) return;
-        if (next === null) decoder.resume();
-        else if (!reading) takeOver();
-      });
-    },
-    end,
-    fail,
-    finish(closed) {
-      stopReading();
-      finishing = closed;
-      queue.flush();
-      if (queue.pending === 0) stream.end();
-    },
-    close() {
-      stopReading();
-      queue.flush();
-      queue.close();
-      stream.close();
-    },
-  };
-}
+): FramedChannel<Receiver, C> => new StreamChannel<Receiver, C>(stream, clock, codec, maxFrameBytes);

@@ -4,6 +4,7 @@ import type { Verdict } from '../../machines/connection.ts';
 import type { AuthRequest, Challenge, Offer } from '../protocol/message.ts';
 import { agentProof, type ChallengeTerms, hostProof, isSameProof, type Key, resumeKey } from '../protocol/v2/proof.ts';
 import type { Random } from '../world/random.ts';
+import { Continuity } from './continuity.ts';
 
 /** With what the agent of one incarnation authenticates. It never leaves the record of the instance. */
 export interface Credentials {
@@ -15,6 +16,8 @@ export interface Credentials {
   offeredEpochs: number;
   epoch: number;
   resumeKey: Key | null;
+  /** Of the running epoch. */
+  continuity: Continuity | null;
 }
 
 export const newCredentials = (instanceId: string, token: string): Credentials => ({
@@ -24,6 +27,7 @@ export const newCredentials = (instanceId: string, token: string): Credentials =
   offeredEpochs: 0,
   epoch: 0,
   resumeKey: null,
+  continuity: null,
 });
 
 /** What one connection has offered in a handshake of v2, and how the host has answered. */
@@ -90,14 +94,22 @@ export const challengeOf = ({ offer, terms, key }: Handshake, instanceId: string
   proof: hostProof(key, instanceId, offer, terms),
 });
 
-/** A session of this handshake is open: its epoch is the running one. Null: the session is one of v1. */
-export function accept(credentials: Credentials, handshake: Handshake | null): void {
+/**
+ * A session of this handshake is open: its epoch is the running one. Returns what the epoch goes on with. Null: the session is one
+ * of v1.
+ */
+export function accept(credentials: Credentials, handshake: Handshake | null): Continuity | null {
   if (handshake === null) {
     credentials.version ??= 1;
-    return;
+    return null;
   }
   const { offer, terms, key } = handshake;
   credentials.version = 2;
+  if (offer.epoch === null) {
+    credentials.continuity?.queue.close();
+    credentials.continuity = new Continuity();
+  }
   credentials.epoch = terms.epoch;
   credentials.resumeKey = resumeKey(key, credentials.instanceId, offer, terms);
+  return credentials.continuity;
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import type { HostChannel } from './channel.ts';
 import type { Connection } from './connection.ts';
+import type { Continuity } from './continuity.ts';
 import { challengeOf } from './handshake.ts';
 
 export interface LinkDeps {
@@ -20,8 +21,8 @@ export interface LinkDeps {
   readonly maxUnreadBytes: number;
   connection(name: ConnectionName): Connection;
   release(connection: Connection): void;
-  /** The session of this connection is open. */
-  opened(connection: Connection): void;
+  /** The session of this connection is open. Returns what it goes on with; null on wire v1, which cannot resume. */
+  opened(connection: Connection): Continuity | null;
   readonly v2: HostCodec;
   /** Takes the ExecuteResponses of a connection that holds the session. Throws PROTOCOL_ERROR. */
   responses(connection: Connection): (requestId: U64, response: ExecuteResponse) => void;
@@ -46,22 +47,26 @@ function beforeSession(connection: Connection, received: (what: 'auth.received' 
     },
     executeResponse: () => refuse('ExecuteResponse'),
     heartbeat: () => refuse('Heartbeat'),
+    resume: () => refuse('Heartbeat'),
     other: refuse,
   };
 }
 
-/** The first frame of v2 shows that the agent has the session: it is reported, and read like the others. */
-function beforeFirst(channel: HostChannel, session: HostReceiver, used: () => void): HostReceiver {
-  const first = (): HostReceiver => {
-    channel.deliverTo(session);
-    used();
-    return session;
+/** The first message of v2 shows that the agent has the session, and says how many messages it has. */
+function beforeResume(channel: HostChannel, session: HostReceiver, used: () => void): HostReceiver {
+  const refuse = (): never => {
+    throw new SpearletError('PROTOCOL_ERROR', 'expected the count of messages with which a connection of wire v2 begins');
   };
   return {
-    authRequest: (...message) => first().authRequest(...message),
-    executeResponse: (...message) => first().executeResponse(...message),
-    heartbeat: (...message) => first().heartbeat(...message),
-    other: (...message) => first().other(...message),
+    authRequest: refuse,
+    executeResponse: refuse,
+    heartbeat: refuse,
+    other: refuse,
+    resume(received) {
+      channel.deliverTo(session);
+      used();
+      channel.resume(received);
+    },
   };
 }
 
@@ -126,18 +131,22 @@ export const link = (deps: LinkDeps) =>
         }
         case 'welcome': {
           connection.sessionSince = deps.clock.now();
-          deps.opened(connection);
+          const continuity = deps.opened(connection);
           channel.send(channel.codec.authResponse(connection.authId, { success: true, errorMessage: null, sessionId: connection.label }));
           const session: HostReceiver = {
             executeResponse: deps.responses(connection),
             heartbeat,
             authRequest: () => deps.unexpectedMessage(connection, 'AuthRequest', NOTHING),
+            resume() {
+              throw new SpearletError('PROTOCOL_ERROR', 'a count of messages in the midst of a connection');
+            },
             other: (type, payload) => deps.unexpectedMessage(connection, type, payload),
           };
           const used = (): void => sendBack({ type: 'session.used' });
-          if (connection.handshake !== null) {
+          if (continuity !== null) {
             channel.use(deps.v2);
-            channel.deliverTo(beforeFirst(channel, session, used));
+            channel.adopt(continuity);
+            channel.deliverTo(beforeResume(channel, session, used));
           } else {
             channel.deliverTo(session);
             used();

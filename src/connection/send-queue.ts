@@ -1,28 +1,17 @@
 // Messages on their way out: in order, one write a turn, held back while the system is full. Control messages go first, and
-// large bodies go in pieces between the others. It knows no message.
+// large bodies go in pieces between the others. A queue may outlive its stream: it keeps the messages that the other end has not
+// acknowledged, and sends them again on the next stream. It knows no message.
+import { SpearletError } from '../errors.ts';
 import { Pieces } from '../protocol/pieces.ts';
 import type { ByteStream } from '../transport/stream.ts';
+
+export type Message = Buffer | Pieces;
 
 /** Told when the last byte of its message is handed to the stream. */
 export interface Sender {
   written(): void;
   /** Where its message stands in the queue; kept by the queue. */
   queuedAt?: number;
-}
-
-export interface SendQueue {
-  /** Bytes waiting here or in the stream. */
-  readonly pending: number;
-  add(message: Buffer | Pieces, sender: Sender | null): void;
-  /** Before everything that waits. */
-  addUrgent(frame: Buffer): void;
-  /** Takes a message back that was not written whole. `partly`: the other end has the beginning of it. `no`: it is written. */
-  remove(sender: Sender): 'unsent' | 'partly' | 'no';
-  /** Writes the messages that wait, now. */
-  flush(): void;
-  /** The stream is free again. */
-  drained(): void;
-  close(): void;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -38,124 +27,249 @@ interface Large {
   readonly sender: Sender | null;
 }
 
-/** `sent` is told what was handed to the stream: how many messages, and their bytes. */
-export function createSendQueue(stream: ByteStream, sent: (messages: number, bytes: number) => void): SendQueue {
-  let urgent: Buffer[] = [];
-  let frames: Buffer[] = [];
-  let senders: (Sender | null)[] = [];
+export class SendQueue {
+  #stream: ByteStream | null = null;
+  readonly #isCounted: ((frame: Buffer) => boolean) | null;
+  #urgent: Buffer[] = [];
+  #frames: Buffer[] = [];
+  #senders: (Sender | null)[] = [];
   /** Those at the front are on the way. */
-  let large: Large[] = [];
-  let bytes = 0;
-  let removed = 0;
-  let scheduled = false;
-  let blocked = false;
-  let closed = false;
+  #large: Large[] = [];
+  /** Messages that go again on a new stream, before all others. */
+  #again: Message[] = [];
+  #bytes = 0;
+  #removed = 0;
+  #isScheduled = false;
+  #isBlocked = false;
+  #isClosed = false;
+  /** Messages that were handed to a stream and not acknowledged, the oldest first; `#acknowledged` came before them. */
+  #kept: Message[] = [];
+  #acknowledged = 0;
+  #keptBytes = 0;
+  #messages = 0;
+  #sentBytes = 0;
+  readonly #flush = (): void => this.flush();
 
-  const write = (written: readonly Buffer[], messages: number): void => {
-    let total = 0;
-    for (const frame of written) total += frame.length;
-    sent(messages, total);
-    blocked = !stream.write(written);
-  };
+  /**
+   * `isCounted`: whether a frame counts, and is kept until it is acknowledged; pieces always count. Null: nothing is kept, and
+   * the queue ends with its stream.
+   */
+  constructor(isCounted: ((frame: Buffer) => boolean) | null = null) {
+    this.#isCounted = isCounted;
+  }
 
-  /** All that is small, and one piece of each large body that is on the way. Returns who has to be told. */
-  const writeRound = (): readonly (Sender | null)[] => {
-    const small = removed === 0 ? frames : frames.filter(frame => frame !== NOTHING);
-    const told = senders;
-    let written = urgent.length === 0 ? small : [...urgent, ...small];
-    let messages = written.length;
-    frames = [];
-    senders = [];
-    urgent = [];
-    removed = 0;
-    for (const frame of written) bytes -= frame.length;
-    if (large.length > 0) {
+  /** Bytes waiting here or in the stream. */
+  get pending(): number {
+    return this.#bytes + (this.#stream?.pending ?? 0);
+  }
+
+  get isEmpty(): boolean {
+    return this.#bytes === 0;
+  }
+
+  /** Bytes that were handed to a stream and not acknowledged. */
+  get unacknowledged(): number {
+    return this.#keptBytes;
+  }
+
+  /** Messages and bytes that were handed to a stream. */
+  get messages(): number {
+    return this.#messages;
+  }
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /**
+   * Writes to this stream from now on. `received`: how many counted messages the other end has. Throws PROTOCOL_ERROR for a number
+   * that cannot be.
+   */
+  attach(stream: ByteStream, received = 0): void {
+    this.acknowledge(received);
+    this.#again = this.#kept;
+    this.#bytes += this.#keptBytes;
+    this.#kept = [];
+    this.#keptBytes = 0;
+    for (const message of this.#again) if (message instanceof Pieces) message.restart();
+    this.#stream = stream;
+    this.#isBlocked = false;
+    this.#schedule();
+  }
+
+  isAttachedTo(stream: ByteStream): boolean {
+    return this.#stream === stream;
+  }
+
+  /** The stream is gone. What was sent in part goes again from its beginning. */
+  detach(): void {
+    this.#stream = null;
+    for (const { pieces } of this.#large) {
+      this.#bytes += pieces.length - pieces.left;
+      pieces.restart();
+    }
+    // What was to go again was not acknowledged: it still is not.
+    this.#bytes -= this.#again.reduce((sum, message) => sum + (message instanceof Pieces ? message.left : message.length), 0);
+    this.#keptBytes += this.#again.reduce((sum, message) => sum + message.length, 0);
+    this.#kept.push(...this.#again);
+    this.#again = [];
+    this.#urgent = this.#urgent.filter(frame => {
+      if (this.#isCounted?.(frame)) return true;
+      this.#bytes -= frame.length;
+      return false;
+    });
+  }
+
+  /** The other end has this many counted messages in all. Throws PROTOCOL_ERROR for a number that cannot be. */
+  acknowledge(received: number): void {
+    const count = received - this.#acknowledged;
+    if (count < 0 || count > this.#kept.length)
+      throw new SpearletError('PROTOCOL_ERROR', `${received} messages are acknowledged, of ${this.#acknowledged + this.#kept.length}`);
+    if (count === 0) return;
+    for (let n = 0; n < count; n += 1) this.#keptBytes -= this.#kept[n]!.length;
+    this.#kept = this.#kept.slice(count);
+    this.#acknowledged = received;
+  }
+
+  add(message: Message, sender: Sender | null): void {
+    if (this.#isClosed) return;
+    this.#bytes += message.length;
+    if (message instanceof Pieces) this.#large.push({ pieces: message, sender });
+    else {
+      if (sender !== null) sender.queuedAt = this.#frames.length;
+      this.#frames.push(message);
+      this.#senders.push(sender);
+    }
+    this.#schedule();
+  }
+
+  /** Before everything that waits. */
+  addUrgent(frame: Buffer): void {
+    if (this.#isClosed) return;
+    this.#bytes += frame.length;
+    this.#urgent.push(frame);
+    this.#schedule();
+  }
+
+  /** Takes a message back that was not written whole. `partly`: the other end has the beginning of it. `no`: it is written. */
+  remove(sender: Sender): 'unsent' | 'partly' | 'no' {
+    const { queuedAt = -1 } = sender;
+    if (this.#senders[queuedAt] === sender) {
+      this.#bytes -= this.#frames[queuedAt]!.length;
+      // Its slot stays: those behind it know theirs.
+      this.#frames[queuedAt] = NOTHING;
+      this.#senders[queuedAt] = null;
+      this.#removed += 1;
+      if (this.#removed > COMPACT && this.#removed > this.#frames.length / 2) this.#compact();
+      return 'unsent';
+    }
+    const taken = this.#large.find(each => each.sender === sender);
+    if (taken === undefined) return 'no';
+    this.#large = this.#large.filter(each => each !== taken);
+    this.#bytes -= taken.pieces.left;
+    return taken.pieces.isBegun ? 'partly' : 'unsent';
+  }
+
+  /** Writes the messages that wait, now. */
+  flush(): void {
+    this.#isScheduled = false;
+    while (!this.#isClosed && !this.#isBlocked && this.#stream !== null && this.#bytes > 0)
+      for (const sender of this.#writeRound(this.#stream)) sender?.written();
+  }
+
+  /** The stream is free again. */
+  drained(): void {
+    this.#isBlocked = false;
+    this.flush();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#urgent = [];
+    this.#frames = [];
+    this.#senders = [];
+    this.#large = [];
+    this.#again = [];
+    this.#kept = [];
+    this.#bytes = 0;
+    this.#keptBytes = 0;
+  }
+
+  /** All that is small, and one piece of each large body that is on the way. Returns the senders of what is written whole. */
+  #writeRound(stream: ByteStream): readonly (Sender | null)[] {
+    if (this.#again.length > 0) {
+      this.#writeAgain(stream);
+      return [];
+    }
+    const small = this.#removed === 0 ? this.#frames : this.#frames.filter(frame => frame !== NOTHING);
+    const senders = this.#senders;
+    let written = this.#urgent.length === 0 ? small : [...this.#urgent, ...small];
+    this.#frames = [];
+    this.#senders = [];
+    this.#urgent = [];
+    this.#removed = 0;
+    this.#messages += written.length;
+    let bytes = 0;
+    for (const frame of written) {
+      bytes += frame.length;
+      if (this.#isCounted?.(frame)) this.#keep(frame);
+    }
+    this.#bytes -= bytes;
+    if (this.#large.length > 0) {
       written = [...written];
-      for (const each of large.slice(0, MAX_LARGE)) {
+      for (const each of this.#large.slice(0, MAX_LARGE)) {
         const [header, piece] = each.pieces.take(PIECE);
-        bytes -= piece.length;
+        this.#bytes -= piece.length;
+        bytes += header.length + piece.length;
         written.push(header, piece);
         if (each.pieces.left > 0) continue;
-        messages += 1;
-        large = large.filter(other => other !== each);
-        told.push(each.sender);
+        this.#messages += 1;
+        this.#keep(each.pieces);
+        this.#large = this.#large.filter(other => other !== each);
+        senders.push(each.sender);
       }
     }
-    if (written.length > 0) write(written, messages);
-    return told;
-  };
+    this.#sentBytes += bytes;
+    this.#isBlocked = !stream.write(written);
+    return senders;
+  }
 
-  const flush = (): void => {
-    scheduled = false;
-    while (!closed && !blocked && (frames.length > 0 || urgent.length > 0 || large.length > 0))
-      for (const sender of writeRound()) sender?.written();
-  };
+  /** The order in which messages end must stay the same: so each goes whole, and one after the other. */
+  #writeAgain(stream: ByteStream): void {
+    const written: Buffer[] = [];
+    let bytes = 0;
+    while (this.#again.length > 0 && bytes < PIECE) {
+      const message = this.#again[0]!;
+      const frames = message instanceof Pieces ? message.take(PIECE) : [message];
+      for (const frame of frames) bytes += frame.length;
+      written.push(...frames);
+      this.#bytes -= frames.at(-1)!.length;
+      if (message instanceof Pieces && message.left > 0) continue;
+      this.#again.shift();
+      this.#messages += 1;
+      this.#keep(message);
+    }
+    this.#sentBytes += bytes;
+    this.#isBlocked = !stream.write(written);
+  }
 
-  const schedule = (): void => {
-    if (scheduled || blocked) return;
-    scheduled = true;
+  #keep(message: Message): void {
+    if (this.#isCounted === null) return;
+    this.#kept.push(message);
+    this.#keptBytes += message.length;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isBlocked || this.#stream === null) return;
+    this.#isScheduled = true;
     // It runs after this turn's promise jobs: what they send still goes into the same write.
-    process.nextTick(flush);
-  };
+    process.nextTick(this.#flush);
+  }
 
-  const compact = (): void => {
-    const kept = senders.filter((_, index) => frames[index] !== NOTHING);
-    frames = frames.filter(frame => frame !== NOTHING);
-    senders = kept;
-    removed = 0;
-    for (const [index, sender] of senders.entries()) if (sender !== null) sender.queuedAt = index;
-  };
-
-  return {
-    get pending() {
-      return bytes + stream.pending;
-    },
-    add(message, sender) {
-      if (closed) return;
-      bytes += message.length;
-      if (message instanceof Pieces) large.push({ pieces: message, sender });
-      else {
-        if (sender !== null) sender.queuedAt = frames.length;
-        frames.push(message);
-        senders.push(sender);
-      }
-      schedule();
-    },
-    addUrgent(frame) {
-      if (closed) return;
-      bytes += frame.length;
-      urgent.push(frame);
-      schedule();
-    },
-    remove(sender) {
-      const { queuedAt = -1 } = sender;
-      if (senders[queuedAt] === sender) {
-        bytes -= frames[queuedAt]!.length;
-        // Its slot stays: those behind it know theirs.
-        frames[queuedAt] = NOTHING;
-        senders[queuedAt] = null;
-        removed += 1;
-        if (removed > COMPACT && removed > frames.length / 2) compact();
-        return 'unsent';
-      }
-      const taken = large.find(each => each.sender === sender);
-      if (taken === undefined) return 'no';
-      large = large.filter(each => each !== taken);
-      bytes -= taken.pieces.left;
-      return taken.pieces.isBegun ? 'partly' : 'unsent';
-    },
-    flush,
-    drained() {
-      blocked = false;
-      flush();
-    },
-    close() {
-      closed = true;
-      urgent = [];
-      frames = [];
-      senders = [];
-      large = [];
-      bytes = 0;
-    },
-  };
+  #compact(): void {
+    const kept = this.#senders.filter((_, index) => this.#frames[index] !== NOTHING);
+    this.#frames = this.#frames.filter(frame => frame !== NOTHING);
+    this.#senders = kept;
+    this.#removed = 0;
+    for (const [index, sender] of this.#senders.entries()) if (sender !== null) sender.queuedAt = index;
+  }
 }

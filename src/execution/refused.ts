@@ -5,7 +5,16 @@ import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 const NO_REQUEST = { command: '', args: [], env: new Map<string, string>() };
 
 export function refusedExecution(taskId: string, ids: ErrorFacts, thrown: unknown): ActiveExecution {
-  const nobody: ExecutionOwner = { ids, settled() {}, cancel() {}, timedOut() {}, throttle() {}, subscriberThrew() {} };
+  const nobody: ExecutionOwner = {
+    ids,
+    settled() {},
+    cancel() {},
+    timedOut() {},
+    throttle() {},
+    taken() {},
+    subscriberThrew() {},
+    readAhead: 0,
+  };
   const execution = new ActiveExecution(nobody, 0, taskId, NO_REQUEST, 0, { collect: false, encoding: 'utf8', reject: true });
   execution.end('lost', refusal(thrown, { ...ids, taskId }));
   return execution;

@@ -2,6 +2,7 @@
 // here without touching a chart; the chart learns only that the instance has become active or idle.
 import type { HostChannel } from '../connection/channel.ts';
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
+import { bounds } from '../limits.ts';
 import type { ExecuteOptions, ExecuteRequestInput, ParsedExecuteOptions, ParsedOptions, ParsedRequest } from '../options.ts';
 import type { ExecuteResponse, U64 } from '../protocol/message.ts';
 import { onAbort } from './abort.ts';
@@ -22,8 +23,11 @@ export interface RequestTable {
   signal(data: string): void;
   /** Throws PROTOCOL_ERROR. */
   executeResponse(requestId: U64, response: ExecuteResponse): void;
-  /** A session is open: the requests that waited are sent. */
-  attach(channel: HostChannel): void;
+  /**
+   * A session is open: the requests that waited are sent. `isResumed`: it goes on with the last one, whose messages the channel
+   * has kept.
+   */
+  attach(channel: HostChannel, isResumed: boolean): void;
   /** The session is lost, for this cause: executions that were sent wait for a response on the next session. */
   detach(cause: SpearletError | undefined): void;
   /** The program is gone: the executions that it was given have an unknown outcome. */
@@ -63,6 +67,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   let loss: SpearletError | undefined;
   /** The size of the requests that wait for a session, in UTF-16 units. */
   let waitingSize = 0;
+  let isConnected = false;
   let closed: { why: string; cause: unknown } | null = null;
 
   const activity = createActivity(deadlines, () => executions.size, owner.activity);
@@ -70,7 +75,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const fault = ({ taskId }: ActiveExecution, code: ErrorCode, message: string, cause?: unknown): SpearletError =>
     new SpearletError(code, message, { ...ids, taskId, cause });
 
-  const isPaused = (): boolean => throttling.size > 0 && channel !== null;
+  const isPaused = (): boolean => channel !== null && (throttling.size > 0 || !isConnected);
   /** Executions that were sent on a lost connection: an agent that reconnects sends Started or the result for each that it has. */
   const recovering = createPendingResponses<ActiveExecution, null>({
     deadlines,
@@ -106,18 +111,24 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       const limit = execution.timeout ?? owner.timeout;
       abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', `the execution did not end within ${limit} ms`));
     },
+    taken: (execution, bytes) => channel?.sendUrgent(channel.codec.window(execution.requestId, bytes)),
     throttle(execution, on) {
+      // On wire v2 the agent sends no more of this execution until its reader has taken what has come.
+      if (channel?.codec.carriesBytes) return;
       if (on) throttling.add(execution);
       else throttling.delete(execution);
       if (throttling.size > 0) channel?.hold();
       else channel?.release();
     },
     subscriberThrew: owner.subscriberThrew,
+    get readAhead() {
+      return channel?.codec.carriesBytes ? bounds.window : bounds.slowReader;
+    },
   };
 
   /** Throws OVERLOADED. The bound counts requests and not frames: a frame of wire v1 has up to 4 bytes for a character. */
   const checkRoom = (size: number): void => {
-    const queued = channel === null ? waitingSize : Math.floor(channel.pending / channel.codec.expansion);
+    const queued = channel === null ? waitingSize : Math.floor((channel.pending + channel.unacknowledged) / channel.codec.expansion);
     if (queued === 0 || queued + size <= options.maxQueuedBytes) return;
     throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, ids);
   };
@@ -174,7 +185,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
     signal(data) {
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', ids);
-      if (channel === null) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', ids);
+      if (channel === null || !isConnected) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', ids);
       const frame = channel.codec.signal(nextId++, data);
       checkSize('the signal', frame.length, options.maxFrameBytes, ids);
       checkRoom(data.length);
@@ -192,14 +203,22 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       } else if (requestId >= nextId) counts.foreignAnswers += 1;
       else {
         counts.lateAnswers += 1;
+        const { output } = response;
+        if (typeof output === 'object' && output !== null) channel?.sendUrgent(channel.codec.window(requestId as number, output.length));
         if (response.status === 'Started') {
           if (channel !== null) cancels.started(channel, requestId, response.taskId ?? `${instanceId}/${requestId}`);
         } else if (response.status !== 'Running') cancels.responded(requestId);
       }
     },
 
-    attach(opened) {
+    attach(opened, isResumed) {
       channel = opened;
+      isConnected = true;
+      activity.reset();
+      if (isResumed) return;
+      for (const each of [...executions.values()])
+        if (opened.codec.carriesBytes && each.request === null)
+          each.end('lost', fault(each, 'OUTCOME_UNKNOWN', 'the agent has begun anew, and no answer will come', loss));
       waitingSize = 0;
       for (const each of [...executions.values()]) {
         if (each.request === null) continue;
@@ -210,16 +229,18 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
         }
       }
       if (throttling.size > 0) channel.hold();
-      activity.reset();
     },
 
     detach(cause) {
       // What is left to read is bounded by the buffers of the system.
       channel?.release();
+      isConnected = false;
+      loss = cause;
+      // The channel keeps what was sent, and the requests that were not: the agent resumes.
+      if (channel?.codec.carriesBytes) return;
       cancels.clear();
       for (const each of executions.values()) if (each.request !== null) channel?.remove(each);
       channel = null;
-      loss = cause;
       waitingSize = 0;
       for (const each of [...executions.values()]) {
         if (each.request === null) recovering.expect(each, null);
@@ -229,6 +250,10 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
     incarnationEnded(why, cause) {
       cancels.clear();
+      // Requests that were not written wait for the next incarnation.
+      channel = null;
+      waitingSize = 0;
+      for (const each of executions.values()) if (each.request !== null) waitingSize += each.size;
       for (const each of [...executions.values()])
         if (each.phase !== 'waiting') each.end('lost', fault(each, 'OUTCOME_UNKNOWN', `no answer will come: ${why}`, cause));
     },

@@ -30,9 +30,10 @@ export interface RunningOutputOptions {
 export function createRunningOutput(
   taskId: string,
   { collect, encoding }: RunningOutputOptions,
+  readAhead: number,
   throttle: (on: boolean) => void,
 ): RunningOutput {
-  const updates = createUpdates(taskId, { kept: bounds.keptUpdates, slow: bounds.slowReader }, throttle);
+  const updates = createUpdates(taskId, { kept: bounds.keptUpdates, slow: readAhead }, throttle);
   const collected = collect ? createCollected(bounds.collected) : null;
   let writtenBytes = 0;
   let truncatedBytes = 0;

@@ -11,6 +11,8 @@ export interface HostReceiver {
   authRequest(requestId: U64, request: AuthRequest): void;
   executeResponse(requestId: U64, response: ExecuteResponse): void;
   heartbeat(requestId: U64, payload: Buffer): void;
+  /** The first message of a connection of v2: how many counted messages the agent has. */
+  resume(count: number): void;
   /** An Error, or a message that an agent does not send. */
   other(type: MessageType, payload: Buffer): void;
 }
@@ -25,6 +27,10 @@ export interface AgentReceiver {
   signal(data: string): void;
   terminate(): void;
   heartbeat(requestId: U64, payload: Buffer): void;
+  /** The first message of a connection of v2: how many counted messages the host has. */
+  resume(count: number): void;
+  /** More output of this execution may be sent, in bytes. Since v2. */
+  window(requestId: U64, bytes: number): void;
   /** An Error, or a message that a host does not send. */
   other(type: MessageType, payload: Buffer): void;
 }
@@ -37,6 +43,8 @@ export interface Decoder<Receiver> {
   limit: number;
   /** The number of whole frames so far. */
   readonly frames: number;
+  /** The number of messages that the other end keeps until they are acknowledged. */
+  readonly counted: number;
   /** How many bytes of an unfinished frame have arrived: 0 where the stream may end in order. */
   readonly unfinished: number;
   /**
@@ -58,7 +66,11 @@ export interface Codec<Receiver> {
   readonly carriesBytes: boolean;
   /** The most bytes of a frame for one UTF-16 unit of a text that is plain ASCII. */
   readonly expansion: number;
-  createDecoder(maxFrameBytes: number, receiver: Receiver): Decoder<Receiver>;
+  /** `acknowledged` is told how many counted messages the other end has. */
+  createDecoder(maxFrameBytes: number, receiver: Receiver, acknowledged: (count: number) => void): Decoder<Receiver>;
+  /** How many counted messages have arrived: of the whole epoch, as the first message of a connection, or later. Since v2. */
+  resume(count: number): Buffer;
+  acknowledge(count: number): Buffer;
   /** Each of the following makes one message: a whole frame, or Pieces where the body is large. Throws SpearletError PROTOCOL_ERROR for a text that is not well-formed. */
   heartbeat(requestId: U64, payload: Buffer | ''): Buffer;
   error(code: string, message: string): Buffer;
@@ -69,6 +81,8 @@ export interface HostCodec extends Codec<HostReceiver> {
   executeRequest(requestId: U64, request: ExecuteRequest): Buffer | Pieces;
   cancel(requestId: U64, taskId: string): Buffer;
   signal(requestId: U64, data: string): Buffer;
+  /** More output of this execution may be sent, in bytes. Since v2. */
+  window(requestId: U64, bytes: number): Buffer;
   /** `grace`: how long the agent has to end, in ms. */
   terminate(grace: number): Buffer;
 }

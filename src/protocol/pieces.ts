@@ -25,6 +25,11 @@ export class Pieces {
     return this.#body.length - this.#sent;
   }
 
+  /** Begins again: the stream on which it was sent is gone. */
+  restart(): void {
+    this.#sent = 0;
+  }
+
   /** The next piece, with at most this many bytes of the body: its header and its bytes. */
   take(max: number): readonly [Buffer, Buffer] {
     const start = this.#sent;

@@ -35,6 +35,7 @@ async function open() {
     closed: () => tell('closed'),
     writable() {},
     request: (requestId, { command }) => tell(`request ${requestId} ${command}`),
+    window() {},
     cancel: (_, taskId) => tell(`cancel ${taskId}`),
     signal: data => tell(`signal ${data}`),
     draining: hurry => tell(`draining ${hurry}`),

@@ -9,12 +9,21 @@ const requestOf = (taskId: string) => ({ taskId, command: 'c', args: [], env: ne
 function open(handler: Handler) {
   const told: string[] = [];
   const answers = {
-    delivery: (requestId: number, taskId: string): Delivery => ({ requestId, taskId, session: 1, startedSent: false, sentBytes: 0 }),
+    delivery: (requestId: number, taskId: string): Delivery => ({
+      requestId,
+      taskId,
+      session: 1,
+      startedSent: false,
+      sentBytes: 0,
+      credit: 1,
+      waiting: [],
+    }),
+    window() {},
     started: ({ taskId }: Delivery) => void told.push(`started ${taskId}`),
     result: ({ taskId }: Delivery, answer: { status: string; error: string | null }) =>
       void told.push(`${answer.status} ${taskId}${answer.error === null ? '' : `: ${answer.error}`}`),
   };
-  return { told, tasks: createTasks(handler, answers as never as Answers, 1_000) };
+  return { told, tasks: createTasks(handler, answers as never as Answers, () => 1_000) };
 }
 const cancelled = (message: string) => expect.objectContaining({ code: 'CANCELLED', message });
 

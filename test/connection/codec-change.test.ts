@@ -23,6 +23,7 @@ const tiny: HostCodec = {
       receiver,
       limit: maxFrameBytes,
       frames: 0,
+      counted: 0,
       unfinished: 0,
       push(chunk) {
         for (let at = 0; at < chunk.length; at += 1) {
@@ -52,6 +53,7 @@ const receiver = (heartbeat: HostReceiver['heartbeat']): HostReceiver => ({
   heartbeat,
   authRequest() {},
   executeResponse() {},
+  resume() {},
   other() {},
 });
 const beat = (id: number): Buffer => encodeFrame('Heartbeat', id, { secs: 0, nanos: 0 }, '');

@@ -16,6 +16,7 @@ const onHeartbeat = (heartbeat: (requestId: unknown) => void): HostReceiver => (
   heartbeat,
   authRequest() {},
   executeResponse() {},
+  resume() {},
   other() {},
 });
 

@@ -1,6 +1,6 @@
 // Frames on their way out: in order, one write a turn, and taken back in no time as long as they were not written.
 import { expect, test } from 'vitest';
-import { createSendQueue, type Sender } from '../../src/connection/send-queue.ts';
+import { type Sender, SendQueue } from '../../src/connection/send-queue.ts';
 import { Pieces } from '../../src/protocol/pieces.ts';
 import type { ByteStream } from '../../src/transport/stream.ts';
 
@@ -14,12 +14,17 @@ function open() {
     },
     pending: 0,
   };
-  const sent = { frames: 0, bytes: 0 };
-  const outbox = createSendQueue(wire as never as ByteStream, (frames, bytes) => {
-    sent.frames += frames;
-    sent.bytes += bytes;
-  });
-  return { ...outbox, outbox, wire, writes, sent };
+  const outbox = new SendQueue();
+  outbox.attach(wire as never as ByteStream);
+  const sent = {
+    get frames() {
+      return outbox.messages;
+    },
+    get bytes() {
+      return outbox.sentBytes;
+    },
+  };
+  return { outbox, wire, writes, sent };
 }
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 const sender = (): Sender & { told: number } => {
@@ -28,17 +33,17 @@ const sender = (): Sender & { told: number } => {
 };
 
 test('frames of one turn are one write, in order, and their senders are told', async () => {
-  const { add, writes, sent } = open();
+  const { outbox, writes, sent } = open();
   const mine = sender();
-  add(Buffer.from('a'), mine);
+  outbox.add(Buffer.from('a'), mine);
   await Promise.resolve();
-  add(Buffer.from('b'), null);
+  outbox.add(Buffer.from('b'), null);
   await turn();
-  add(Buffer.from('c'), mine);
+  outbox.add(Buffer.from('c'), mine);
   await turn();
   expect(writes).toEqual([['a', 'b'], ['c']]);
   expect(mine.told).toBe(2);
-  expect(sent).toEqual({ frames: 3, bytes: 3 });
+  expect([sent.frames, sent.bytes]).toEqual([3, 3]);
 });
 
 test('a frame is taken back until it is written, and neither told nor counted', async () => {
@@ -52,7 +57,7 @@ test('a frame is taken back until it is written, and neither told nor counted', 
   expect(writes).toEqual([['0', '2']]);
   expect(senders.map(each => each.told)).toEqual([1, 0, 1]);
   expect(outbox.remove(senders[0]!)).toBe('no');
-  expect(sent).toEqual({ frames: 2, bytes: 2 });
+  expect([sent.frames, sent.bytes]).toEqual([2, 2]);
 });
 
 test('where all of a turn was taken back nothing is written', async () => {
@@ -91,7 +96,7 @@ test('a turn without frames writes nothing', () => {
   const { outbox, writes, sent } = open();
   outbox.flush();
   outbox.drained();
-  expect([writes, sent]).toEqual([[], { frames: 0, bytes: 0 }]);
+  expect([writes, sent.frames, sent.bytes]).toEqual([[], 0, 0]);
 });
 
 test('while the system is full nothing is written, also when asked; what it holds counts as pending', async () => {

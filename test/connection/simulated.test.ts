@@ -46,6 +46,7 @@ async function converse(seed: number) {
     const receiver: HostReceiver = {
       authRequest() {},
       executeResponse() {},
+      resume() {},
       other() {},
       heartbeat(requestId, payload) {
         if (requestId !== side.received.length) throw new Error('out of order');

@@ -15,6 +15,8 @@ function open(options: Partial<ExecutionOptions> = {}) {
     cancel: (_, reason) => void told.push(`cancelled: ${reason}`),
     timedOut: () => void told.push('timed out'),
     throttle: (_, on) => void told.push(`throttle ${on}`),
+    taken: (_, bytes) => void told.push(`taken ${bytes}`),
+    readAhead: 2 ** 20,
     subscriberThrew: error => void told.push(`thrown ${error}`),
   };
   const execution = new ActiveExecution(owner, 1, 't', request, 1, { collect: false, encoding: 'utf8', reject: true, ...options });

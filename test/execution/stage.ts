@@ -45,8 +45,8 @@ export function openTable({ timeout, ...options }: Partial<RequestTableOwner['op
   const connect = (): { stream: HandStream; channel: HostChannel; said(): string[] } => {
     const stream = handStream();
     const channel: HostChannel = createFramedChannel(stream, clock, createV1(clock).host, MIB);
-    channel.open({ authRequest() {}, executeResponse() {}, heartbeat() {}, other() {} }, { ended() {} });
-    calls.attach(channel);
+    channel.open({ authRequest() {}, executeResponse() {}, heartbeat() {}, resume() {}, other() {} }, { ended() {} });
+    calls.attach(channel, false);
     return { stream, channel, said: () => saidOn(stream) };
   };
   const answer = (requestId: number, status: Status, more: { taskId?: string; output?: string } = {}) =>

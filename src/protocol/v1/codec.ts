@@ -36,7 +36,7 @@ function createDecoder<Receiver>(
   deliver: (receiver: Receiver, message: SpearMessage) => void,
 ): Decoder<Receiver> {
   const reader = createFrameReader(limit, body => deliver(decoder.receiver, decodeMessage(body)));
-  const decoder: Decoder<Receiver> = Object.assign(reader, { receiver });
+  const decoder: Decoder<Receiver> = Object.assign(reader, { receiver, counted: 0 });
   return decoder;
 }
 
@@ -59,6 +59,10 @@ function deliverToAgent(receiver: AgentReceiver, { type, requestId, payload }: S
   } else receiver.other(type, payload);
 }
 
+const unknownToV1 = (): never => {
+  throw new SpearletError('INTERNAL', 'wire v1 has no such message');
+};
+
 /** Output on stderr goes as an error without output. An agent turns bytes into text before. */
 function textResponse({ taskId, status, output, error, exitCode, channel, outputOffset }: ExecuteResponse): TextResponse {
   const text = output === null || typeof output === 'string' ? output : output.toString('utf8');
@@ -76,6 +80,8 @@ export function createV1(clock: Clock): { readonly host: HostCodec; readonly age
     expansion: EXPANSION,
     heartbeat: (requestId: SpearMessage['requestId'], payload: Buffer | '') => frame('Heartbeat', requestId, payload),
     error: (code: string, message: string) => frame('Error', 1, JSON.stringify({ code, message })),
+    resume: unknownToV1,
+    acknowledge: unknownToV1,
   };
   return {
     host: {
@@ -88,6 +94,7 @@ export function createV1(clock: Clock): { readonly host: HostCodec; readonly age
         if (!data.isWellFormed()) throw new SpearletError('PROTOCOL_ERROR', 'a lone surrogate cannot be sent: it is not text');
         return frame('Signal', requestId, encodeSignal({ signal: 'user', data }));
       },
+      window: unknownToV1,
       terminate: grace => frame('Signal', 1, encodeSignal({ signal: 'terminate', grace_ms: grace })),
     },
     agent: {

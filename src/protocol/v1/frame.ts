@@ -2,7 +2,7 @@
 import { SpearletError } from '../../errors.ts';
 import type { Decoder } from '../codec.ts';
 
-export type FrameReader = Omit<Decoder<never>, 'receiver'>;
+export type FrameReader = Omit<Decoder<never>, 'receiver' | 'counted'>;
 
 export const HEADER_BYTES = 8;
 /** Eight characters read as a length are beyond this. */

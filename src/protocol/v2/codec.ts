@@ -12,11 +12,14 @@ export const REQUEST = 0x01;
 export const CANCEL = 0x02;
 export const SIGNAL = 0x03;
 export const TERMINATE = 0x04;
+export const WINDOW = 0x05;
 export const STARTED = 0x11;
 export const OUTPUT = 0x12;
 export const RESULT = 0x13;
 export const HEARTBEAT = 0x21;
 export const ERROR = 0x22;
+export const ACKNOWLEDGE = 0x23;
+export const RESUME = 0x24;
 
 /** The flags of a Request. */
 export const HAS_INPUT = 2;
@@ -114,13 +117,16 @@ function readOutput(flags: number, reader: Reader): ExecuteResponse {
 
 const started: ExecuteResponse = { taskId: null, status: 'Started', output: null, error: null, exitCode: null };
 
-function createDecoder<Receiver extends Pick<HostReceiver, 'heartbeat' | 'other'>>(
+function createDecoder<Receiver extends Pick<HostReceiver, 'heartbeat' | 'resume' | 'other'>>(
   limit: number,
   receiver: Receiver,
+  acknowledged: (count: number) => void,
   deliver: (receiver: Receiver, reader: { forget(requestId: number): boolean }, ...frame: Parameters<Deliver>) => void,
 ): Decoder<Receiver> {
   const reader = createFrameReader(limit, (type, flags, requestId, bytes, from, to) => {
     if (type === HEARTBEAT) decoder.receiver.heartbeat(requestId, bytes.subarray(from, to));
+    else if (type === ACKNOWLEDGE) acknowledged(new Reader(bytes, from, to).u64());
+    else if (type === RESUME) decoder.receiver.resume(new Reader(bytes, from, to).u64());
     else if (type === ERROR) decoder.receiver.other('Error', bytes.subarray(from, to));
     else deliver(decoder.receiver, reader, type, flags, requestId, bytes, from, to);
   });
@@ -133,6 +139,8 @@ const unknown = (type: number): SpearletError =>
 
 const both = {
   version: 2,
+  resume: (count: number) => new Writer(RESUME, 0, 0, 8).u64(count).frame(),
+  acknowledge: (count: number) => new Writer(ACKNOWLEDGE, 0, 0, 8).u64(count).frame(),
   carriesBytes: true,
   expansion: 1,
   heartbeat: (requestId: U64, payload: Buffer | '') =>
@@ -187,9 +195,10 @@ export const createV2Host = (handshake: HostCodec): HostCodec => ({
   executeRequest: encodeRequest,
   cancel: requestId => new Writer(CANCEL, 0, Number(requestId), 0).frame(),
   signal: (_, data) => new Writer(SIGNAL, 0, 0, roomOf(data)).raw(data).frame(),
+  window: (requestId, bytes) => new Writer(WINDOW, 0, Number(requestId), 4).u32(bytes).frame(),
   terminate: grace => new Writer(TERMINATE, 0, 0, 4).u32(grace).frame(),
-  createDecoder: (limit, receiver) =>
-    createDecoder<HostReceiver>(limit, receiver, (to, _, type, flags, requestId, bytes, from, end) => {
+  createDecoder: (limit, receiver, acknowledged) =>
+    createDecoder<HostReceiver>(limit, receiver, acknowledged, (to, _, type, flags, requestId, bytes, from, end) => {
       if (type === RESULT) to.executeResponse(requestId, readResult(flags, new Reader(bytes, from, end)));
       else if (type === OUTPUT) to.executeResponse(requestId, readOutput(flags, new Reader(bytes, from, end)));
       else if (type === STARTED) to.executeResponse(requestId, started);
@@ -202,8 +211,8 @@ export const createV2Agent = (handshake: AgentCodec, instanceId: string): AgentC
   ...both,
   authRequest: handshake.authRequest,
   executeResponse: encodeResponse,
-  createDecoder: (limit, receiver) =>
-    createDecoder<AgentReceiver>(limit, receiver, (to, reader, type, flags, requestId, bytes, from, end) => {
+  createDecoder: (limit, receiver, acknowledged) =>
+    createDecoder<AgentReceiver>(limit, receiver, acknowledged, (to, reader, type, flags, requestId, bytes, from, end) => {
       if (type === REQUEST) {
         to.executeRequest(
           requestId,
@@ -213,6 +222,7 @@ export const createV2Agent = (handshake: AgentCodec, instanceId: string): AgentC
         // A request that has not arrived whole was never executed: its pieces are dropped.
         if (!reader.forget(requestId)) to.cancel(requestId, null);
       } else if (type === SIGNAL) to.signal(textOf(bytes, from, end));
+      else if (type === WINDOW) to.window(requestId, new Reader(bytes, from, end).u32());
       else if (type === TERMINATE) to.terminate();
       else throw unknown(type);
     }),

@@ -14,6 +14,10 @@ const MAX_HIGH = 2 ** 21;
 /** Gets a whole body as a range of a buffer. It may keep no reference to the buffer after it returns. */
 export type Deliver = (type: number, flags: number, requestId: number, buffer: Buffer, from: number, to: number) => void;
 
+/** Control messages begin here. The others count: the sender keeps them until they are acknowledged. */
+const CONTROL = 0x20;
+export const isCounted = (frame: Buffer): boolean => frame[4]! < CONTROL;
+
 export interface FrameReader extends Omit<Decoder<never>, 'receiver'> {
   /** Forgets the pieces of a body whose sender has given it up. False: there are none. */
   forget(requestId: number): boolean;
@@ -60,6 +64,7 @@ export function createFrameReader(limit: number, deliver: Deliver): FrameReader 
   let paused = false;
   let kept: Buffer[] = [];
   let frames = 0;
+  let counted = 0;
 
   /** The length of a body. Nothing is allocated for it: its parts are kept as they arrive. */
   const announced = (head: Buffer, at: number): number => {
@@ -92,11 +97,13 @@ export function createFrameReader(limit: number, deliver: Deliver): FrameReader 
     }
     reader.forget(requestId);
     frames += 1;
+    counted += 1;
     deliver(type, flags, requestId, Buffer.concat(body.parts, body.bytes), 0, body.bytes);
   };
 
   const dispatch = (head: Buffer, at: number, buffer: Buffer, from: number, to: number): void => {
     frames += 1;
+    if (head[at + 4]! < CONTROL) counted += 1;
     deliver(head[at + 4]!, head[at + 5]!, readU64(head, at + 8), buffer, from, to);
   };
 
@@ -155,6 +162,9 @@ export function createFrameReader(limit: number, deliver: Deliver): FrameReader 
     limit,
     get frames() {
       return frames;
+    },
+    get counted() {
+      return counted;
     },
     get unfinished() {
       return headerBytes + partBytes + unfinishedBytes;

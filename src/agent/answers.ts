@@ -59,7 +59,7 @@ export interface Answers {
   /** Sends queued answers until the link has too many unsent bytes, and resolves the writes that wait for them. */
   resumeWriters(): void;
   /** The host takes more output of this execution. */
-  window(delivery: Delivery, bytes: number): void;
+  window(requestId: U64, bytes: number): void;
   /** Drops the queue and resolves all waiting writes. Nothing is sent after this. */
   close(): void;
 }
@@ -74,6 +74,8 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   /** The executions whose answers wait for credit, and the number of these answers. */
   const stalled = new Set<Delivery>();
   let waiting = 0;
+  /** By request id, until the result is sent: it may wait after its task has ended. */
+  const deliveries = new Map<U64, Delivery>();
   /** The host may have missed these results. It ignores those that it has. */
   const sentResults: SentResult[] = [];
   let sentResultsSize = 0;
@@ -124,6 +126,7 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
         continue;
       }
       delivery.credit -= outputBytes;
+      if (answer.status !== 'Running') deliveries.delete(delivery.requestId);
       const size = send(delivery, answer, frame);
       delivery.sentBytes += outputBytes;
       // On wire v2 the channel keeps what is not acknowledged.
@@ -152,15 +155,12 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
     get queued() {
       return queue.length + waiting;
     },
-    delivery: (requestId, taskId) => ({
-      requestId,
-      taskId,
-      session,
-      startedSent: false,
-      sentBytes: 0,
-      credit: codec?.carriesBytes ? bounds.window : Number.POSITIVE_INFINITY,
-      waiting: [],
-    }),
+    delivery(requestId, taskId) {
+      const credit = codec?.carriesBytes ? bounds.window : Number.POSITIVE_INFINITY;
+      const delivery = { requestId, taskId, session, startedSent: false, sentBytes: 0, credit, waiting: [] };
+      if (codec?.carriesBytes) deliveries.set(requestId, delivery);
+      return delivery;
+    },
     started,
     get carriesBytes() {
       return codec?.carriesBytes ?? false;
@@ -192,7 +192,9 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
       channel = null;
     },
     resumeWriters,
-    window(delivery, bytes) {
+    window(requestId, bytes) {
+      const delivery = deliveries.get(requestId);
+      if (delivery === undefined) return;
       delivery.credit += bytes;
       if (delivery.waiting.length === 0 || delivery.credit <= 0) return;
       queue.unshift(...delivery.waiting);

@@ -51,7 +51,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       closed: answers.detach,
       writable: answers.resumeWriters,
       request: tasks.run,
-      window: tasks.window,
+      window: answers.window,
       cancel: tasks.cancel,
       // In its own turn: if onSignal throws, the error is not the host's protocol error.
       signal: data => defer(() => options.onSignal?.(data)),

@@ -57,8 +57,6 @@ export interface Tasks {
   drain(): void;
   /** Aborts the task with this request id, if its task id is the same. Null: the request id is enough. */
   cancel(requestId: U64, taskId: string | null): void;
-  /** The host takes more output of this request, in bytes. */
-  window(requestId: U64, bytes: number): void;
   abortAll(reason: string): void;
   clear(): void;
 }
@@ -192,14 +190,10 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
     },
     cancel(requestId, taskId) {
       const task = tasks.get(requestId);
-      if (task === undefined || (taskId !== null && task.request.taskId !== taskId)) return;
-      // The host drops what still comes of it: so nothing of it waits for a reader.
-      answers.window(task.delivery, Number.POSITIVE_INFINITY);
-      abort(task, 'cancelled by the host');
-    },
-    window(requestId, bytes) {
-      const task = tasks.get(requestId);
-      if (task !== undefined) answers.window(task.delivery, bytes);
+      if (task !== undefined && taskId !== null && task.request.taskId !== taskId) return;
+      // The host drops what still comes of it: so nothing of it waits for a reader, also after its task has ended.
+      answers.window(requestId, Number.POSITIVE_INFINITY);
+      if (task !== undefined) abort(task, 'cancelled by the host');
     },
     abortAll(reason) {
       for (const task of tasks.values()) abort(task, reason);

@@ -85,6 +85,7 @@ export class SendQueue {
    * that cannot be.
    */
   attach(stream: ByteStream, received = 0): void {
+    this.detach();
     this.acknowledge(received);
     this.#again = this.#kept;
     this.#bytes += this.#keptBytes;

@@ -48,8 +48,10 @@ export function createRunningOutput(
     decoders[channel] = new StringDecoder('utf8');
     return decoders[channel].write(bytes);
   };
-  const pass = (output: OutputData, bytes: number, channel: OutputChannel | undefined): void => {
-    if (collected !== null) truncatedBytes += collected.add(output, Buffer.byteLength(output));
+  /** Readers count the bytes of the texts that they get: a code point that is cut between two outputs comes with the second. */
+  const pass = (output: OutputData, channel: OutputChannel | undefined): void => {
+    const bytes = Buffer.byteLength(output);
+    if (collected !== null) truncatedBytes += collected.add(output, bytes);
     updates.push(channel === undefined ? { taskId, status: 'running', output } : { taskId, status: 'running', output, channel }, bytes);
   };
 
@@ -62,12 +64,11 @@ export function createRunningOutput(
       return truncatedBytes;
     },
     add(output, channel) {
-      const bytes = Buffer.byteLength(output);
-      writtenBytes += bytes;
-      if (typeof output === 'string') pass(output, bytes, channel);
+      writtenBytes += Buffer.byteLength(output);
+      if (typeof output === 'string') pass(output, channel);
       // A copy: the buffer belongs to the connection, and holds more than this output.
-      else if (encoding === 'buffer') pass(Buffer.from(output), bytes, channel);
-      else pass(decode(output, channel ?? 'stdout'), bytes, channel);
+      else if (encoding === 'buffer') pass(Buffer.from(output), channel);
+      else pass(decode(output, channel ?? 'stdout'), channel);
     },
     advance(written) {
       const lost = written - writtenBytes;
@@ -83,7 +84,7 @@ export function createRunningOutput(
     end() {
       for (const channel of ['stdout', 'stderr'] as const) {
         const rest = decoders?.[channel]?.end();
-        if (rest) pass(rest, 0, channel);
+        if (rest) pass(rest, channel);
       }
     },
   };

@@ -98,6 +98,8 @@ export function accept(credentials: Credentials, handshake: Handshake | null): v
   }
   const { offer, terms, key } = handshake;
   credentials.version = 2;
+  // A resumed epoch keeps its key: a new one would shut out an agent that the answer does not reach.
+  if (offer.epoch !== null) return;
   credentials.epoch = terms.epoch;
   credentials.resumeKey = resumeKey(key, credentials.instanceId, offer, terms);
 }

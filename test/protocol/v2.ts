@@ -1,4 +1,5 @@
 // Messages of wire v2 as docs/protocol.md and golden-v2.jsonl show them: read and written by the codecs of src.
+import { SpearletError } from '../../src/errors.ts';
 import type { AgentCodec, AgentReceiver, Decoder, HostCodec, HostReceiver } from '../../src/protocol/codec.ts';
 import type { ExecuteResponse, U64 } from '../../src/protocol/message.ts';
 import { Pieces } from '../../src/protocol/pieces.ts';
@@ -110,4 +111,33 @@ export function inPieces(frame: Buffer): Pieces {
     header[5]! |= isLast ? 0 : 1;
     return header;
   });
+}
+
+export interface Outcome {
+  readonly messages: Message[];
+  readonly code: string | null;
+  readonly unfinished: number | null;
+}
+
+/** What comes of these chunks. Throws what is no SpearletError of the two allowed codes. */
+export function decode(to: To, chunks: readonly Buffer[], limit = 4 * 2 ** 20): Outcome {
+  const messages: Message[] = [];
+  const reader = decoder(to, limit, message => messages.push(message));
+  try {
+    for (const chunk of chunks) reader.push(chunk);
+    return { messages, code: null, unfinished: reader.unfinished };
+  } catch (thrown) {
+    if (!(thrown instanceof SpearletError) || !['PROTOCOL_ERROR', 'FRAME_TOO_LARGE'].includes(thrown.code)) throw thrown;
+    const heard = messages.length;
+    for (const chunk of chunks) reader.push(chunk);
+    reader.resume();
+    if (messages.length > heard) throw new Error('a message after a fault');
+    return { messages, code: thrown.code, unfinished: null };
+  }
+}
+
+/** Cuts a stream at these places, which are taken modulo its length. */
+export function cut(stream: Buffer, cuts: readonly number[]): Buffer[] {
+  const places = [...new Set(cuts.map(each => each % (stream.length + 1)))].sort((a, b) => a - b);
+  return [0, ...places].map((from, n) => stream.subarray(from, places[n] ?? stream.length));
 }

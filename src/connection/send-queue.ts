@@ -28,8 +28,9 @@ export interface SendQueue {
 const NOTHING = Buffer.alloc(0);
 /** The slots of frames that were taken back are closed up beyond this number, if they are the half. */
 const COMPACT = 1_024;
-/** Bytes of a large body in one frame. */
-const PIECE = 128 * 1024;
+/** Bytes of a large body in one frame: of the one with the fewest bytes left, and of each of the others. */
+const FIRST_PIECE = 512 * 1024;
+const PIECE = 64 * 1024;
 /** Large bodies that are on the way at once: the other end keeps their pieces. */
 const MAX_LARGE = 4;
 
@@ -58,7 +59,7 @@ export function createSendQueue(stream: ByteStream, sent: (messages: number, byt
     blocked = !stream.write(written);
   };
 
-  /** All that is small, and one piece of each large body that is on the way. Returns who has to be told. */
+  /** All that is small, and one piece of each large body that is on the way. Returns the senders of what is written whole. */
   const writeRound = (): readonly (Sender | null)[] => {
     const small = removed === 0 ? frames : frames.filter(frame => frame !== NOTHING);
     const told = senders;
@@ -71,8 +72,11 @@ export function createSendQueue(stream: ByteStream, sent: (messages: number, byt
     for (const frame of written) bytes -= frame.length;
     if (large.length > 0) {
       written = [...written];
-      for (const each of large.slice(0, MAX_LARGE)) {
-        const [header, piece] = each.pieces.take(PIECE);
+      const underway = large.slice(0, MAX_LARGE);
+      // Equal shares would end all of them at the same time, the latest possible for each; and each would wait for all of them.
+      const first = underway.reduce((least, each) => (each.pieces.left < least.pieces.left ? each : least));
+      for (const each of underway) {
+        const [header, piece] = each.pieces.take(each === first ? FIRST_PIECE : PIECE);
         bytes -= piece.length;
         written.push(header, piece);
         if (each.pieces.left > 0) continue;

@@ -16,6 +16,12 @@ export type Verdict =
   | { readonly type: 'claimed' | 'refused' | 'unproven'; readonly reason: string }
   | { readonly type: 'mismatch'; readonly hostVersions: readonly number[] };
 
+/** An epoch, and the key that resumes it. */
+interface Epoch {
+  readonly number: number;
+  readonly key: Key;
+}
+
 /** The authentication of one connection. */
 export interface Attempt {
   /** The first message of the connection. */
@@ -32,8 +38,8 @@ export interface Authentication {
 export function createAuthentication({ instanceId, token, protocols }: HostEndpoint): Authentication {
   const v1 = createV1(clock).agent;
   const v2 = createV2Agent(v1, instanceId);
-  /** The epoch of the last session of v2, and the key that resumes it. */
-  let epoch: { readonly number: number; readonly key: Key } | null = null;
+  /** Of the last session of v2. */
+  let epoch: Epoch | null = null;
 
   const refusal = ({ errorMessage, protocols: hostVersions }: AuthResponse): Verdict => {
     if (hostVersions !== undefined) return { type: 'mismatch', hostVersions };
@@ -48,7 +54,7 @@ export function createAuthentication({ instanceId, token, protocols }: HostEndpo
   const byProof = (): Attempt => {
     const key = epoch?.key ?? token;
     const offer: Offer = { protocols, nonce: nonce(), features: [], epoch: epoch?.number ?? null };
-    let proven: { readonly epoch: number; readonly key: Key } | null = null;
+    let proven: Epoch | null = null;
     return {
       first: v1.authRequest(1, { instanceId, token: '', clientVersion: CLIENT_VERSION, offer }),
       answer(response) {
@@ -56,16 +62,17 @@ export function createAuthentication({ instanceId, token, protocols }: HostEndpo
         if (challenge !== undefined && !success && proven === null) {
           const isKnown = protocols.includes(challenge.protocol) && challenge.protocol > 1;
           // A program that has taken the port of the host learns nothing, and is not believed.
-          if (!isKnown || !isSameProof(challenge.proof, hostProof(key, instanceId, offer, challenge)))
+          const isOther = epoch !== null && epoch.number !== challenge.epoch;
+          if (!isKnown || isOther || !isSameProof(challenge.proof, hostProof(key, instanceId, offer, challenge)))
             return { type: 'unproven', reason: 'the program at this address did not prove that it is the host' };
-          proven = { epoch: challenge.epoch, key: resumeKey(key, instanceId, offer, challenge) };
+          proven = epoch ?? { number: challenge.epoch, key: resumeKey(key, instanceId, offer, challenge) };
           const proof = agentProof(key, instanceId, offer, challenge);
           return { type: 'reply', message: v1.authRequest(2, { instanceId, token: '', clientVersion: CLIENT_VERSION, proof }) };
         }
         if (!success) return refusal(response);
         if (proven === null) return { type: 'unproven', reason: 'the program at this address claims to be the host without a proof' };
-        epoch = { number: proven.epoch, key: proven.key };
-        return { type: 'admitted', codec: v2, epoch: proven.epoch };
+        epoch = proven;
+        return { type: 'admitted', codec: v2, epoch: proven.number };
       },
     };
   };

@@ -1,6 +1,6 @@
 // What outlives the connections of one epoch of wire v2, on either side: the messages that the other end has not acknowledged,
 // and the number of messages that have arrived. With both, nothing is lost or repeated when the agent resumes (as in XEP-0198).
-import { isCounted } from '../protocol/v2/frame.ts';
+import { isCounted } from '../protocol/v2/types.ts';
 import { SendQueue } from './send-queue.ts';
 
 export class Continuity {

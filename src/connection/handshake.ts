@@ -105,10 +105,10 @@ export function accept(credentials: Credentials, handshake: Handshake | null): C
   }
   const { offer, terms, key } = handshake;
   credentials.version = 2;
-  if (offer.epoch === null) {
-    credentials.continuity?.queue.close();
-    credentials.continuity = new Continuity();
-  }
+  // A resumed epoch keeps its key: a new one would shut out an agent that the answer does not reach.
+  if (offer.epoch !== null) return credentials.continuity;
+  credentials.continuity?.queue.close();
+  credentials.continuity = new Continuity();
   credentials.epoch = terms.epoch;
   credentials.resumeKey = resumeKey(key, credentials.instanceId, offer, terms);
   return credentials.continuity;

@@ -17,8 +17,9 @@ export interface Sender {
 const NOTHING = Buffer.alloc(0);
 /** The slots of frames that were taken back are closed up beyond this number, if they are the half. */
 const COMPACT = 1_024;
-/** Bytes of a large body in one frame. */
-const PIECE = 128 * 1024;
+/** Bytes of a large body in one frame: of the one with the fewest bytes left, and of each of the others. */
+const FIRST_PIECE = 512 * 1024;
+const PIECE = 64 * 1024;
 /** Large bodies that are on the way at once: the other end keeps their pieces. */
 const MAX_LARGE = 4;
 
@@ -217,8 +218,11 @@ export class SendQueue {
     this.#bytes -= bytes;
     if (this.#large.length > 0) {
       written = [...written];
-      for (const each of this.#large.slice(0, MAX_LARGE)) {
-        const [header, piece] = each.pieces.take(PIECE);
+      const underway = this.#large.slice(0, MAX_LARGE);
+      // Equal shares would end all of them at the same time, the latest possible for each; and each would wait for all of them.
+      const first = underway.reduce((least, each) => (each.pieces.left < least.pieces.left ? each : least));
+      for (const each of underway) {
+        const [header, piece] = each.pieces.take(each === first ? FIRST_PIECE : PIECE);
         this.#bytes -= piece.length;
         bytes += header.length + piece.length;
         written.push(header, piece);

@@ -1,5 +1,6 @@
 // Bytes to text, by the cheap way where there is one.
-import { isAscii } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
+import { SpearletError } from '../errors.ts';
 
 /** Longer texts are checked for ASCII first, because ASCII is decoded faster. In bytes. */
 const LONG = 256;
@@ -8,4 +9,12 @@ const LONG = 256;
 export function textOf(bytes: Buffer, from: number, to: number): string {
   if (to - from < LONG || !isAscii(bytes.subarray(from, to))) return bytes.toString('utf8', from, to);
   return bytes.toString('latin1', from, to);
+}
+
+/** Decodes UTF-8. Throws PROTOCOL_ERROR for other bytes. */
+export function strictTextOf(bytes: Buffer, from: number, to: number): string {
+  const text = textOf(bytes, from, to);
+  // Only a text with a replacement character can have had other bytes.
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(from, to))) throw new SpearletError('PROTOCOL_ERROR', 'a text that is not UTF-8');
+  return text;
 }

@@ -129,7 +129,7 @@ test('once it is closed nothing waits, and nothing is written any more', async (
 });
 
 const KIB = 1_024;
-/** A large body whose pieces are written as `<name 128`, the last one as `name>`. */
+/** A large body whose pieces are written as `<name 64`, the last one as `name>`. */
 const body = (name: string, kib: number): Pieces =>
   new Pieces(Buffer.alloc(kib * KIB), (length, isLast) => Buffer.from(isLast ? `${name}>` : `<${name} ${length / KIB}`));
 const headers = (writes: readonly string[][]): string[][] => writes.map(each => each.filter(frame => !frame.startsWith('\0')));
@@ -138,7 +138,7 @@ test('small messages go between the pieces of a large one, and control messages 
   const { outbox, wire, writes, sent } = open();
   wire.free = false;
   const large = sender();
-  outbox.add(body('a', 300), large);
+  outbox.add(body('a', 1_000), large);
   outbox.add(Buffer.from('small'), null);
   await turn();
   outbox.add(body('b', 100), null);
@@ -147,8 +147,8 @@ test('small messages go between the pieces of a large one, and control messages 
   outbox.drained();
   expect([headers(writes), large.told]).toEqual([
     [
-      ['small', '<a 128'],
-      ['urgent', 'later', '<a 128', 'b>'],
+      ['small', '<a 512'],
+      ['urgent', 'later', '<a 64', 'b>'],
     ],
     0,
   ]);
@@ -158,24 +158,28 @@ test('small messages go between the pieces of a large one, and control messages 
   expect(sent.frames).toBe(5);
 });
 
-test('no more than four large bodies are on the way at once', async () => {
+test('no more than four large bodies are on the way at once: the one with the fewest bytes left goes first, the others get on', async () => {
   const { outbox, wire, writes } = open();
   wire.free = false;
-  for (const name of ['a', 'b', 'c', 'd', 'e']) outbox.add(body(name, 200), null);
+  for (const name of ['a', 'b', 'c', 'd', 'e']) outbox.add(body(name, 600), null);
   await turn();
   outbox.drained();
   outbox.drained();
-  expect(headers(writes)).toEqual([['<a 128', '<b 128', '<c 128', '<d 128'], ['a>', 'b>', 'c>', 'd>'], ['<e 128']]);
+  expect(headers(writes)).toEqual([
+    ['<a 512', '<b 64', '<c 64', '<d 64'],
+    ['a>', '<b 64', '<c 64', '<d 64'],
+    ['b>', '<c 64', '<d 64', '<e 64'],
+  ]);
 });
 
 test('a large body that is taken back leaves the queue, and says whether the other end has its beginning', async () => {
   const { outbox, wire, writes } = open();
   wire.free = false;
   const [begun, unsent] = [sender(), sender()];
-  outbox.add(body('a', 300), begun);
+  outbox.add(body('a', 1_000), begun);
   await turn();
   outbox.add(body('b', 300), unsent);
   expect([outbox.remove(begun), outbox.remove(unsent), outbox.remove(begun), outbox.pending]).toEqual(['partly', 'unsent', 'no', 0]);
   outbox.drained();
-  expect([headers(writes), begun.told]).toEqual([[['<a 128']], 0]);
+  expect([headers(writes), begun.told]).toEqual([[['<a 512']], 0]);
 });

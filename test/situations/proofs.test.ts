@@ -30,6 +30,10 @@ test('a flood of output is counted to the byte, and no heartbeat is lost', async
   expect(figures).toMatchObject({ uncounted: 0, closed: ['LINK_LOST', 'LINK_LOST'] });
 });
 
+test('random and changed frames of wire v2 give the same in one piece and in many, and no error but the two of the protocol', async () => {
+  expect(await sample('frames', { frames: 50_000 })).toMatchObject({ faults: [] });
+});
+
 test('an agent that exceeds maxMemory is ended, and its neighbour runs on', async () => {
   const figures = await sample('hungry', { times: 1 });
   expect(figures).toMatchObject({ faults: [], neighbour: { alive: true } });

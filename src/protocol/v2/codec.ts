@@ -1,40 +1,37 @@
 // Wire format v2 behind the codec interface: fields in fixed binary form, texts as UTF-8, bytes as they are.
-import { SpearletError } from '../../errors.ts';
-import type { AgentCodec, AgentReceiver, Decoder, HostCodec, HostReceiver } from '../codec.ts';
+import type { AgentCodec, AgentReceiver, HostCodec, HostReceiver } from '../codec.ts';
 import type { ExecuteRequest, ExecuteResponse, U64 } from '../message.ts';
 import type { Pieces } from '../pieces.ts';
-import { textOf } from '../text.ts';
-import { createFrameReader, type Deliver, readU32, readU64 } from './frame.ts';
+import { strictTextOf } from '../text.ts';
+import { type Deliver, FrameReader, fault, readU32, readU64 } from './frame.ts';
+import {
+  ACKNOWLEDGE,
+  CANCEL,
+  CONTROL,
+  ERROR,
+  FAILED,
+  fromAgent,
+  fromHost,
+  HAS_ERROR,
+  HAS_EXIT_CODE,
+  HAS_INPUT,
+  HAS_OFFSET,
+  HAS_OUTPUT,
+  HEARTBEAT,
+  OUTPUT,
+  REQUEST,
+  RESULT,
+  RESUME,
+  SIGNAL,
+  STARTED,
+  STDERR,
+  TERMINATE,
+  WINDOW,
+} from './types.ts';
 import { roomOf, Writer } from './writer.ts';
-
-/** The type of a frame. */
-export const REQUEST = 0x01;
-export const CANCEL = 0x02;
-export const SIGNAL = 0x03;
-export const TERMINATE = 0x04;
-export const WINDOW = 0x05;
-export const STARTED = 0x11;
-export const OUTPUT = 0x12;
-export const RESULT = 0x13;
-export const HEARTBEAT = 0x21;
-export const ERROR = 0x22;
-export const ACKNOWLEDGE = 0x23;
-export const RESUME = 0x24;
-
-/** The flags of a Request. */
-export const HAS_INPUT = 2;
-/** The flags of an Output. */
-export const STDERR = 2;
-/** The flags of a Result and of an Output: 4 applies to both. */
-export const HAS_OFFSET = 4;
-export const FAILED = 2;
-export const HAS_EXIT_CODE = 8;
-export const HAS_ERROR = 16;
-export const HAS_OUTPUT = 32;
 
 const NOTHING = Buffer.alloc(0);
 
-const fault = (message: string): SpearletError => new SpearletError('PROTOCOL_ERROR', message);
 /** Reads the fields of a body. Throws PROTOCOL_ERROR where the body ends before a field does. */
 class Reader {
   #bytes: Buffer;
@@ -65,7 +62,7 @@ class Reader {
   text(): string {
     const length = this.u32();
     const at = this.#take(length);
-    return textOf(this.#bytes, at, at + length);
+    return strictTextOf(this.#bytes, at, at + length);
   }
   /** A count of fields that take at least `size` bytes each: more than the body can hold is refused before any is read. */
   count(size: number): number {
@@ -77,7 +74,7 @@ class Reader {
     return this.#bytes.subarray(this.#at, this.#end);
   }
   restText(): string {
-    return textOf(this.#bytes, this.#at, this.#end);
+    return strictTextOf(this.#bytes, this.#at, this.#end);
   }
   end(): void {
     if (this.#at !== this.#end) throw fault('a body with bytes behind its last field');
@@ -90,10 +87,12 @@ function readRequest(flags: number, reader: Reader, defaultTaskId: () => string)
   const args: string[] = [];
   for (let left = reader.count(4); left > 0; left -= 1) args.push(reader.text());
   const env = new Map<string, string>();
-  for (let left = reader.count(8); left > 0; left -= 1) {
+  const variables = reader.count(8);
+  for (let left = variables; left > 0; left -= 1) {
     const name = reader.text();
     env.set(name, reader.text());
   }
+  if (env.size !== variables) throw fault('a variable that is given twice');
   const request = { taskId: taskId === '' ? defaultTaskId() : taskId, command, args, env };
   if ((flags & HAS_INPUT) !== 0) return { ...request, input: Buffer.from(reader.rest()) };
   reader.end();
@@ -117,25 +116,68 @@ function readOutput(flags: number, reader: Reader): ExecuteResponse {
 
 const started: ExecuteResponse = { taskId: null, status: 'Started', output: null, error: null, exitCode: null };
 
-function createDecoder<Receiver extends Pick<HostReceiver, 'heartbeat' | 'resume' | 'other'>>(
-  limit: number,
-  receiver: Receiver,
-  acknowledged: (count: number) => void,
-  deliver: (receiver: Receiver, reader: { forget(requestId: number): boolean }, ...frame: Parameters<Deliver>) => void,
-): Decoder<Receiver> {
-  const reader = createFrameReader(limit, (type, flags, requestId, bytes, from, to) => {
-    if (type === HEARTBEAT) decoder.receiver.heartbeat(requestId, bytes.subarray(from, to));
-    else if (type === ACKNOWLEDGE) acknowledged(new Reader(bytes, from, to).u64());
-    else if (type === RESUME) decoder.receiver.resume(new Reader(bytes, from, to).u64());
-    else if (type === ERROR) decoder.receiver.other('Error', bytes.subarray(from, to));
-    else deliver(decoder.receiver, reader, type, flags, requestId, bytes, from, to);
-  });
-  const decoder: Decoder<Receiver> = Object.assign(reader, { receiver });
-  return decoder;
+function readStarted(flags: number, reader: Reader): ExecuteResponse {
+  const outputOffset = (flags & HAS_OFFSET) === 0 ? undefined : reader.u64();
+  reader.end();
+  return outputOffset === undefined ? started : { ...started, outputOffset };
 }
 
-const unknown = (type: number): SpearletError =>
-  fault(`a frame of type 0x${type.toString(16).padStart(2, '0')}, which is not expected here`);
+/** For frames that belong to no request. */
+function requireNoId(requestId: number): void {
+  if (requestId !== 0) throw fault('a request id in a frame that belongs to no request');
+}
+
+/** What both sides read. */
+function control(
+  { receiver, acknowledged }: Pick<FrameReader<Pick<HostReceiver, 'heartbeat' | 'resume' | 'other'>>, 'receiver' | 'acknowledged'>,
+  type: number,
+  requestId: number,
+  reader: Reader,
+): void {
+  if (type === HEARTBEAT) return receiver.heartbeat(requestId, reader.rest());
+  requireNoId(requestId);
+  if (type === ERROR) return receiver.other('Error', reader.rest());
+  const count = reader.u64();
+  reader.end();
+  if (type === ACKNOWLEDGE) acknowledged(count);
+  else receiver.resume(count);
+}
+
+const deliverToHost: Deliver<HostReceiver> = (frames, type, flags, requestId, bytes, from, to) => {
+  const { receiver } = frames;
+  if (type === OUTPUT) receiver.executeResponse(requestId, readOutput(flags, new Reader(bytes, from, to)));
+  else if (type === RESULT) receiver.executeResponse(requestId, readResult(flags, new Reader(bytes, from, to)));
+  else if (type === STARTED) receiver.executeResponse(requestId, readStarted(flags, new Reader(bytes, from, to)));
+  else control(frames, type, requestId, new Reader(bytes, from, to));
+};
+
+const deliverToAgent =
+  (instanceId: string): Deliver<AgentReceiver> =>
+  (frames, type, flags, requestId, bytes, from, to) => {
+    const { receiver } = frames;
+    const reader = new Reader(bytes, from, to);
+    if (type === REQUEST)
+      receiver.executeRequest(
+        requestId,
+        readRequest(flags, reader, () => `${instanceId}/${requestId}`),
+      );
+    else if (type === CANCEL) {
+      reader.end();
+      // A request that has not arrived whole was never executed: its pieces are dropped.
+      if (!frames.forget(requestId)) receiver.cancel(requestId, null);
+    } else if (type === WINDOW) {
+      const bytes = reader.u32();
+      reader.end();
+      receiver.window(requestId, bytes);
+    } else if (type >= CONTROL) control(frames, type, requestId, reader);
+    else {
+      requireNoId(requestId);
+      if (type === SIGNAL) return receiver.signal(reader.restText());
+      reader.u32();
+      reader.end();
+      receiver.terminate();
+    }
+  };
 
 const both = {
   version: 2,
@@ -167,9 +209,12 @@ function encodeRequest(requestId: U64, { taskId, command, args, env, input }: Ex
 function encodeResponse(requestId: U64, response: ExecuteResponse): Buffer | Pieces {
   const { status, output, error, exitCode, channel, outputOffset } = response;
   const id = Number(requestId);
-  if (status === 'Started') return new Writer(STARTED, 0, id, 0).frame();
-  const outputRoom = output === null ? 0 : typeof output === 'string' ? roomOf(output) : output.length;
   let flags = outputOffset === undefined ? 0 : HAS_OFFSET;
+  if (status === 'Started') {
+    const writer = new Writer(STARTED, flags, id, 8);
+    return (outputOffset === undefined ? writer : writer.u64(outputOffset)).frame();
+  }
+  const outputRoom = output === null ? 0 : typeof output === 'string' ? roomOf(output) : output.length;
   if (status === 'Running') {
     if (channel === 'stderr') flags |= STDERR;
     const writer = new Writer(OUTPUT, flags, id, 8 + outputRoom);
@@ -197,13 +242,7 @@ export const createV2Host = (handshake: HostCodec): HostCodec => ({
   signal: (_, data) => new Writer(SIGNAL, 0, 0, roomOf(data)).raw(data).frame(),
   window: (requestId, bytes) => new Writer(WINDOW, 0, Number(requestId), 4).u32(bytes).frame(),
   terminate: grace => new Writer(TERMINATE, 0, 0, 4).u32(grace).frame(),
-  createDecoder: (limit, receiver, acknowledged) =>
-    createDecoder<HostReceiver>(limit, receiver, acknowledged, (to, _, type, flags, requestId, bytes, from, end) => {
-      if (type === RESULT) to.executeResponse(requestId, readResult(flags, new Reader(bytes, from, end)));
-      else if (type === OUTPUT) to.executeResponse(requestId, readOutput(flags, new Reader(bytes, from, end)));
-      else if (type === STARTED) to.executeResponse(requestId, started);
-      else throw unknown(type);
-    }),
+  createDecoder: (limit, receiver, acknowledged) => new FrameReader(limit, receiver, acknowledged, fromAgent, deliverToHost),
 });
 
 /** `instanceId`: an empty task id means `<instance id>/<request id>`. */
@@ -211,19 +250,5 @@ export const createV2Agent = (handshake: AgentCodec, instanceId: string): AgentC
   ...both,
   authRequest: handshake.authRequest,
   executeResponse: encodeResponse,
-  createDecoder: (limit, receiver, acknowledged) =>
-    createDecoder<AgentReceiver>(limit, receiver, acknowledged, (to, reader, type, flags, requestId, bytes, from, end) => {
-      if (type === REQUEST) {
-        to.executeRequest(
-          requestId,
-          readRequest(flags, new Reader(bytes, from, end), () => `${instanceId}/${requestId}`),
-        );
-      } else if (type === CANCEL) {
-        // A request that has not arrived whole was never executed: its pieces are dropped.
-        if (!reader.forget(requestId)) to.cancel(requestId, null);
-      } else if (type === SIGNAL) to.signal(textOf(bytes, from, end));
-      else if (type === WINDOW) to.window(requestId, new Reader(bytes, from, end).u32());
-      else if (type === TERMINATE) to.terminate();
-      else throw unknown(type);
-    }),
+  createDecoder: (limit, receiver, acknowledged) => new FrameReader(limit, receiver, acknowledged, fromHost, deliverToAgent(instanceId)),
 });

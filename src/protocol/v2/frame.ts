@@ -2,29 +2,26 @@
 // not know what a body holds.
 import { SpearletError } from '../../errors.ts';
 import type { Decoder } from '../codec.ts';
+import { type AllowedFlags, CONTROL, HEADER_BYTES, MORE } from './types.ts';
 
-/** u32 length of the body, u8 type, u8 flags, u16 zero, u64 request id; all little-endian. */
-export const HEADER_BYTES = 16;
-/** More pieces of this body follow, in frames of the same type and request id. */
-export const MORE = 1;
 /** The bodies that may be unfinished at once. A sender has no more large bodies on the way than this. */
 export const MAX_UNFINISHED = 4;
 const MAX_HIGH = 2 ** 21;
 
 /** Gets a whole body as a range of a buffer. It may keep no reference to the buffer after it returns. */
-export type Deliver = (type: number, flags: number, requestId: number, buffer: Buffer, from: number, to: number) => void;
-
-/** Control messages begin here. The others count: the sender keeps them until they are acknowledged. */
-const CONTROL = 0x20;
-export const isCounted = (frame: Buffer): boolean => frame[4]! < CONTROL;
-
-export interface FrameReader extends Omit<Decoder<never>, 'receiver'> {
-  /** Forgets the pieces of a body whose sender has given it up. False: there are none. */
-  forget(requestId: number): boolean;
-}
+export type Deliver<Receiver> = (
+  reader: FrameReader<Receiver>,
+  type: number,
+  flags: number,
+  requestId: number,
+  buffer: Buffer,
+  from: number,
+  to: number,
+) => void;
 
 interface Unfinished {
-  readonly type: number;
+  /** Type and flags, as in the header. */
+  readonly kind: number;
   readonly parts: Buffer[];
   bytes: number;
 }
@@ -40,7 +37,7 @@ function append(parts: Buffer[], part: Buffer): void {
   parts.push(last);
 }
 
-const fault = (message: string): SpearletError => new SpearletError('PROTOCOL_ERROR', message);
+export const fault = (message: string): SpearletError => new SpearletError('PROTOCOL_ERROR', message);
 
 export const readU32 = (bytes: Buffer, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16)) + bytes[at + 3]! * 0x1000000;
@@ -52,143 +49,178 @@ export function readU64(bytes: Buffer, at: number): number {
   return high * 2 ** 32 + readU32(bytes, at);
 }
 
-export function createFrameReader(limit: number, deliver: Deliver): FrameReader {
+/** A class, because V8 reads an object literal with getters slowly. */
+export class FrameReader<Receiver> implements Decoder<Receiver> {
+  receiver: Receiver;
+  limit: number;
+  /** The number of whole messages so far, and of those that count. */
+  frames = 0;
+  counted = 0;
+  /** Told how many counted messages the other end has. */
+  readonly acknowledged: (count: number) => void;
+  readonly #allowed: AllowedFlags;
+  readonly #deliver: Deliver<Receiver>;
   // A frame that has not arrived whole: its header, and the parts of its body as they came.
-  const header = Buffer.alloc(HEADER_BYTES);
-  let headerBytes = 0;
-  let parts: Buffer[] = [];
-  let partBytes = 0;
-  let bodyBytes = 0;
-  const unfinished = new Map<number, Unfinished>();
-  let unfinishedBytes = 0;
-  let paused = false;
-  let kept: Buffer[] = [];
-  let frames = 0;
-  let counted = 0;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  #headerBytes = 0;
+  #parts: Buffer[] = [];
+  #partBytes = 0;
+  #bodyBytes = 0;
+  readonly #unfinished = new Map<number, Unfinished>();
+  #unfinishedBytes = 0;
+  #paused = false;
+  #broken = false;
+  #kept: Buffer[] = [];
 
-  /** The length of a body. Nothing is allocated for it: its parts are kept as they arrive. */
-  const announced = (head: Buffer, at: number): number => {
-    const length = readU32(head, at);
-    if (length > reader.limit)
-      throw new SpearletError('FRAME_TOO_LARGE', `a frame announces ${length} bytes, the bound is ${reader.limit}`);
-    if (head[at + 6] !== 0 || head[at + 7] !== 0) throw fault('a frame header whose reserved bytes are not zero');
-    return length;
-  };
+  constructor(limit: number, receiver: Receiver, acknowledged: (count: number) => void, allowed: AllowedFlags, deliver: Deliver<Receiver>) {
+    this.limit = limit;
+    this.receiver = receiver;
+    this.acknowledged = acknowledged;
+    this.#allowed = allowed;
+    this.#deliver = deliver;
+  }
 
-  /** A piece of a body: kept, or the last one, with which the body is delivered. */
-  const join = (head: Buffer, at: number, pieces: Buffer[], bytes: number): void => {
-    const type = head[at + 4]!;
-    const flags = head[at + 5]!;
-    const requestId = readU64(head, at + 8);
-    let body = unfinished.get(requestId);
-    if (body === undefined) {
-      if (unfinished.size >= MAX_UNFINISHED) throw fault(`more than ${MAX_UNFINISHED} unfinished bodies`);
-      body = { type, parts: [], bytes: 0 };
-      unfinished.set(requestId, body);
-    } else if (body.type !== type) throw fault('a body whose pieces have different types');
-    body.bytes += bytes;
-    unfinishedBytes += bytes;
-    if (body.bytes > reader.limit)
-      throw new SpearletError('FRAME_TOO_LARGE', `a body in pieces of ${body.bytes} bytes or more, the bound is ${reader.limit}`);
-    for (const each of pieces) append(body.parts, each);
-    if ((flags & MORE) !== 0) {
-      if (bytes === 0) throw fault('an empty piece that is not the last');
+  get unfinished(): number {
+    return this.#headerBytes + this.#partBytes + this.#unfinishedBytes;
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#broken) return;
+    if (this.#paused) {
+      this.#kept.push(chunk);
       return;
     }
-    reader.forget(requestId);
-    frames += 1;
-    counted += 1;
-    deliver(type, flags, requestId, Buffer.concat(body.parts, body.bytes), 0, body.bytes);
-  };
-
-  const dispatch = (head: Buffer, at: number, buffer: Buffer, from: number, to: number): void => {
-    frames += 1;
-    if (head[at + 4]! < CONTROL) counted += 1;
-    deliver(head[at + 4]!, head[at + 5]!, readU64(head, at + 8), buffer, from, to);
-  };
-
-  const isPiece = (head: Buffer, at: number): boolean =>
-    (head[at + 5]! & MORE) !== 0 || (unfinished.size > 0 && unfinished.get(readU64(head, at + 8))?.type === head[at + 4]!);
-
-  /** Goes on with the frame that has not arrived whole; returns where the next one begins. */
-  const fill = (chunk: Buffer, start: number): number => {
-    let at = start;
-    if (headerBytes < HEADER_BYTES) {
-      const taken = Math.min(HEADER_BYTES - headerBytes, chunk.length - at);
-      chunk.copy(header, headerBytes, at, at + taken);
-      headerBytes += taken;
-      at += taken;
-      if (headerBytes < HEADER_BYTES) return at;
-      bodyBytes = announced(header, 0);
+    try {
+      this.#read(chunk);
+    } catch (thrown) {
+      // The stream cannot be read on, so what was kept is no longer of use.
+      this.#broken = true;
+      this.#kept = [];
+      this.#parts = [];
+      this.#unfinished.clear();
+      throw thrown;
     }
-    const taken = Math.min(bodyBytes - partBytes, chunk.length - at);
-    if (taken > 0) append(parts, chunk.subarray(at, at + taken));
-    partBytes += taken;
-    at += taken;
-    if (partBytes < bodyBytes) return at;
-    const [pieces, bytes] = [parts, bodyBytes];
-    headerBytes = 0;
-    parts = [];
-    partBytes = 0;
-    if (isPiece(header, 0)) join(header, 0, pieces, bytes);
-    else dispatch(header, 0, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes), 0, bytes);
-    return at;
-  };
+  }
 
-  const read = (chunk: Buffer): void => {
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const chunk of this.rest()) this.push(chunk);
+  }
+
+  rest(): Buffer[] {
+    const waiting = this.#kept;
+    this.#kept = [];
+    return waiting;
+  }
+
+  /** Forgets the pieces of a body whose sender has given it up. False: there are none. */
+  forget(requestId: number): boolean {
+    if (this.#unfinished.size === 0) return false;
+    this.#unfinishedBytes -= this.#unfinished.get(requestId)?.bytes ?? 0;
+    return this.#unfinished.delete(requestId);
+  }
+
+  #read(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
-      if (paused) {
-        kept.push(chunk.subarray(at));
+      if (this.#paused) {
+        this.#kept.push(chunk.subarray(at));
         return;
       }
-      if (headerBytes > 0 || chunk.length - at < HEADER_BYTES) {
-        at = fill(chunk, at);
+      if (this.#headerBytes > 0 || chunk.length - at < HEADER_BYTES) {
+        at = this.#fill(chunk, at);
         continue;
       }
       const start = at + HEADER_BYTES;
-      const end = start + announced(chunk, at);
-      if (end > chunk.length) at = fill(chunk, at);
+      const end = start + this.#checked(chunk, at);
+      if (end > chunk.length) at = this.#fill(chunk, at);
       else {
         const head = at;
         at = end;
-        if (isPiece(chunk, head)) join(chunk, head, [chunk.subarray(start, end)], end - start);
-        else dispatch(chunk, head, chunk, start, end);
+        if (this.#isPiece(chunk, head)) this.#join(chunk, head, start === end ? [] : [chunk.subarray(start, end)], end - start);
+        else this.#dispatch(chunk, head, chunk, start, end);
       }
     }
-  };
+  }
 
-  const reader: FrameReader = {
-    limit,
-    get frames() {
-      return frames;
-    },
-    get counted() {
-      return counted;
-    },
-    get unfinished() {
-      return headerBytes + partBytes + unfinishedBytes;
-    },
-    push(chunk) {
-      if (paused) kept.push(chunk);
-      else read(chunk);
-    },
-    pause() {
-      paused = true;
-    },
-    resume() {
-      paused = false;
-      for (const chunk of this.rest()) this.push(chunk);
-    },
-    rest() {
-      const waiting = kept;
-      kept = [];
-      return waiting;
-    },
-    forget(requestId) {
-      unfinishedBytes -= unfinished.get(requestId)?.bytes ?? 0;
-      return unfinished.delete(requestId);
-    },
-  };
-  return reader;
+  /** The length of a body whose header is in order. Nothing is allocated for it: its parts are kept as they arrive. */
+  #checked(head: Buffer, at: number): number {
+    const length = readU32(head, at);
+    const type = head[at + 4]!;
+    const allowed = this.#allowed[type]!;
+    if (allowed === -1) throw fault(`a frame of type 0x${type.toString(16).padStart(2, '0')}, which is not expected here`);
+    if ((head[at + 5]! & ~allowed) !== 0) throw fault('a frame with a flag that its type does not have');
+    if (head[at + 6] !== 0 || head[at + 7] !== 0) throw fault('a frame header whose reserved bytes are not zero');
+    if (length > this.limit) throw new SpearletError('FRAME_TOO_LARGE', `a frame announces ${length} bytes, the bound is ${this.limit}`);
+    return length;
+  }
+
+  #isPiece(head: Buffer, at: number): boolean {
+    if ((head[at + 5]! & MORE) !== 0) return true;
+    if (this.#unfinished.size === 0) return false;
+    const body = this.#unfinished.get(readU64(head, at + 8));
+    return body !== undefined && (body.kind & 0xff) === head[at + 4];
+  }
+
+  /** A piece of a body: kept, or the last one, with which the body is delivered. */
+  #join(head: Buffer, at: number, pieces: Buffer[], bytes: number): void {
+    const requestId = readU64(head, at + 8);
+    const kind = head[at + 4]! | ((head[at + 5]! & ~MORE) << 8);
+    const isLast = (head[at + 5]! & MORE) === 0;
+    let body = this.#unfinished.get(requestId);
+    if (body === undefined) {
+      if (this.#unfinished.size >= MAX_UNFINISHED) throw fault(`more than ${MAX_UNFINISHED} unfinished bodies`);
+      body = { kind, parts: [], bytes: 0 };
+      this.#unfinished.set(requestId, body);
+    } else if (body.kind !== kind) throw fault('a body whose pieces have different types or flags');
+    body.bytes += bytes;
+    this.#unfinishedBytes += bytes;
+    if (body.bytes > this.limit)
+      throw new SpearletError('FRAME_TOO_LARGE', `a body in pieces of ${body.bytes} bytes or more, the bound is ${this.limit}`);
+    for (const each of pieces) append(body.parts, each);
+    if (!isLast) {
+      if (bytes === 0) throw fault('an empty piece that is not the last');
+      return;
+    }
+    this.forget(requestId);
+    this.frames += 1;
+    this.counted += 1;
+    this.#deliver(this, kind & 0xff, kind >>> 8, requestId, Buffer.concat(body.parts, body.bytes), 0, body.bytes);
+  }
+
+  #dispatch(head: Buffer, at: number, buffer: Buffer, from: number, to: number): void {
+    this.frames += 1;
+    if (head[at + 4]! < CONTROL) this.counted += 1;
+    this.#deliver(this, head[at + 4]!, head[at + 5]!, readU64(head, at + 8), buffer, from, to);
+  }
+
+  /** Goes on with the frame that has not arrived whole; returns where the next one begins. */
+  #fill(chunk: Buffer, start: number): number {
+    const header = this.#header;
+    let at = start;
+    if (this.#headerBytes < HEADER_BYTES) {
+      const taken = Math.min(HEADER_BYTES - this.#headerBytes, chunk.length - at);
+      chunk.copy(header, this.#headerBytes, at, at + taken);
+      this.#headerBytes += taken;
+      at += taken;
+      if (this.#headerBytes < HEADER_BYTES) return at;
+      this.#bodyBytes = this.#checked(header, 0);
+    }
+    const taken = Math.min(this.#bodyBytes - this.#partBytes, chunk.length - at);
+    if (taken > 0) append(this.#parts, chunk.subarray(at, at + taken));
+    this.#partBytes += taken;
+    at += taken;
+    if (this.#partBytes < this.#bodyBytes) return at;
+    const [pieces, bytes] = [this.#parts, this.#bodyBytes];
+    this.#headerBytes = 0;
+    this.#parts = [];
+    this.#partBytes = 0;
+    if (this.#isPiece(header, 0)) this.#join(header, 0, pieces, bytes);
+    else this.#dispatch(header, 0, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes), 0, bytes);
+    return at;
+  }
 }

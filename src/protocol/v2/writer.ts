@@ -1,6 +1,7 @@
 // Writes frames of wire v2. Small frames lie side by side in one slab, so that a frame costs no allocation of its own.
+import { SpearletError } from '../../errors.ts';
 import { Pieces } from '../pieces.ts';
-import { HEADER_BYTES, MORE } from './frame.ts';
+import { HEADER_BYTES, MORE } from './types.ts';
 
 const SLAB_BYTES = 64 * 1024;
 /** A body above this size is sent in pieces. */
@@ -77,7 +78,7 @@ export class Writer {
     return this;
   }
 
-  /** A text without its length: the last field. */
+  /** A text without its length: the last field. Throws PROTOCOL_ERROR for a lone surrogate, which UTF-8 cannot say. */
   raw(text: string): this {
     const at = this.#at;
     if (text.length <= SHORT) {
@@ -92,6 +93,7 @@ export class Writer {
         return this;
       }
     }
+    if (!text.isWellFormed()) throw new SpearletError('PROTOCOL_ERROR', 'a lone surrogate cannot be sent: it is not text');
     this.#at = at + this.#bytes.write(text, at, 'utf8');
     return this;
   }

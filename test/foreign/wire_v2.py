@@ -2,10 +2,11 @@
 # them again; `golden` prints them; `proof` computes the proofs of a handshake that is given as JSON on stdin.
 import hashlib, hmac, json, struct, sys
 
-TYPES = {"Request": 0x01, "Cancel": 0x02, "Signal": 0x03, "Terminate": 0x04, "Started": 0x11, "Output": 0x12, "Result": 0x13, "Heartbeat": 0x21, "Error": 0x22}
+TYPES = {"Request": 0x01, "Cancel": 0x02, "Signal": 0x03, "Terminate": 0x04, "Window": 0x05, "Started": 0x11, "Output": 0x12, "Result": 0x13, "Heartbeat": 0x21, "Error": 0x22, "Acknowledge": 0x23, "Resume": 0x24}
 NAMES = {number: name for name, number in TYPES.items()}
-FROM_HOST = {"Request", "Cancel", "Signal", "Terminate", "Heartbeat", "Error"}
-FROM_AGENT = {"Started", "Output", "Result", "Heartbeat", "Error"}
+FROM_BOTH = {"Heartbeat", "Error", "Acknowledge", "Resume"}
+FROM_HOST = {"Request", "Cancel", "Signal", "Terminate", "Window"} | FROM_BOTH
+FROM_AGENT = {"Started", "Output", "Result"} | FROM_BOTH
 ALLOWED = {"Request": 1 | 2, "Started": 4, "Output": 2 | 4, "Result": 1 | 2 | 4 | 8 | 16 | 32}
 MORE = 1
 
@@ -34,6 +35,10 @@ def encode_body(message):
         body = message["text"].encode("utf-8")
     elif kind == "Terminate":
         body = struct.pack("<I", message["grace_ms"])
+    elif kind == "Window":
+        body = struct.pack("<I", message["bytes"])
+    elif kind in ("Acknowledge", "Resume"):
+        body = struct.pack("<Q", message["count"])
     elif kind == "Heartbeat":
         body = bytes.fromhex(message["payload_hex"])
     if kind in ("Started", "Output", "Result") and message["output_offset"] is not None:
@@ -93,7 +98,7 @@ class Body:
 
 def decode_body(kind, flags, request_id, body):
     message = {"type": kind}
-    if kind in ("Signal", "Terminate", "Error"):
+    if kind in ("Signal", "Terminate", "Error", "Acknowledge", "Resume"):
         if request_id != 0:
             raise Fault("a request id where none belongs")
     else:
@@ -114,6 +119,12 @@ def decode_body(kind, flags, request_id, body):
         message["text"] = body.rest().decode("utf-8")
     elif kind == "Terminate":
         message["grace_ms"] = body.number("<I")
+    elif kind == "Window":
+        message["bytes"] = body.number("<I")
+    elif kind in ("Acknowledge", "Resume"):
+        message["count"] = body.number("<Q")
+        if message["count"] >= 2**53:
+            raise Fault("a number of 2^53 or more")
     elif kind == "Heartbeat":
         message["payload_hex"] = body.rest().hex()
     elif kind == "Output":
@@ -196,7 +207,12 @@ def golden():
         yield f"Signal of {len(data)}", "agent", {"type": "Signal", "text": data}, []
     for grace in (0, 5000, 2**32 - 1):
         yield f"Terminate within {grace} ms", "agent", {"type": "Terminate", "grace_ms": grace}, []
+    for size in (0, 32768, 2**32 - 1):
+        yield f"Window of {size}", "agent", {"type": "Window", "request_id": 7, "bytes": size}, []
     for to in ("agent", "host"):
+        for count in (0, 128, 2**32, big):
+            yield f"Acknowledge {count} to the {to}", to, {"type": "Acknowledge", "count": count}, []
+            yield f"Resume {count} to the {to}", to, {"type": "Resume", "count": count}, []
         for request_id, payload in ((1, ""), (0, "00"), (big, bytes(range(256)).hex())):
             yield f"Heartbeat {request_id} to the {to}", to, {"type": "Heartbeat", "request_id": request_id, "payload_hex": payload}, []
         yield f"Error to the {to}", to, {"type": "Error", "text": '{"code":"PROTOCOL_ERROR","message":"é"}'}, []

@@ -272,8 +272,8 @@ describe('restarts', () => {
 });
 
 describe('slow readers', () => {
-  test('beyond 1 MiB the connection is paused, nothing is lost, and the pause does not count as silence', async () => {
-    const spearlet = openSpearlet({ heartbeat: { interval: 50, misses: 2 } });
+  test('on wire v1, beyond 1 MiB the connection is paused, nothing is lost, and the pause does not count as silence', async () => {
+    const spearlet = openSpearlet({ protocols: [1], heartbeat: { interval: 50, misses: 2 } });
     const instance = await spearlet.start(everyday);
     const flood = instance.execute({ command: 'flood', args: ['200', '65536'] });
     let bytes = 0;
@@ -309,8 +309,8 @@ describe('slow readers', () => {
     ]);
   });
 
-  test('a result that was sent before the program ended is not lost to a slow reader', async () => {
-    const spearlet = openSpearlet();
+  test('on wire v1, a result that was sent before the program ended is not lost to a slow reader', async () => {
+    const spearlet = openSpearlet({ protocols: [1] });
     const instance = await spearlet.start({ ...everyday, args: [agentFile('flood-and-leave.js')] });
     const flood = instance.execute({ command: 'flood' });
     let bytes = 0;

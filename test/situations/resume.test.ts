@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Execution, ExecutionUpdate } from '../../src/index.ts';
 import { atEnd } from '../census/census.ts';
-import { createProxy, type Proxy } from '../stress/callers/proxy.js';
+import { type BreakingProxy, createProxy } from '../stress/callers/proxy.js';
 import { agentFile, openSpearlet, until } from './world.ts';
 
 async function openProxied(options: Parameters<typeof openSpearlet>[0] = {}) {
@@ -37,7 +37,7 @@ async function numbersOf(execution: Execution, cut: () => void): Promise<number[
   return numbers;
 }
 
-const ways: readonly [string, (proxy: Proxy, id: string) => void][] = [
+const ways: readonly [string, (proxy: BreakingProxy, id: string) => void][] = [
   ['reset', (proxy, id) => void proxy.break(id, 'reset', 0)],
   ['closed', (proxy, id) => void proxy.break(id, 'close', 0)],
   ['ended within a frame', (proxy, id) => void proxy.break(id, 'inFrame', 700)],

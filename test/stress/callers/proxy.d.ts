@@ -1,4 +1,4 @@
-export interface Proxy {
+export interface BreakingProxy {
   readonly port: number;
   readonly ways: readonly string[];
   /** Breaks all connections of an instance, and returns their number. `bytes` is for the ways that need a number. */
@@ -6,4 +6,4 @@ export interface Proxy {
   resume(instanceId: string): void;
   close(): Promise<void>;
 }
-export function createProxy(): Promise<Proxy>;
+export function createProxy(): Promise<BreakingProxy>;

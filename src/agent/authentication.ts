@@ -23,6 +23,11 @@ export interface Attempt {
   answer(response: AuthResponse): Verdict;
 }
 
+interface Epoch {
+  readonly number: number;
+  readonly key: Key;
+}
+
 export interface Authentication {
   /** What every connection speaks at first. */
   readonly handshakeCodec: AgentCodec;
@@ -33,7 +38,7 @@ export function createAuthentication({ instanceId, token, protocols }: HostEndpo
   const v1 = createV1(clock).agent;
   const v2 = createV2Agent(v1, instanceId);
   /** The epoch of the last session of v2, and the key that resumes it. */
-  let epoch: { readonly number: number; readonly key: Key } | null = null;
+  let epoch: Epoch | null = null;
 
   const refusal = ({ errorMessage, protocols: hostVersions }: AuthResponse): Verdict => {
     if (hostVersions !== undefined) return { type: 'mismatch', hostVersions };
@@ -48,7 +53,7 @@ export function createAuthentication({ instanceId, token, protocols }: HostEndpo
   const byProof = (): Attempt => {
     const key = epoch?.key ?? token;
     const offer: Offer = { protocols, nonce: nonce(), features: [], epoch: epoch?.number ?? null };
-    let proven: { readonly epoch: number; readonly key: Key } | null = null;
+    let proven: Epoch | null = null;
     return {
       first: v1.authRequest(1, { instanceId, token: '', clientVersion: CLIENT_VERSION, offer }),
       answer(response) {
@@ -58,13 +63,14 @@ export function createAuthentication({ instanceId, token, protocols }: HostEndpo
           // A program that has taken the port of the host learns nothing, and is not believed.
           if (!isKnown || !isSameProof(challenge.proof, hostProof(key, instanceId, offer, challenge)))
             return { type: 'unproven', reason: 'the program at this address did not prove that it is the host' };
-          proven = { epoch: challenge.epoch, key: resumeKey(key, instanceId, offer, challenge) };
+          // A resumed epoch keeps its key: the answer to a proof may get lost.
+          proven = epoch ?? { number: challenge.epoch, key: resumeKey(key, instanceId, offer, challenge) };
           const proof = agentProof(key, instanceId, offer, challenge);
           return { type: 'reply', message: v1.authRequest(2, { instanceId, token: '', clientVersion: CLIENT_VERSION, proof }) };
         }
         if (!success) return refusal(response);
         if (proven === null) return { type: 'unproven', reason: 'the program at this address claims to be the host without a proof' };
-        epoch = { number: proven.epoch, key: proven.key };
+        epoch = proven;
         return { type: 'admitted', codec: v2 };
       },
     };

@@ -8,7 +8,8 @@ export const offerFields = ['protocols', 'nonce', 'features', 'epoch', 'proof'] 
 export const challengeFields = ['protocols', 'protocol', 'nonce', 'proof', 'epoch'] as const;
 
 const HEX = /^[0-9a-f]{64}$/;
-/** The longest list of versions or features that is read. */
+const NAME = /^[\w.-]{1,64}$/;
+/** The most versions or features that are read. */
 const MAX_LIST = 64;
 
 function parse(text: string | null | undefined): unknown {
@@ -24,7 +25,8 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isHex = (value: unknown): value is string => typeof value === 'string' && HEX.test(value);
 const isList = <T>(value: unknown, of: (each: unknown) => each is T): value is T[] =>
   Array.isArray(value) && value.length <= MAX_LIST && value.every(of);
-const isName = (value: unknown): value is string => typeof value === 'string' && value.length <= MAX_LIST;
+/** No separator of a transcript can be part of a name. */
+const isName = (value: unknown): value is string => typeof value === 'string' && NAME.test(value);
 
 /** Fields that are not as docs/protocol.md says are ignored, as v1 ignores unknown fields. */
 export function readOffer(extras: Extras): Pick<AuthRequest, 'offer' | 'proof'> {

@@ -172,6 +172,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
         }
         default:
           lastFailure = verdict.reason;
+          // A genuine host then knows that this agent has another token.
+          if (verdict.type === 'unproven') from.send(from.codec.error('AUTH_REFUSED', verdict.reason));
           dispatch(verdict.type);
       }
     },

@@ -4,7 +4,7 @@ import type { Pieces } from '../protocol/pieces.ts';
 import type { Sender } from './send-queue.ts';
 
 export interface ChannelEnd {
-  readonly code: 'LINK_LOST' | 'PROTOCOL_ERROR' | 'FRAME_TOO_LARGE';
+  readonly code: 'LINK_LOST' | 'PROTOCOL_ERROR' | 'FRAME_TOO_LARGE' | 'AUTH_REFUSED';
   readonly message: string;
 }
 

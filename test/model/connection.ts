@@ -209,7 +209,9 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
       await agentEnd!.authResponse();
       agentEnd!.send('Heartbeat', FIRST_HEARTBEAT, '');
     }
-    return [await arrived('session.used')];
+    const used = await arrived('session.used');
+    if (!gate.reports.includes('session.confirmed')) throw new Error('the session was not confirmed');
+    return [used];
   };
 
   const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {

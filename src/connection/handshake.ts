@@ -74,6 +74,11 @@ function begin(offer: Offer, protocol: number, credentials: Credentials, { rando
 const isCurrent = ({ offer, terms, key }: Handshake, { token, epoch, resumeKey }: Credentials): boolean =>
   offer.epoch === null ? key === token && terms.epoch > epoch : key === resumeKey;
 
+const unspoken = (agent: readonly number[], host: readonly number[]): Verdict => ({
+  verdict: 'unspoken',
+  message: `the agent speaks wire ${agent.join(', ')}, this host ${host.join(', ')}`,
+});
+
 /**
  * The verdict on a connection; `accepted` is that of one which is genuine. On an offer of v2 it sets `handshake`. An unknown
  * instance has credentials that nobody knows, so it takes as long as a wrong token.
@@ -91,13 +96,13 @@ export function verdictOf(shown: Shown, credentials: Credentials, common: Terms)
   const { offer } = auth;
   if (offer !== undefined) {
     const protocol = common.protocols.filter(each => each > 1 && offer.protocols.includes(each)).at(-1);
-    if (protocol === undefined) return { verdict: 'unspoken' };
+    if (protocol === undefined) return unspoken(offer.protocols, common.protocols);
     shown.handshake = begin(offer, protocol, credentials, common);
     return { verdict: shown.handshake === null ? 'foreign' : 'unproven' };
   }
   const sameToken = isSame(auth.token, credentials.token);
   if (!sameInstance || !sameToken) return { verdict: 'foreign' };
-  if (!common.protocols.includes(1)) return { verdict: 'unspoken' };
+  if (!common.protocols.includes(1)) return unspoken([1], common.protocols);
   return credentials.version === 2 ? { verdict: 'foreign' } : { verdict: 'genuine', by: 'v1' };
 }
 

@@ -35,10 +35,12 @@ const cases =
   (type: string): ModelEvent[] => {
     switch (type) {
       case 'xstate.done.actor.authenticator':
-        return [...admitting(listener), { verdict: 'unproven' }, { verdict: 'unspoken' }, { verdict: 'foreign' }].map(output => ({
-          type,
-          output,
-        }));
+        return [...admitting(listener), { verdict: 'unproven' }, { verdict: 'unspoken', message: '' }, { verdict: 'foreign' }].map(
+          output => ({
+            type,
+            output,
+          }),
+        );
       case 'xstate.error.actor.authenticator':
         // Only the lookup of an unknown instance can fail.
         return listener === 'own' ? [] : [{ type, error: 'broken' }];

@@ -27,6 +27,8 @@ export interface Prover extends HandPeer {
   /** The right proof for the challenge. */
   proof(challenge: Challenge): string;
   sendProof(proof: string): void;
+  /** Without an offer before. */
+  sendProofFor(environment: Environment, proof: string): void;
   /** The next AuthResponse. */
   authResponse(): Promise<AuthResponse>;
   /** Answers the challenge, and waits until it is admitted. It sends nothing on v2 by itself. */
@@ -51,7 +53,7 @@ const timestamp = { secs: 1, nanos: 0 };
 
 export function proverOn(socket: Socket): Prover {
   let speaksV2 = false;
-  let began: { offer: Offer; instanceId: string; key: Key; number: number | null } | null = null;
+  let began: { offer: Offer; instanceId: string; key: Key } | null = null;
 
   const reading = (received: (message: SpearMessage) => void) => {
     const second = createFrameReader(2 ** 26, (type, _flags, requestId, buffer, from, to) =>
@@ -85,7 +87,7 @@ export function proverOn(socket: Socket): Prover {
     offer(environment: Environment, changes: Partial<Offer & { instanceId: string }> = {}, resume?: Resumable) {
       const { instanceId = environment.SPEARLET_INSTANCE_ID!, ...others } = changes;
       const offer: Offer = { protocols: [1, 2], nonce: nonce(), features: [], epoch: resume?.epoch ?? null, ...others };
-      began = { offer, instanceId, key: resume?.key ?? environment.SPEARLET_TOKEN!, number: null };
+      began = { offer, instanceId, key: resume?.key ?? environment.SPEARLET_TOKEN! };
       authRequest(1, instanceId, { offer });
       return offer;
     },
@@ -101,12 +103,15 @@ export function proverOn(socket: Socket): Prover {
     },
     proof: (challenge: Challenge) => agentProof(began!.key, began!.instanceId, began!.offer, challenge),
     sendProof: (proof: string) => authRequest(2, began!.instanceId, { proof }),
+    sendProofFor: (environment: Environment, proof: string) => authRequest(2, environment.SPEARLET_INSTANCE_ID!, { proof }),
     async prove() {
       const challenge = await prover.challenge();
       prover.sendProof(prover.proof(challenge));
       const { success, errorMessage } = await prover.authResponse();
       if (!success) throw new Error(`refused: ${errorMessage}`);
-      return { epoch: challenge.epoch, key: resumeKey(began!.key, began!.instanceId, began!.offer, challenge) };
+      const { offer, instanceId, key } = began!;
+      // A resumed epoch keeps its key.
+      return { epoch: challenge.epoch, key: offer.epoch === null ? resumeKey(key, instanceId, offer, challenge) : key };
     },
   });
   return prover;

@@ -4,7 +4,7 @@ import type { AuthResponse, Offer } from '../protocol/message.ts';
 import { createV1 } from '../protocol/v1/codec.ts';
 import { createV2Agent } from '../protocol/v2/codec.ts';
 import { agentProof, hostProof, isSameProof, type Key, resumeKey } from '../protocol/v2/proof.ts';
-import { clock, nonce } from './clock.ts';
+import type { Clock } from '../world/clock.ts';
 import type { HostEndpoint } from './environment.ts';
 
 const CLIENT_VERSION = '1.0.0';
@@ -34,7 +34,8 @@ export interface Authentication {
   begin(): Attempt;
 }
 
-export function createAuthentication({ instanceId, token, protocols }: HostEndpoint): Authentication {
+/** `nonce`: makes 32 random bytes as hex. */
+export function createAuthentication({ instanceId, token, protocols }: HostEndpoint, clock: Clock, nonce: () => string): Authentication {
   const v1 = createV1(clock).agent;
   const v2 = createV2Agent(v1, instanceId);
   /** The epoch of the last session of v2, and the key that resumes it. */

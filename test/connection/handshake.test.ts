@@ -6,6 +6,8 @@ import { type Attempt, createAuthentication } from '../../src/agent/authenticati
 import { accept, challengeOf, createEpochs, newCredentials, type Shown, verdictOf } from '../../src/connection/handshake.ts';
 import type { AuthRequest, AuthResponse } from '../../src/protocol/message.ts';
 import { decodeAuthRequest, decodeMessage, encodeAuthRequest } from '../../src/protocol/v1/messages.ts';
+import { realClock } from '../../src/world/clock.ts';
+import { nonce } from '../situations/prover.ts';
 import { seededRandom } from '../world/random.ts';
 
 const random = seededRandom(1);
@@ -48,7 +50,7 @@ function prove(host: ReturnType<typeof openHost>, attempt: Attempt) {
 
 test('a first handshake is by the token; the next ones resume the epoch by its key', () => {
   const host = openHost();
-  const agent = createAuthentication(endpoint);
+  const agent = createAuthentication(endpoint, realClock, nonce);
   const epochs = [];
   for (const by of ['token', 'key', 'key']) {
     const attempt = agent.begin();
@@ -63,7 +65,7 @@ test('a first handshake is by the token; the next ones resume the epoch by its k
 
 test('after a lost AuthResponse the agent proves itself again: by the token at first, by the same key in an epoch', () => {
   const host = openHost();
-  const agent = createAuthentication(endpoint);
+  const agent = createAuthentication(endpoint, realClock, nonce);
   prove(host, agent.begin()).accept();
   for (const by of ['token', 'key']) {
     const lost = prove(host, agent.begin());
@@ -79,27 +81,27 @@ test('after a lost AuthResponse the agent proves itself again: by the token at f
 
 test('a proof that arrives after a newer epoch was opened is refused', () => {
   const host = openHost();
-  const agent = createAuthentication(endpoint);
+  const agent = createAuthentication(endpoint, realClock, nonce);
   const late = prove(host, agent.begin());
   const attempt = agent.begin();
   prove(host, attempt).accept();
   attempt.answer(success);
   expect(late.verdict()).toEqual({ verdict: 'foreign' });
   const lateKey = prove(host, agent.begin());
-  prove(host, createAuthentication(endpoint).begin()).accept();
+  prove(host, createAuthentication(endpoint, realClock, nonce).begin()).accept();
   expect(lateKey.verdict()).toEqual({ verdict: 'foreign' });
 });
 
 test('a proof by the token of the incarnation before is refused, also where that incarnation has challenged', () => {
   const host = openHost();
-  const connection = prove(host, createAuthentication(endpoint).begin());
+  const connection = prove(host, createAuthentication(endpoint, realClock, nonce).begin());
   expect(connection.verdict(newCredentials('me', 'the next token'))).toEqual({ verdict: 'foreign' });
   expect(connection.verdict()).toEqual({ verdict: 'genuine', by: 'token' });
 });
 
 test('the epochs that are offered do not show whether an instance exists', () => {
   const host = openHost();
-  const offer = () => read(createAuthentication(endpoint).begin().first);
+  const offer = () => read(createAuthentication(endpoint, realClock, nonce).begin().first);
   const epochOf = (credentials?: Parameters<ReturnType<typeof host.begin>['verdict']>[0]) => {
     const connection = host.begin(offer());
     connection.verdict(credentials);
@@ -110,7 +112,7 @@ test('the epochs that are offered do not show whether an instance exists', () =>
 });
 
 test('an offer with a feature whose name could be read as two, or as another field, is ignored', () => {
-  const { offer } = read(createAuthentication(endpoint).begin().first);
+  const { offer } = read(createAuthentication(endpoint, realClock, nonce).begin().first);
   const featuresOf = (features: string[]) =>
     decodeAuthRequest(Buffer.from(encodeAuthRequest({ instanceId: 'me', token: '', clientVersion: '1', offer: { ...offer!, features } })))
       .offer?.features;

@@ -6,9 +6,8 @@ import type { AgentChannel } from '../../src/connection/channel.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
-import { createMemoryNetwork } from '../../src/transport/memory.ts';
+import { createMemoryNetwork, type Link } from '../../src/transport/memory.ts';
 import { realClock } from '../../src/world/clock.ts';
-import { remember } from '../census/census.ts';
 import { handClock } from '../world/clock.ts';
 import { applyFault, drawFault, type Fault } from '../world/faults.ts';
 import { seededRandom } from '../world/random.ts';
@@ -22,6 +21,8 @@ const HEARTBEAT = { interval: 1_000, misses: 3 };
 const LIMIT = 120_000;
 /** The faults end within this time, in ms. */
 const HEALED_WITHIN = 20_000;
+/** Longer than an agent tries, in ms. */
+const RECONNECT_WINDOW = 60_000;
 const FOREVER = 2 ** 31 - 1;
 
 export interface Story {
@@ -30,6 +31,8 @@ export interface Story {
   readonly faults: readonly Fault[];
   readonly restarts: number;
   readonly sessions: number;
+  /** What has happened, with the time in ms. */
+  readonly log: readonly string[];
   /** How long the agent took for its last session once the network was healed, in ms. */
   readonly took: number;
 }
@@ -42,17 +45,21 @@ interface Program {
 }
 
 /** A program whose handler answers every request with `done`. */
-function start(endpoint: Parameters<typeof openSession>[0], world: SessionWorld): Program {
+function start(endpoint: Parameters<typeof openSession>[0], world: SessionWorld, say: (what: string) => void): Program {
   let channel: AgentChannel | null = null;
   const state = { ended: null as string | null, opened: 0 };
   const session: Session = openSession(
     endpoint,
     {
       opened(link) {
+        say('opened');
         state.opened += 1;
         channel = link;
       },
-      closed: () => (channel = null),
+      closed() {
+        say('closed');
+        channel = null;
+      },
       writable() {},
       request(requestId, { taskId }) {
         const answer = channel!.codec.executeResponse(requestId, { taskId, status: 'Completed', output: 'done', error: null, exitCode: 0 });
@@ -61,7 +68,10 @@ function start(endpoint: Parameters<typeof openSession>[0], world: SessionWorld)
       cancel() {},
       signal() {},
       draining: () => session.dispatch('drained'),
-      ended: error => (state.ended = error?.code ?? 'in order'),
+      ended(error) {
+        state.ended = error?.code ?? 'in order';
+        say(`ended: ${state.ended}`);
+      },
     },
     world,
   );
@@ -89,18 +99,31 @@ export async function tell(seed: number): Promise<Story> {
   const listener = random.fraction() < 0.5 ? 'perInstance' : 'shared';
   const rogue = (['token', 'instance', 'none'] as const)[upTo(3)]!;
 
+  const log: string[] = [];
+  const say = (what: string): void => void log.push(`${Math.round(clock.now())} ${what}`);
   let finding: string | null = null;
   const note = (what: string): void => void (finding ??= `${what}, at ${clock.now()} ms`);
 
+  const silent: Link[] = [];
   let dialled = 0;
-  let healed = false;
+  let healsAt = 0;
+  clock.setTimeout(() => {
+    say('healed');
+    healsAt = clock.now();
+    for (const link of silent)
+      for (const direction of ['toListener', 'toDialler'] as const) link.silence(direction, Number.POSITIVE_INFINITY);
+  }, upTo(HEALED_WITHIN));
+  const isHealed = (): boolean => healsAt > 0;
   const network = createMemoryNetwork({
     clock,
     random,
     dialled(link) {
       const fault = faults[dialled];
+      say(`dialled${isHealed() || fault === undefined ? '' : `: ${JSON.stringify(fault)}`}`);
       dialled += 1;
-      if (!healed && fault !== undefined) applyFault(link, fault);
+      if (isHealed() || fault === undefined) return;
+      applyFault(link, fault);
+      if (fault.kind === 'silent' || fault.kind === 'dead') silent.push(link);
     },
   });
   const spearlet = createSpearletIn(
@@ -113,13 +136,14 @@ export async function tell(seed: number): Promise<Story> {
       heartbeat: HEARTBEAT,
       authTimeout: 5_000,
       connectTimeout: FOREVER,
-      reconnectWindow: FOREVER,
+      reconnectWindow: RECONNECT_WINDOW,
     },
   );
   /** The connections with an open session, by the events. */
   const open = new Set<string>();
   let sessions = 0;
   spearlet.events$.subscribe(event => {
+    if ('connectionId' in event) say(`${event.type} ${event.connectionId} ${'message' in event ? event.message : ''}`);
     if (event.type === 'connection.closed') open.delete(event.connectionId);
     if (event.type !== 'connection.opened') return;
     open.add(event.connectionId);
@@ -127,7 +151,6 @@ export async function tell(seed: number): Promise<Story> {
     if (open.size > 1) note('two sessions');
   });
   const expected = spearlet.expect({ artifactId: 'simulated' });
-  remember(expected.id);
   expected.ready.catch(() => {});
   const { SPEARLET_ADDR, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: instanceId } = expected.environment;
   const [host, port] = SPEARLET_ADDR.split(':');
@@ -137,16 +160,18 @@ export async function tell(seed: number): Promise<Story> {
 
   const settle = (): Promise<void> => new Promise(done => setImmediate(done));
 
-  let agent = start(endpoint, world);
+  let restarts = 0;
+  let agent = start(endpoint, world, what => say(`agent ${restarts + 1}: ${what}`));
   const impostor =
     rogue === 'none'
       ? null
-      : start(rogue === 'token' ? { ...endpoint, token: random.token() } : { ...endpoint, instanceId: 'nobody' }, world);
-  let restarts = 0;
+      : start(rogue === 'token' ? { ...endpoint, token: random.token() } : { ...endpoint, instanceId: 'nobody' }, world, what =>
+          say(`impostor: ${what}`),
+        );
   const restart = (): void => {
     restarts += 1;
     agent.kill();
-    agent = start(endpoint, world);
+    agent = start(endpoint, world, what => say(`agent ${restarts + 1}: ${what}`));
   };
   for (const at of deaths) clock.setTimeout(restart, at);
 
@@ -164,9 +189,7 @@ export async function tell(seed: number): Promise<Story> {
   };
   const isUp = () => agent.serving && open.size === 1;
 
-  const healsAt = clock.now() + upTo(HEALED_WITHIN);
-  await run(HEALED_WITHIN, () => clock.now() >= healsAt);
-  healed = true;
+  await run(HEALED_WITHIN, isHealed);
   let took = 0;
   // What was sent on a link that is lost, ends as it must; on a link of a healed network an execution completes.
   for (let outcome: string | null = null; outcome !== 'done' && finding === null; ) {
@@ -197,5 +220,5 @@ export async function tell(seed: number): Promise<Story> {
   }
   if (!stopped) note('stop() did not resolve');
   else await stopping;
-  return { finding, faults, restarts, sessions, took };
+  return { finding, log, faults, restarts, sessions, took };
 }

@@ -28,11 +28,12 @@ export type ClaimedBy = 'v1' | 'token' | 'key';
 /**
  * `genuine`: the other end has the token or the resume key of this instance. `routed`: the shared listener accepted the socket,
  * and the other end has those of some instance, to which the socket is handed over. `unproven`: it speaks v2 and has to prove
- * itself. `unspoken`: it speaks no version that the host speaks. `foreign`: none of these.
+ * itself. `unspoken`: it speaks no version that the host speaks; `message` names both. `foreign`: none of these.
  */
 export type Verdict =
   | { readonly verdict: 'genuine'; readonly by: ClaimedBy }
-  | { readonly verdict: 'routed' | 'unproven' | 'unspoken' | 'foreign' };
+  | { readonly verdict: 'unspoken'; readonly message: string }
+  | { readonly verdict: 'routed' | 'unproven' | 'foreign' };
 
 /**
  * Which connection: `instanceId` is null at the shared listener. Connection ids are used again, because XState remembers
@@ -100,7 +101,10 @@ export const connectionMachine = setup({
     noteHandedOver: assign({ code: 'HANDED_OVER', message: 'handed over to its instance' }),
     noteClaimDenied: assign({ code: 'ALREADY_CLAIMED', message: 'a live session holds the instance' }),
     noteReplaced: assign({ code: 'LINK_LOST', message: 'replaced by a new connection of the same agent' }),
-    noteVersionMismatch: assign({ code: 'VERSION_MISMATCH', message: 'the agent speaks no version of the wire that this host speaks' }),
+    noteVersionMismatch: assign(({ event }) => {
+      assertEvent(event, 'xstate.done.actor.authenticator');
+      return { code: 'VERSION_MISMATCH', message: event.output.verdict === 'unspoken' ? event.output.message : '' };
+    }),
     noteHeartbeatLost: assign({ code: 'HEARTBEAT_LOST', message: 'heartbeats were not answered' }),
     noteReplacedSilent: assign({ code: 'HEARTBEAT_LOST', message: 'replaced while it was silent' }),
     noteReplacedPaused: assign({ code: 'LINK_LOST', message: 'replaced while its reading was paused' }),

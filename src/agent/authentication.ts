@@ -4,7 +4,7 @@ import type { AuthResponse, Offer } from '../protocol/message.ts';
 import { createV1 } from '../protocol/v1/codec.ts';
 import { createV2Agent } from '../protocol/v2/codec.ts';
 import { agentProof, hostProof, isSameProof, type Key, resumeKey } from '../protocol/v2/proof.ts';
-import { clock, nonce } from './clock.ts';
+import type { Clock } from '../world/clock.ts';
 import type { HostEndpoint } from './environment.ts';
 
 const CLIENT_VERSION = '1.0.0';
@@ -29,13 +29,19 @@ export interface Attempt {
   answer(response: AuthResponse): Verdict;
 }
 
+interface Epoch {
+  readonly number: number;
+  readonly key: Key;
+}
+
 export interface Authentication {
   /** What every connection speaks at first. */
   readonly handshakeCodec: AgentCodec;
   begin(): Attempt;
 }
 
-export function createAuthentication({ instanceId, token, protocols }: HostEndpoint): Authentication {
+/** `nonce`: makes 32 random bytes as hex. */
+export function createAuthentication({ instanceId, token, protocols }: HostEndpoint, clock: Clock, nonce: () => string): Authentication {
   const v1 = createV1(clock).agent;
   const v2 = createV2Agent(v1, instanceId);
   /** Of the last session of v2. */
@@ -65,6 +71,7 @@ export function createAuthentication({ instanceId, token, protocols }: HostEndpo
           const isOther = epoch !== null && epoch.number !== challenge.epoch;
           if (!isKnown || isOther || !isSameProof(challenge.proof, hostProof(key, instanceId, offer, challenge)))
             return { type: 'unproven', reason: 'the program at this address did not prove that it is the host' };
+          // A resumed epoch keeps its key: the answer to a proof may get lost.
           proven = epoch ?? { number: challenge.epoch, key: resumeKey(key, instanceId, offer, challenge) };
           const proof = agentProof(key, instanceId, offer, challenge);
           return { type: 'reply', message: v1.authRequest(2, { instanceId, token: '', clientVersion: CLIENT_VERSION, proof }) };

@@ -1,5 +1,5 @@
 // Time and randomness of an agent. No other file of src/agent sets a timer.
-import { realClock, type Timer } from '../world/clock.ts';
+import { type Clock, realClock, type Timer } from '../world/clock.ts';
 import { realRandom } from '../world/random.ts';
 
 export const clock = realClock;
@@ -8,7 +8,7 @@ export const { fraction, id } = realRandom;
 export const nonce = (): string => Buffer.from(realRandom.token(), 'base64url').toString('hex');
 
 /** One timer. Setting it again replaces the earlier time. */
-export function alarm(): { set(ms: number, run: () => void): void; clear(): void } {
+export function alarm(clock: Clock = realClock): { set(ms: number, run: () => void): void; clear(): void } {
   let timer: Timer | null = null;
   const clear = (): void => {
     if (timer !== null) clock.clearTimeout(timer);

@@ -8,9 +8,11 @@ import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import type { AgentCodec, AgentReceiver } from '../protocol/codec.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
+import type { Network } from '../transport/stream.ts';
 import { tcp } from '../transport/tcp.ts';
+import type { Clock } from '../world/clock.ts';
 import { type Attempt, createAuthentication } from './authentication.ts';
-import { alarm, clock, fraction } from './clock.ts';
+import { alarm, clock, fraction, nonce } from './clock.ts';
 import type { HostEndpoint } from './environment.ts';
 import { initialState, type SessionEvent, type SessionState, table } from './table.ts';
 
@@ -43,13 +45,22 @@ export interface SessionHandlers {
   ended(error: SpearletError | null, hostGone: boolean): void;
 }
 
+/** What a session takes of the world. Tests simulate it. */
+export interface SessionWorld {
+  readonly clock: Clock;
+  readonly network: Pick<Network, 'connect'>;
+  fraction(): number;
+  nonce(): string;
+}
+const realWorld: SessionWorld = { clock, network: tcp, fraction, nonce };
+
 export interface Session {
   dispatch(event: 'terminate' | 'drained' | 'host.gone', urgent?: boolean): void;
 }
 
-export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): Session {
+export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, world: SessionWorld = realWorld): Session {
   const { host, port, instanceId, maxFrameBytes } = endpoint;
-  const authentication = createAuthentication(endpoint);
+  const authentication = createAuthentication(endpoint, world.clock, world.nonce);
   let state: SessionState | null = null;
   let channel: AgentChannel | null = null;
   let attempts = 0;
@@ -59,8 +70,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
   let continuity: Continuity | null = null;
   let lastFailure = 'no connection';
   let refusal: SpearletError | null = null;
-  const stepAlarm = alarm();
-  const giveUpAlarm = alarm();
+  const stepAlarm = alarm(world.clock);
+  const giveUpAlarm = alarm(world.clock);
   let answeredHeartbeats = new Set<U64>();
 
   const closeChannel = (): void => {
@@ -84,7 +95,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
       closeChannel();
       const bound = Math.min(RETRY.max, RETRY.first * 2 ** attempts);
       // The host may have evicted this connection as unauthenticated. So the first retry comes at once.
-      stepAlarm.set(attempts <= 1 ? 0 : Math.ceil(fraction() * bound), () => dispatch('retry'));
+      stepAlarm.set(attempts <= 1 ? 0 : Math.ceil(world.fraction() * bound), () => dispatch('retry'));
     },
     serving() {
       attempts = 0;
@@ -130,10 +141,10 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
 
   const connect = (): void => {
     answeredHeartbeats = new Set();
-    const stream = tcp.connect({ kind: 'tcp', host, port }, () => {
+    const stream = world.network.connect({ kind: 'tcp', host, port }, () => {
       if (channel === connecting) dispatch('connected');
     });
-    const connecting: AgentChannel = createFramedChannel(stream, clock, authentication.handshakeCodec, maxFrameBytes);
+    const connecting: AgentChannel = createFramedChannel(stream, world.clock, authentication.handshakeCodec, maxFrameBytes);
     channel = connecting;
     connecting.open(receiverOf(connecting), {
       drained: handlers.writable,
@@ -176,6 +187,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers): 
         }
         default:
           lastFailure = verdict.reason;
+          // A genuine host then knows that this agent has another token.
+          if (verdict.type === 'unproven') from.send(from.codec.error('AUTH_REFUSED', verdict.reason));
           dispatch(verdict.type);
       }
     },

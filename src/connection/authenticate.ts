@@ -3,7 +3,7 @@ import { fromPromise } from 'xstate';
 import type { ConnectionName, Verdict } from '../../machines/connection.ts';
 import type { Random } from '../world/random.ts';
 import type { Connection } from './connection.ts';
-import { type Credentials, newCredentials, verdictOf } from './handshake.ts';
+import { type Credentials, createEpochs, newCredentials, verdictOf } from './handshake.ts';
 
 export interface AuthenticateDeps {
   readonly random: Random;
@@ -14,11 +14,13 @@ export interface AuthenticateDeps {
   credentials(connection: Connection): Credentials | null;
 }
 
-export const authenticate = ({ random, protocols, connection: find, credentials }: AuthenticateDeps) =>
-  fromPromise<Verdict, ConnectionName>(({ input }) => {
+export function authenticate({ random, protocols, connection: find, credentials }: AuthenticateDeps) {
+  const terms = { protocols, random, epochs: createEpochs() };
+  return fromPromise<Verdict, ConnectionName>(({ input }) => {
     const connection = find(input);
     // An unknown instance is compared with credentials that nobody knows, and takes as long.
     const expected = credentials(connection) ?? newCredentials(connection.auth?.instanceId ?? '', random.token());
-    const verdict = verdictOf(connection, expected, protocols, random);
+    const verdict = verdictOf(connection, expected, terms);
     return Promise.resolve(verdict.verdict === 'genuine' && connection.instanceId === null ? { verdict: 'routed' } : verdict);
   });
+}

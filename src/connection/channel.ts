@@ -5,7 +5,7 @@ import type { Continuity } from './continuity.ts';
 import type { Sender } from './send-queue.ts';
 
 export interface ChannelEnd {
-  readonly code: 'LINK_LOST' | 'PROTOCOL_ERROR' | 'FRAME_TOO_LARGE';
+  readonly code: 'LINK_LOST' | 'PROTOCOL_ERROR' | 'FRAME_TOO_LARGE' | 'AUTH_REFUSED';
   readonly message: string;
 }
 

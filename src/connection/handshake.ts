@@ -12,8 +12,7 @@ export interface Credentials {
   readonly token: string;
   /** The version of its sessions so far. Null: there was none. After v2, v1 is refused. */
   version: 1 | 2 | null;
-  /** The epochs of v2 that were offered so far, and the one of the last session. 0: none. */
-  offeredEpochs: number;
+  /** The epoch of the last session of v2. 0: there was none. */
   epoch: number;
   resumeKey: Key | null;
   /** Of the running epoch. */
@@ -24,7 +23,6 @@ export const newCredentials = (instanceId: string, token: string): Credentials =
   instanceId,
   token,
   version: null,
-  offeredEpochs: 0,
   epoch: 0,
   resumeKey: null,
   continuity: null,
@@ -49,42 +47,66 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 /** Compares digests, so that neither a length nor a place of difference shows in the time it takes. */
 const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
 
+/** Counts the epochs of all instances: a count for each would show whether an instance exists. */
+export function createEpochs(): () => number {
+  let offered = 0;
+  return () => {
+    offered += 1;
+    return offered;
+  };
+}
+
+/** What the host decides with, for all instances. */
+export interface Terms {
+  /** The versions of the wire that the host speaks, the highest last. */
+  readonly protocols: readonly number[];
+  readonly random: Random;
+  epochs(): number;
+}
+
 const nonceOf = (random: Random): string => digest(random.token()).toString('hex');
 
 /** Chooses the version and the key of a handshake. Null: the epoch that the agent wants to resume is not the running one. */
-function begin(offer: Offer, protocol: number, credentials: Credentials, random: Random): Handshake | null {
+function begin(offer: Offer, protocol: number, credentials: Credentials, { random, epochs }: Terms): Handshake | null {
   const nonce = nonceOf(random);
-  if (offer.epoch === null) {
-    credentials.offeredEpochs += 1;
-    return { offer, key: credentials.token, terms: { protocol, nonce, epoch: credentials.offeredEpochs } };
-  }
+  if (offer.epoch === null) return { offer, key: credentials.token, terms: { protocol, nonce, epoch: epochs() } };
   if (offer.epoch !== credentials.epoch || credentials.resumeKey === null) return null;
   return { offer, key: credentials.resumeKey, terms: { protocol, nonce, epoch: offer.epoch } };
 }
+
+/** Neither a newer epoch nor another incarnation has begun since the host has sent its challenge. */
+const isCurrent = ({ offer, terms, key }: Handshake, { token, epoch, resumeKey }: Credentials): boolean =>
+  offer.epoch === null ? key === token && terms.epoch > epoch : key === resumeKey;
+
+const unspoken = (agent: readonly number[], host: readonly number[]): Verdict => ({
+  verdict: 'unspoken',
+  message: `the agent speaks wire ${agent.join(', ')}, this host ${host.join(', ')}`,
+});
 
 /**
  * The verdict on a connection; `accepted` is that of one which is genuine. On an offer of v2 it sets `handshake`. An unknown
  * instance has credentials that nobody knows, so it takes as long as a wrong token.
  */
-export function verdictOf(shown: Shown, credentials: Credentials, protocols: readonly number[], random: Random): Verdict {
+export function verdictOf(shown: Shown, credentials: Credentials, common: Terms): Verdict {
   const { auth, handshake, proof } = shown;
   if (auth === null) return { verdict: 'foreign' };
   const sameInstance = isSame(auth.instanceId, credentials.instanceId);
   if (handshake !== null) {
     const expected = agentProof(handshake.key, credentials.instanceId, handshake.offer, handshake.terms);
-    if (proof === null || !isSameProof(proof, expected) || !sameInstance) return { verdict: 'foreign' };
+    const isProven = proof !== null && isSameProof(proof, expected);
+    if (!isProven || !sameInstance || !isCurrent(handshake, credentials)) return { verdict: 'foreign' };
     return { verdict: 'genuine', by: handshake.offer.epoch === null ? 'token' : 'key' };
   }
   const { offer } = auth;
   if (offer !== undefined) {
-    const protocol = protocols.filter(each => each > 1 && offer.protocols.includes(each)).at(-1);
-    if (protocol === undefined) return { verdict: 'unspoken' };
-    shown.handshake = begin(offer, protocol, credentials, random);
+    const protocol = common.protocols.filter(each => each > 1 && offer.protocols.includes(each)).at(-1);
+    if (protocol === undefined) return unspoken(offer.protocols, common.protocols);
+    shown.handshake = begin(offer, protocol, credentials, common);
     return { verdict: shown.handshake === null ? 'foreign' : 'unproven' };
   }
   const sameToken = isSame(auth.token, credentials.token);
   if (!sameInstance || !sameToken) return { verdict: 'foreign' };
-  if (!protocols.includes(1)) return { verdict: 'unspoken' };
+  if (!common.protocols.includes(1)) return unspoken([1], common.protocols);
   return credentials.version === 2 ? { verdict: 'foreign' } : { verdict: 'genuine', by: 'v1' };
 }
 

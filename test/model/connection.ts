@@ -3,6 +3,7 @@ import type { AnyMachineSnapshot } from 'xstate';
 import { connectionMachine } from '../../machines/index.ts';
 import { encodeExecuteResponse } from '../../src/protocol/v1/messages.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
+import { nonce } from '../situations/prover.ts';
 import { authRequest, until } from '../situations/world.ts';
 import { type ModelEvent, pathsOf, type Step } from './paths.ts';
 import { type AgentEnd, idOf, type ListenerKind, openStage } from './stage.ts';
@@ -20,12 +21,26 @@ export const connectionInput = (listener: ListenerKind) => ({
   misses: listener === 'own' ? 3 : 1,
 });
 
+/** The verdicts that let a connection in, on wire v1 and on v2. The search takes the first. */
+const admitting = (listener: ListenerKind) =>
+  listener === 'own'
+    ? ([
+        { verdict: 'genuine', by: 'v1' },
+        { verdict: 'genuine', by: 'token' },
+      ] as const)
+    : [{ verdict: 'routed' }];
+
 const cases =
   (listener: ListenerKind) =>
   (type: string): ModelEvent[] => {
     switch (type) {
       case 'xstate.done.actor.authenticator':
-        return (listener === 'own' ? ['genuine', 'foreign'] : ['routed', 'foreign']).map(verdict => ({ type, output: { verdict } }));
+        return [...admitting(listener), { verdict: 'unproven' }, { verdict: 'unspoken', message: '' }, { verdict: 'foreign' }].map(
+          output => ({
+            type,
+            output,
+          }),
+        );
       case 'xstate.error.actor.authenticator':
         // Only the lookup of an unknown instance can fail.
         return listener === 'own' ? [] : [{ type, error: 'broken' }];
@@ -38,22 +53,41 @@ const cases =
     }
   };
 
+const PROVING = { authenticating: 'proving' };
 const bits = ({ missed, code }: { missed: number; code: string }) => [missed, code];
+
+const verdictOf = (output: object): ModelEvent => ({ type: 'xstate.done.actor.authenticator', output });
+const verdictName = (event: ModelEvent | undefined): string | undefined => (event?.output as { verdict?: string } | undefined)?.verdict;
+const isVerdict = ({ type }: ModelEvent): boolean => /^xstate\.(done|error)\.actor\.authenticator$/.test(type);
 
 const heard: ModelEvent = { type: 'link.heard' };
 const silent: ModelEvent = { type: 'link.silent' };
 /** Paths with repeated events. The model does not need them, but the timers of the link must restart each time. */
 const repeated: ModelEvent[][] = [[heard, heard, silent, heard, silent, silent, heard, silent, silent, silent, heard, heard]].map(beats => [
   { type: 'auth.received' },
-  { type: 'xstate.done.actor.authenticator', output: { verdict: 'genuine' } },
+  verdictOf({ verdict: 'genuine', by: 'v1' }),
   { type: 'session.granted' },
   ...beats,
 ]);
+
+const alsoOnV1 = (listener: ListenerKind) => (listener === 'own' ? repeated : []);
+
+/** The same path of an agent that speaks v2: it proves itself first. The chart does not know which version is spoken. */
+function proven(listener: ListenerKind, events: readonly ModelEvent[]): ModelEvent[] | null {
+  const at = events.findIndex(isVerdict);
+  if (at === -1) return null;
+  const verdict = verdictName(events[at]);
+  if (verdict === 'unproven' || verdict === 'unspoken') return null;
+  const [first, ...rest] = events.slice(at);
+  const decided = verdict === 'genuine' || verdict === 'routed' ? verdictOf(admitting(listener).at(-1)!) : first!;
+  return [...events.slice(0, at), verdictOf({ verdict: 'unproven' }), { type: 'proof.received' }, decided, ...rest];
+}
 
 /** The model does not know whether a link is being checked or is paused, and which events are possible then. */
 function feasible(steps: readonly Step[]): number {
   let checked = false;
   let paused = false;
+  let speaksV2 = false;
   for (const [i, { event }] of steps.entries()) {
     const before = steps[i - 1]?.state;
     const { type } = event;
@@ -63,11 +97,23 @@ function feasible(steps: readonly Step[]): number {
     }
     if (/^link\.(heard|silent|answered)$/.test(type)) checked = false;
     if (type === 'probe') checked = false;
+    if (type === 'proof.received') speaksV2 = true;
+    // On wire v2 a slow reader holds back its own execution only.
+    if (speaksV2 && type.startsWith('reading.')) return i;
     if (type.startsWith('reading.')) paused = type === 'reading.paused';
     // From a paused connection nothing is read, so none of these events occurs.
     if (paused && /^link\.(silent|answered|closed)$/.test(type)) return i;
     // During authentication nothing more is read from the connection.
-    if (type === 'link.closed' && before?.matches('authenticating' as never)) return i;
+    if (type === 'link.closed' && before?.matches('authenticating' as never) && !before.matches(PROVING as never)) return i;
+    // The walk uses every session as soon as it is granted.
+    if (type === 'session.used' && steps[i - 1]!.event.type !== 'session.granted') return i;
+    if (isVerdict(event)) {
+      const isProof = steps[i - 1]!.event.type === 'proof.received';
+      const { verdict, by } = (event.output ?? {}) as { verdict?: string; by?: string };
+      if (isProof ? verdict === 'unproven' || verdict === 'unspoken' || by === 'v1' : by === 'token') return i;
+      // Only an unknown instance, or the nonce of an offer, needs the random source.
+      if (isProof && type.startsWith('xstate.error')) return i;
+    }
   }
   return steps.length;
 }
@@ -79,7 +125,11 @@ export const connectionPaths = (listener: ListenerKind): Step[][] =>
     cases: cases(listener),
     bits: bits as never,
     feasible,
-    also: listener === 'own' ? repeated : [],
+    also: alsoOnV1(listener),
+    derived: found =>
+      [...found.map(steps => steps.map(({ event }) => event)), ...alsoOnV1(listener)]
+        .map(events => proven(listener, events))
+        .filter(events => events !== null),
   });
 
 /** Plays one path against the engine. */
@@ -120,7 +170,11 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
   let paused = false;
   let beats = 0;
   let claimant: AgentEnd | null = null;
+  let speaksV2 = false;
   let unread: AsyncIterator<unknown> | null = null;
+
+  /** The heartbeats of the host. */
+  const heartbeats = () => agentEnd!.received.filter(each => each.type === 'Heartbeat');
 
   /** Sends an unexpected message to the host. */
   const sendUnexpected = async (): Promise<void> => {
@@ -146,10 +200,24 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
     return elapse(stage, `xstate.after.${name}.connection.ready.heartbeat.${state}`, ms);
   };
 
+  /** Another connection of the same program, which speaks the same version. */
   const claimSession = async (): Promise<AgentEnd> => {
     const other = await connect();
-    other.send('AuthRequest', 1, right);
+    if (speaksV2) {
+      other.offer(environment);
+      other.sendProof(other.proof(await other.challenge()));
+    } else other.send('AuthRequest', 1, right);
     return other;
+  };
+
+  const useSession = async (): Promise<ModelEvent[]> => {
+    if (speaksV2) {
+      await agentEnd!.authResponse();
+      agentEnd!.confirm();
+    }
+    const used = await arrived('session.used');
+    if (!gate.reports.includes('session.confirmed')) throw new Error('the session was not confirmed');
+    return [used];
   };
 
   const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
@@ -161,17 +229,34 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
     if (delay !== null) return [await elapseHeartbeat(next(/^link\.(heard|silent)$/)?.type === 'link.heard')];
     switch (type) {
       case 'auth.received': {
-        const verdict = next(/^xstate\.(done|error)\.actor\.authenticator$/);
+        const verdict = ahead.find(isVerdict);
         random.broken = verdict?.type.startsWith('xstate.error') ? 'token' : null;
-        const isForeign = (verdict?.output as { verdict?: string } | undefined)?.verdict === 'foreign';
-        agentEnd!.send('AuthRequest', 1, random.broken ? unknown : isForeign ? wrong : right);
+        switch (verdictName(verdict)) {
+          case 'unproven':
+            speaksV2 = true;
+            agentEnd!.offer(environment);
+            break;
+          case 'unspoken':
+            agentEnd!.offer(environment, { protocols: [1, 3] });
+            break;
+          case 'foreign':
+            agentEnd!.send('AuthRequest', 1, wrong);
+            break;
+          default:
+            agentEnd!.send('AuthRequest', 1, random.broken ? unknown : right);
+        }
         const arrivedEvent = await arrived(type);
         random.broken = null;
         return [arrivedEvent];
       }
+      case 'proof.received': {
+        const challenge = await agentEnd!.challenge();
+        agentEnd!.sendProof(verdictName(ahead.find(isVerdict)) === 'foreign' ? nonce() : agentEnd!.proof(challenge));
+        return [await arrived(type)];
+      }
       case 'xstate.done.actor.authenticator': {
         // The session is denied only where another connection holds it and answers the probe.
-        if (next(/^session\./)?.type === 'session.denied') {
+        if (verdictName(event) === 'genuine' && next(/^session\./)?.type === 'session.denied') {
           claimant = await claimSession();
           await claimant.next('AuthResponse');
         }
@@ -185,8 +270,15 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
       case 'session.granted': {
         const arrivedEvent = await arrived(type);
         idleSince = clock.now();
-        return [arrivedEvent];
+        // On v1 a session is used at once; on v2 the agent's first frame shows it.
+        return ahead[0]?.type === 'session.used' ? [arrivedEvent] : [arrivedEvent, ...(await useSession())];
       }
+      case 'session.used':
+        return useSession();
+      case 'session.replaced':
+        // The instance does not replace sessions yet.
+        gate.subject.send({ type });
+        return [await arrived(type)];
       case 'link.heard':
       case 'link.silent': {
         const timer = checked ? [] : [await elapseHeartbeat(type === 'link.heard')];
@@ -197,9 +289,8 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         return [...timer, arrivedEvent];
       }
       case 'link.answered': {
-        const sent = (): readonly { requestId: unknown }[] => agentEnd!.received.filter(each => each.type === 'Heartbeat');
-        await until(() => sent().length > beats);
-        agentEnd!.send('Heartbeat', sent().at(-1)!.requestId as number, '');
+        await until(() => heartbeats().length > beats);
+        agentEnd!.send('Heartbeat', heartbeats().at(-1)!.requestId, '');
         const arrivedEvent = await arrived(type);
         receivedAt = clock.now();
         idleSince = clock.now();
@@ -210,11 +301,11 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         else agentEnd!.close();
         return [await arrived(type)];
       case 'probe':
-        beats = agentEnd!.received.filter(each => each.type === 'Heartbeat').length;
+        beats = heartbeats().length;
         claimant = await claimSession();
         // Heartbeats that were sent before the probe have arrived by then.
         await gate.wait(each => each.type === type);
-        beats = Math.max(beats, agentEnd!.received.filter(each => each.type === 'Heartbeat').length);
+        beats = Math.max(beats, heartbeats().length);
         checked = false;
         return [await arrived(type)];
       case 'drain':
@@ -226,9 +317,9 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         unread = execution[Symbol.asyncIterator]();
         const request = await agentEnd!.next('ExecuteRequest');
         const { taskId } = execution;
-        const answer = (status: 'Running' | 'Completed', output: string | null): string =>
-          encodeExecuteResponse({ taskId, status, output, error: null, exitCode: null });
-        agentEnd!.send('ExecuteResponse', request.requestId, answer('Running', 'x'.repeat(FLOOD)));
+        const output = 'x'.repeat(FLOOD);
+        const onV1 = encodeExecuteResponse({ taskId, status: 'Running', output, error: null, exitCode: null });
+        agentEnd!.send('ExecuteResponse', request.requestId, speaksV2 ? output : onV1);
         const arrivedEvent = await arrived(type);
         receivedAt = clock.now();
         paused = true;
@@ -260,8 +351,10 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
       const { code } = (gate.subject.getSnapshot() as AnyMachineSnapshot).context as { code: string };
       if (code !== 'HANDED_OVER') await agentEnd.closed;
       const answers = agentEnd.received.filter(each => each.type === 'AuthResponse').map(each => each.payload.toString());
-      const denied = code === 'ALREADY_CLAIMED' || (code === 'AUTH_REFUSED' && answers.length > 0);
-      if (denied && !(answers.length === 1 && answers[0]!.includes('"success":false'))) finding = `it was answered ${answers.join()}`;
+      const denied = ['ALREADY_CLAIMED', 'VERSION_MISMATCH'].includes(code) || (code === 'AUTH_REFUSED' && answers.length > 0);
+      // A challenge is an AuthResponse, too.
+      const isRefused = answers.length === (speaksV2 ? 2 : 1) && answers.at(-1)!.includes('"success":false,"error_message":"');
+      if (denied && !isRefused) finding = `it was answered ${answers.join()}`;
     }
     if (finding === null) {
       await stage.stop();

@@ -21,6 +21,8 @@ export interface Gate {
   readonly visited: Set<string>;
   /** The effects of the subject in order: every action that XState does not carry out itself. */
   readonly effects: string[];
+  /** The events that the subject has sent to other actors, in order. */
+  readonly reports: string[];
   /** Resolves with the first held event that matches. */
   wait(matches: (event: Held['event']) => boolean): Promise<Held>;
   /** Delivers one event. Throws where an earlier event of the same sender is still held. */
@@ -39,6 +41,8 @@ interface Inspected {
   readonly _transitions?: readonly never[];
   readonly snapshot?: AnyMachineSnapshot;
   readonly action?: { readonly type: string; readonly params?: unknown };
+  readonly sourceRef?: AnyActorRef;
+  readonly event?: { readonly type: string };
 }
 
 /** `isSubject`: the first actor for which it is true is the subject. `holds`: whether the gate holds an event. */
@@ -54,6 +58,7 @@ export function createGate(
   const visited = new Set<string>();
   const timers: string[] = [];
   const effects: string[] = [];
+  const reports: string[] = [];
 
   const tap = (system: { _relay: (source: unknown, target: unknown, event: never) => void }): void => {
     const relay = system._relay.bind(system);
@@ -86,6 +91,7 @@ export function createGate(
     },
     timers,
     effects,
+    reports,
     held,
     taken,
     visited,
@@ -114,8 +120,9 @@ export function createGate(
       for (const each of held.splice(0)) each.deliver();
     },
     inspect(inspected) {
-      const { type, actorRef, _transitions, snapshot, action } = inspected as Inspected;
+      const { type, actorRef, _transitions, snapshot, action, sourceRef, event } = inspected as Inspected;
       if (type === '@xstate.action' && actorRef === subject && !action!.type.startsWith('xstate.')) effects.push(effectOf(action!));
+      if (type === '@xstate.event' && subject !== null && sourceRef === subject && actorRef !== subject) reports.push(event!.type);
       if (type === '@xstate.microstep') {
         for (const t of _transitions ?? []) taken.add(keyOf(t));
         for (const node of snapshot?._nodes ?? []) visited.add(node.id);

@@ -24,6 +24,8 @@ export interface Walk {
   readonly byContext?: boolean;
   /** Paths that the search does not find: the world wants a longer way there than the model. */
   readonly also?: readonly (readonly ModelEvent[])[];
+  /** More such paths, made from those that the search finds. */
+  derived?(found: readonly (readonly Step[])[]): readonly (readonly ModelEvent[])[];
 }
 
 /**
@@ -103,7 +105,7 @@ function* shortestWays(
 
 export function pathsOf(walk: Walk): Step[][] {
   const { machine, input, cases, bits, future = (context: unknown) => context, seen = new Set<string>() } = walk;
-  const { feasible = (steps: readonly Step[]) => steps.length, byContext = false, also = [] } = walk;
+  const { feasible = (steps: readonly Step[]) => steps.length, byContext = false, also = [], derived = () => [] } = walk;
   const signatures = new WeakMap<AnyMachineSnapshot, string>();
   const signature = (s: AnyMachineSnapshot): string => {
     const found = signatures.get(s) ?? JSON.stringify([s.value, bits(s.context as never)]);
@@ -171,5 +173,5 @@ export function pathsOf(walk: Walk): Step[][] {
       for (const mark of marks) seen.add(mark);
       return fresh;
     });
-  return [...found, ...also.map(possible)];
+  return [...found, ...[...also, ...derived(found)].map(possible)];
 }

@@ -11,7 +11,8 @@ import type { Charts } from '../../src/supervisor/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { realClock } from '../../src/world/clock.ts';
 import { remember } from '../census/census.ts';
-import { agentFile, complete, dial, type HandPeer } from '../situations/world.ts';
+import { dialProver, type Prover } from '../situations/prover.ts';
+import { agentFile, complete } from '../situations/world.ts';
 import { type HandClock, handClock } from '../world/clock.ts';
 import { createGate, type Gate, type Held } from './gate.ts';
 
@@ -26,7 +27,7 @@ export interface TestRandom {
 }
 
 /** The agent's end of a connection, played by the test. */
-export interface AgentEnd extends HandPeer {
+export interface AgentEnd extends Prover {
   /** Requests without a terminal response yet. */
   openRequests(): SpearMessage[];
   answer(request: SpearMessage): void;
@@ -141,7 +142,7 @@ export function openStage({ options, charts, isSubject, holds }: StageOptions): 
     executions,
     agentEnds: new Map(),
     async connect(address) {
-      const peer = await dial(address);
+      const peer = await dialProver(address);
       const answered = new Set<SpearMessage>();
       const agentEnd: AgentEnd = Object.assign(peer, {
         openRequests: () => peer.received.filter(each => each.type === 'ExecuteRequest' && !answered.has(each)),

@@ -117,12 +117,21 @@ describe('programs', () => {
     expect(error).toMatchObject({ code: 'CONNECT_TIMEOUT', stderr: 'thinking', refused: 0 });
   });
 
-  test('with a wrong token serve() rejects, and the host goes on waiting and counts the refusal', async () => {
-    const spearlet = openSpearlet({ connectTimeout: 2_000 });
+  test('with a wrong token an agent of wire v1 is refused, and the host goes on waiting and counts the refusal', async () => {
+    const spearlet = openSpearlet({ connectTimeout: 2_000, protocols: [1] });
     const starting = spearlet.start({ artifactId: 'impostor', command: process.execPath, args: [agentFile('impostor.js')] });
     const error = await failureOf(starting);
     expect(error).toMatchObject({ code: 'CONNECT_TIMEOUT', refused: 1, stderr: 'AUTH_REFUSED' });
     expect(error.message).toContain('1 connection was refused');
+  });
+
+  test('an agent of wire v2 with another token does not believe the host, and the host counts its attempts', async () => {
+    const spearlet = openSpearlet({ connectTimeout: 2_000 });
+    const starting = spearlet.start({ artifactId: 'impostor', command: process.execPath, args: [agentFile('impostor.js')] });
+    const error = await failureOf(starting);
+    expect(error).toMatchObject({ code: 'CONNECT_TIMEOUT', stderr: '' });
+    expect(error.refused).toBeGreaterThanOrEqual(2);
+    expect(error.message).toMatch(/AUTH_REFUSED the agent does not accept the proof of the host: it has another token/);
   });
 
   test('serve() without a host rejects with a hint', async () => {

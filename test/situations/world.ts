@@ -89,17 +89,24 @@ export interface HandPeer {
   close(): void;
 }
 
+/** Hands over each message, with a payload of its own. */
+export const readV1 = (received: (message: SpearMessage) => void) =>
+  createFrameReader(2 ** 26, body => {
+    const message = v1.decodeMessage(body);
+    received({ ...message, payload: Buffer.from(message.payload) });
+  });
+
 /** Decodes what arrives on a socket, and destroys the socket at the end of the test. */
-export function handPeer(socket: Socket): HandPeer {
+export function handPeer(
+  socket: Socket,
+  reading: (received: (message: SpearMessage) => void) => { push(chunk: Buffer): void } = readV1,
+): HandPeer {
   atEnd(() => void socket.destroy());
   socket.on('error', () => {});
   const received: SpearMessage[] = [];
   const taken: SpearMessage[] = [];
   const waiters = new Set<() => void>();
-  const reader = createFrameReader(2 ** 26, body => {
-    const message = v1.decodeMessage(body);
-    received.push({ ...message, payload: Buffer.from(message.payload) });
-  });
+  const reader = reading(message => void received.push(message));
   socket.on('data', chunk => {
     reader.push(chunk);
     for (const wake of [...waiters]) wake();

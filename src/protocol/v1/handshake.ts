@@ -26,6 +26,7 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isHex = (value: unknown): value is string => typeof value === 'string' && HEX.test(value);
 const isList = <T>(value: unknown, of: (each: unknown) => each is T): value is T[] =>
   Array.isArray(value) && value.length <= MAX_LIST && value.every(of);
+/** No separator of a transcript can be part of a name. */
 const isName = (value: unknown): value is string => typeof value === 'string' && NAME.test(value);
 
 /** Fields that are not as docs/protocol.md says are ignored, as v1 ignores unknown fields. */

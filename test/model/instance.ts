@@ -149,6 +149,7 @@ const bits = (c: InstanceContext) => [
 function feasible(steps: readonly Step[]): number {
   let seen = false;
   let failed = false;
+  let attempted = false;
   let quick = false;
   let cancellable = false;
   for (const [i, { event }] of steps.entries()) {
@@ -170,7 +171,12 @@ function feasible(steps: readonly Step[]): number {
       if (failed) return i;
       seen = true;
     }
-    if (code === 'HEARTBEAT_LOST') quick = true;
+    if (code === 'HEARTBEAT_LOST') {
+      // Earlier incarnations may have lost heartbeats, too.
+      if (attempted) return i;
+      quick = true;
+    }
+    if (delayOf(type) === 'backoff') attempted = true;
     // Meanwhile heartbeats would be lost.
     if (quick && (type === 'failure.expired' || delayOf(type) === 'stableUptime')) return i;
   }
@@ -357,12 +363,8 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       case 'activity.idle': {
         const { session } = context();
         const peer = agentEnds.get(session!)!;
-        const request =
-          peer.openRequests()[0] ??
-          (await Promise.race([peer.next('ExecuteRequest'), new Promise<null>(later => setImmediate(later, null))]));
-        if (request !== null) peer.answer(request);
-        for (const execution of stage.executions) if (request === null) execution.cancel('not sent yet');
-        await Promise.race(request === null ? [] : stage.executions.map(each => each.result.catch(() => {})));
+        peer.answer(peer.openRequests()[0] ?? (await peer.next('ExecuteRequest')));
+        await Promise.race(stage.executions.map(each => each.result.catch(() => {})));
         for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
         return [await arrived(type)];
       }

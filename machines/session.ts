@@ -1,6 +1,6 @@
 // The session of one incarnation with its agent, as a chart: which connection holds it, which claims are granted, and whether
 // the agent resumes the running epoch or begins a new one. It spawns the connections of the incarnation.
-import { assertEvent, assign, type DoneActorEvent, enqueueActions, sendParent, sendTo, setup, spawnChild } from 'xstate';
+import { assertEvent, assign, type DoneActorEvent, sendParent, sendTo, setup, spawnChild, stopChild } from 'xstate';
 import { type ClaimedBy, type ConnectionReport, connectionMachine } from './connection.ts';
 
 export interface SessionInput {
@@ -43,13 +43,6 @@ export type SessionReport =
   | { type: 'session.lost'; code: string }
   | { type: 'connections.none' };
 
-/** What the action below uses of the arguments of enqueueActions. */
-interface Enqueued {
-  readonly context: SessionContext;
-  readonly event: SessionEvent;
-  readonly enqueue: { assign(changes: Partial<SessionContext>): void; stopChild(id: string): void };
-}
-
 /** The event as one of this type. Throws for every other type. */
 function eventOf<Type extends SessionEvent['type']>(event: SessionEvent, type: Type) {
   assertEvent(event, type);
@@ -86,17 +79,16 @@ export const sessionMachine = setup({
       id: ({ event }) => connectionOf(event),
       input: ({ context, event }) => ({ instanceId: context.instanceId, connectionId: connectionOf(event), misses: context.misses }),
     }),
-    // (The cast: enqueueActions inside setup has open typing bugs, xstate#4743.)
-    removeConnection: enqueueActions(({ context, event, enqueue }: Enqueued) => {
+    removeConnection: assign(({ context, event }) => {
       const closed = connectionOf(event);
-      enqueue.assign({
+      return {
         connections: context.connections.filter(each => each !== closed),
         holder: context.holder === closed ? null : context.holder,
         claimant: context.claimant?.connectionId === closed ? null : context.claimant,
-      });
-      // A child that has ended stays among the children until it is stopped.
-      enqueue.stopChild(closed);
-    }) as never,
+      };
+    }),
+    // A child that has ended stays among the children until it is stopped.
+    stopConnection: stopChild(({ event }) => connectionOf(event)),
 
     // Claims.
     noteHolder: assign(({ context, event }) => granted(context, eventOf(event, 'session.claimed'))),
@@ -143,7 +135,7 @@ export const sessionMachine = setup({
   initial: 'idle',
   on: {
     accept: { actions: ['noteConnection', 'spawnConnection'] },
-    'connection.closed': { actions: 'removeConnection' },
+    'connection.closed': { actions: ['removeConnection', 'stopConnection'] },
     close: '.closed',
   },
   states: {
@@ -151,7 +143,7 @@ export const sessionMachine = setup({
       description: 'No connection holds the session, and no agent has shown that it had one: every genuine agent gets it.',
       on: {
         'session.claimed': { target: 'open.unconfirmed', actions: ['noteHolder', 'grantHolder'] },
-        'connection.closed': { guard: 'isLastConnection', actions: ['removeConnection', 'announceNoConnection'] },
+        'connection.closed': { guard: 'isLastConnection', actions: ['removeConnection', 'stopConnection', 'announceNoConnection'] },
       },
     },
     open: {
@@ -172,7 +164,11 @@ export const sessionMachine = setup({
               },
             ],
             'session.confirmed': { guard: 'isHolder', target: 'confirmed' },
-            'connection.closed': { guard: 'isHolder', target: '#session.idle', actions: ['announceLoss', 'removeConnection'] },
+            'connection.closed': {
+              guard: 'isHolder',
+              target: '#session.idle',
+              actions: ['announceLoss', 'removeConnection', 'stopConnection'],
+            },
           },
         },
         confirmed: {
@@ -188,7 +184,11 @@ export const sessionMachine = setup({
               { guard: 'isTokenSpent', actions: 'refuseClaim' },
               { target: 'probed', actions: ['noteClaimant', 'probeHolder'] },
             ],
-            'connection.closed': { guard: 'isHolder', target: '#session.resuming', actions: ['announceLoss', 'removeConnection'] },
+            'connection.closed': {
+              guard: 'isHolder',
+              target: '#session.resuming',
+              actions: ['announceLoss', 'removeConnection', 'stopConnection'],
+            },
           },
         },
         probed: {
@@ -208,9 +208,9 @@ export const sessionMachine = setup({
               {
                 guard: 'isHolder',
                 target: 'unconfirmed',
-                actions: ['announceLoss', 'removeConnection', 'promoteClaimant', 'grantHolder'],
+                actions: ['announceLoss', 'removeConnection', 'stopConnection', 'promoteClaimant', 'grantHolder'],
               },
-              { guard: 'isClaimant', target: 'confirmed', actions: 'removeConnection' },
+              { guard: 'isClaimant', target: 'confirmed', actions: ['removeConnection', 'stopConnection'] },
             ],
             close: { target: '#session.closed', actions: ['denyClaimant', 'clearClaimant'] },
           },
@@ -231,7 +231,7 @@ export const sessionMachine = setup({
       description: 'The program has to end: no claim is granted. Responses on a connection that is still open count.',
       on: {
         'session.claimed': { actions: 'denyClaim' },
-        'connection.closed': { guard: 'isHolder', actions: ['announceLoss', 'removeConnection'] },
+        'connection.closed': { guard: 'isHolder', actions: ['announceLoss', 'removeConnection', 'stopConnection'] },
         drain: { actions: 'drainHolder' },
       },
     },

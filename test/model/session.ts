@@ -137,6 +137,18 @@ const feasible =
     return steps.length;
   };
 
+const claim = (connectionId: string, by: string): ModelEvent[] => [
+  { type: 'accept', connectionId },
+  { type: 'session.claimed', connectionId, by },
+];
+/** While a holder of wire v1 is probed, another agent claims the session with the spent token. */
+const spentToken: ModelEvent[] = [
+  ...claim('connection-1', 'v1'),
+  { type: 'session.confirmed', connectionId: 'connection-1' },
+  ...claim('connection-2', 'v1'),
+  ...claim('connection-3', 'token'),
+];
+
 /** Every path of one kind; with `seen`, only those that have a step that is not in it yet. */
 export const sessionPaths = (kind: SessionKind, seen?: Set<string>): Step[][] =>
   pathsOf({
@@ -146,6 +158,7 @@ export const sessionPaths = (kind: SessionKind, seen?: Set<string>): Step[][] =>
     bits: bits as never,
     feasible: feasible(kind),
     ...(seen && { seen }),
+    also: kind.version === 1 && !kind.external ? [spentToken] : [],
   });
 
 /** Plays one path in the engine. `finding` says what was wrong. */

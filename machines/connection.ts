@@ -61,10 +61,13 @@ export type ConnectionEvent =
   | LinkEvent
   | DoneActorEvent<Verdict, 'authenticator'>
   | { type: 'session.granted' }
-  | { type: 'session.denied' }
+  | { type: 'session.denied'; because: Denial }
   | { type: 'session.replaced' }
   | { type: 'probe' }
   | { type: 'drain'; grace: number };
+
+/** Why a claim is denied. `claimed`: a live connection holds the session. `refused`: the token is spent. */
+export type Denial = 'claimed' | 'refused';
 
 /** What a connection reports to its parent. */
 export type ConnectionReport =
@@ -99,7 +102,12 @@ export const connectionMachine = setup({
     noteAuthRefused: assign({ code: 'AUTH_REFUSED', message: 'a wrong token or instance id' }),
     noteAuthenticatorFailed: assign({ code: 'INTERNAL', message: 'the authenticator failed' }),
     noteHandedOver: assign({ code: 'HANDED_OVER', message: 'handed over to its instance' }),
-    noteClaimDenied: assign({ code: 'ALREADY_CLAIMED', message: 'a live session holds the instance' }),
+    noteClaimDenied: assign(({ event }) => {
+      assertEvent(event, 'session.denied');
+      return event.because === 'refused'
+        ? { code: 'AUTH_REFUSED', message: 'the token is spent: only the key of the running epoch opens the session' }
+        : { code: 'ALREADY_CLAIMED', message: 'a live session holds the instance' };
+    }),
     noteReplaced: assign({ code: 'LINK_LOST', message: 'replaced by a new connection of the same agent' }),
     noteVersionMismatch: assign(({ event }) => {
       assertEvent(event, 'xstate.done.actor.authenticator');
@@ -126,7 +134,7 @@ export const connectionMachine = setup({
       return { type: 'terminate' as const, grace: event.grace };
     }),
 
-    // Reports to the instance.
+    // Reports to the session.
     claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionId: context.connectionId, by: context.by })),
     announceSession: sendParent(({ context }) => ({ type: 'session.opened', connectionId: context.connectionId })),
     confirmSession: sendParent(({ context }) => ({ type: 'session.confirmed', connectionId: context.connectionId })),
@@ -231,13 +239,13 @@ export const connectionMachine = setup({
           on: { 'proof.received': 'verifying' },
         },
         claiming: {
-          description: 'The agent is genuine. The instance grants the session, unless another live connection holds it.',
+          description: 'The agent is genuine. The session grants its claim, unless another live connection holds it.',
           entry: 'claimSession',
           on: {
             'session.granted': { target: '#connection.ready', actions: 'welcome' },
             'session.denied': {
               target: '#connection.stopped',
-              actions: [{ type: 'refuse', params: { because: 'claimed' } }, 'noteClaimDenied'],
+              actions: [{ type: 'refuse', params: ({ event }) => ({ because: event.because }) }, 'noteClaimDenied'],
             },
           },
         },

@@ -1,6 +1,6 @@
 // What the instance chart knows and hears: its input, its context, its events, and the commands to its actors.
 import type { DoneActorEvent, ErrorActorEvent } from 'xstate';
-import type { ConnectionReport } from './connection.ts';
+import type { SessionReport } from './session.ts';
 
 /** Why an incarnation ends: the first cause counts. A `final` cause is never retried. */
 export interface Cause {
@@ -48,11 +48,8 @@ export interface InstanceContext extends InstanceInput {
   /** `temporary` until the first session and after a stop, `permanent` once the agent is unresponsive, else `restart`. */
   readonly policy: RestartPolicy;
   readonly incarnation: number;
-  /** The connection that holds the session, or was granted the session. */
+  /** The connection that holds the session. Null: no session is open. */
   readonly session: string | null;
-  /** Another connection with the right token, while the connection of the session is probed. */
-  readonly claimant: string | null;
-  readonly connections: readonly string[];
   readonly cause: Cause | null;
   /** The code with which the last session was lost. */
   readonly lossCode: string | null;
@@ -71,7 +68,7 @@ export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: s
 export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
 
 export type InstanceEvent =
-  | ConnectionReport
+  | SessionReport
   | DoneActorEvent
   | ErrorActorEvent
   | { type: 'start.granted' }

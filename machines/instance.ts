@@ -1,24 +1,16 @@
-// One instance, as a chart: it starts a program, accepts its connection, and restarts or ends it. One stay in `running`
-// is one incarnation of the program: leaving `running` disposes its listener, its process and its connections.
-import { assertEvent, assign, enqueueActions, fromCallback, raise, sendParent, sendTo, setup, spawnChild } from 'xstate';
-import { connectionMachine } from './connection.ts';
+// One instance, as a chart: it starts a program, follows the session with its agent, and restarts or ends it. One stay in
+// `running` is one incarnation of the program: leaving `running` disposes its listener, its process, and its session with all
+// connections.
+import { assertEvent, assign, fromCallback, raise, sendParent, sendTo, setup } from 'xstate';
 import type { Cause, InstanceContext, InstanceEvent, InstanceInput, ListenerCommand, ProcessCommand, StopStage } from './instance-types.ts';
+import { type Epoch, sessionMachine } from './session.ts';
 
 /** Which incarnation of which program an actor serves. */
 type Incarnation = Pick<InstanceContext, 'instanceId' | 'incarnation'>;
 
-/** What the actions below use of the arguments of enqueueActions. */
-interface Enqueued {
-  readonly context: InstanceContext;
-  readonly event: InstanceEvent;
-  readonly enqueue: { assign(changes: Partial<InstanceContext>): void; stopChild(id: string): void };
-}
-
 /** What every incarnation begins with. */
 const newIncarnation = {
   session: null,
-  claimant: null,
-  connections: [],
   cause: null,
   lossCode: null,
   output: 'open',
@@ -29,12 +21,6 @@ const newIncarnation = {
 function eventOf<Type extends InstanceEvent['type']>(event: InstanceEvent, type: Type) {
   assertEvent(event, type);
   return event;
-}
-
-/** The connection that an event is about. */
-function connectionOf(event: InstanceEvent): string {
-  assertEvent(event, ['socket.accepted', 'session.claimed', 'session.opened', 'connection.closed']);
-  return event.connectionId;
 }
 
 /** Notes why the incarnation ends. The first cause counts. */
@@ -56,12 +42,12 @@ export const instanceMachine = setup({
     input: {} as InstanceInput,
     context: {} as InstanceContext,
     events: {} as InstanceEvent,
-    children: {} as { listener: 'listen'; process: 'process'; [connectionId: string]: 'connection' | 'listen' | 'process' },
+    children: {} as { listener: 'listen'; process: 'process'; session: 'session' },
   },
   actors: {
-    connection: connectionMachine,
     listen: fromCallback<ListenerCommand, Incarnation, InstanceEvent>(() => notProvided("actor 'listen'")),
     process: fromCallback<ProcessCommand, Incarnation, InstanceEvent>(() => notProvided("actor 'process'")),
+    session: sessionMachine,
   },
   actions: {
     beginIncarnation: assign(({ context }) => ({
@@ -126,7 +112,10 @@ export const instanceMachine = setup({
     requestStartSlot: sendParent(({ context }) => ({ type: 'instance.queued', actorId: context.actorId })),
     announceSettled: sendParent(({ context }) => ({ type: 'instance.settled', actorId: context.actorId })),
     bind: sendTo('listener', { type: 'bind' }),
-    dropSocket: sendTo('listener', ({ event }) => ({ type: 'drop' as const, connectionId: connectionOf(event) })),
+    dropSocket: sendTo('listener', ({ event }) => ({
+      type: 'drop' as const,
+      connectionId: eventOf(event, 'socket.accepted').connectionId,
+    })),
     spawnProcess: sendTo('process', { type: 'spawn' }),
     // A process that was seen while the program lives stays known after it has left the program's group and parent.
     scanTree: sendTo('process', { type: 'scan' }),
@@ -135,43 +124,18 @@ export const instanceMachine = setup({
     noteOutputClosed: assign({ output: 'closed' }),
     noteTreeEnded: assign({ tree: 'ended' }),
 
-    // Connections and the session.
-    noteConnection: assign(({ context, event }) => ({ connections: [...context.connections, connectionOf(event)] })),
-    spawnConnection: spawnChild('connection', {
-      id: ({ event }) => connectionOf(event),
-      input: ({ context, event }) => ({ instanceId: context.instanceId, connectionId: connectionOf(event), misses: context.misses }),
-    }),
-    // (The casts of these two: enqueueActions inside setup has open typing bugs, xstate#4743.)
-    removeConnection: enqueueActions(({ context, event, enqueue }: Enqueued) => {
-      const closed = connectionOf(event);
-      enqueue.assign({
-        connections: context.connections.filter(each => each !== closed),
-        session: context.session === closed ? null : context.session,
-        claimant: context.claimant === closed ? null : context.claimant,
-      });
-      enqueue.stopChild(closed);
-    }) as never,
-    // XState disposes the actors that `running` invoked. Connections were spawned, so they are stopped here.
-    stopConnections: enqueueActions(({ context, enqueue }: Enqueued) => {
-      for (const connectionId of context.connections) enqueue.stopChild(connectionId);
-    }) as never,
-    noteSession: assign(({ event }) => ({ session: connectionOf(event), lossCode: null })),
-    grantSession: sendTo(({ event }) => connectionOf(event), { type: 'session.granted' }),
-    denySession: sendTo(({ event }) => connectionOf(event), { type: 'session.denied' }),
-    noteSessionLoss: assign({ lossCode: ({ event }) => eventOf(event, 'connection.closed').code }),
-    noteClaimant: assign(({ event }) => ({ claimant: connectionOf(event) })),
-    grantClaimant: sendTo(({ context }) => context.claimant ?? '', { type: 'session.granted' }),
-    denyClaimant: sendTo(({ context }) => context.claimant ?? '', { type: 'session.denied' }),
-    promoteClaimant: assign(({ context }) => ({ session: context.claimant, claimant: null })),
-    clearClaimant: assign({ claimant: null }),
-    probeSession: sendTo(({ context }) => context.session ?? '', { type: 'probe' }),
-    drainSession: sendTo(
-      ({ context }) => context.session ?? '',
-      ({ context }) => ({ type: 'drain', grace: context.gracePeriod }),
-    ),
+    // The session.
+    acceptSocket: sendTo('session', ({ event }) => ({
+      type: 'accept' as const,
+      connectionId: eventOf(event, 'socket.accepted').connectionId,
+    })),
+    noteSession: assign({ session: ({ event }) => eventOf(event, 'session.opened').connectionId, lossCode: null }),
+    noteSessionLoss: assign({ session: null, lossCode: ({ event }) => eventOf(event, 'session.lost').code }),
+    drainSession: sendTo('session', ({ context }) => ({ type: 'drain' as const, grace: context.gracePeriod })),
+    endClaims: sendTo('session', { type: 'close' }),
 
     // What callers and their executions learn: provided by src/instance/wiring.ts.
-    openSession: () => notProvided("action 'openSession'"),
+    openSession: (_, _params: { connectionId: string; epoch: Epoch }) => notProvided("action 'openSession'"),
     closeSession: () => notProvided("action 'closeSession'"),
     beginStopping: () => notProvided("action 'beginStopping'"),
     noteStopStage: (_, _params: { stage: StopStage }) => notProvided("action 'noteStopStage'"),
@@ -182,10 +146,6 @@ export const instanceMachine = setup({
     isExternal: ({ context }) => context.external,
     restartsUnresponsive: ({ context }) => context.onUnresponsive === 'restart',
     hasSession: ({ context }) => context.session !== null,
-    hasClaimant: ({ context }) => context.claimant !== null,
-    isSession: ({ context, event }) => context.session === connectionOf(event),
-    isReplaced: ({ context, event }) => context.session === connectionOf(event) && context.claimant !== null,
-    isLastConnection: ({ context, event }) => context.connections.every(each => each === connectionOf(event)),
     wasSilent: ({ context }) => context.lossCode === 'HEARTBEAT_LOST',
     isClean: ({ event }) => eventOf(event, 'process.exited').exitCode === 0,
     isSooner: ({ context, event }) => eventOf(event, 'stop').grace < context.gracePeriod,
@@ -227,18 +187,22 @@ export const instanceMachine = setup({
   on: { 'failure.expired': { actions: 'expireFailure' } },
   states: {
     running: {
-      description: 'One incarnation of the program. Leaving this state disposes its listener, its process and its connections.',
+      description: 'One incarnation of the program. Leaving this state disposes its listener, its process and its session.',
       entry: 'beginIncarnation',
       invoke: [
         { id: 'listener', src: 'listen', input: ({ context }) => ({ instanceId: context.instanceId, incarnation: context.incarnation }) },
         { id: 'process', src: 'process', input: ({ context }) => ({ instanceId: context.instanceId, incarnation: context.incarnation }) },
+        {
+          id: 'session',
+          src: 'session',
+          input: ({ context }) => ({ instanceId: context.instanceId, misses: context.misses, external: context.external }),
+        },
       ],
       initial: 'allocating',
       on: {
         stop: { actions: 'noteStop' },
         'socket.accepted': { actions: 'dropSocket' },
-        'session.claimed': { actions: 'denySession' },
-        'connection.closed': { actions: 'removeConnection' },
+        'session.lost': { actions: 'noteSessionLoss' },
         'process.closed': { actions: 'noteOutputClosed' },
         'process.ended': { actions: 'noteTreeEnded' },
         'xstate.error.actor.*': { target: '.ended', actions: 'noteInternalError' },
@@ -270,9 +234,9 @@ export const instanceMachine = setup({
         started: {
           description: 'The program was started and is meant to run: it connects, takes executions, and reconnects.',
           initial: 'connecting',
+          exit: 'endClaims',
           on: {
-            'socket.accepted': { actions: ['noteConnection', 'spawnConnection'] },
-            'session.claimed': [{ guard: 'hasSession', actions: 'denySession' }, { actions: ['noteSession', 'grantSession'] }],
+            'socket.accepted': { actions: 'acceptSocket' },
             'process.exited': [
               { guard: 'isClean', target: 'exiting', actions: 'noteCompletion' },
               { target: 'exiting', actions: 'noteCrash' },
@@ -285,7 +249,8 @@ export const instanceMachine = setup({
               description: 'The program has to connect and authenticate within the connect timeout.',
               initial: 'listening',
               on: {
-                'socket.accepted': { target: '.authenticating', actions: ['noteConnection', 'spawnConnection'] },
+                'socket.accepted': { target: '.authenticating', actions: 'acceptSocket' },
+                'session.opened': { target: 'connected', actions: ['noteSession', 'adoptPolicy', 'announceSettled'] },
                 'process.failed': { target: '#instance.running.ended', actions: 'noteSpawnFailure' },
                 'process.exited': { target: '#instance.running.exiting', actions: 'noteExitBeforeReady' },
               },
@@ -297,27 +262,20 @@ export const instanceMachine = setup({
                 authenticating: {
                   description: 'At least one socket is connected. None has opened the session yet.',
                   on: {
-                    'session.opened': { target: '#instance.running.started.connected', actions: ['adoptPolicy', 'announceSettled'] },
-                    'connection.closed': { guard: 'isLastConnection', target: 'listening', actions: 'removeConnection' },
+                    'connections.none': 'listening',
                   },
                 },
               },
             },
             connected: {
               description: 'A session is open: the agent takes executions.',
-              entry: 'openSession',
+              entry: {
+                type: 'openSession',
+                params: ({ event }) => eventOf(event, 'session.opened'),
+              },
               initial: 'ready',
               on: {
-                'session.claimed': [{ guard: 'hasClaimant', actions: 'denySession' }, { actions: ['noteClaimant', 'probeSession'] }],
-                'probe.answered': { guard: 'hasClaimant', actions: ['denyClaimant', 'clearClaimant'] },
-                'connection.closed': [
-                  {
-                    guard: 'isReplaced',
-                    target: 'reconnecting',
-                    actions: ['closeSession', 'noteSessionLoss', 'grantClaimant', 'promoteClaimant', 'removeConnection'],
-                  },
-                  { guard: 'isSession', target: 'reconnecting', actions: ['closeSession', 'noteSessionLoss', 'removeConnection'] },
-                ],
+                'session.lost': { target: 'reconnecting', actions: ['closeSession', 'noteSessionLoss'] },
                 'process.exited': [
                   { guard: 'isClean', target: '#instance.running.exiting', actions: ['closeSession', 'noteCompletion'] },
                   { target: '#instance.running.exiting', actions: ['closeSession', 'noteCrash'] },
@@ -343,7 +301,7 @@ export const instanceMachine = setup({
             },
             reconnecting: {
               description: 'The session is lost, the program still runs. Executions in flight wait until the agent reconnects.',
-              on: { 'session.opened': 'connected' },
+              on: { 'session.opened': { target: 'connected', actions: 'noteSession' } },
               after: {
                 reconnectWindow: [
                   { guard: 'wasSilent', target: '#instance.running.stopping', actions: 'noteHeartbeatLost' },
@@ -381,7 +339,7 @@ export const instanceMachine = setup({
                   description: 'The host has asked the agent over its connection to end.',
                   entry: { type: 'noteStopStage', params: { stage: 'asked' } },
                   on: {
-                    'connection.closed': { guard: 'isExternal', target: '#instance.running.ended', actions: 'removeConnection' },
+                    'session.lost': { guard: 'isExternal', target: '#instance.running.ended', actions: 'noteSessionLoss' },
                   },
                   after: { terminateDelay: 'signalled' },
                 },
@@ -420,8 +378,8 @@ export const instanceMachine = setup({
         },
       },
       onDone: [
-        { guard: 'isFinal', target: 'stopped', actions: ['stopConnections', 'endIncarnation'] },
-        { target: 'failed', actions: ['stopConnections', 'endIncarnation'] },
+        { guard: 'isFinal', target: 'stopped', actions: 'endIncarnation' },
+        { target: 'failed', actions: 'endIncarnation' },
       ],
     },
     failed: {

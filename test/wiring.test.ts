@@ -4,7 +4,14 @@
 import { describe, expect, test } from 'vitest';
 import { type AnyActorLogic, type AnyStateMachine, createActor, initialTransition, StateMachine } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
-import { agentMachine, connectionMachine, executionMachine, instanceMachine, supervisorMachine } from '../machines/index.ts';
+import {
+  agentMachine,
+  connectionMachine,
+  executionMachine,
+  instanceMachine,
+  sessionMachine,
+  supervisorMachine,
+} from '../machines/index.ts';
 import { createLogger } from '../src/observe/log.ts';
 import { spearletSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
@@ -23,6 +30,7 @@ const machines: [AnyStateMachine, unknown][] = [
       ...{ intensity: 3, misses: 3, failureGrace: 500 },
     },
   ],
+  [sessionMachine, { instanceId: 'i', misses: 3, external: false }],
   [connectionMachine, { instanceId: 'i', connectionId: 'c', misses: 3 }],
   [executionMachine, undefined],
   [agentMachine, undefined],
@@ -118,8 +126,9 @@ describe('the wiring', () => {
     charts,
   ) as AnyStateMachine;
   const instance = supervisor.implementations.actors.instance as AnyStateMachine;
-  const connection = instance.implementations.actors.connection as AnyStateMachine;
-  const wired = { supervisor, instance, connection };
+  const session = instance.implementations.actors.session as AnyStateMachine;
+  const connection = session.implementations.actors.connection as AnyStateMachine;
+  const wired = { supervisor, instance, session, connection };
 
   const missing = (chart: AnyStateMachine, running: AnyStateMachine): string[] =>
     providedOf(chart).flatMap(([kind, name]) => (running.implementations[kind][name] === chart.implementations[kind][name] ? name : []));

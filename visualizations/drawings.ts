@@ -1,7 +1,14 @@
 // Everything that is drawn, by file name: for each machine its chart as SVG, as Mermaid text, and its definition as JSON; and
 // an overview of the instance.
 import type { AnyStateMachine } from 'xstate';
-import { agentMachine, connectionMachine, executionMachine, instanceMachine, supervisorMachine } from '../machines/index.ts';
+import {
+  agentMachine,
+  connectionMachine,
+  executionMachine,
+  instanceMachine,
+  sessionMachine,
+  supervisorMachine,
+} from '../machines/index.ts';
 import { chartOf } from './chart.ts';
 import { choose } from './choose.ts';
 import { definitionOf } from './definition.ts';
@@ -9,7 +16,14 @@ import { mermaidOf } from './mermaid.ts';
 import { overviewOf } from './overview.ts';
 import { svgOf } from './svg.ts';
 
-export const machines: readonly AnyStateMachine[] = [instanceMachine, connectionMachine, supervisorMachine, executionMachine, agentMachine];
+export const machines: readonly AnyStateMachine[] = [
+  instanceMachine,
+  sessionMachine,
+  connectionMachine,
+  supervisorMachine,
+  executionMachine,
+  agentMachine,
+];
 
 /** The instance in the states that callers see. */
 export const overview = 'instance-overview.svg';

@@ -30,8 +30,8 @@ export interface RequestTable {
   attach(channel: HostChannel, isResumed: boolean): void;
   /** The session is lost, for this cause: executions that were sent wait for a response on the next session. */
   detach(cause: SpearletError | undefined): void;
-  /** The program is gone: the executions that it was given have an unknown outcome. */
-  incarnationEnded(why: string, cause: unknown): void;
+  /** The program is gone, or has begun a new epoch: the executions that it was given have an unknown outcome. */
+  epochEnded(why: string, cause: unknown): void;
   /** No new execution is taken; those in flight may still be answered. */
   close(why: string, cause: unknown): void;
   /** Nothing is sent or answered any more: the executions that are left settle. */
@@ -248,7 +248,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       }
     },
 
-    incarnationEnded(why, cause) {
+    epochEnded(why, cause) {
       cancels.clear();
       // Requests that were not written wait for the next incarnation.
       channel = null;

@@ -1,6 +1,7 @@
 // Ties the instance chart to its effects and delays.
 import type { instanceMachine } from '../../machines/instance.ts';
 import type { InstanceContext } from '../../machines/instance-types.ts';
+import type { sessionMachine } from '../../machines/session.ts';
 import { newCredentials } from '../connection/handshake.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
@@ -22,17 +23,16 @@ const CLEANUP = 3_000;
 /** SIGTERM is sent after half the grace, and after this time at the latest, in ms. */
 const TERMINATE = 1_000;
 
-type WiredConnection = (typeof instanceMachine)['implementations']['actors']['connection'];
-
 export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'register' | 'release'> {
   readonly world: World;
   readonly options: ParsedOptions;
   readonly host: InstanceHost;
 }
 
+/** `session`: the session chart, with the wired connection. */
 export function wireInstance(
   chart: typeof instanceMachine,
-  connection: WiredConnection,
+  session: typeof sessionMachine,
   { world, options, host, ...connections }: InstanceWiring,
 ) {
   const { clock, random } = world;
@@ -51,15 +51,17 @@ export function wireInstance(
 
   return chart.provide({
     actors: {
-      connection: connection as never,
       listen: listen({ host, begin, ...connections }),
       process: runProgram(createLaunch({ world, options, host })),
+      session,
     },
     actions: {
-      openSession(args) {
+      openSession(args, { connectionId, epoch }) {
+        const record = recordOf(args);
+        if (epoch === 'new') record.requests.epochEnded('its agent has begun a new epoch', record.loss);
         // The connection may have ended already: messages behind its AuthRequest are read when it is welcomed, and can end it.
-        const session = recordOf(args).connections.get(args.context.session ?? '');
-        if (session !== undefined) host.sessionOpened(recordOf(args), session);
+        const connection = record.connections.get(connectionId);
+        if (connection !== undefined) host.sessionOpened(record, connection);
       },
       beginStopping: args => {
         recordOf(args).run.endingSince = clock.now();

@@ -7,6 +7,7 @@ import type { Registry } from '../supervisor/registry.ts';
 import type { Clock } from '../world/clock.ts';
 import {
   type ExplainedConnection,
+  type ExplainedSession,
   type ExplainedState,
   type ExplainedTransition,
   type Explanation,
@@ -16,7 +17,7 @@ import {
 import type { ActorTrace, TakenTransition, Trace } from './trace.ts';
 import { pathOf } from './trace-record.ts';
 
-/** Every timeout of the instance and connection charts: what has to happen before it is due, and what happens otherwise. */
+/** Every timeout of the instance, session and connection charts: what has to happen before it is due, and what happens otherwise. */
 export const timeouts: Readonly<Record<string, string>> = {
   connectTimeout: 'an agent has to connect and authenticate, or the instance ends with CONNECT_TIMEOUT',
   reconnectWindow: 'the agent has to reconnect, or its program is ended',
@@ -97,6 +98,11 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
       return { connectionId: label, peer: channel.peer, session, states: statesOf(actor), ...partsOf(actor) };
     });
 
+  const sessionOf = ({ session }: ActorTrace): ExplainedSession | null => {
+    const [state] = session === undefined ? [] : statesOf(session);
+    return session === undefined || state === undefined ? null : { chart: state, ...partsOf(session) };
+  };
+
   const startSlot = ({ actorId }: InstanceRecord): Wait[] => {
     const { maxConcurrentStarts, waiting } = queue();
     const before = waiting.indexOf(actorId);
@@ -122,6 +128,7 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
       ...parts,
       waits: [...startSlot(record), ...parts.waits],
       inFlight: record.requests.inFlight,
+      session: sessionOf(actor),
       connections: connectionsOf(record, actor),
       refusals: { count: record.refusals.count, last: record.refusals.last },
       lastExit: record.report,
@@ -140,7 +147,7 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
       const last = explain(record);
       trace.forget(record.id);
       if (last === undefined) return;
-      stopped.set(record.id, { ...last, state: 'stopped', waits: [], endedBy: [], connections: [] });
+      stopped.set(record.id, { ...last, state: 'stopped', waits: [], endedBy: [], session: null, connections: [] });
       for (const oldest of stopped.keys()) {
         if (stopped.size <= bounds.keptStopped) break;
         stopped.delete(oldest);

@@ -49,6 +49,11 @@ interface Explained {
   readonly transitions: readonly ExplainedTransition[];
 }
 
+/** The session of an incarnation: which claims it grants, and what happened to the earlier ones. */
+export interface ExplainedSession extends Explained {
+  readonly chart: ExplainedState;
+}
+
 export interface ExplainedConnection extends Explained {
   readonly connectionId: string;
   readonly peer: string;
@@ -72,6 +77,8 @@ export interface Explanation extends Explained {
   readonly chart: ExplainedState;
   /** Executions in flight, those that wait for a session included. */
   readonly inFlight: number;
+  /** The session of the last incarnation; null before the first one and after the instance has stopped. */
+  readonly session: ExplainedSession | null;
   /** Every open socket. */
   readonly connections: readonly ExplainedConnection[];
   /**
@@ -124,8 +131,22 @@ function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Expla
 const indented = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`);
 
 export function textOf(explanation: Explanation): string {
-  const { at, instanceId, artifactId, incarnation, pid, address, state, chart, inFlight, connections, transitions, refusals, lastExit } =
-    explanation;
+  const {
+    at,
+    instanceId,
+    artifactId,
+    incarnation,
+    pid,
+    address,
+    state,
+    chart,
+    inFlight,
+    session,
+    connections,
+    transitions,
+    refusals,
+    lastExit,
+  } = explanation;
   const summary = [
     `incarnation ${incarnation}`,
     pid === null ? 'no pid' : `pid ${pid}${state === 'backoff' || state === 'stopped' ? ' (ended)' : ''}`,
@@ -134,6 +155,9 @@ export function textOf(explanation: Explanation): string {
   ];
   const lines = [`${instanceId} (${printable(artifactId, bounds.tracedText)}) is ${state} at ${iso(at)}`, `  ${summary.join(', ')}`];
   lines.push(...indented(stateLines([chart], explanation, at)));
+  if (session !== null) {
+    lines.push('session', ...indented(stateLines([session.chart], session, at)), ...indented(session.transitions.map(transitionLine)));
+  }
   for (const connection of connections) {
     lines.push(`connection ${connection.connectionId} from ${connection.peer}${connection.session ? ', which holds the session' : ''}`);
     lines.push(...indented(stateLines(connection.states, connection, at)));

@@ -19,7 +19,7 @@ export interface TraceRecord {
   /** XState's session id of the actor, which is never used again in this process. */
   readonly actor: string;
   readonly parent: string | null;
-  /** The id of the actor's chart: `supervisor`, `instance` or `connection`. */
+  /** The id of the actor's chart: `supervisor`, `instance`, `session` or `connection`. */
   readonly machine: string;
   readonly instanceId: string | null;
   /** The public id, as in stats(), events and log lines. */
@@ -54,6 +54,9 @@ const SAFE_FIELDS: ReadonlySet<string> = new Set([
   'left',
   'bytes',
   'limit',
+  'by',
+  'because',
+  'epoch',
 ]);
 /** No word of ours is as long as a token. Our messages quote no text of a peer; this is a second protection. */
 const TOKEN_LIKE = /[\w-]{32,}/g;

@@ -23,6 +23,8 @@ export interface ActorTrace {
   readonly timers: ReadonlyMap<string, number>;
   /** The last ones, oldest first. */
   readonly transitions: readonly TakenTransition[];
+  /** The newest session of an instance. */
+  readonly session: ActorTrace | undefined;
   /** A connection of an instance, by its actor id. Actor ids are used again: the newest connection counts. */
   connection(connectionId: string): ActorTrace | undefined;
 }
@@ -52,6 +54,8 @@ interface Actor {
   since: readonly number[];
   readonly timers: Map<string, number>;
   readonly entries: Entry[];
+  newestSession: Actor | null;
+  /** An instance and its sessions share the map. */
   readonly connections: Map<string, Actor>;
 }
 
@@ -122,6 +126,7 @@ export function createTrace(
     const { input = {} } = (ref as { options?: { input?: { instanceId?: string | null; connectionId?: string } } }).options ?? {};
     const parent = ref._parent === undefined ? undefined : actors.get(ref._parent);
     const { instanceId = null, connectionId } = input;
+    const instance = machine.id === 'session' ? parent : undefined;
     const actor: Actor = {
       session: ref.sessionId,
       parent: parent?.session ?? null,
@@ -133,10 +138,12 @@ export function createTrace(
       since: [],
       timers: new Map(),
       entries: [],
-      connections: new Map(),
+      newestSession: null,
+      connections: instance?.connections ?? new Map(),
     };
     actors.set(ref, actor);
     if (connectionId !== undefined) parent?.connections.set(connectionId, actor);
+    else if (instance !== undefined) instance.newestSession = actor;
     else if (instanceId !== null) instances.set(instanceId, actor);
     if (followers.size > 0) notify(record(actor, 'created', null));
   };
@@ -179,6 +186,9 @@ export function createTrace(
     innermost: inOrder(actor.inner).map(node => ({ node, since: actor.since[actor.inner.indexOf(node)]! })),
     timers: actor.timers,
     transitions: actor.entries.map(entry => ({ record: transitionRecord(actor, entry), count: entry.count, first: entry.first })),
+    get session() {
+      return actor.newestSession === null ? undefined : viewOf(actor.newestSession);
+    },
     connection(connectionId) {
       const connection = actor.connections.get(connectionId);
       return connection && viewOf(connection);

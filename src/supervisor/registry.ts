@@ -143,7 +143,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       const level = orderly && report.left.length === 0 ? 'info' : 'warn';
       const { instanceId: _id, artifactId: _artifact, stderr: _stderr, pid: programPid, ...fields } = report;
       record.log[level]({ programPid, ...fields }, 'program ended');
-      record.requests.incarnationEnded(endingOf(report), causeOf(record, context));
+      record.requests.epochEnded(endingOf(report), causeOf(record, context));
       emit({ type: 'instance.exited', ...idsOf(record), report });
     },
 

@@ -1,6 +1,7 @@
-// Ties the charts of supervisor, instance and connection to their effects, and to each other as parents and children.
+// Ties the charts of supervisor, instance, session and connection to their effects, and to each other as parents and children.
 import { type ConnectionName, connectionMachine } from '../../machines/connection.ts';
 import { instanceMachine } from '../../machines/instance.ts';
+import { sessionMachine } from '../../machines/session.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
@@ -19,10 +20,10 @@ import type { Registry } from './registry.ts';
 import { sharedListener } from './shared-listener.ts';
 
 /** The charts that run. Tests replace them with changed ones. */
-export const charts = { supervisor: supervisorMachine, instance: instanceMachine, connection: connectionMachine };
+export const charts = { supervisor: supervisorMachine, instance: instanceMachine, session: sessionMachine, connection: connectionMachine };
 export type Charts = typeof charts;
 
-export function wire(world: World, options: ParsedOptions, registry: Registry, { supervisor, instance, connection }: Charts) {
+export function wire(world: World, options: ParsedOptions, registry: Registry, { supervisor, instance, session, connection }: Charts) {
   const { clock, random } = world;
   const ports = createPorts(world.network, options.host, options.ports);
   const shared = createSharedListener(ports);
@@ -70,7 +71,8 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
     connectionClosed: registry.connectionClosed,
   };
   const wiredConnection = wireConnection(connection, host, options, UNREAD_FACTOR * options.maxQueuedBytes);
-  const wiredInstance = wireInstance(instance, wiredConnection as never, {
+  const wiredSession = session.provide({ actors: { connection: wiredConnection } });
+  const wiredInstance = wireInstance(instance, wiredSession, {
     world,
     options,
     host: registry,

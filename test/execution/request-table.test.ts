@@ -135,7 +135,7 @@ test('when the program ends, written requests have an unknown outcome, and unwri
   await turn();
   calls.detach(undefined);
   const waiting = calls.execute({ command: 'waiting' });
-  calls.incarnationEnded('it crashed', undefined);
+  calls.epochEnded('it crashed', undefined);
   expect([await failure(given), calls.inFlight]).toEqual(['OUTCOME_UNKNOWN: no answer will come: it crashed', 1]);
   calls.close('it was stopped', undefined);
   expect(await failure(calls.execute({ command: 'late' }))).toBe('INSTANCE_STOPPED: the instance takes no more work: it was stopped');

@@ -65,7 +65,7 @@ export function createGate(
     system._relay = (source, target, event: never) => {
       const { type } = event as Held['event'];
       // XState drops events to a stopped actor, too, but with a warning in development builds.
-      if (/^(xstate\.done\.actor\.|start\.granted$)/.test(type) && (target as AnyActorRef).getSnapshot().status !== 'active') return;
+      if (/^(xstate\.done\.actor\.|start\.granted$|close$)/.test(type) && (target as AnyActorRef).getSnapshot().status !== 'active') return;
       if (subject === null || target !== subject) return relay(source, target, event);
       if (subject.getSnapshot().status !== 'active') return;
       if (source === target) timers.push(type);

@@ -6,6 +6,7 @@ import { connectionInput, connectionPaths, playConnection } from './connection.t
 import { instanceInput, instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
 import { advance, alone, type Step } from './paths.ts';
+import { playSession, sessionInput, sessionKinds, sessionPaths } from './session.ts';
 import { listenerKinds } from './stage.ts';
 import { playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
 import { agent, execution, pathsOf, playTable, type Tabled } from './tables.ts';
@@ -128,10 +129,20 @@ export const instanceTrial: Trial = walked({
   paths: instancePaths,
   play: playInstance,
 });
+/** Steps of the session chart that a path has: no second path is walked for them. */
+const sessionSteps = new Set<string>();
+
 export const smallTrials: readonly Trial[] = [
   tabled(execution),
   tabled(agent),
   walked({ name: 'connection', variants: listenerKinds, input: connectionInput, paths: connectionPaths, play: playConnection }),
+  walked({
+    name: 'session',
+    variants: sessionKinds,
+    input: sessionInput,
+    paths: kind => sessionPaths(kind, sessionSteps),
+    play: playSession,
+  }),
   walked({ name: 'supervisor', variants: listenerKinds, input: () => supervisorInput, paths: supervisorPaths, play: playSupervisor }),
 ];
 

@@ -66,42 +66,36 @@ export const instanceInput = ({
 });
 
 function stateOf(snapshot: AnyMachineSnapshot) {
+  const isStarted = snapshot.matches({ running: 'started' });
   const isConnected = snapshot.matches({ running: { started: 'connected' } });
   const isStopping = snapshot.matches({ running: 'stopping' });
   const hasExited = snapshot.matches({ running: 'exiting' });
   return {
+    isStarted,
     isConnected,
     isStopping,
     isSignalled:
       snapshot.matches({ running: { stopping: { graceful: 'signalled' } } }) || snapshot.matches({ running: { stopping: 'killed' } }),
     hasExited,
-    hasStarted: snapshot.matches({ running: 'started' }) || isStopping || hasExited,
+    hasStarted: isStarted || isStopping || hasExited,
   };
 }
 
 /** The events that can happen in a state. */
 function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
-  const { connections, session, claimant, failures, external, restart, output, tree } = snapshot.context as InstanceContext;
-  const { hasStarted, hasExited, isConnected, isStopping, isSignalled } = stateOf(snapshot);
+  const { session, failures, external, restart, output, tree } = snapshot.context as InstanceContext;
+  const { isStarted, hasStarted, hasExited, isConnected, isStopping, isSignalled } = stateOf(snapshot);
   switch (type) {
     case 'listener.bound':
     case 'listener.failed':
       return snapshot.matches({ running: { allocating: 'binding' } }) ? [{ type }] : [];
-    case 'socket.accepted': {
-      const free = (isConnected && claimant !== null ? [1, 2, 3] : [1, 2]).find(n => !connections.includes(`connection-${n}`));
-      return free === undefined || !hasStarted ? [] : [{ type, connectionId: `connection-${free}` }];
-    }
-    case 'connection.closed':
-      return connections.flatMap(connectionId => [
-        { type, connectionId, code: 'LINK_LOST' },
-        ...(isConnected && connectionId === session && claimant === null ? [{ type, connectionId, code: 'HEARTBEAT_LOST' }] : []),
-      ]);
-    case 'session.claimed':
-      return connections.filter(each => each !== session && each !== claimant).map(connectionId => ({ type, connectionId }));
+    case 'socket.accepted':
+      return hasStarted ? [{ type, connectionId: 'connection-1' }] : [];
     case 'session.opened':
-      return session === null ? [] : [{ type, connectionId: session }];
-    case 'session.confirmed':
-      return session === null ? [] : [{ type, connectionId: session }];
+      return session === null ? [{ type, connectionId: 'connection-1', epoch: 'new' }] : [];
+    case 'session.lost':
+      if (session === null) return [];
+      return (isConnected ? ['LINK_LOST', 'HEARTBEAT_LOST'] : ['LINK_LOST']).map(code => ({ type, code }));
     case 'process.failed':
       return external ? [] : [true, false].map(final => ({ type, final }));
     case 'process.exited':
@@ -121,12 +115,10 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
         : [];
     case 'stop':
       return (isStopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
-    case 'xstate.error.actor.*': {
-      // A listener can fail when an incarnation begins, a connection when it is created.
-      const last = connections.at(-1);
+    case 'xstate.error.actor.*':
+      // A listener can fail when an incarnation begins, a session when it spawns a connection.
       if (snapshot.matches({ running: { allocating: 'queued' } })) return [{ type: 'xstate.error.actor.listener' }];
-      return last === undefined || last === session ? [] : [{ type: `xstate.error.actor.${last}` }];
-    }
+      return isStarted ? [{ type: 'xstate.error.actor.session' }] : [];
     case 'failure.expired':
       return isConnected && failures > 0 ? [{ type }] : [];
     default: {
@@ -140,9 +132,7 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
 }
 
 const bits = (c: InstanceContext) => [
-  c.connections.length,
   c.session !== null,
-  c.claimant !== null,
   c.policy,
   c.cause?.final,
   c.cause?.reason === 'completed',
@@ -155,24 +145,19 @@ const bits = (c: InstanceContext) => [
   c.gracePeriod > 0,
 ];
 
-/** The model does not know what a connection has sent before, and whether a program was started. */
+/** The model does not know whether a program was started, and which executions are in flight. */
 function feasible(steps: readonly Step[]): number {
   let seen = false;
   let failed = false;
-  let probed = false;
+  let attempted = false;
   let quick = false;
-  let granted: string | null = null;
   let cancellable = false;
-  const claimed = new Set<unknown>();
-  for (const [i, { event, state }] of steps.entries()) {
-    const { type, connectionId, code } = event;
-    const before = steps[i - 1]?.event;
+  for (const [i, { event }] of steps.entries()) {
+    const { type, code } = event;
     if (type === 'listener.bound') {
       seen = false;
       failed = false;
-      claimed.clear();
     }
-    if (type === 'socket.accepted') claimed.delete(connectionId);
     // A cancelled execution is reported once.
     if (type === 'agent.unresponsive' && !cancellable) return i;
     if (type === 'activity.started') cancellable = true;
@@ -186,48 +171,17 @@ function feasible(steps: readonly Step[]): number {
       if (failed) return i;
       seen = true;
     }
-    if (type === 'session.claimed') {
-      if (claimed.has(connectionId)) return i;
-      claimed.add(connectionId);
-      probed = steps[i]!.state.matches({ running: { started: 'connected' } } as never);
-    }
-    // Only a session that is probed is confirmed.
-    if (type === 'session.confirmed' && !probed) return i;
-    if (type === 'session.opened' || type === 'session.confirmed') probed = false;
-    // A connection that is granted the session sends session.opened before anything else.
-    if (type === 'connection.closed' && connectionId === granted) return i;
-    const { session } = state.context as InstanceContext;
-    if (type === 'session.opened') granted = null;
-    else if (session !== (steps[i - 1]?.state.context as InstanceContext | undefined)?.session) granted = session;
     if (code === 'HEARTBEAT_LOST') {
-      // While another connection claims the session, the probe decides.
-      if (probed) return i;
+      // Earlier incarnations may have lost heartbeats, too.
+      if (attempted) return i;
       quick = true;
     }
-    // Meanwhile heartbeats would be lost and probes time out.
-    if ((quick || probed) && (type === 'failure.expired' || delayOf(type) === 'stableUptime')) return i;
-    if (
-      type.startsWith('xstate.error.actor.connection') &&
-      !(before?.type === 'socket.accepted' && type.endsWith(String(before.connectionId)))
-    )
-      return i;
+    if (delayOf(type) === 'backoff') attempted = true;
+    // Meanwhile heartbeats would be lost.
+    if (quick && (type === 'failure.expired' || delayOf(type) === 'stableUptime')) return i;
   }
   return steps.length;
 }
-
-const claim = (connectionId: string): ModelEvent[] => [
-  { type: 'socket.accepted', connectionId },
-  { type: 'session.claimed', connectionId },
-];
-const connecting: ModelEvent[] = [{ type: 'start.granted' }, { type: 'listener.bound' }, ...claim('connection-1')];
-/** The claimant has ended before the session is confirmed. */
-const claimantGone: ModelEvent[] = [
-  ...connecting,
-  { type: 'session.opened', connectionId: 'connection-1' },
-  ...claim('connection-2'),
-  { type: 'connection.closed', connectionId: 'connection-2', code: 'LINK_LOST' },
-  { type: 'session.confirmed', connectionId: 'connection-1' },
-];
 
 /** Every path of one kind; with `seen`, only those that have a step that is not in it yet. */
 export const instancePaths = (kind: Kind, seen?: Set<string>): Step[][] =>
@@ -236,11 +190,10 @@ export const instancePaths = (kind: Kind, seen?: Set<string>): Step[][] =>
     input: instanceInput(kind),
     cases,
     bits,
-    future: ({ connections, session, claimant, cause }: InstanceContext) => [connections, session, claimant, cause?.code],
+    future: ({ session, cause }: InstanceContext) => [session, cause?.code],
     ...(seen && { seen }),
     limit: 200_000,
     feasible,
-    also: kind.external ? [] : [claimantGone],
   });
 
 /** The delays that the documentation promises, in ms. */
@@ -325,21 +278,29 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     random.broken = next === 'xstate.error.actor.listener' ? 'token' : null;
   };
 
-  const socketOf = ({ connectionId }: ModelEvent): AgentEnd => {
-    const found = agentEnds.get(connectionId as string);
-    if (found === undefined) throw new Error(`the test has no ${connectionId}`);
-    return found;
-  };
+  /** Sockets that the session has, and that have not authenticated. */
+  let unused: AgentEnd[] = [];
   const token = (): string => random.tokens.at(-1)!;
   const subject = (): Instance => spearlet.get(input.instanceId)!;
   const context = (): InstanceContext => (gate.subject.getSnapshot() as AnyMachineSnapshot).context as InstanceContext;
-  const arrived = (type: string, connectionId?: unknown): Promise<ModelEvent> =>
-    receive(stage, event => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
-  const isHeld = (type: string, connectionId?: unknown): boolean =>
-    gate.held.some(({ event }) => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
+  const arrived = (type: string): Promise<ModelEvent> => receive(stage, event => event.type === type);
+  const isHeld = (type: string): boolean => gate.held.some(({ event }) => event.type === type);
+
+  /** Connects a socket, and lets the instance see it. */
+  const connect = async (): Promise<ModelEvent> => {
+    const socket = await stage.connect(`127.0.0.1:${PORT}`);
+    const held = await gate.wait(each => each.type === 'socket.accepted');
+    agentEnds.set(held.event.connectionId as string, socket);
+    const { isStarted } = stateOf(gate.subject.getSnapshot() as AnyMachineSnapshot);
+    gate.release(held);
+    // In states that accept no connection, it is closed at once.
+    if (isStarted) unused.push(socket);
+    else await socket.closed;
+    return held.event;
+  };
 
   const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
-    const { type, connectionId } = event;
+    const { type } = event;
     const delayed = delayOf(type);
     if (delayed !== null) {
       if (delayed === 'backoff') breakToken(ahead);
@@ -350,6 +311,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         return [elapse(stage, type, 1_000_000)];
       case 'start.granted':
       case 'listener.bound': {
+        unused = [];
         const undo = prepare(ahead, type === 'start.granted' ? 'listener' : 'process');
         try {
           return [await arrived(type)];
@@ -357,34 +319,27 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
           await undo();
         }
       }
-      case 'socket.accepted': {
-        const socket = await stage.connect(`127.0.0.1:${PORT}`);
-        const held = await gate.wait(each => each.type === type);
-        agentEnds.set(held.event.connectionId as string, socket);
-        random.broken = ahead[0]?.type.startsWith('xstate.error.actor.connection') ? 'fraction' : null;
-        gate.release(held);
-        // In states that accept no connection, it is closed at once.
-        if (!context().connections.includes(held.event.connectionId as string)) await socket.closed;
-        return [held.event];
+      case 'socket.accepted':
+        return [await connect()];
+      case 'session.opened': {
+        const accepted = unused.length === 0 ? [await connect()] : [];
+        unused.shift()!.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: input.instanceId, SPEARLET_TOKEN: token() }));
+        return [...accepted, await arrived(type)];
       }
-      case 'session.claimed': {
-        socketOf(event).send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: input.instanceId, SPEARLET_TOKEN: token() }));
-        const arrivedEvent = await arrived(type, connectionId);
-        const { session, claimant } = context();
-        // A connection that gets no session is refused and closed.
-        if (connectionId !== session && connectionId !== claimant) await socketOf(event).closed;
-        return [arrivedEvent];
-      }
-      case 'session.confirmed': {
-        const beat = await socketOf(event).next('Heartbeat');
-        socketOf(event).send('Heartbeat', beat.requestId, '');
-        return [await arrived(type, connectionId)];
-      }
-      case 'connection.closed':
+      case 'session.lost':
         if (event.code === 'HEARTBEAT_LOST') {
-          for (let n = 0; !isHeld(type, connectionId) && n < 100; n += 1) stage.clock.step();
-        } else if (!isHeld(type, connectionId)) socketOf(event).close();
-        return [await arrived(type, connectionId)];
+          for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
+        } else if (!isHeld(type)) agentEnds.get(context().session!)!.close();
+        return [await arrived(type)];
+      case 'connections.none':
+        for (const socket of unused.splice(0)) socket.close();
+        return [await arrived(type)];
+      case 'xstate.error.actor.session': {
+        random.broken = 'fraction';
+        const accepted = await connect();
+        random.broken = null;
+        return [accepted, await arrived(type)];
+      }
       case 'process.exited':
         if (!isHeld(type) && !kind.external) {
           // Before it has printed `up`, the program does not handle these signals; only SIGTERM ends it.
@@ -408,12 +363,8 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       case 'activity.idle': {
         const { session } = context();
         const peer = agentEnds.get(session!)!;
-        const request =
-          peer.openRequests()[0] ??
-          (await Promise.race([peer.next('ExecuteRequest'), new Promise<null>(later => setImmediate(later, null))]));
-        if (request !== null) peer.answer(request);
-        for (const execution of stage.executions) if (request === null) execution.cancel('not sent yet');
-        await Promise.race(request === null ? [] : stage.executions.map(each => each.result.catch(() => {})));
+        peer.answer(peer.openRequests()[0] ?? (await peer.next('ExecuteRequest')));
+        await Promise.race(stage.executions.map(each => each.result.catch(() => {})));
         for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
         return [await arrived(type)];
       }

@@ -109,10 +109,13 @@ export async function runScenario({ listener, instances, commands }: Scenario): 
       const snapshot = target.getSnapshot() as AnyMachineSnapshot | undefined;
       // XState drops the event, too, but with a warning in development builds.
       if (snapshot?.status !== undefined && snapshot.status !== 'active') return;
-      const id = (target as { logic?: { id?: string } }).logic?.id === 'instance' ? snapshot?.context.instanceId : undefined;
+      const chart = (target as { logic?: { id?: string } }).logic?.id;
+      const id = chart === 'instance' || chart === 'session' ? snapshot?.context.instanceId : undefined;
       const held = entries.find(each => each.subject.id === id)?.held;
-      // One queue for the whole network: a socket is accepted before its first event, and closed after its last.
-      const from = /^process\./.test(event.type) ? 'process' : /^(socket|session|connection)\./.test(event.type) ? 'network' : null;
+      // One queue for the whole network: a socket is accepted before its first event, and closed after its last. The session
+      // reports to its instance in the turn in which it gets an event, so its reports are not held.
+      const isNetwork = event.type === 'socket.accepted' || (chart === 'session' && /^(session|connection)\./.test(event.type));
+      const from = /^process\./.test(event.type) ? 'process' : isNetwork ? 'network' : null;
       // The engine opens a socket in the turn in which it is accepted, so these two events are not reordered.
       const opens = event.type === 'socket.accepted';
       if (opens && held != null && held.network.length > 0) open(entries.find(each => each.held === held)!);

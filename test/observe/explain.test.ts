@@ -1,6 +1,6 @@
 // Explanations of charts on a simulated clock, so that every time in them is exact.
 import { describe, expect, test } from 'vitest';
-import { connectionMachine, instanceMachine } from '../../machines/index.ts';
+import { connectionMachine, instanceMachine, sessionMachine } from '../../machines/index.ts';
 import { createRefusals } from '../../src/connection/refusals.ts';
 import { stateOf } from '../../src/instance/instance.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';
@@ -86,7 +86,9 @@ describe('what an instance waits for', () => {
 
   test('every timeout of the charts has a text', () => {
     const undelayed = ['restartPeriod'];
-    const names = [instanceMachine, connectionMachine].flatMap(({ implementations }) => Object.keys(implementations.delays));
+    const names = [instanceMachine, sessionMachine, connectionMachine].flatMap(({ implementations }) =>
+      Object.keys(implementations.delays),
+    );
     expect(Object.keys(timeouts).sort()).toEqual([...new Set(names)].filter(name => !undelayed.includes(name)).sort());
   });
 });
@@ -135,6 +137,14 @@ test('String(explanation) is a text with all of it', async () => {
     The session is lost, the program still runs. Executions in flight wait until the agent reconnects.
     until 2026-01-01T00:00:10.150Z (in 7.5 s, reconnectWindow): the agent has to reconnect, or its program is ended
     left by: process.exited, memory.exceeded, stop, session.opened
+session
+  resuming since 2026-01-01T00:00:00.150Z (2.5 s)
+    The connection is lost, the epoch goes on: the agent resumes it over a new connection.
+    left by: close, session.claimed
+  2026-01-01T00:00:00.000Z  idle: started
+  2026-01-01T00:00:00.120Z  idle → open.unconfirmed: session.claimed connectionId=summarizer-1f2e3d4c/connection-1 by=v1
+  2026-01-01T00:00:00.120Z  open.unconfirmed → open.confirmed: session.confirmed [isHolder] connectionId=summarizer-1f2e3d4c/connection-1
+  2026-01-01T00:00:00.150Z  open.confirmed → resuming: connection.closed [isHolder] connectionId=summarizer-1f2e3d4c/connection-1 code=LINK_LOST message=closed by the other end
 last exit: incarnation 1, crashed: the program crashed (exit code 9), after 1 min 1 s
   | a
   | b
@@ -143,10 +153,10 @@ transitions of the instance:
   2026-01-01T00:00:00.000Z  running.allocating.queued → running.allocating.binding: start.granted
   2026-01-01T00:00:00.000Z  running.allocating.binding → running.started.connecting.listening: listener.bound address=127.0.0.1:9100
   2026-01-01T00:00:00.120Z  running.started.connecting.listening → running.started.connecting.authenticating: socket.accepted connectionId=summarizer-1f2e3d4c/connection-1
-  2026-01-01T00:00:00.120Z  running.started.connecting.authenticating → running.started.connected.ready: session.opened connectionId=summarizer-1f2e3d4c/connection-1
+  2026-01-01T00:00:00.120Z  running.started.connecting.authenticating → running.started.connected.ready: session.opened connectionId=summarizer-1f2e3d4c/connection-1 epoch=new
   2026-01-01T00:00:00.140Z  running.started.connected.ready → running.started.connected.executing: activity.started (3 times since 2026-01-01T00:00:00.120Z)
   2026-01-01T00:00:00.150Z  running.started.connected.executing → running.started.connected.ready: activity.idle (3 times since 2026-01-01T00:00:00.130Z)
-  2026-01-01T00:00:00.150Z  running.started.connected.ready → running.started.reconnecting: connection.closed [isSession] connectionId=summarizer-1f2e3d4c/connection-1 code=LINK_LOST message=closed by the other end`);
+  2026-01-01T00:00:00.150Z  running.started.connected.ready → running.started.reconnecting: session.lost code=LINK_LOST`);
 });
 
 test('of 1,000 stopped instances the last 100 explanations are kept, and no trace', () => {

@@ -13,6 +13,7 @@ const base: Explanation = {
   state: 'listening',
   chart: { state: 'running.connecting.listening', since: AT - 1_500, meaning: 'No socket is connected.' },
   inFlight: 3,
+  session: null,
   connections: [],
   refusals: { count: 0, last: [] },
   lastExit: null,
@@ -84,6 +85,20 @@ test('a connection is shown with its peer and its states, and whether it holds t
     '  2025-12-31T23:59:59.500Z  accepted: started',
   ]);
   expect(lines).toContain('connection i/connection-2 from 127.0.0.1:5');
+});
+
+test('the session is shown with its state and its own transitions', () => {
+  const session = {
+    chart: { state: 'resuming', since: AT - 500, meaning: 'The epoch goes on.' },
+    ...{ waits: [], endedBy: ['session.claimed'], transitions: [moved] },
+  };
+  expect(linesOf({ session }).slice(4, -1)).toEqual([
+    'session',
+    '  resuming since 2025-12-31T23:59:59.500Z (500 ms)',
+    '    The epoch goes on.',
+    '    left by: session.claimed',
+    '  2025-12-31T23:59:59.500Z  a → b: process.exited',
+  ]);
 });
 
 test('a transition is shown with its cause, the fields of its event, and how often it was taken', () => {

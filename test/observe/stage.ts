@@ -1,7 +1,7 @@
 // Runs the charts on a simulated clock, without real processes and sockets, and records their trace.
 import { createActor, fromCallback, fromPromise, SimulatedClock } from 'xstate';
 import type { LinkEvent } from '../../machines/connection.ts';
-import { connectionMachine, type InstanceEvent, instanceMachine, supervisorMachine } from '../../machines/index.ts';
+import { connectionMachine, type InstanceEvent, instanceMachine, sessionMachine, supervisorMachine } from '../../machines/index.ts';
 import { guardedInspect } from '../../src/observe/log.ts';
 import { createTrace } from '../../src/observe/trace.ts';
 import type { TraceRecord } from '../../src/observe/trace-record.ts';
@@ -20,14 +20,14 @@ export function openStage(maxConcurrentStarts = 4) {
   const connection = connectionMachine.provide({
     actors: {
       link: fromCallback(({ input, sendBack }) => void links.set((input as { connectionId: string }).connectionId, sendBack)) as never,
-      authenticate: fromPromise(async () => ({ verdict: 'genuine' as const })) as never,
+      authenticate: fromPromise(async () => ({ verdict: 'genuine' as const, by: 'v1' as const })) as never,
     },
     actions: { refuse: silent, sendError: silent, handOver: silent, reportEnd: silent },
     delays: { authTimeout: 5_000, silence: 10_000, heartbeat: 10_000, finalCheck: 50, probe: 1_000 },
   });
   const instance = instanceMachine.provide({
     actors: {
-      connection,
+      session: sessionMachine.provide({ actors: { connection } }),
       listen: fromCallback(({ input, sendBack, receive }) => {
         listeners.set((input as { instanceId: string }).instanceId, sendBack as never);
         receive(({ type }) => type === 'bind' && sendBack({ type: 'listener.bound', address: '127.0.0.1:9100' } as never));
@@ -78,6 +78,7 @@ export function openStage(maxConcurrentStarts = 4) {
       listeners.get(instanceId)?.({ type: 'socket.accepted', connectionId });
       links.get(connectionId)?.({ type: 'auth.received' });
       for (let i = 0; i < 5; i += 1) await null;
+      links.get(connectionId)?.({ type: 'session.used' });
     },
   };
 }

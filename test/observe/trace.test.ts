@@ -59,11 +59,12 @@ describe('records', () => {
       'session.granted → ready.heartbeat.idle, ready.reading.flowing',
     ]);
     expect(theirs.at(-1)).toMatchObject({ kind: 'ended', event: 'stopped' });
-    expect(stage.records.find(({ kind, event }) => kind === 'event' && event === 'session.opened')).toMatchObject({
-      actor: created!.actor,
-      source: theirs[0]!.actor,
-      facts: { connectionId: 'a/connection-1' },
-    });
+    const session = stage.records.find(({ kind, machine }) => kind === 'created' && machine === 'session')!;
+    expect(session).toMatchObject({ parent: created!.actor, instanceId: 'a', connectionId: null });
+    expect(stage.records.filter(({ kind, event }) => kind === 'event' && event === 'session.opened')).toMatchObject([
+      { actor: session.actor, source: theirs[0]!.actor, facts: { connectionId: 'a/connection-1' } },
+      { actor: created!.actor, source: session.actor, facts: { connectionId: 'a/connection-1', epoch: 'new' } },
+    ]);
   });
 
   test('contain only the fields of an event that are known to be safe', () => {

@@ -1,0 +1,239 @@
+// The session of one incarnation with its agent, as a chart: which connection holds it, which claims are granted, and whether
+// the agent resumes the running epoch or begins a new one. It spawns the connections of the incarnation.
+import { assertEvent, assign, type DoneActorEvent, sendParent, sendTo, setup, spawnChild, stopChild } from 'xstate';
+import { type ClaimedBy, type ConnectionReport, connectionMachine } from './connection.ts';
+
+export interface SessionInput {
+  readonly instanceId: string;
+  /** How many heartbeats may stay unanswered. */
+  readonly misses: number;
+  /** Another program may take the place of an external one, with the same token. */
+  readonly external: boolean;
+}
+
+/** A connection whose agent is genuine, and with what the agent has proved it. */
+export interface Claim {
+  readonly connectionId: string;
+  readonly by: ClaimedBy;
+}
+
+export interface SessionContext extends SessionInput {
+  readonly connections: readonly string[];
+  /** The connection that holds the session. */
+  readonly holder: string | null;
+  /** Another connection that claims the session, while the holder is probed. */
+  readonly claimant: Claim | null;
+  /** Whether the last grant began a new epoch. Null: there was no grant. */
+  readonly epoch: Epoch | null;
+}
+
+/** `new`: the agent knows nothing of the executions that were sent before. `same`: it answers them. */
+export type Epoch = 'new' | 'same';
+
+export type SessionEvent =
+  | ConnectionReport
+  | DoneActorEvent
+  | { type: 'accept'; connectionId: string }
+  | { type: 'drain'; grace: number }
+  | { type: 'close' };
+
+/** What a session reports to its instance. */
+export type SessionReport =
+  | { type: 'session.opened'; connectionId: string; epoch: Epoch }
+  | { type: 'session.lost'; code: string }
+  | { type: 'connections.none' };
+
+/** The event as one of this type. Throws for every other type. */
+function eventOf<Type extends SessionEvent['type']>(event: SessionEvent, type: Type) {
+  assertEvent(event, type);
+  return event;
+}
+
+/** The connection that an event is about. */
+function connectionOf(event: SessionEvent): string {
+  assertEvent(event, ['accept', 'session.claimed', 'session.opened', 'session.confirmed', 'connection.closed']);
+  return event.connectionId;
+}
+
+/** With what an event claims the session. */
+const byOf = (event: SessionEvent): ClaimedBy => eventOf(event, 'session.claimed').by;
+
+/** What a grant changes. An agent with the token of wire v2 begins an epoch, and so does the first agent of the incarnation. */
+const granted = ({ epoch }: SessionContext, { connectionId, by }: Claim) => ({
+  holder: connectionId,
+  epoch: by === 'token' || epoch === null ? ('new' as const) : ('same' as const),
+});
+
+export const sessionMachine = setup({
+  types: {
+    input: {} as SessionInput,
+    context: {} as SessionContext,
+    events: {} as SessionEvent,
+    children: {} as { [connectionId: string]: 'connection' },
+  },
+  actors: { connection: connectionMachine },
+  actions: {
+    // Connections.
+    noteConnection: assign(({ context, event }) => ({ connections: [...context.connections, connectionOf(event)] })),
+    spawnConnection: spawnChild('connection', {
+      id: ({ event }) => connectionOf(event),
+      input: ({ context, event }) => ({ instanceId: context.instanceId, connectionId: connectionOf(event), misses: context.misses }),
+    }),
+    removeConnection: assign(({ context, event }) => {
+      const closed = connectionOf(event);
+      return {
+        connections: context.connections.filter(each => each !== closed),
+        holder: context.holder === closed ? null : context.holder,
+        claimant: context.claimant?.connectionId === closed ? null : context.claimant,
+      };
+    }),
+    // A child that has ended stays among the children until it is stopped.
+    stopConnection: stopChild(({ event }) => connectionOf(event)),
+
+    // Claims.
+    noteHolder: assign(({ context, event }) => granted(context, eventOf(event, 'session.claimed'))),
+    grantHolder: sendTo(({ context }) => context.holder ?? '', { type: 'session.granted' }),
+    replaceHolder: sendTo(({ context }) => context.holder ?? '', { type: 'session.replaced' }),
+    probeHolder: sendTo(({ context }) => context.holder ?? '', { type: 'probe' }),
+    drainHolder: sendTo(
+      ({ context }) => context.holder ?? '',
+      ({ event }) => ({ type: 'drain', grace: eventOf(event, 'drain').grace }),
+    ),
+    denyClaim: sendTo(({ event }) => connectionOf(event), { type: 'session.denied', because: 'claimed' }),
+    refuseClaim: sendTo(({ event }) => connectionOf(event), { type: 'session.denied', because: 'refused' }),
+    noteClaimant: assign(({ event }) => {
+      const { connectionId, by } = eventOf(event, 'session.claimed');
+      return { claimant: { connectionId, by } };
+    }),
+    denyClaimant: sendTo(({ context }) => context.claimant?.connectionId ?? '', { type: 'session.denied', because: 'claimed' }),
+    clearClaimant: assign({ claimant: null }),
+    promoteClaimant: assign(({ context }) => (context.claimant === null ? {} : { ...granted(context, context.claimant), claimant: null })),
+
+    // Reports to the instance.
+    announceSession: sendParent(({ context, event }) => ({
+      type: 'session.opened',
+      connectionId: connectionOf(event),
+      epoch: context.epoch,
+    })),
+    announceLoss: sendParent(({ event }) => ({ type: 'session.lost', code: eventOf(event, 'connection.closed').code })),
+    announceReplacement: sendParent({ type: 'session.lost', code: 'LINK_LOST' }),
+    announceNoConnection: sendParent({ type: 'connections.none' }),
+  },
+  guards: {
+    isByKey: ({ event }) => byOf(event) === 'key',
+    isByToken: ({ event }) => byOf(event) === 'token',
+    isByV1: ({ event }) => byOf(event) === 'v1',
+    isTokenSpent: ({ context, event }) => !context.external && byOf(event) === 'token',
+    isHolder: ({ context, event }) => context.holder === connectionOf(event),
+    isClaimant: ({ context, event }) => context.claimant?.connectionId === connectionOf(event),
+    isLastConnection: ({ context, event }) => context.connections.every(each => each === connectionOf(event)),
+  },
+}).createMachine({
+  id: 'session',
+  description: 'The session of one incarnation with its agent. It outlives its connections.',
+  context: ({ input }) => ({ ...input, connections: [], holder: null, claimant: null, epoch: null }),
+  initial: 'idle',
+  on: {
+    accept: { actions: ['noteConnection', 'spawnConnection'] },
+    'connection.closed': { actions: ['removeConnection', 'stopConnection'] },
+    close: '.closed',
+  },
+  states: {
+    idle: {
+      description: 'No connection holds the session, and no agent has shown that it had one: every genuine agent gets it.',
+      on: {
+        'session.claimed': { target: 'open.unconfirmed', actions: ['noteHolder', 'grantHolder'] },
+        'connection.closed': { guard: 'isLastConnection', actions: ['removeConnection', 'stopConnection', 'announceNoConnection'] },
+      },
+    },
+    open: {
+      description: 'A connection holds the session.',
+      initial: 'unconfirmed',
+      on: { 'session.opened': { guard: 'isHolder', actions: 'announceSession' } },
+      states: {
+        unconfirmed: {
+          description:
+            'The agent may not know yet that it has the session: it may prove its token again, and the newest connection counts.',
+          on: {
+            'session.claimed': [
+              { guard: 'isByV1', actions: 'denyClaim' },
+              {
+                target: 'unconfirmed',
+                reenter: true,
+                actions: ['replaceHolder', 'announceReplacement', 'noteHolder', 'grantHolder'],
+              },
+            ],
+            'session.confirmed': { guard: 'isHolder', target: 'confirmed' },
+            'connection.closed': {
+              guard: 'isHolder',
+              target: '#session.idle',
+              actions: ['announceLoss', 'removeConnection', 'stopConnection'],
+            },
+          },
+        },
+        confirmed: {
+          description: 'The agent has used the session, so its token is spent: the key of the epoch resumes it.',
+          on: {
+            'session.claimed': [
+              {
+                guard: 'isByKey',
+                target: 'confirmed',
+                reenter: true,
+                actions: ['replaceHolder', 'announceReplacement', 'noteHolder', 'grantHolder'],
+              },
+              { guard: 'isTokenSpent', actions: 'refuseClaim' },
+              { target: 'probed', actions: ['noteClaimant', 'probeHolder'] },
+            ],
+            'connection.closed': {
+              guard: 'isHolder',
+              target: '#session.resuming',
+              actions: ['announceLoss', 'removeConnection', 'stopConnection'],
+            },
+          },
+        },
+        probed: {
+          description: 'Another connection claims the session. The holder has to answer a heartbeat, or the claimant replaces it.',
+          on: {
+            'session.claimed': [
+              {
+                guard: 'isByKey',
+                target: 'confirmed',
+                actions: ['denyClaimant', 'clearClaimant', 'replaceHolder', 'announceReplacement', 'noteHolder', 'grantHolder'],
+              },
+              { guard: 'isTokenSpent', actions: 'refuseClaim' },
+              { actions: 'denyClaim' },
+            ],
+            'probe.answered': { target: 'confirmed', actions: ['denyClaimant', 'clearClaimant'] },
+            'connection.closed': [
+              {
+                guard: 'isHolder',
+                target: 'unconfirmed',
+                actions: ['announceLoss', 'removeConnection', 'stopConnection', 'promoteClaimant', 'grantHolder'],
+              },
+              { guard: 'isClaimant', target: 'confirmed', actions: ['removeConnection', 'stopConnection'] },
+            ],
+            close: { target: '#session.closed', actions: ['denyClaimant', 'clearClaimant'] },
+          },
+        },
+      },
+    },
+    resuming: {
+      description: 'The connection is lost, the epoch goes on: the agent resumes it over a new connection.',
+      on: {
+        'session.claimed': [
+          { guard: 'isTokenSpent', actions: 'refuseClaim' },
+          { guard: 'isByToken', target: 'open.unconfirmed', actions: ['noteHolder', 'grantHolder'] },
+          { target: 'open.confirmed', actions: ['noteHolder', 'grantHolder'] },
+        ],
+      },
+    },
+    closed: {
+      description: 'The program has to end: no claim is granted. Responses on a connection that is still open count.',
+      on: {
+        'session.claimed': { actions: 'denyClaim' },
+        'connection.closed': { guard: 'isHolder', actions: ['announceLoss', 'removeConnection', 'stopConnection'] },
+        drain: { actions: 'drainHolder' },
+      },
+    },
+  },
+});

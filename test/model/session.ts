@@ -1,0 +1,299 @@
+// Causes each event of the session chart in the running engine, over real sockets and with agents of wire v1 and v2.
+import type { AnyMachineSnapshot } from 'xstate';
+import { type SessionContext, sessionMachine } from '../../machines/index.ts';
+import type { Authentication } from '../../src/agent/authentication.ts';
+import type { Instance } from '../../src/index.ts';
+import type { Charts } from '../../src/supervisor/wiring.ts';
+import { seen } from '../situations/world.ts';
+import { authenticationOf, connectAgentEnd, type SpokenEnd } from './agent-end.ts';
+import { type ModelEvent, pathsOf, type Step } from './paths.ts';
+import { idOf, obedient, openStage } from './stage.ts';
+import { type Played, play, receive } from './walk.ts';
+
+const FOREVER = 2 ** 31 - 1;
+const AUTH_TIMEOUT = 1_000_000;
+const INSTANCE = `subject-${idOf(1)}`;
+
+/** Who started the program, and which version of the wire its agents speak. Within one incarnation v1 does not follow v2. */
+export interface SessionKind {
+  readonly name: string;
+  readonly external: boolean;
+  readonly version: 1 | 2;
+}
+
+export const sessionKinds: readonly SessionKind[] = [
+  { name: 'started, v1', external: false, version: 1 },
+  { name: 'started, v2', external: false, version: 2 },
+  { name: 'external, v1', external: true, version: 1 },
+  { name: 'external, v2', external: true, version: 2 },
+];
+
+export const sessionInput = ({ external }: SessionKind) => ({ instanceId: INSTANCE, misses: 3, external });
+
+/** The events that can happen in a state. */
+const cases =
+  ({ version, external }: SessionKind) =>
+  (type: string, snapshot: AnyMachineSnapshot): ModelEvent[] => {
+    const { connections, holder, claimant, epoch } = snapshot.context as SessionContext;
+    const isClosed = snapshot.matches('closed');
+    switch (type) {
+      case 'accept': {
+        const free = (claimant === null ? [1, 2] : [1, 2, 3]).find(n => !connections.includes(`connection-${n}`));
+        return isClosed || free === undefined ? [] : [{ type, connectionId: `connection-${free}` }];
+      }
+      case 'session.claimed': {
+        const others = connections.filter(each => each !== holder && each !== claimant?.connectionId);
+        // A token of wire v2 must not be granted here, because v1 is refused after that.
+        const ofV1 = snapshot.matches({ open: 'probed' }) ? ['v1', 'token'] : ['v1'];
+        const proofs = version === 1 ? ofV1 : epoch === null ? ['token'] : ['token', 'key'];
+        return others.flatMap(connectionId => proofs.map(by => ({ type, connectionId, by })));
+      }
+      case 'session.opened':
+      case 'session.confirmed':
+        return connections.map(connectionId => ({ type, connectionId }));
+      case 'probe.answered':
+        return holder === null ? [] : [{ type, connectionId: holder }];
+      case 'connection.closed':
+        return connections.map(connectionId => ({ type, connectionId, code: 'LINK_LOST', message: 'closed' }));
+      case 'drain':
+        return holder === null ? [] : [{ type, grace: 100 }];
+      case 'close':
+        // An external instance without a session ends at once.
+        return isClosed || external ? [] : [{ type }];
+      default:
+        return [];
+    }
+  };
+
+const bits = ({ connections, holder, claimant, epoch }: SessionContext) => [connections.length, holder, claimant, epoch];
+
+/** What a connection has sent on a path so far. `early`: before its session.opened was told, so also if it is replaced then. */
+interface Sent {
+  claimed?: boolean;
+  granted?: boolean;
+  early?: boolean;
+  opened?: boolean;
+  confirmed?: boolean;
+}
+
+/** The model does not know what a connection has sent before, and which ones the host has ended. */
+const feasible =
+  ({ version }: SessionKind) =>
+  (steps: readonly Step[]): number => {
+    const sent = new Map<string, Sent>();
+    const ended = new Set<string>();
+    let probed: string | null = null;
+    let drained = false;
+    let before: SessionContext | null = null;
+    for (const [i, { event, state }] of steps.entries()) {
+      const { type } = event;
+      const after = state.context as SessionContext;
+      const id = event.connectionId as string;
+      const connection = sent.get(id) ?? {};
+      const holder = before?.holder ?? null;
+      const claimant = before?.claimant?.connectionId ?? null;
+      if (type === 'accept') {
+        // The ids of ended connections are free in the engine.
+        if (ended.size > 0) return i;
+        sent.set(id, {});
+      }
+      if (type === 'session.claimed') {
+        if (connection.claimed) return i;
+        connection.claimed = true;
+        if (after.holder !== id && after.claimant?.connectionId !== id) ended.add(id);
+      }
+      if (type === 'session.opened') {
+        if (!connection.granted || connection.opened) return i;
+        connection.opened = true;
+        connection.early = id === holder;
+      }
+      if (type === 'session.confirmed') {
+        if (!connection.granted || connection.confirmed || (id !== holder && !connection.early)) return i;
+        connection.opened = true;
+        connection.confirmed = true;
+      }
+      if (type === 'probe.answered') {
+        if (probed !== id) return i;
+        probed = null;
+      }
+      if (type === 'connection.closed') {
+        // On wire v1 a holder is confirmed before its end.
+        if (id === holder && version === 1 && !connection.confirmed) return i;
+        if (id === claimant) return probed === holder ? i + 1 : i;
+        sent.delete(id);
+        ended.delete(id);
+      }
+      if (type === 'close' && holder !== null) sent.get(holder)!.opened = true;
+      if (type === 'drain') {
+        if (drained) return i;
+        drained = true;
+      }
+      if (after.holder !== null && after.holder !== holder) sent.get(after.holder)!.granted = true;
+      if (holder !== null && after.holder !== holder && sent.has(holder)) ended.add(holder);
+      if (claimant !== null && after.claimant === null && after.holder !== claimant && sent.has(claimant)) ended.add(claimant);
+      if (claimant === null && after.claimant !== null) probed = after.holder;
+      before = after;
+    }
+    return steps.length;
+  };
+
+const claim = (connectionId: string, by: string): ModelEvent[] => [
+  { type: 'accept', connectionId },
+  { type: 'session.claimed', connectionId, by },
+];
+/** While a holder of wire v1 is probed, another agent claims the session with the spent token. */
+const spentToken: ModelEvent[] = [
+  ...claim('connection-1', 'v1'),
+  { type: 'session.confirmed', connectionId: 'connection-1' },
+  ...claim('connection-2', 'v1'),
+  ...claim('connection-3', 'token'),
+];
+
+/** Every path of one kind; with `seen`, only those that have a step that is not in it yet. */
+export const sessionPaths = (kind: SessionKind, seen?: Set<string>): Step[][] =>
+  pathsOf({
+    machine: sessionMachine,
+    input: sessionInput(kind),
+    cases: cases(kind),
+    bits: bits as never,
+    feasible: feasible(kind),
+    ...(seen && { seen }),
+    also: kind.version === 1 && !kind.external ? [spentToken] : [],
+  });
+
+/** Plays one path in the engine. `finding` says what was wrong. */
+export async function playSession(kind: SessionKind, steps: readonly Step[], charts?: Charts): Promise<Played> {
+  const input = sessionInput(kind);
+  const stage = openStage({
+    charts,
+    options: {
+      ports: 0,
+      connectTimeout: FOREVER,
+      reconnectWindow: FOREVER,
+      authTimeout: AUTH_TIMEOUT,
+      heartbeat: { interval: FOREVER },
+    },
+    isSubject: actor => actor.logic.id === 'session',
+    holds: event => !event.type.startsWith('xstate.'),
+  });
+  const { spearlet, gate, random, clock } = stage;
+  const ends = new Map<string, SpokenEnd>();
+  const authentications = new Map<string, Authentication>();
+  /** The agent to which the session was granted last. */
+  let last: { readonly end: SpokenEnd; readonly authentication: Authentication } | null = null;
+  let instance: Instance;
+
+  const context = (): SessionContext => (gate.subject.getSnapshot() as AnyMachineSnapshot).context as SessionContext;
+  const arrived = (type: string, connectionId?: unknown): Promise<ModelEvent> =>
+    receive(stage, event => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
+  const heldOf = (connectionId: unknown) => gate.held.filter(({ event }) => event.connectionId === connectionId);
+  /** Releases what a connection has sent before its event of this type, and that event. */
+  const upTo = async (type: string, connectionId: unknown): Promise<readonly ModelEvent[]> => {
+    await gate.wait(event => event.type === type && event.connectionId === connectionId);
+    const happened: ModelEvent[] = [];
+    for (const held of heldOf(connectionId)) {
+      gate.release(held);
+      happened.push(held.event);
+      if (held.event.type === type) break;
+    }
+    return happened;
+  };
+
+  const cause = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
+    const { type } = event;
+    const connectionId = event.connectionId as string;
+    const end = ends.get(connectionId)!;
+    switch (type) {
+      case 'accept': {
+        const port = Number(instance.address!.split(':').at(-1));
+        ends.set(connectionId, await connectAgentEnd(port, clock));
+        return [await arrived(type, connectionId)];
+      }
+      case 'session.claimed': {
+        const fresh = (): Authentication =>
+          authenticationOf({ instanceId: INSTANCE, token: random.tokens[0]!, protocols: [event.by === 'v1' ? 1 : 2] });
+        if (event.by === 'key') await last!.end.admitted;
+        const authentication = event.by === 'key' ? last!.authentication : fresh();
+        authentications.set(connectionId, authentication);
+        end.claim(authentication);
+        return [await arrived(type, connectionId)];
+      }
+      case 'session.opened': {
+        const happened = await arrived(type, connectionId);
+        const rest = ahead.slice(0, ahead.findIndex(each => each.type === 'connection.closed' && each.connectionId === connectionId) >>> 0);
+        if (kind.version === 2 && rest.some(each => each.type === 'session.confirmed' && each.connectionId === connectionId)) {
+          await end.admitted;
+          end.confirm();
+          await gate.wait(each => each.type === 'session.confirmed' && each.connectionId === connectionId);
+        }
+        return [happened];
+      }
+      case 'session.confirmed': {
+        const isSent = heldOf(connectionId).some(held => held.event.type === type);
+        await end.admitted;
+        if (kind.version === 2 && !isSent) end.confirm();
+        return upTo(type, connectionId);
+      }
+      case 'probe.answered':
+        await end.admitted;
+        await end.answerHeartbeat();
+        return upTo(type, connectionId);
+      case 'connection.closed':
+        if (context().claimant?.connectionId === connectionId) {
+          // While the host reads nothing from it, only a timeout ends it.
+          await ends.get(context().holder!)!.answerHeartbeat();
+          await gate.wait(each => each.type === 'probe.answered');
+          while (heldOf(connectionId).length === 0 && clock.step() !== null);
+        } else if (!heldOf(connectionId).some(held => held.event.type === type)) {
+          if (context().holder === connectionId) await end.admitted;
+          end.close();
+        }
+        return upTo(type, connectionId);
+      case 'close': {
+        const { holder } = context();
+        const isUnknown = heldOf(holder).some(held => held.event.type === 'session.opened');
+        // The instance drains a session that it knows.
+        const opened = isUnknown ? await upTo('session.opened', holder) : [];
+        void instance.stop({ grace: 100 });
+        return [...opened, await arrived(type)];
+      }
+      default:
+        return [await arrived(type, event.connectionId)];
+    }
+  };
+  const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
+    const before = context().holder;
+    const happened = await cause(event, ahead);
+    const { holder } = context();
+    if (holder !== null && holder !== before) last = { end: ends.get(holder)!, authentication: authentications.get(holder)! };
+    return happened;
+  };
+
+  const check = (): void => {
+    const live = spearlet.stats().instances.flatMap(each => each.connections.filter(connection => connection.session));
+    if (live.length > 1) throw new Error(`${live.length} live sessions`);
+  };
+
+  let finding: string | null = null;
+  try {
+    if (kind.external) {
+      const expected = spearlet.expect({ artifactId: 'subject' });
+      expected.ready.catch(() => {});
+      instance = spearlet.get(expected.id)!;
+    } else {
+      spearlet.start({ artifactId: 'subject', command: obedient }).catch(() => {});
+      await null;
+      instance = spearlet.instances[0]!;
+      // Before it has printed `up`, the program does not handle SIGTERM.
+      await seen(instance.output$, chunk => chunk.text.includes('up'));
+    }
+    finding = await play({ stage, machine: sessionMachine, input, steps, perform, check });
+    if (finding === null) await stage.stop();
+  } catch (thrown) {
+    finding = `${steps.map(step => step.event.type).join(' > ')}: ${(thrown as Error).message}`;
+  } finally {
+    for (const end of ends.values()) end.close();
+    if (finding !== null) stage.abandon();
+  }
+  return { finding, taken: gate.taken, visited: gate.visited };
+}

@@ -15,7 +15,7 @@ describe('what breaks a rule is a PROTOCOL_ERROR', () => {
   const u32 = (value: number): string => frame(0, 0, 0, '', value).toString('hex', 0, 4);
   const request = '00000000'.repeat(4);
   test.each<[string, To, Buffer]>([
-    ['an unknown type', 'agent', frame(0x05, 0, 1)],
+    ['an unknown type', 'agent', frame(0x06, 0, 1)],
     ['type 0', 'agent', frame(0, 0, 1)],
     ['a type of the other side', 'agent', frame(0x13, 0, 1)],
     ['a type of the other side', 'host', frame(0x01, 0, 1, request)],

@@ -40,13 +40,16 @@ function createListener() {
     cancel: id => hear(5, id),
     signal: data => hear(6, data),
     terminate: () => hear(7),
+    window: (id, bytes) => hear(8, id, bytes),
+    resume: count => hear(9, count),
+    acknowledged: count => hear(10, count),
   });
 }
 
 /** What comes of a stream that is cut by `next`, which gives the length of the next chunk. */
 function decode(codec, bytes, next, faults) {
   const listener = createListener();
-  const decoder = codec.createDecoder(LIMIT, listener);
+  const decoder = codec.createDecoder(LIMIT, listener, listener.acknowledged);
   let code = 'none';
   let at = 0;
   try {

@@ -49,11 +49,14 @@ test('every type is there with every combination of its flags', () => {
     '02': [],
     '03': [],
     '04': [],
+    '05': [],
     '11': [4],
     '12': [2, 4],
     '13': [2, 4, 8, 16, 32],
     '21': [],
     '22': [],
+    '23': [],
+    '24': [],
   };
   for (const [type, bits] of Object.entries(flags))
     for (let chosen = 0; chosen < 2 ** bits.length; chosen += 1) {

@@ -6,7 +6,10 @@ import { cut, decode, decoder, encode, inPieces, type Message, seen, type To, wr
 const text = fc.string({ unit: 'grapheme', maxLength: 40 });
 const hex = fc.uint8Array({ maxLength: 80 }).map(bytes => Buffer.from(bytes).toString('hex'));
 const offset = fc.option(fc.maxSafeNat());
-const either = fc.record({ type: fc.constant('Heartbeat' as const), payload_hex: hex });
+const either = fc.oneof(
+  fc.record({ type: fc.constant('Heartbeat' as const), payload_hex: hex }),
+  fc.record({ type: fc.constantFrom('Resume' as const, 'Acknowledge' as const), count: fc.maxSafeNat() }),
+);
 const toAgent: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: fc.constant('Request' as const),
@@ -17,6 +20,7 @@ const toAgent: fc.Arbitrary<Message> = fc.oneof(
     input_hex: fc.option(hex),
   }),
   fc.constant({ type: 'Cancel' as const }),
+  fc.record({ type: fc.constant('Window' as const), bytes: fc.nat() }),
   fc.record({ type: fc.constant('Signal' as const), text }),
   fc.constant({ type: 'Terminate' as const, grace_ms: 5 }),
   either,
@@ -40,7 +44,7 @@ const toHost: fc.Arbitrary<Message> = fc.oneof(
   either,
 );
 
-const hasId = ({ type }: Message): boolean => type !== 'Signal' && type !== 'Terminate';
+const hasId = ({ type }: Message): boolean => !['Signal', 'Terminate', 'Resume', 'Acknowledge'].includes(type);
 const canBePieces = ({ type }: Message): boolean => type === 'Request' || type === 'Result';
 
 /** Messages with ids of their own and the frames of each, pieces among those of others; the messages in the order of their ends. */

@@ -8,8 +8,10 @@ const WHOLE = { frames: 10_000_000 };
 const LIMIT = 4_096;
 /** Frames of one stream. The bytes of a stream are decoded three times. */
 const STREAM = 40;
-const TO_HOST = [0x11, 0x12, 0x12, 0x13, 0x13, 0x21, 0x22];
-const TO_AGENT = [0x01, 0x01, 0x01, 0x02, 0x03, 0x04, 0x21, 0x22];
+const TO_HOST = [0x11, 0x12, 0x12, 0x13, 0x13, 0x21, 0x22, 0x23, 0x24];
+const TO_AGENT = [0x01, 0x01, 0x01, 0x02, 0x03, 0x04, 0x05, 0x21, 0x22, 0x23, 0x24];
+/** Frames that belong to no request. */
+const NO_ID = [0x03, 0x04, 0x22, 0x23, 0x24];
 const CODES = ['PROTOCOL_ERROR', 'FRAME_TOO_LARGE'];
 
 const v1 = { authRequest() {}, authResponse() {} };
@@ -106,7 +108,7 @@ function writeStream(bytes, types, random) {
   while (frames < STREAM) {
     const start = at;
     const type = rarely() ? below(256) : types[below(types.length)];
-    const id = [0x03, 0x04, 0x22].includes(type) ? 0 : below(8) + 8 * frames * below(2);
+    const id = NO_ID.includes(type) ? 0 : below(8) + 8 * frames * below(2);
     let flags = 0;
     at += 16;
     if (type === 0x01) {
@@ -125,7 +127,8 @@ function writeStream(bytes, types, random) {
       if ((flags & 8) !== 0) fill(4);
       if ((flags & 16) !== 0) text();
       if ((flags & 32) !== 0) fill(below(60));
-    } else if (type === 0x04) fill(4);
+    } else if (type === 0x04 || type === 0x05) fill(4);
+    else if (type === 0x23 || type === 0x24) at = bytes.writeBigUInt64LE(BigInt(below(2 ** 32)), at);
     else if (type === 0x11 || type === 0x12) {
       flags = below(2) * 4 + (type === 0x12 ? below(2) * 2 : 0);
       if (flags >= 4) at = bytes.writeBigUInt64LE(BigInt(below(2 ** 32)), at);

@@ -250,7 +250,6 @@ export const instanceMachine = setup({
               initial: 'listening',
               on: {
                 'socket.accepted': { target: '.authenticating', actions: 'acceptSocket' },
-                'session.opened': { target: 'connected', actions: ['noteSession', 'adoptPolicy', 'announceSettled'] },
                 'process.failed': { target: '#instance.running.ended', actions: 'noteSpawnFailure' },
                 'process.exited': { target: '#instance.running.exiting', actions: 'noteExitBeforeReady' },
               },
@@ -262,6 +261,10 @@ export const instanceMachine = setup({
                 authenticating: {
                   description: 'At least one socket is connected. None has opened the session yet.',
                   on: {
+                    'session.opened': {
+                      target: '#instance.running.started.connected',
+                      actions: ['noteSession', 'adoptPolicy', 'announceSettled'],
+                    },
                     'connections.none': 'listening',
                   },
                 },

@@ -142,7 +142,7 @@ export const sessionMachine = setup({
     idle: {
       description: 'No connection holds the session, and no agent has shown that it had one: every genuine agent gets it.',
       on: {
-        'session.claimed': { target: 'open.unconfirmed', actions: ['noteHolder', 'grantHolder'] },
+        'session.claimed': { target: 'open', actions: ['noteHolder', 'grantHolder'] },
         'connection.closed': { guard: 'isLastConnection', actions: ['removeConnection', 'stopConnection', 'announceNoConnection'] },
       },
     },
@@ -222,7 +222,7 @@ export const sessionMachine = setup({
       on: {
         'session.claimed': [
           { guard: 'isTokenSpent', actions: 'refuseClaim' },
-          { guard: 'isByToken', target: 'open.unconfirmed', actions: ['noteHolder', 'grantHolder'] },
+          { guard: 'isByToken', target: 'open', actions: ['noteHolder', 'grantHolder'] },
           { target: 'open.confirmed', actions: ['noteHolder', 'grantHolder'] },
         ],
       },

@@ -272,6 +272,12 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
   const check = (): void => {
     const live = spearlet.stats().instances.flatMap(each => each.connections.filter(connection => connection.session));
     if (live.length > 1) throw new Error(`${live.length} live sessions`);
+    // Without a holder the instance follows the reports of its session.
+    const { connections, holder, epoch } = context();
+    if (holder !== null || (gate.subject.getSnapshot() as AnyMachineSnapshot).matches('closed')) return;
+    const unopened = connections.length === 0 ? 'listening' : 'authenticating';
+    const state = epoch === null ? unopened : 'reconnecting';
+    if (instance.state !== state) throw new Error(`the instance is ${instance.state} and not ${state}`);
   };
 
   let finding: string | null = null;

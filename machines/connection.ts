@@ -73,7 +73,6 @@ export type Denial = 'claimed' | 'refused';
 export type ConnectionReport =
   | { type: 'session.claimed'; connectionId: string; by: ClaimedBy }
   | { type: 'session.opened'; connectionId: string }
-  | { type: 'session.confirmed'; connectionId: string }
   | { type: 'probe.answered'; connectionId: string }
   | { type: 'connection.closed'; connectionId: string; code: string; message: string };
 
@@ -137,7 +136,6 @@ export const connectionMachine = setup({
     // Reports to the session.
     claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionId: context.connectionId, by: context.by })),
     announceSession: sendParent(({ context }) => ({ type: 'session.opened', connectionId: context.connectionId })),
-    confirmSession: sendParent(({ context }) => ({ type: 'session.confirmed', connectionId: context.connectionId })),
     announceAnswer: sendParent(({ context }) => ({ type: 'probe.answered', connectionId: context.connectionId })),
     announceEnd: sendParent(({ context }) => ({
       type: 'connection.closed',
@@ -242,11 +240,18 @@ export const connectionMachine = setup({
           description: 'The agent is genuine. The session grants its claim, unless another live connection holds it.',
           entry: 'claimSession',
           on: {
-            'session.granted': { target: '#connection.ready', actions: 'welcome' },
+            'session.granted': { target: 'welcomed', actions: 'welcome' },
             'session.denied': {
               target: '#connection.stopped',
               actions: [{ type: 'refuse', params: ({ event }) => ({ because: event.because }) }, 'noteClaimDenied'],
             },
+          },
+        },
+        welcomed: {
+          description: 'The host has told the agent that it has the session. On wire v2 the agent has to use it first.',
+          on: {
+            'session.used': '#connection.ready',
+            'session.replaced': { target: '#connection.stopped', actions: 'noteReplaced' },
           },
         },
       },
@@ -257,7 +262,6 @@ export const connectionMachine = setup({
       type: 'parallel',
       on: {
         drain: { target: 'draining', actions: 'terminate' },
-        'session.used': { actions: 'confirmSession' },
         'session.replaced': { target: 'stopped', actions: 'noteReplaced' },
       },
       states: {

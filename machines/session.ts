@@ -23,6 +23,8 @@ export interface SessionContext extends SessionInput {
   readonly holder: string | null;
   /** Another connection that claims the session, while the holder is probed. */
   readonly claimant: Claim | null;
+  /** An agent has used the session. */
+  readonly used: boolean;
   /** Whether the last grant began a new epoch. Null: there was no grant. */
   readonly epoch: Epoch | null;
 }
@@ -51,7 +53,7 @@ function eventOf<Type extends SessionEvent['type']>(event: SessionEvent, type: T
 
 /** The connection that an event is about. */
 function connectionOf(event: SessionEvent): string {
-  assertEvent(event, ['accept', 'session.claimed', 'session.opened', 'session.confirmed', 'connection.closed']);
+  assertEvent(event, ['accept', 'session.claimed', 'session.opened', 'connection.closed']);
   return event.connectionId;
 }
 
@@ -92,6 +94,7 @@ export const sessionMachine = setup({
 
     // Claims.
     noteHolder: assign(({ context, event }) => granted(context, eventOf(event, 'session.claimed'))),
+    noteUse: assign({ used: true }),
     grantHolder: sendTo(({ context }) => context.holder ?? '', { type: 'session.granted' }),
     replaceHolder: sendTo(({ context }) => context.holder ?? '', { type: 'session.replaced' }),
     probeHolder: sendTo(({ context }) => context.holder ?? '', { type: 'probe' }),
@@ -121,9 +124,9 @@ export const sessionMachine = setup({
   },
   guards: {
     isByKey: ({ event }) => byOf(event) === 'key',
-    isByToken: ({ event }) => byOf(event) === 'token',
     isByV1: ({ event }) => byOf(event) === 'v1',
-    isTokenSpent: ({ context, event }) => !context.external && byOf(event) === 'token',
+    isTokenSpent: ({ context, event }) => context.used && !context.external && byOf(event) === 'token',
+    isUsedHolder: ({ context, event }) => context.used && context.holder === connectionOf(event),
     isHolder: ({ context, event }) => context.holder === connectionOf(event),
     isClaimant: ({ context, event }) => context.claimant?.connectionId === connectionOf(event),
     isLastConnection: ({ context, event }) => context.connections.every(each => each === connectionOf(event)),
@@ -131,7 +134,7 @@ export const sessionMachine = setup({
 }).createMachine({
   id: 'session',
   description: 'The session of one incarnation with its agent. It outlives its connections.',
-  context: ({ input }) => ({ ...input, connections: [], holder: null, claimant: null, epoch: null }),
+  context: ({ input }) => ({ ...input, connections: [], holder: null, claimant: null, used: false, epoch: null }),
   initial: 'idle',
   on: {
     accept: { actions: ['noteConnection', 'spawnConnection'] },
@@ -140,45 +143,38 @@ export const sessionMachine = setup({
   },
   states: {
     idle: {
-      description: 'No connection holds the session, and no agent has shown that it had one: every genuine agent gets it.',
+      description: 'No connection holds the session, and no agent has had it: every genuine agent gets it.',
       on: {
-        'session.claimed': { target: 'open', actions: ['noteHolder', 'grantHolder'] },
+        'session.claimed': { target: 'open.granted', actions: ['noteHolder', 'grantHolder'] },
         'connection.closed': { guard: 'isLastConnection', actions: ['removeConnection', 'stopConnection', 'announceNoConnection'] },
       },
     },
     open: {
       description: 'A connection holds the session.',
-      initial: 'unconfirmed',
-      on: { 'session.opened': { guard: 'isHolder', actions: 'announceSession' } },
+      initial: 'granted',
       states: {
-        unconfirmed: {
-          description:
-            'The agent may not know yet that it has the session: it may prove its token again, and the newest connection counts.',
+        granted: {
+          description: 'The agent may not know yet that it has the session: it may prove itself again, and the newest connection counts.',
           on: {
+            'session.opened': { guard: 'isHolder', target: 'used', actions: ['noteUse', 'announceSession'] },
             'session.claimed': [
+              { guard: 'isTokenSpent', actions: 'refuseClaim' },
               { guard: 'isByV1', actions: 'denyClaim' },
-              {
-                target: 'unconfirmed',
-                reenter: true,
-                actions: ['replaceHolder', 'announceReplacement', 'noteHolder', 'grantHolder'],
-              },
+              { target: 'granted', reenter: true, actions: ['replaceHolder', 'noteHolder', 'grantHolder'] },
             ],
-            'session.confirmed': { guard: 'isHolder', target: 'confirmed' },
-            'connection.closed': {
-              guard: 'isHolder',
-              target: '#session.idle',
-              actions: ['announceLoss', 'removeConnection', 'stopConnection'],
-            },
+            'connection.closed': [
+              { guard: 'isUsedHolder', target: '#session.resuming', actions: ['removeConnection', 'stopConnection'] },
+              { guard: 'isHolder', target: '#session.idle', actions: ['removeConnection', 'stopConnection'] },
+            ],
           },
         },
-        confirmed: {
+        used: {
           description: 'The agent has used the session, so its token is spent: the key of the epoch resumes it.',
           on: {
             'session.claimed': [
               {
                 guard: 'isByKey',
-                target: 'confirmed',
-                reenter: true,
+                target: 'granted',
                 actions: ['replaceHolder', 'announceReplacement', 'noteHolder', 'grantHolder'],
               },
               { guard: 'isTokenSpent', actions: 'refuseClaim' },
@@ -197,20 +193,20 @@ export const sessionMachine = setup({
             'session.claimed': [
               {
                 guard: 'isByKey',
-                target: 'confirmed',
+                target: 'granted',
                 actions: ['denyClaimant', 'clearClaimant', 'replaceHolder', 'announceReplacement', 'noteHolder', 'grantHolder'],
               },
               { guard: 'isTokenSpent', actions: 'refuseClaim' },
               { actions: 'denyClaim' },
             ],
-            'probe.answered': { target: 'confirmed', actions: ['denyClaimant', 'clearClaimant'] },
+            'probe.answered': { target: 'used', actions: ['denyClaimant', 'clearClaimant'] },
             'connection.closed': [
               {
                 guard: 'isHolder',
-                target: 'unconfirmed',
+                target: 'granted',
                 actions: ['announceLoss', 'removeConnection', 'stopConnection', 'promoteClaimant', 'grantHolder'],
               },
-              { guard: 'isClaimant', target: 'confirmed', actions: ['removeConnection', 'stopConnection'] },
+              { guard: 'isClaimant', target: 'used', actions: ['removeConnection', 'stopConnection'] },
             ],
             close: { target: '#session.closed', actions: ['denyClaimant', 'clearClaimant'] },
           },
@@ -222,8 +218,7 @@ export const sessionMachine = setup({
       on: {
         'session.claimed': [
           { guard: 'isTokenSpent', actions: 'refuseClaim' },
-          { guard: 'isByToken', target: 'open', actions: ['noteHolder', 'grantHolder'] },
-          { target: 'open.confirmed', actions: ['noteHolder', 'grantHolder'] },
+          { target: 'open.granted', actions: ['noteHolder', 'grantHolder'] },
         ],
       },
     },

@@ -23,11 +23,8 @@ export interface RequestTable {
   signal(data: string): void;
   /** Throws PROTOCOL_ERROR. */
   executeResponse(requestId: U64, response: ExecuteResponse): void;
-  /**
-   * A session is open: the requests that waited are sent. `isResumed`: it goes on with the last one, whose messages the channel
-   * has kept.
-   */
-  attach(channel: HostChannel, isResumed: boolean): void;
+  /** A connection holds the session: the requests that waited are sent. On wire v2 it may resume what the last one has kept. */
+  attach(channel: HostChannel): void;
   /** The session is lost, for this cause: executions that were sent wait for a response on the next session. */
   detach(cause: SpearletError | undefined): void;
   /** The program is gone, or has begun a new epoch: the executions that it was given have an unknown outcome. */
@@ -211,14 +208,12 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       }
     },
 
-    attach(opened, isResumed) {
+    attach(opened) {
+      const isResumed = channel !== null;
       channel = opened;
       isConnected = true;
       activity.reset();
       if (isResumed) return;
-      for (const each of [...executions.values()])
-        if (opened.codec.carriesBytes && each.request === null)
-          each.end('lost', fault(each, 'OUTCOME_UNKNOWN', 'the agent has begun anew, and no answer will come', loss));
       waitingSize = 0;
       for (const each of [...executions.values()]) {
         if (each.request === null) continue;

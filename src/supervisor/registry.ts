@@ -124,9 +124,8 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
 
-    sessionOpened(record, { channel, label: connectionId, handshake }) {
-      const isResumed = handshake !== null && handshake.offer.epoch !== null;
-      record.requests.attach(channel, isResumed);
+    sessionOpened(record, { channel, label: connectionId }) {
+      record.requests.attach(channel);
       record.log.info({ connectionId, peer: channel.peer }, 'agent connected');
       emit({ type: 'connection.opened', instanceId: record.id, connectionId, peer: channel.peer });
       if (record.run.hadSession) record.reconnects += 1;

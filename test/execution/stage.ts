@@ -46,7 +46,7 @@ export function openTable({ timeout, ...options }: Partial<RequestTableOwner['op
     const stream = handStream();
     const channel: HostChannel = createFramedChannel(stream, clock, createV1(clock).host, MIB);
     channel.open({ authRequest() {}, executeResponse() {}, heartbeat() {}, resume() {}, other() {} }, { ended() {} });
-    calls.attach(channel, false);
+    calls.attach(channel);
     return { stream, channel, said: () => saidOn(stream) };
   };
   const answer = (requestId: number, status: Status, more: { taskId?: string; output?: string } = {}) =>

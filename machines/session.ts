@@ -145,7 +145,7 @@ export const sessionMachine = setup({
     idle: {
       description: 'No connection holds the session, and no agent has had it: every genuine agent gets it.',
       on: {
-        'session.claimed': { target: 'open.granted', actions: ['noteHolder', 'grantHolder'] },
+        'session.claimed': { target: 'open', actions: ['noteHolder', 'grantHolder'] },
         'connection.closed': { guard: 'isLastConnection', actions: ['removeConnection', 'stopConnection', 'announceNoConnection'] },
       },
     },
@@ -218,7 +218,7 @@ export const sessionMachine = setup({
       on: {
         'session.claimed': [
           { guard: 'isTokenSpent', actions: 'refuseClaim' },
-          { target: 'open.granted', actions: ['noteHolder', 'grantHolder'] },
+          { target: 'open', actions: ['noteHolder', 'grantHolder'] },
         ],
       },
     },

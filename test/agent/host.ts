@@ -28,7 +28,10 @@ export const execute = (peer: HandPeer, requestId: number, taskId: string, comma
 /** The payload of the next ExecuteResponse. */
 export const answer = async (peer: HandPeer): Promise<string> => (await peer.next('ExecuteResponse')).payload.toString();
 
-export async function openHost(agent: string, ...args: string[]): Promise<HandHost> {
+/** A host that knows wire v1 only: it sets no SPEARLET_PROTOCOLS. */
+export const openHost = (agent: string, ...args: string[]): Promise<HandHost> => openHostWith({}, agent, ...args);
+
+export async function openHostWith(environment: Readonly<Record<string, string>>, agent: string, ...args: string[]): Promise<HandHost> {
   const sockets: Socket[] = [];
   const server = createServer(socket => {
     sockets.push(socket);
@@ -43,6 +46,7 @@ export async function openHost(agent: string, ...args: string[]): Promise<HandHo
       SPEARLET_ADDR: `127.0.0.1:${(server.address() as AddressInfo).port}`,
       SPEARLET_TOKEN: 'token',
       SPEARLET_INSTANCE_ID: `by-hand-${process.pid}`,
+      ...environment,
     },
   });
   const exited = new Promise<number | null>(resolve => child.once('exit', resolve));

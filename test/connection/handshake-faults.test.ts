@@ -1,6 +1,7 @@
 // The handshake of wire v2 between the agent's side and the host's, without a network: what is lost, replayed or forged.
 import { expect, test } from 'vitest';
 import { createAuthentication } from '../../src/agent/authentication.ts';
+import { clock, nonce } from '../../src/agent/clock.ts';
 import { accept, challengeOf, newCredentials, type Shown, verdictOf } from '../../src/connection/handshake.ts';
 import type { AuthRequest, AuthResponse } from '../../src/protocol/message.ts';
 import { HEADER_BYTES } from '../../src/protocol/v1/frame.ts';
@@ -18,8 +19,10 @@ function open(token = TOKEN) {
   const credentials = newCredentials(INSTANCE, TOKEN);
   const random = seededRandom(1);
   const endpoint = { host: '127.0.0.1', port: 1, token, instanceId: INSTANCE, maxFrameBytes: 1_000, protocols: PROTOCOLS };
-  const agent = createAuthentication(endpoint);
-  const verdict = (shown: Shown) => verdictOf(shown, credentials, PROTOCOLS, random);
+  const agent = createAuthentication(endpoint, clock, nonce);
+  let epochs = 0;
+  const common = { protocols: PROTOCOLS, random, epochs: () => (epochs += 1) };
+  const verdict = (shown: Shown) => verdictOf(shown, credentials, common);
 
   /** A connection up to the proof of the agent. `forge` changes the challenge of the host. */
   const prove = (forge = (response: AuthResponse): AuthResponse => response) => {

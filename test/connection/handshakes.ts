@@ -15,9 +15,11 @@ import { seededRandom } from '../world/random.ts';
 const programs = createPrograms(processTable, realClock);
 
 /** About what one direction carries until the session is confirmed, in bytes. */
-const HANDSHAKE_BYTES = 3_000;
+const HANDSHAKE_BYTES = 2_500;
+/** In a healed network an agent has a session after this time, in ms: an unanswered attempt, a retry and a probe take less. */
+const PROMPT = 20_000;
 const HEARTBEAT = { interval: 2_000, misses: 2 };
-/** How long a genuine agent may take for a session once the network is healed, in ms: it gives up after 30 s and starts again. */
+/** Longer than any agent takes, in ms. */
 const LIMIT = 120_000;
 /** The faults end within this time, in ms. */
 const HEALED_WITHIN = 20_000;
@@ -94,7 +96,8 @@ export async function tell(seed: number): Promise<Story> {
   const random = seededRandom(seed);
   const clock = handClock();
   const upTo = (count: number): number => Math.floor(random.fraction() * count);
-  const faults: Fault[] = Array.from({ length: upTo(5) }, () => drawFault(random, HANDSHAKE_BYTES));
+  const faults: Fault[] = Array.from({ length: upTo(6) }, () => drawFault(random, HANDSHAKE_BYTES));
+  const resets = Array.from({ length: upTo(4) }, () => upTo(HEALED_WITHIN));
   const deaths = Array.from({ length: upTo(3) }, () => upTo(HEALED_WITHIN));
   const protocols = ([[1, 2], [1, 2], [2], [1]] as const)[upTo(4)]!;
   const listener = random.fraction() < 0.5 ? 'perInstance' : 'shared';
@@ -106,6 +109,7 @@ export async function tell(seed: number): Promise<Story> {
   const note = (what: string): void => void (finding ??= `${what}, at ${clock.now()} ms`);
 
   const silent: Link[] = [];
+  let latest: Link | null = null;
   let dialled = 0;
   let healsAt = 0;
   clock.setTimeout(() => {
@@ -119,6 +123,7 @@ export async function tell(seed: number): Promise<Story> {
     clock,
     random,
     dialled(link) {
+      latest = link;
       const fault = faults[dialled];
       say(`dialled${isHealed() || fault === undefined ? '' : `: ${JSON.stringify(fault)}`}`);
       dialled += 1;
@@ -175,6 +180,7 @@ export async function tell(seed: number): Promise<Story> {
     agent = start(endpoint, world, what => say(`agent ${restarts + 1}: ${what}`));
   };
   for (const at of deaths) clock.setTimeout(restart, at);
+  for (const at of resets) clock.setTimeout(() => latest?.reset(), at);
 
   /** Runs the world until it is so, or for so long. */
   const run = async (ms: number, isSo: () => boolean): Promise<boolean> => {
@@ -184,6 +190,8 @@ export async function tell(seed: number): Promise<Story> {
       await new Promise<void>(done => process.nextTick(done));
       if ((impostor?.opened ?? 0) > 0) note(`a session for a wrong ${rogue}`);
       if (agent.ended === 'AUTH_REFUSED' || agent.ended === 'VERSION_MISMATCH') note(`a genuine agent was refused: ${agent.ended}`);
+      else if (agent.ended !== null && isHealed() && clock.now() - healsAt > PROMPT)
+        note('a genuine agent found no session in a healed network');
       else if (agent.ended !== null) restart();
     }
     return true;

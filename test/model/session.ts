@@ -149,6 +149,32 @@ const spentToken: ModelEvent[] = [
   ...claim('connection-3', 'token'),
 ];
 
+/** The same with a token that is not spent: the third agent is told at once that the session is claimed. */
+const thirdClaim: ModelEvent[] = [
+  ...spentToken.slice(0, -2),
+  ...claim('connection-3', 'v1'),
+  { type: 'connection.closed', connectionId: 'connection-3', code: 'LINK_LOST', message: 'closed' },
+];
+/** The first socket closes before any claim. */
+const silent: ModelEvent[] = [
+  { type: 'accept', connectionId: 'connection-1' },
+  { type: 'connection.closed', connectionId: 'connection-1', code: 'LINK_LOST', message: 'closed' },
+  ...claim('connection-1', 'v1'),
+];
+/** A connection is replaced before its session.opened is told. */
+const replaced: ModelEvent[] = [
+  ...[...claim('connection-1', 'token'), ...claim('connection-2', 'token')],
+  ...['connection-1', 'connection-2'].map(connectionId => ({ type: 'session.opened', connectionId })),
+  { type: 'session.confirmed', connectionId: 'connection-2' },
+];
+
+/** A connection is replaced before its session.confirmed is told. */
+const replacedLater: ModelEvent[] = [
+  ...[...claim('connection-1', 'token'), { type: 'session.opened', connectionId: 'connection-1' }],
+  ...[...claim('connection-2', 'token'), { type: 'session.confirmed', connectionId: 'connection-1' }],
+  { type: 'session.opened', connectionId: 'connection-2' },
+];
+
 /** Every path of one kind; with `seen`, only those that have a step that is not in it yet. */
 export const sessionPaths = (kind: SessionKind, seen?: Set<string>): Step[][] =>
   pathsOf({
@@ -158,7 +184,7 @@ export const sessionPaths = (kind: SessionKind, seen?: Set<string>): Step[][] =>
     bits: bits as never,
     feasible: feasible(kind),
     ...(seen && { seen }),
-    also: kind.version === 1 && !kind.external ? [spentToken] : [],
+    also: kind.external ? [] : kind.version === 1 ? [spentToken, thirdClaim, silent] : [replaced, replacedLater],
   });
 
 /** Plays one path in the engine. `finding` says what was wrong. */
@@ -181,6 +207,10 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
   const authentications = new Map<string, Authentication>();
   /** The agent to which the session was granted last. */
   let last: { readonly end: SpokenEnd; readonly authentication: Authentication } | null = null;
+  /** How many claims with a spent token there were. */
+  let spent = 0;
+  /** The holder of which the instance was told. */
+  let told: string | null = null;
   let instance: Instance;
 
   const context = (): SessionContext => (gate.subject.getSnapshot() as AnyMachineSnapshot).context as SessionContext;
@@ -210,6 +240,9 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
         return [await arrived(type, connectionId)];
       }
       case 'session.claimed': {
+        const at = gate.subject.getSnapshot() as AnyMachineSnapshot;
+        const isSpent = ['resuming', { open: 'confirmed' }, { open: 'probed' }].some(state => at.matches(state as never));
+        if (isSpent && event.by === 'token' && !kind.external) spent += 1;
         const fresh = (): Authentication =>
           authenticationOf({ instanceId: INSTANCE, token: random.tokens[0]!, protocols: [event.by === 'v1' ? 1 : 2] });
         if (event.by === 'key') await last!.end.admitted;
@@ -265,6 +298,8 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
     const before = context().holder;
     const happened = await cause(event, ahead);
     const { holder } = context();
+    if (holder !== told) told = null;
+    if (happened.some(each => each.type === 'session.opened' && each.connectionId === holder)) told = holder;
     if (holder !== null && holder !== before) last = { end: ends.get(holder)!, authentication: authentications.get(holder)! };
     return happened;
   };
@@ -272,9 +307,12 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
   const check = (): void => {
     const live = spearlet.stats().instances.flatMap(each => each.connections.filter(connection => connection.session));
     if (live.length > 1) throw new Error(`${live.length} live sessions`);
-    // Without a holder the instance follows the reports of its session.
+    // The instance follows the reports of its session.
     const { connections, holder, epoch } = context();
-    if (holder !== null || (gate.subject.getSnapshot() as AnyMachineSnapshot).matches('closed')) return;
+    if ((gate.subject.getSnapshot() as AnyMachineSnapshot).matches('closed')) return;
+    const isOpen = /ready|executing/.test(instance.state);
+    if (isOpen !== (told !== null)) throw new Error(`the instance is ${instance.state}`);
+    if (holder !== null) return;
     const unopened = connections.length === 0 ? 'listening' : 'authenticating';
     const state = epoch === null ? unopened : 'reconnecting';
     if (instance.state !== state) throw new Error(`the instance is ${instance.state} and not ${state}`);
@@ -295,6 +333,8 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
     }
     finding = await play({ stage, machine: sessionMachine, input, steps, perform, check });
     if (finding === null) await stage.stop();
+    const refused = stage.events.filter(each => each.type === 'connection.closed' && each.code === 'AUTH_REFUSED').length;
+    if (finding === null && refused !== spent) finding = `${refused} claims were refused and not ${spent}`;
   } catch (thrown) {
     finding = `${steps.map(step => step.event.type).join(' > ')}: ${(thrown as Error).message}`;
   } finally {

@@ -38,9 +38,6 @@ export interface ExecutionOptions {
   readonly timeout?: number | undefined;
 }
 
-/** The agent is told of output that was taken in portions of this size, in bytes. */
-const CREDIT = bounds.window / 2;
-
 /** An execution from the call to its end. One object for the caller and the engine: one is made for every request. */
 export class ActiveExecution implements Execution<OutputData>, Expiring {
   readonly taskId: string;
@@ -59,9 +56,6 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   #promise: Promise<ExecutionResult<OutputData>> | null = null;
   #resolve: ((result: ExecutionResult<OutputData>) => void) | null = null;
   #reject: ((error: SpearletError) => void) | null = null;
-  /** Output on wire v2 that was taken, without the agent knowing of it. */
-  #owedBytes = 0;
-  #isThrottled = false;
   /** Kept here by the request table and the send queue, and let go of when it ends. */
   deadline: Deadline | null = null;
   stopWaiting: (() => void) | null = null;
@@ -166,24 +160,14 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   #theOutput(): RunningOutput {
     if (this.#output !== null) return this.#output;
     const { taskId } = this;
-    this.#output = createRunningOutput(taskId, this.#options, this.#owner.readAhead, on => this.#throttle(on));
+    this.#output = createRunningOutput(taskId, this.#options, {
+      readAhead: this.#owner.readAhead,
+      throttle: on => this.#owner.throttle(this, on),
+      taken: bytes => this.#owner.taken(this, bytes),
+    });
     if (this.#isStarted) this.#output.updates.push({ taskId, status: 'started' }, 0);
     if (this.#isOver) this.#tellEnd(this.#output, this.#result?.output ?? null);
     return this.#output;
-  }
-
-  /** Output on wire v2 is taken when no reader has fallen behind. The agent is told in portions. */
-  #take(bytes: number): void {
-    this.#owedBytes += bytes;
-    if (this.#isThrottled || this.#owedBytes < CREDIT) return;
-    this.#owner.taken(this, this.#owedBytes);
-    this.#owedBytes = 0;
-  }
-
-  #throttle(on: boolean): void {
-    this.#isThrottled = on;
-    this.#owner.throttle(this, on);
-    if (!on && !this.#isOver) this.#take(0);
   }
 
   #decode(bytes: Buffer): OutputData {
@@ -207,7 +191,6 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   #addOutput({ output, error, channel }: ExecuteResponse): void {
     if (output === null && error !== null) this.#theOutput().add(error, 'stderr');
     else this.#theOutput().add(output ?? '', channel);
-    if (typeof output === 'object' && output !== null) this.#take(output.length);
   }
 
   #complete({ status, output: received, error, exitCode }: ExecuteResponse): void {

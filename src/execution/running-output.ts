@@ -27,13 +27,39 @@ export interface RunningOutputOptions {
   readonly encoding: 'utf8' | 'buffer';
 }
 
+export interface RunningOutputOwner {
+  /** Output that is kept for a slow reader, in bytes. Beyond it the reader has fallen behind. */
+  readonly readAhead: number;
+  /** A reader has fallen behind (true), or has caught up. */
+  throttle(on: boolean): void;
+  /** Output of this many bytes was taken: the agent may send as much again. */
+  taken(bytes: number): void;
+}
+
+/** The agent is told of output that was taken in portions of this size, in bytes. */
+const CREDIT = bounds.window / 2;
+
 export function createRunningOutput(
   taskId: string,
   { collect, encoding }: RunningOutputOptions,
-  readAhead: number,
-  throttle: (on: boolean) => void,
+  { readAhead, throttle, taken }: RunningOutputOwner,
 ): RunningOutput {
-  const updates = createUpdates(taskId, { kept: bounds.keptUpdates, slow: readAhead }, throttle);
+  let isThrottled = false;
+  /** Output on wire v2 that was taken, without the agent knowing of it. */
+  let owedBytes = 0;
+  /** Output is taken when no reader has fallen behind. The agent is told in portions. */
+  const take = (bytes: number): void => {
+    owedBytes += bytes;
+    if (isThrottled || isOver || owedBytes < CREDIT) return;
+    taken(owedBytes);
+    owedBytes = 0;
+  };
+  const updates = createUpdates(taskId, { kept: bounds.keptUpdates, slow: readAhead }, on => {
+    isThrottled = on;
+    throttle(on);
+    if (!on) take(0);
+  });
+  let isOver = false;
   const collected = collect ? createCollected(bounds.collected) : null;
   let writtenBytes = 0;
   let truncatedBytes = 0;
@@ -69,6 +95,7 @@ export function createRunningOutput(
       // A copy: the buffer belongs to the connection, and holds more than this output.
       else if (encoding === 'buffer') pass(Buffer.from(output), channel);
       else pass(decode(output, channel ?? 'stdout'), channel);
+      if (typeof output !== 'string') take(output.length);
     },
     advance(written) {
       const lost = written - writtenBytes;
@@ -82,6 +109,7 @@ export function createRunningOutput(
       return all?.length === 0 ? last : all;
     },
     end() {
+      isOver = true;
       for (const channel of ['stdout', 'stderr'] as const) {
         const rest = decoders?.[channel]?.end();
         if (rest) pass(rest, channel);

@@ -5,7 +5,7 @@ import type { Connection } from '../connection/connection.ts';
 import type { Credentials } from '../connection/handshake.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
-import type { RequestTable } from '../execution/request-table.ts';
+import type { RequestTable } from '../execution/requests.ts';
 import type { Logger, ParsedSpec } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';

@@ -2,7 +2,8 @@
 import type { HostChannel } from '../../src/connection/channel.ts';
 import { createFramedChannel } from '../../src/connection/framed-channel.ts';
 import { createDeadlines } from '../../src/execution/deadlines.ts';
-import { createRequestTable, type RequestTableOwner } from '../../src/execution/request-table.ts';
+import { createRequestTable } from '../../src/execution/request-table.ts';
+import type { RequestTableOwner } from '../../src/execution/requests.ts';
 import type { Status } from '../../src/protocol/message.ts';
 import { createV1 } from '../../src/protocol/v1/codec.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';

@@ -207,6 +207,8 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
   const authentications = new Map<string, Authentication>();
   /** The agent to which the session was granted last. */
   let last: { readonly end: SpokenEnd; readonly authentication: Authentication } | null = null;
+  /** Connections whose claim was denied: the host ends them. */
+  const denied = new Set<string>();
   /** How many claims with a spent token there were. */
   let spent = 0;
   /** The holder of which the instance was told. */
@@ -249,7 +251,10 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
         const authentication = event.by === 'key' ? last!.authentication : fresh();
         authentications.set(connectionId, authentication);
         end.claim(authentication);
-        return [await arrived(type, connectionId)];
+        const claimed = await arrived(type, connectionId);
+        const { holder, claimant } = context();
+        if (holder !== connectionId && claimant?.connectionId !== connectionId) denied.add(connectionId);
+        return [claimed];
       }
       case 'session.opened': {
         const happened = await arrived(type, connectionId);
@@ -277,7 +282,7 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
           await ends.get(context().holder!)!.answerHeartbeat();
           await gate.wait(each => each.type === 'probe.answered');
           while (heldOf(connectionId).length === 0 && clock.step() !== null);
-        } else if (!heldOf(connectionId).some(held => held.event.type === type)) {
+        } else if (!denied.delete(connectionId) && !heldOf(connectionId).some(held => held.event.type === type)) {
           if (context().holder === connectionId) await end.admitted;
           end.close();
         }

@@ -2,7 +2,7 @@
 import type { AgentCodec, AgentReceiver, Codec, HostCodec, HostReceiver } from '../protocol/codec.ts';
 import type { Pieces } from '../protocol/pieces.ts';
 import type { Continuity } from './continuity.ts';
-import type { Sender } from './send-queue.ts';
+import type { Sender } from './slots.ts';
 
 export interface ChannelEnd {
   readonly code: 'LINK_LOST' | 'PROTOCOL_ERROR' | 'FRAME_TOO_LARGE' | 'AUTH_REFUSED';

@@ -5,8 +5,28 @@ import { SendQueue } from './send-queue.ts';
 
 export class Continuity {
   readonly queue = new SendQueue(isCounted);
-  /** Counted messages that have arrived, over all connections. */
-  received = 0;
+  /** Counted messages that have arrived, over all connections, and over those before the last. */
+  #received = 0;
+  #receivedBefore = 0;
   /** Of those, how many the other end knows of. */
-  acknowledged = 0;
+  #acknowledged = 0;
+
+  /** A connection begins. Returns how many messages have arrived, which the other end learns with it. */
+  begin(): number {
+    this.#receivedBefore = this.#received;
+    this.#acknowledged = this.#received;
+    return this.#received;
+  }
+
+  /** The connection has brought this many counted messages. */
+  arrived(counted: number): void {
+    this.#received = this.#receivedBefore + counted;
+  }
+
+  /** What to tell the other end, if it does not know of this many messages. Null: nothing. */
+  due(least: number): number | null {
+    if (this.#received - this.#acknowledged < least) return null;
+    this.#acknowledged = this.#received;
+    return this.#received;
+  }
 }

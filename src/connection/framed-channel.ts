@@ -6,13 +6,16 @@ import type { ByteStream } from '../transport/stream.ts';
 import type { Clock } from '../world/clock.ts';
 import type { ChannelCounts, ChannelEnd, ChannelEvents, FramedChannel } from './channel.ts';
 import type { Continuity } from './continuity.ts';
-import { type Message, type Sender, SendQueue } from './send-queue.ts';
+import { Outgoing } from './outgoing.ts';
+import type { Sender } from './slots.ts';
+import type { Message } from './unacknowledged.ts';
 
 /** Messages and bytes after which the other end is told what has arrived. */
 const ACKNOWLEDGE = { messages: 128, bytes: 64 * 1024 };
 
 /** A class, because V8 is slow with object literals that have getters. */
 class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChannel<Receiver, C> {
+  readonly peer: string;
   readonly #stream: ByteStream;
   readonly #clock: Clock;
   readonly #connectedAt: number;
@@ -20,70 +23,53 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   #lastActivity: number;
   #bytesReceived = 0;
   #errorCount = 0;
-  #paused = false;
-  #over = false;
+  paused = false;
+  over = false;
   #finishing: (() => void) | null = null;
   #events: ChannelEvents | null = null;
-  #codec: C;
+  codec: C;
   #decoder: Decoder<Receiver>;
   /** Messages that were read by earlier codecs. */
   #earlierMessages = 0;
   #isReading = false;
   /** A codec that takes over behind the message that is being handled. */
   #next: C | null = null;
-  /** The queue of the first messages; where a continuity is adopted, its queue takes over behind them. */
-  readonly #firstQueue = new SendQueue();
-  #queue = this.#firstQueue;
+  readonly #outgoing: Outgoing;
   #continuity: Continuity | null = null;
-  /** What its queue had sent before. */
-  #sentBefore = { messages: 0, bytes: 0 };
-  /** The count with which its queue begins, once the first messages are written. */
-  #resumesAt: number | null = null;
-  #receivedBefore = 0;
+  /** Bytes that have arrived since the other end was told. */
   #unacknowledgedBytes = 0;
 
   constructor(stream: ByteStream, clock: Clock, codec: C, maxFrameBytes: number) {
     this.#stream = stream;
+    this.peer = stream.peer;
     this.#clock = clock;
     this.#connectedAt = clock.now();
     this.#heardAt = this.#connectedAt;
     this.#lastActivity = this.#connectedAt;
-    this.#codec = codec;
+    this.codec = codec;
     this.#decoder = this.#createDecoder(codec, maxFrameBytes, null as never);
-    this.#queue.attach(stream);
+    this.#outgoing = new Outgoing(stream);
   }
 
-  get peer(): string {
-    return this.#stream.peer;
-  }
-  get codec(): C {
-    return this.#codec;
-  }
   get counts(): ChannelCounts {
     return {
       connectedAt: this.#connectedAt,
       lastActivity: this.#lastActivity,
-      messagesSent: this.#firstQueue.messages + (this.#continuity?.queue.messages ?? 0) - this.#sentBefore.messages,
+      messagesSent: this.#outgoing.messages,
       messagesReceived: this.#earlierMessages + this.#decoder.frames,
-      bytesSent: this.#firstQueue.sentBytes + (this.#continuity?.queue.sentBytes ?? 0) - this.#sentBefore.bytes,
+      bytesSent: this.#outgoing.bytes,
       bytesReceived: this.#bytesReceived,
       errorCount: this.#errorCount,
     };
   }
   get heardAt(): number {
-    return this.#paused ? this.#clock.now() : this.#heardAt;
+    return this.paused ? this.#clock.now() : this.#heardAt;
   }
   get pending(): number {
-    return this.#queue.pending;
+    return this.#outgoing.pending;
   }
   get unacknowledged(): number {
-    return this.#queue.unacknowledged;
-  }
-  get paused(): boolean {
-    return this.#paused;
-  }
-  get over(): boolean {
-    return this.#over;
+    return this.#outgoing.unacknowledged;
   }
 
   open(receiver: Receiver, events: ChannelEvents): void {
@@ -94,14 +80,12 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
     this.#stream.open({
       data: chunk => this.#read(chunk),
       drained: () => {
-        if (this.#queue !== this.#firstQueue) this.#firstQueue.drained();
-        if (this.#resumesAt !== null) this.#attach(this.#resumesAt);
-        else this.#queue.drained();
-        if (this.#finishing !== null && this.#queue.pending === 0) this.#stream.end();
+        this.#outgoing.drained();
+        if (this.#finishing !== null && this.#outgoing.pending === 0) this.#stream.end();
         this.#events?.drained?.();
       },
       closed: ({ orderly, message }) => {
-        this.#releaseQueue();
+        this.#outgoing.release();
         this.#finishing?.();
         const { unfinished } = this.#decoder;
         if (!orderly || unfinished === 0) return this.end({ code: 'LINK_LOST', message });
@@ -116,43 +100,32 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   }
 
   send(message: Message, sender?: Sender): void {
-    this.#queue.add(message, sender ?? null);
+    this.#outgoing.add(message, sender ?? null);
   }
 
   sendUrgent(frame: Buffer): void {
-    this.#queue.addUrgent(frame);
+    this.#outgoing.addUrgent(frame);
     this.#acknowledge(1);
   }
 
   remove(sender: Sender): 'unsent' | 'partly' | 'no' {
-    return this.#queue.remove(sender);
+    return this.#outgoing.remove(sender);
   }
 
   use(codec: C): void {
     if (this.#decoder.unfinished > 0) throw new SpearletError('PROTOCOL_ERROR', 'another version cannot begin in the midst of a frame');
-    this.#codec = codec;
+    this.codec = codec;
     this.#next = codec;
     this.#decoder.pause();
   }
 
   adopt(continuity: Continuity): void {
-    this.#sentBefore = { messages: continuity.queue.messages, bytes: continuity.queue.sentBytes };
     this.#continuity = continuity;
-    this.#receivedBefore = continuity.received;
-    continuity.acknowledged = continuity.received;
-    this.#firstQueue.add(this.#codec.resume(continuity.received), null);
-    this.#queue = continuity.queue;
+    this.#outgoing.adopt(continuity, this.codec.resume(continuity.begin()));
   }
 
   resume(received: number): void {
-    this.#firstQueue.flush();
-    this.#attach(received);
-  }
-
-  #attach(received: number): void {
-    const isFirstWritten = this.#firstQueue.isEmpty;
-    this.#resumesAt = isFirstWritten ? null : received;
-    if (isFirstWritten) this.#queue.attach(this.#stream, received);
+    this.#outgoing.resume(received);
   }
 
   admit(maxFrameBytes: number): void {
@@ -165,20 +138,20 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   }
 
   hold(): void {
-    if (this.#paused) return;
-    this.#paused = true;
+    if (this.paused) return;
+    this.paused = true;
     this.#decoder.pause();
     this.#stream.pause();
     this.#events?.held?.(true);
   }
 
   release(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if (!this.paused) return;
+    this.paused = false;
     this.#heardAt = this.#clock.now();
     this.#stream.resume();
     this.#events?.held?.(false);
-    if (this.#over) return;
+    if (this.over) return;
     try {
       if (this.#next === null) this.#decoder.resume();
       else if (!this.#isReading) this.#takeOver();
@@ -189,7 +162,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   }
 
   end(reason: ChannelEnd): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#stopReading();
     this.#events?.ended(reason);
   }
@@ -204,20 +177,19 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   finish(closed: () => void): void {
     this.#stopReading();
     this.#finishing = closed;
-    this.#queue.flush();
-    if (this.#queue.pending === 0) this.#stream.end();
+    this.#outgoing.flush();
+    if (this.#outgoing.pending === 0) this.#stream.end();
   }
 
   close(): void {
     this.#stopReading();
-    this.#firstQueue.flush();
-    if (this.#queue.isAttachedTo(this.#stream)) this.#queue.flush();
-    this.#releaseQueue();
+    this.#outgoing.flush();
+    this.#outgoing.release();
     this.#stream.close();
   }
 
   #read(chunk: Buffer): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#heardAt = this.#clock.now();
     this.#lastActivity = this.#heardAt;
     this.#bytesReceived += chunk.length;
@@ -235,12 +207,12 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   }
 
   #takeOver(): void {
-    while (this.#next !== null && !this.#over) {
+    while (this.#next !== null && !this.over) {
       const rest = this.#decoder.rest();
       this.#earlierMessages += this.#decoder.frames;
       this.#decoder = this.#createDecoder(this.#next, this.#decoder.limit, this.#decoder.receiver);
       this.#next = null;
-      if (this.#paused) this.#decoder.pause();
+      if (this.paused) this.#decoder.pause();
       for (const chunk of rest) this.#decoder.push(chunk);
     }
   }
@@ -251,26 +223,19 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
 
   /** Tells the other end what has arrived, if it does not know of this many messages. */
   #acknowledge(least: number): void {
-    const continuity = this.#continuity;
-    if (continuity === null || this.#over) return;
-    continuity.received = this.#receivedBefore + this.#decoder.counted;
-    if (continuity.received - continuity.acknowledged < least) return;
-    continuity.acknowledged = continuity.received;
+    if (this.#continuity === null || this.over) return;
+    this.#continuity.arrived(this.#decoder.counted);
+    const due = this.#continuity.due(least);
+    if (due === null) return;
     this.#unacknowledgedBytes = 0;
-    this.#queue.addUrgent(this.#codec.acknowledge(continuity.received));
+    this.#outgoing.addUrgent(this.codec.acknowledge(due));
   }
 
   #stopReading(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.over) return;
+    this.over = true;
     this.#decoder.pause();
-    if (this.#continuity !== null) this.#continuity.received = this.#receivedBefore + this.#decoder.counted;
-  }
-
-  /** A queue that outlives this channel is taken from its stream; another one ends. */
-  #releaseQueue(): void {
-    this.#firstQueue.close();
-    if (this.#queue.isAttachedTo(this.#stream)) this.#queue.detach();
+    this.#continuity?.arrived(this.#decoder.counted);
   }
 }
 

@@ -1,22 +1,11 @@
 // Messages on their way out: in order, one write a turn, held back while the system is full. Control messages go first, and
 // large bodies go in pieces between the others. A queue may outlive its stream: it keeps the messages that the other end has not
 // acknowledged, and sends them again on the next stream. It knows no message.
-import { SpearletError } from '../errors.ts';
 import { Pieces } from '../protocol/pieces.ts';
 import type { ByteStream } from '../transport/stream.ts';
+import { type Sender, Slots } from './slots.ts';
+import { type Message, Unacknowledged } from './unacknowledged.ts';
 
-export type Message = Buffer | Pieces;
-
-/** Told when the last byte of its message is handed to the stream. */
-export interface Sender {
-  written(): void;
-  /** Where its message stands in the queue; kept by the queue. */
-  queuedAt?: number;
-}
-
-const NOTHING = Buffer.alloc(0);
-/** The slots of frames that were taken back are closed up beyond this number, if they are the half. */
-const COMPACT = 1_024;
 /** Bytes of a large body in one frame: of the one with the fewest bytes left, and of each of the others. */
 const FIRST_PIECE = 512 * 1024;
 const PIECE = 64 * 1024;
@@ -32,23 +21,20 @@ export class SendQueue {
   #stream: ByteStream | null = null;
   readonly #isCounted: ((frame: Buffer) => boolean) | null;
   #urgent: Buffer[] = [];
-  #frames: Buffer[] = [];
-  #senders: (Sender | null)[] = [];
+  readonly #small = new Slots();
   /** Those at the front are on the way. */
   #large: Large[] = [];
   /** Messages that go again on a new stream, before all others. */
   #again: Message[] = [];
   #bytes = 0;
-  #removed = 0;
   #isScheduled = false;
   #isBlocked = false;
   #isClosed = false;
-  /** Messages that were handed to a stream and not acknowledged, the oldest first; `#acknowledged` came before them. */
-  #kept: Message[] = [];
-  #acknowledged = 0;
-  #keptBytes = 0;
-  #messages = 0;
-  #sentBytes = 0;
+  /** What the other end may lack. */
+  readonly #kept = new Unacknowledged();
+  /** Messages and bytes that were handed to a stream. */
+  messages = 0;
+  sentBytes = 0;
   readonly #flush = (): void => this.flush();
 
   /**
@@ -70,15 +56,7 @@ export class SendQueue {
 
   /** Bytes that were handed to a stream and not acknowledged. */
   get unacknowledged(): number {
-    return this.#keptBytes;
-  }
-
-  /** Messages and bytes that were handed to a stream. */
-  get messages(): number {
-    return this.#messages;
-  }
-  get sentBytes(): number {
-    return this.#sentBytes;
+    return this.#kept.bytes;
   }
 
   /**
@@ -88,11 +66,8 @@ export class SendQueue {
   attach(stream: ByteStream, received = 0): void {
     this.detach();
     this.acknowledge(received);
-    this.#again = this.#kept;
-    this.#bytes += this.#keptBytes;
-    this.#kept = [];
-    this.#keptBytes = 0;
-    for (const message of this.#again) if (message instanceof Pieces) message.restart();
+    this.#bytes += this.#kept.bytes;
+    this.#again = this.#kept.takeAll();
     this.#stream = stream;
     this.#isBlocked = false;
     this.#schedule();
@@ -110,9 +85,10 @@ export class SendQueue {
       pieces.restart();
     }
     // What was to go again was not acknowledged: it still is not.
-    this.#bytes -= this.#again.reduce((sum, message) => sum + (message instanceof Pieces ? message.left : message.length), 0);
-    this.#keptBytes += this.#again.reduce((sum, message) => sum + message.length, 0);
-    this.#kept.push(...this.#again);
+    for (const message of this.#again) {
+      this.#bytes -= message instanceof Pieces ? message.left : message.length;
+      this.#kept.add(message);
+    }
     this.#again = [];
     this.#urgent = this.#urgent.filter(frame => {
       if (this.#isCounted?.(frame)) return true;
@@ -123,24 +99,14 @@ export class SendQueue {
 
   /** The other end has this many counted messages in all. Throws PROTOCOL_ERROR for a number that cannot be. */
   acknowledge(received: number): void {
-    const count = received - this.#acknowledged;
-    if (count < 0 || count > this.#kept.length)
-      throw new SpearletError('PROTOCOL_ERROR', `${received} messages are acknowledged, of ${this.#acknowledged + this.#kept.length}`);
-    if (count === 0) return;
-    for (let n = 0; n < count; n += 1) this.#keptBytes -= this.#kept[n]!.length;
-    this.#kept = this.#kept.slice(count);
-    this.#acknowledged = received;
+    this.#kept.acknowledge(received);
   }
 
   add(message: Message, sender: Sender | null): void {
     if (this.#isClosed) return;
     this.#bytes += message.length;
     if (message instanceof Pieces) this.#large.push({ pieces: message, sender });
-    else {
-      if (sender !== null) sender.queuedAt = this.#frames.length;
-      this.#frames.push(message);
-      this.#senders.push(sender);
-    }
+    else this.#small.add(message, sender);
     this.#schedule();
   }
 
@@ -154,14 +120,9 @@ export class SendQueue {
 
   /** Takes a message back that was not written whole. `partly`: the other end has the beginning of it. `no`: it is written. */
   remove(sender: Sender): 'unsent' | 'partly' | 'no' {
-    const { queuedAt = -1 } = sender;
-    if (this.#senders[queuedAt] === sender) {
-      this.#bytes -= this.#frames[queuedAt]!.length;
-      // Its slot stays: those behind it know theirs.
-      this.#frames[queuedAt] = NOTHING;
-      this.#senders[queuedAt] = null;
-      this.#removed += 1;
-      if (this.#removed > COMPACT && this.#removed > this.#frames.length / 2) this.#compact();
+    const length = this.#small.remove(sender);
+    if (length !== null) {
+      this.#bytes -= length;
       return 'unsent';
     }
     const taken = this.#large.find(each => each.sender === sender);
@@ -187,13 +148,11 @@ export class SendQueue {
   close(): void {
     this.#isClosed = true;
     this.#urgent = [];
-    this.#frames = [];
-    this.#senders = [];
+    this.#small.clear();
     this.#large = [];
     this.#again = [];
-    this.#kept = [];
+    this.#kept.clear();
     this.#bytes = 0;
-    this.#keptBytes = 0;
   }
 
   /** All that is small, and one piece of each large body that is on the way. Returns the senders of what is written whole. */
@@ -202,14 +161,10 @@ export class SendQueue {
       this.#writeAgain(stream);
       return [];
     }
-    const small = this.#removed === 0 ? this.#frames : this.#frames.filter(frame => frame !== NOTHING);
-    const senders = this.#senders;
-    let written = this.#urgent.length === 0 ? small : [...this.#urgent, ...small];
-    this.#frames = [];
-    this.#senders = [];
+    const { frames, senders } = this.#small.takeAll();
+    let written = this.#urgent.length === 0 ? frames : [...this.#urgent, ...frames];
     this.#urgent = [];
-    this.#removed = 0;
-    this.#messages += written.length;
+    this.messages += written.length;
     let bytes = 0;
     for (const frame of written) {
       bytes += frame.length;
@@ -227,13 +182,13 @@ export class SendQueue {
         bytes += header.length + piece.length;
         written.push(header, piece);
         if (each.pieces.left > 0) continue;
-        this.#messages += 1;
+        this.messages += 1;
         this.#keep(each.pieces);
         this.#large = this.#large.filter(other => other !== each);
         senders.push(each.sender);
       }
     }
-    this.#sentBytes += bytes;
+    this.sentBytes += bytes;
     this.#isBlocked = !stream.write(written);
     return senders;
   }
@@ -250,17 +205,15 @@ export class SendQueue {
       this.#bytes -= frames.at(-1)!.length;
       if (message instanceof Pieces && message.left > 0) continue;
       this.#again.shift();
-      this.#messages += 1;
+      this.messages += 1;
       this.#keep(message);
     }
-    this.#sentBytes += bytes;
+    this.sentBytes += bytes;
     this.#isBlocked = !stream.write(written);
   }
 
   #keep(message: Message): void {
-    if (this.#isCounted === null) return;
-    this.#kept.push(message);
-    this.#keptBytes += message.length;
+    if (this.#isCounted !== null) this.#kept.add(message);
   }
 
   #schedule(): void {
@@ -268,13 +221,5 @@ export class SendQueue {
     this.#isScheduled = true;
     // It runs after this turn's promise jobs: what they send still goes into the same write.
     process.nextTick(this.#flush);
-  }
-
-  #compact(): void {
-    const kept = this.#senders.filter((_, index) => this.#frames[index] !== NOTHING);
-    this.#frames = this.#frames.filter(frame => frame !== NOTHING);
-    this.#senders = kept;
-    this.#removed = 0;
-    for (const [index, sender] of this.#senders.entries()) if (sender !== null) sender.queuedAt = index;
   }
 }

@@ -3,14 +3,13 @@
 import type { HostChannel } from '../connection/channel.ts';
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
-import type { ExecuteOptions, ExecuteRequestInput, ParsedExecuteOptions, ParsedOptions, ParsedRequest } from '../options.ts';
-import type { ExecuteResponse, U64 } from '../protocol/message.ts';
+import type { ParsedExecuteOptions, ParsedRequest } from '../options.ts';
+import type { U64 } from '../protocol/message.ts';
 import { onAbort } from './abort.ts';
 import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 import { createActivity } from './activity.ts';
 import { createCancelWatch } from './cancel-watch.ts';
-import { type ExecutionCounts, newCounts } from './counts.ts';
-import type { Deadlines } from './deadlines.ts';
+import { newCounts } from './counts.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusal, refusedExecution } from './refused.ts';
 import { checkSize, encodeRequest, parseOptions, parseRequest, requestSize } from './request.ts';

@@ -1,6 +1,7 @@
 // Frames on their way out: in order, one write a turn, and taken back in no time as long as they were not written.
 import { expect, test } from 'vitest';
-import { type Sender, SendQueue } from '../../src/connection/send-queue.ts';
+import { SendQueue } from '../../src/connection/send-queue.ts';
+import type { Sender } from '../../src/connection/slots.ts';
 import { Pieces } from '../../src/protocol/pieces.ts';
 import type { ByteStream } from '../../src/transport/stream.ts';
 

@@ -1,0 +1,59 @@
+// Frames that wait in order, each of which can be taken back in no time.
+
+/** Told when the last byte of its message is handed to the stream. */
+export interface Sender {
+  written(): void;
+  /** Where its message stands in the queue; kept by the queue. */
+  queuedAt?: number;
+}
+
+const NOTHING = Buffer.alloc(0);
+/** The slots of frames that were taken back are closed up beyond this number, if they are the half. */
+const COMPACT = 1_024;
+
+export class Slots {
+  #frames: Buffer[] = [];
+  #senders: (Sender | null)[] = [];
+  #removed = 0;
+
+  add(frame: Buffer, sender: Sender | null): void {
+    if (sender !== null) sender.queuedAt = this.#frames.length;
+    this.#frames.push(frame);
+    this.#senders.push(sender);
+  }
+
+  /** Takes the frame of a sender back. Returns its length; null: it does not wait here. */
+  remove(sender: Sender): number | null {
+    const { queuedAt = -1 } = sender;
+    if (this.#senders[queuedAt] !== sender) return null;
+    const { length } = this.#frames[queuedAt]!;
+    // Its slot stays: those behind it know theirs.
+    this.#frames[queuedAt] = NOTHING;
+    this.#senders[queuedAt] = null;
+    this.#removed += 1;
+    if (this.#removed > COMPACT && this.#removed > this.#frames.length / 2) this.#compact();
+    return length;
+  }
+
+  /** Hands over all that wait. */
+  takeAll(): { frames: Buffer[]; senders: (Sender | null)[] } {
+    const frames = this.#removed === 0 ? this.#frames : this.#frames.filter(frame => frame !== NOTHING);
+    const senders = this.#senders;
+    this.clear();
+    return { frames, senders };
+  }
+
+  clear(): void {
+    this.#frames = [];
+    this.#senders = [];
+    this.#removed = 0;
+  }
+
+  #compact(): void {
+    const kept = this.#senders.filter((_, index) => this.#frames[index] !== NOTHING);
+    this.#frames = this.#frames.filter(frame => frame !== NOTHING);
+    this.#senders = kept;
+    this.#removed = 0;
+    for (const [index, sender] of this.#senders.entries()) if (sender !== null) sender.queuedAt = index;
+  }
+}

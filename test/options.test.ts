@@ -34,7 +34,7 @@ test('without options these are the defaults', () => {
     transport: 'tcp',
   });
   expect(requestSchema.parse({ command: 'c' })).toEqual({ command: 'c', args: [], env: new Map() });
-  expect(executeOptionsSchema.parse({})).toEqual({ collect: false, reject: true });
+  expect(executeOptionsSchema.parse({})).toEqual({ collect: false, encoding: 'utf8', reject: true });
 });
 
 /** An option, the least and the most that it may be. */

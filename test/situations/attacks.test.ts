@@ -126,7 +126,7 @@ describe('handlers with errors', () => {
   test('a result that is too large for a frame is Failed and the connection stays; a large write is split', async () => {
     const spearlet = openSpearlet({ maxFrameBytes: 2 ** 20 });
     const instance = await spearlet.start(odd);
-    expect(await failureOf(instance.execute({ command: 'huge', args: ['1000000'] }).result)).toMatchObject({
+    expect(await failureOf(instance.execute({ command: 'huge', args: ['2000000'] }).result)).toMatchObject({
       code: 'EXECUTION_FAILED',
       error: expect.stringContaining('too large'),
     });

@@ -159,6 +159,7 @@ const abortSignal = z.instanceof(AbortSignal).refine(signal => typeof signal.abo
 export const executeOptionsSchema = z.strictObject({
   signal: abortSignal.optional(),
   timeout: timeout.optional(),
+  idleTimeout: timeout.optional(),
   collect: z.boolean().default(false),
   encoding: z.enum(['utf8', 'buffer']).default('utf8'),
   reject: z.boolean().default(true),

@@ -11,6 +11,7 @@ import { textOf } from '../protocol/text.ts';
 import type { OutputData } from './collected.ts';
 import type { Deadline, Expiring } from './deadlines.ts';
 import type { Execution, ExecutionResult } from './execution.ts';
+import type { IdleWatch } from './idle-watch.ts';
 import { type ExecutionEvent, eventOf, type Phase, table } from './phases.ts';
 import { createRunningOutput, type RunningOutput } from './running-output.ts';
 import type { ExecutionUpdate } from './updates.ts';
@@ -21,7 +22,7 @@ export interface ExecutionOwner {
   /** It is in a final phase now. */
   settled(execution: ActiveExecution): void;
   cancel(execution: ActiveExecution, reason: string, cause?: unknown): void;
-  timedOut(execution: ActiveExecution): void;
+  timedOut(execution: ActiveExecution, why?: string): void;
   /** A reader has fallen behind (true), or has caught up. */
   throttle(execution: ActiveExecution, on: boolean): void;
   /** Output of this many bytes was taken: the agent may send as much again. */
@@ -43,7 +44,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   readonly taskId: string;
   /** The size of the request, in UTF-16 units. */
   readonly size: number;
-  readonly #requestId: number;
+  readonly requestId: number;
   readonly #owner: ExecutionOwner;
   readonly #options: ExecutionOptions;
   #phase: Phase = 'waiting';
@@ -58,13 +59,14 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   #reject: ((error: SpearletError) => void) | null = null;
   /** Kept here by the request table and the send queue, and let go of when it ends. */
   deadline: Deadline | null = null;
+  idleWatch: IdleWatch | null = null;
   stopWaiting: (() => void) | null = null;
   queuedAt = -1;
 
   constructor(owner: ExecutionOwner, requestId: number, taskId: string, request: ParsedRequest, size: number, options: ExecutionOptions) {
     this.taskId = taskId;
     this.#owner = owner;
-    this.#requestId = requestId;
+    this.requestId = requestId;
     this.#request = request;
     this.size = size;
     this.#options = options;
@@ -98,10 +100,6 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
 
   // From here on: for the engine.
 
-  get requestId(): number {
-    return this.#requestId;
-  }
-
   /** The request, until it is written. */
   get request(): ParsedRequest | null {
     return this.#request;
@@ -109,6 +107,11 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
 
   get phase(): Phase {
     return this.#phase;
+  }
+
+  /** A reader has fallen behind, so that nothing more comes. */
+  get isHeldBack(): boolean {
+    return this.#output?.isHeldBack ?? false;
   }
 
   get encoding(): 'utf8' | 'buffer' {
@@ -131,6 +134,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   /** Takes an answer of the agent; false where it comes too late, or twice, to mean anything. */
   answer(response: ExecuteResponse): boolean {
     if (this.#isOver) return false;
+    this.idleWatch?.heard();
     if (response.outputOffset !== undefined) this.#noteOffset(response.outputOffset);
     if (!this.#move(eventOf[response.status])) return false;
     this.#start();
@@ -220,6 +224,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
       this.#reject(failure);
     }
     this.deadline?.cancel();
+    this.idleWatch?.cancel();
     this.stopWaiting?.();
     this.deadline = null;
     this.stopWaiting = null;

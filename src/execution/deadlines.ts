@@ -15,6 +15,8 @@ export interface Deadline {
 export interface Deadlines {
   /** `ms` from now, `expiring` is told, unless it was cancelled. */
   add(ms: number, expiring: Expiring): Deadline;
+  /** The time of its clock, in ms. */
+  now(): number;
   /** Forgets all of them. */
   close(): void;
 }
@@ -143,6 +145,7 @@ export function createDeadlines(clock: Clock): Deadlines {
   };
 
   return {
+    now: () => clock.now(),
     add(ms, expiring) {
       let list = lists.get(ms);
       if (list === undefined) {

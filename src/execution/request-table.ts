@@ -10,16 +10,18 @@ import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 import { createActivity } from './activity.ts';
 import { createCancelWatch } from './cancel-watch.ts';
 import { newCounts } from './counts.ts';
+import { IdleWatch } from './idle-watch.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusal, refusedExecution } from './refused.ts';
-import { checkSize, encodeRequest, parseOptions, parseRequest, requestSize } from './request.ts';
+import { attached, checkSize, encodeRequest, parseOptions, parseRequest, requestSize } from './request.ts';
 import type { RequestTable, RequestTableOwner } from './requests.ts';
 
 export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const { instanceId, artifactId, options, deadlines } = owner;
   const ids = { instanceId, artifactId };
   const executions = new Map<U64, ActiveExecution>();
-  const namedTasks = new Set<string>();
+  /** Executions whose task id the caller has chosen, with what was asked for. */
+  const namedTasks = new Map<string, { execution: ActiveExecution; request: ParsedRequest; encoding: string }>();
   const throttling = new Set<ActiveExecution>();
   const counts = newCounts();
   let nextId = 1;
@@ -68,9 +70,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     cancel(execution, reason, cause) {
       abandon(execution, 'cancel', fault(execution, 'CANCELLED', `the execution was cancelled: ${reasonOf(reason)}`, cause));
     },
-    timedOut(execution) {
-      const limit = execution.timeout ?? owner.timeout;
-      abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', `the execution did not end within ${limit} ms`));
+    timedOut(execution, why = `the execution did not end within ${execution.timeout ?? owner.timeout} ms`) {
+      abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', why));
     },
     taken: (execution, bytes) => channel?.sendUrgent(channel.codec.window(execution.requestId, bytes)),
     throttle(execution, on) {
@@ -99,7 +100,6 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
   /** Checks a request against every bound, and sends it or lets it wait for a session. Throws SpearletError. */
   const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
-    if (namedTasks.has(taskId)) throw new SpearletError('INVALID_OPTIONS', `the task id '${taskId}' is in flight already`);
     if (closed !== null)
       throw new SpearletError('INSTANCE_STOPPED', `the instance takes no more work: ${closed.why}`, { cause: closed.cause });
     const { signal } = parsed;
@@ -115,6 +115,12 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     else send(channel, execution, request);
     const limit = parsed.timeout ?? owner.timeout;
     if (limit !== undefined) execution.deadline = deadlines.add(limit, execution);
+    const { idleTimeout } = parsed;
+    if (idleTimeout !== undefined) {
+      const isPausedFor = (): boolean => execution.phase === 'waiting' || execution.isHeldBack || isPaused();
+      const idle = (): void => self.timedOut(execution, `nothing came of the execution for ${idleTimeout} ms`);
+      execution.idleWatch = new IdleWatch(deadlines, idleTimeout, isPausedFor, idle);
+    }
     if (signal !== undefined)
       execution.stopWaiting = onAbort(signal, () => self.cancel(execution, 'its signal was aborted', signal.reason));
     return execution;
@@ -133,10 +139,12 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
         const request = parseRequest(input);
         const parsed = parseOptions(optionsInput);
         if (request.taskId !== undefined) taskId = request.taskId;
+        const named = namedTasks.get(taskId);
+        if (named !== undefined) return attached(named, request, parsed);
         const execution = admit(requestId, taskId, request, parsed);
         executions.set(requestId, execution);
         counts.executions += 1;
-        if (request.taskId !== undefined) namedTasks.add(taskId);
+        if (request.taskId !== undefined) namedTasks.set(taskId, { execution, request, encoding: parsed.encoding });
         activity.begin();
         return execution;
       } catch (thrown) {

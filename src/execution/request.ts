@@ -1,4 +1,5 @@
 // The request of an execution: parsed, measured and encoded. All is checked before anything is queued.
+import { isDeepStrictEqual } from 'node:util';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
 import {
   defaultExecuteOptions,
@@ -57,4 +58,19 @@ export function checkSize(what: string, size: number, maxFrameBytes: number, ids
   if (size <= maxFrameBytes) return;
   const message = `${what} needs ${size} bytes on the wire, the bound is maxFrameBytes (${maxFrameBytes})`;
   throw new SpearletError('FRAME_TOO_LARGE', message, ids);
+}
+
+/**
+ * The execution that a task id in flight stands for, if the same is asked for again. Throws INVALID_OPTIONS if another request or
+ * encoding is.
+ */
+export function attached<E>(
+  named: { readonly execution: E; readonly request: ParsedRequest; readonly encoding: string },
+  request: ParsedRequest,
+  { encoding }: ParsedExecuteOptions,
+): E {
+  if (encoding === named.encoding && isDeepStrictEqual(request, named.request)) return named.execution;
+  throw new SpearletError('INVALID_OPTIONS', `the task id '${request.taskId}' is in flight already, with another request`, {
+    hint: 'The same request with the same task id attaches to the execution that is in flight. Another request needs another task id.',
+  });
 }

@@ -13,6 +13,8 @@ export interface RunningOutput {
   readonly writtenBytes: number;
   /** Bytes that were lost with a connection, and with `collect` those beyond its bound. */
   readonly truncatedBytes: number;
+  /** A reader has fallen behind. */
+  readonly isHeldBack: boolean;
   add(output: OutputData, channel: OutputChannel | undefined): void;
   /** The agent has written this many bytes; those of them that have not arrived are lost. */
   advance(writtenBytes: number): void;
@@ -85,6 +87,9 @@ export function createRunningOutput(
     updates,
     get writtenBytes() {
       return writtenBytes;
+    },
+    get isHeldBack() {
+      return isThrottled;
     },
     get truncatedBytes() {
       return truncatedBytes;

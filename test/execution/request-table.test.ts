@@ -169,3 +169,56 @@ test('activity is reported when it begins and when it ends', async () => {
   clock.pass(1);
   expect(told).toEqual(['begun', 'finished']);
 });
+
+test('idleTimeout ends an execution of which nothing comes, and what comes begins it anew', async () => {
+  const { clock, calls, connect, answer, failure } = openTable();
+  const { said } = connect();
+  const execution = calls.execute({ command: 'c' }, { idleTimeout: 100 });
+  await turn();
+  answer(1, 'Started');
+  for (let n = 0; n < 5; n += 1) {
+    clock.pass(99);
+    answer(1, 'Running', { output: 'x' });
+  }
+  clock.pass(99);
+  expect(calls.inFlight).toBe(1);
+  clock.pass(1);
+  await turn();
+  expect([await failure(execution), said().at(-1)]).toEqual([
+    'EXECUTION_TIMEOUT: nothing came of the execution for 100 ms',
+    'cancel 1 i/1',
+  ]);
+});
+
+test('time without a connection, and time in which a reader holds the connection back, is not idle', async () => {
+  const { clock, calls, connect, answer, failure } = openTable();
+  const waiting = calls.execute({ command: 'c' }, { idleTimeout: 100 });
+  clock.pass(500);
+  connect();
+  await turn();
+  clock.pass(60);
+  const reader = waiting[Symbol.asyncIterator]();
+  for (let n = 0; n < 3; n += 1) answer(1, 'Running', { output: 'x'.repeat(MIB / 2) });
+  clock.pass(5_000);
+  expect(calls.inFlight).toBe(1);
+  for (let n = 0; n < 4; n += 1) await reader.next();
+  clock.pass(200);
+  expect(await failure(waiting)).toMatch(/^EXECUTION_TIMEOUT: nothing came/);
+});
+
+test('a task id in flight attaches to its execution if the request is the same, and is refused otherwise; later it runs anew', async () => {
+  const { calls, connect, answer, failure } = openTable();
+  const { said } = connect();
+  const request = { command: 'c', args: ['a'], env: { A: '1' }, taskId: 'mine' };
+  const first = calls.execute(request);
+  await turn();
+  expect(calls.execute({ ...request, env: new Map([['A', '1']]) })).toBe(first);
+  expect(await failure(calls.execute({ ...request, args: ['b'] }))).toMatch(/^INVALID_OPTIONS: .*'mine' is in flight already/);
+  expect(await failure(calls.execute(request, { encoding: 'buffer' }))).toMatch(/^INVALID_OPTIONS: /);
+  answer(1, 'Completed', { taskId: 'mine', output: 'one' });
+  expect((await first.result).output).toBe('one');
+  const again = calls.execute(request);
+  expect(again).not.toBe(first);
+  await turn();
+  expect(said()).toEqual(['request 1 c', 'request 5 c']);
+});

@@ -1,0 +1,37 @@
+// The option `idleTimeout`: ends an execution of which nothing has come for too long.
+import type { Deadline, Deadlines, Expiring } from './deadlines.ts';
+
+export class IdleWatch implements Expiring {
+  readonly #deadlines: Deadlines;
+  readonly #ms: number;
+  readonly #isPaused: () => boolean;
+  readonly #idle: () => void;
+  #heardAt: number;
+  #deadline: Deadline;
+
+  /** `isPaused`: the host does not read what the agent sends, or has no connection; such time does not count. */
+  constructor(deadlines: Deadlines, ms: number, isPaused: () => boolean, idle: () => void) {
+    this.#deadlines = deadlines;
+    this.#ms = ms;
+    this.#isPaused = isPaused;
+    this.#idle = idle;
+    this.#heardAt = deadlines.now();
+    this.#deadline = deadlines.add(ms, this);
+  }
+
+  heard(): void {
+    this.#heardAt = this.#deadlines.now();
+  }
+
+  expire(): void {
+    const now = this.#deadlines.now();
+    if (this.#isPaused()) this.#heardAt = now;
+    const left = this.#ms - (now - this.#heardAt);
+    if (left > 0) this.#deadline = this.#deadlines.add(Math.ceil(left), this);
+    else this.#idle();
+  }
+
+  cancel(): void {
+    this.#deadline.cancel();
+  }
+}

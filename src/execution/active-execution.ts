@@ -48,7 +48,8 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   readonly #owner: ExecutionOwner;
   readonly #options: ExecutionOptions;
   #phase: Phase = 'waiting';
-  #request: ParsedRequest | null;
+  /** Until it is written. */
+  request: ParsedRequest | null;
   #isStarted = false;
   /** Made when first needed: most executions are only awaited. */
   #output: RunningOutput | null = null;
@@ -67,7 +68,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
     this.taskId = taskId;
     this.#owner = owner;
     this.requestId = requestId;
-    this.#request = request;
+    this.request = request;
     this.size = size;
     this.#options = options;
   }
@@ -100,11 +101,6 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
 
   // From here on: for the engine.
 
-  /** The request, until it is written. */
-  get request(): ParsedRequest | null {
-    return this.#request;
-  }
-
   get phase(): Phase {
     return this.#phase;
   }
@@ -128,7 +124,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
 
   written(): void {
     this.#move('written');
-    this.#request = null;
+    this.request = null;
   }
 
   /** Takes an answer of the agent; false where it comes too late, or twice, to mean anything. */
@@ -229,7 +225,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
     this.deadline = null;
     this.stopWaiting = null;
     this.#owner.settled(this);
-    this.#request = null;
+    this.request = null;
   }
 
   /** The terminal update, with the terminal message's own output, and what a pulling reader throws after it. */

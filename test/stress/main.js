@@ -5,6 +5,7 @@ import { crashes } from './crashes.js';
 import { cycles } from './cycles.js';
 import { endings } from './endings.js';
 import { flood } from './flood.js';
+import { flow } from './flow.js';
 import { frames } from './frames.js';
 import { handshakes } from './handshakes.js';
 import { hosts } from './hosts.js';
@@ -12,7 +13,7 @@ import { hungry } from './hungry.js';
 import { stops } from './stops.js';
 import { trees } from './trees.js';
 
-const proofs = { callers, crashes, cycles, endings, flood, frames, handshakes, hosts, hungry, stops, trees };
+const proofs = { callers, crashes, cycles, endings, flood, flow, frames, handshakes, hosts, hungry, stops, trees };
 const argument = name => {
   const at = process.argv.indexOf(`--${name}`);
   return at === -1 ? undefined : process.argv[at + 1];

@@ -41,7 +41,11 @@ export interface Authentication {
 }
 
 /** `nonce`: makes 32 random bytes as hex. */
-export function createAuthentication({ instanceId, token, protocols }: HostEndpoint, clock: Clock, nonce: () => string): Authentication {
+export function createAuthentication(
+  { instanceId, token, protocols }: Pick<HostEndpoint, 'instanceId' | 'token' | 'protocols'>,
+  clock: Clock,
+  nonce: () => string,
+): Authentication {
   const v1 = createV1(clock).agent;
   const v2 = createV2Agent(v1, instanceId);
   /** Of the last session of v2. */

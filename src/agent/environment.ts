@@ -11,10 +11,14 @@ export interface HostEndpoint {
   readonly instanceId: string;
   /** The largest frame that the host reads or sends, in bytes. */
   readonly maxFrameBytes: number;
+  /** How long the host may not be heard on wire v2, in ms. */
+  readonly silence: number;
   /** The versions of the wire that both may speak. */
   readonly protocols: readonly number[];
 }
 
+/** That of a host with default options, in ms. */
+const DEFAULT_SILENCE = 30_000;
 /** The versions of the wire that this SDK speaks. */
 const SPOKEN = [1, 2];
 
@@ -35,6 +39,7 @@ export function readHostEndpoint(environment: Record<string, string | undefined>
     throw new SpearletError('INVALID_OPTIONS', `SPEARLET_MAX_FRAME_BYTES is '${bound}', expected a number of bytes`);
   return {
     maxFrameBytes,
+    silence: Number(environment.SPEARLET_SILENCE_MS) || DEFAULT_SILENCE,
     protocols: commonVersions(environment.SPEARLET_PROTOCOLS),
     host,
     port,

@@ -14,6 +14,7 @@ import type { Clock } from '../world/clock.ts';
 import { type Attempt, createAuthentication } from './authentication.ts';
 import { alarm, clock, fraction, nonce } from './clock.ts';
 import type { HostEndpoint } from './environment.ts';
+import { watchSilence } from './silence.ts';
 import { initialState, type SessionEvent, type SessionState, table } from './table.ts';
 
 /** In ms. The bound of the delay doubles with each attempt, up to `max`; the delay is a random share of it. */
@@ -73,8 +74,10 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
   const stepAlarm = alarm(world.clock);
   const giveUpAlarm = alarm(world.clock);
   let answeredHeartbeats = new Set<U64>();
+  let unwatchSilence = (): void => {};
 
   const closeChannel = (): void => {
+    unwatchSilence();
     const closing = channel;
     channel = null;
     closing?.close();
@@ -101,7 +104,10 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
       attempts = 0;
       stepAlarm.clear();
       giveUpAlarm.clear();
-      if (channel !== null) handlers.opened(channel);
+      if (channel === null) return;
+      // A host of wire v1 may not answer heartbeats.
+      if (channel.codec.version > 1) unwatchSilence = watchSilence(channel, world.clock, endpoint.silence, answeredHeartbeats);
+      handlers.opened(channel);
     },
     draining() {
       handlers.draining(false);
@@ -123,6 +129,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
     giveUpAlarm.clear();
     const ended = (): void => handlers.ended(error, hostGone);
     // SIGTERM must not end the process before the last answers are sent: so `ended` waits for them.
+    unwatchSilence();
     if (orderly && channel !== null) return channel.finish(ended);
     closeChannel();
     ended();
@@ -132,6 +139,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
     const next = state === null ? undefined : table[state][event];
     if (next === undefined) return;
     if (event === 'closed') {
+      unwatchSilence();
       channel = null;
       if (state === 'serving' || state === 'draining') handlers.closed();
     }

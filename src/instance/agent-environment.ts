@@ -3,16 +3,20 @@ import type { ParsedOptions } from '../options.ts';
 import type { InstanceRecord } from './record.ts';
 
 export type AgentEnvironment = Readonly<
-  Record<'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID' | 'SPEARLET_MAX_FRAME_BYTES' | 'SPEARLET_PROTOCOLS', string>
+  Record<
+    'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID' | 'SPEARLET_MAX_FRAME_BYTES' | 'SPEARLET_PROTOCOLS' | 'SPEARLET_SILENCE_MS',
+    string
+  >
 >;
 
 export const agentEnvironment = (
   { id, address, credentials }: InstanceRecord,
-  { maxFrameBytes, protocols }: ParsedOptions,
+  { maxFrameBytes, protocols, heartbeat }: ParsedOptions,
 ): AgentEnvironment => ({
   SPEARLET_ADDR: address ?? '',
   SPEARLET_TOKEN: credentials.token,
   SPEARLET_INSTANCE_ID: id,
   SPEARLET_MAX_FRAME_BYTES: String(maxFrameBytes),
   SPEARLET_PROTOCOLS: protocols.join(),
+  SPEARLET_SILENCE_MS: String(heartbeat.interval * heartbeat.misses),
 });

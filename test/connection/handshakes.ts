@@ -160,7 +160,15 @@ export async function tell(seed: number): Promise<Story> {
   expected.ready.catch(() => {});
   const { SPEARLET_ADDR, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: instanceId } = expected.environment;
   const [host, port] = SPEARLET_ADDR.split(':');
-  const endpoint = { host: host!, port: Number(port), token, instanceId, protocols: [...protocols], maxFrameBytes: 2 ** 20 };
+  const endpoint = {
+    host: host!,
+    port: Number(port),
+    token,
+    instanceId,
+    protocols: [...protocols],
+    silence: 30_000,
+    maxFrameBytes: 2 ** 20,
+  };
   const nonce = (): string => Buffer.from(random.token(), 'latin1').toString('hex').slice(0, 64);
   const world: SessionWorld = { clock, network, fraction: random.fraction, nonce };
 

@@ -26,7 +26,7 @@ export interface SpokenEnd {
 
 /** The authentication of an agent that speaks `protocols`. It keeps the resume key of its last session. */
 export const authenticationOf = (endpoint: Pick<HostEndpoint, 'instanceId' | 'token' | 'protocols'>): Authentication =>
-  createAuthentication({ host: '', port: 0, maxFrameBytes: MAX_FRAME, ...endpoint }, clock, nonce);
+  createAuthentication(endpoint, clock, nonce);
 
 export function connectAgentEnd(port: number, clock: Clock): Promise<SpokenEnd> {
   return new Promise(connected => {

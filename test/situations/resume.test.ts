@@ -55,6 +55,18 @@ describe('a connection that is cut while output streams', () => {
   });
 });
 
+test('a connection that falls silent is given up by both ends, and the agent resumes over a new one', async () => {
+  const { proxy, spearlet, instance } = await openProxied({ heartbeat: { interval: 200, misses: 3 } });
+  const execution = instance.execute({ command: 'stream', args: ['400', '900'] });
+  let cuts = 0;
+  const numbers = await numbersOf(execution, () => {
+    cuts += 1;
+    if (cuts === 3) proxy.break(instance.id, 'stall', 0);
+  });
+  expect(numbers).toEqual(Array.from({ length: 400 }, (_, n) => n));
+  expect(spearlet.stats().instances[0]!.reconnects).toBe(1);
+});
+
 test('300 requests over connections that are reset again and again are executed once each', async () => {
   const { proxy, instance } = await openProxied();
   const results: Promise<string | null>[] = [];

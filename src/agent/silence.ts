@@ -1,0 +1,31 @@
+// Ends a connection of wire v2 on which the host is not heard: a half-open link shows in no other way. The agent then resumes its
+// session over a new one.
+import type { AgentChannel } from '../connection/channel.ts';
+import type { Clock, Timer } from '../world/clock.ts';
+
+/** A shorter silence than this is not ended, in ms: a host may be busy. */
+const SHORTEST = 3_000;
+/** The silence is looked at this often, and after each look but the first with a heartbeat that the host has to answer. */
+const LOOKS = 4;
+
+/** `ids`: the ids of heartbeats that were answered; the watch adds its own, whose echo must not be answered. Returns the end. */
+export function watchSilence(channel: AgentChannel, clock: Clock, silence: number, ids: Set<unknown>): () => void {
+  const period = Math.max(silence, SHORTEST) / LOOKS;
+  let lastLook = clock.now();
+  let missed = 0;
+  let timer: Timer;
+
+  const look = (): void => {
+    missed = channel.heardAt > lastLook ? 0 : missed + 1;
+    lastLook = clock.now();
+    if (missed >= LOOKS) return channel.end({ code: 'LINK_LOST', message: 'the host was not heard' });
+    if (missed > 0) {
+      const id = Math.floor(lastLook) + missed;
+      ids.add(id);
+      channel.sendUrgent(channel.codec.heartbeat(id, ''));
+    }
+    timer = clock.setTimeout(look, period);
+  };
+  timer = clock.setTimeout(look, period);
+  return () => clock.clearTimeout(timer);
+}

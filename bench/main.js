@@ -5,6 +5,7 @@
 //   -- --peers a,b      some peers
 //   -- --json           the figures as JSON
 import { parseArgs } from 'node:util';
+import { forkJson, wsCorked } from './peers/json.js';
 import { limitJson, limitTcp } from './peers/limit.js';
 import { spearletV1, spearletV2 } from './peers/spearlet.js';
 import { w1, w2, w3, w4 } from './workloads.js';
@@ -21,7 +22,7 @@ const { values } = parseArgs({
 const scale = values.quick ? 0.1 : 1;
 const chosen = (all, names) => (names === undefined ? all : all.filter(({ name }) => names.split(',').includes(name)));
 const workloads = chosen([w1, w2, w3, w4], values.only);
-const peers = chosen([limitTcp, limitJson, spearletV2, spearletV1], values.peers);
+const peers = chosen([limitTcp, limitJson, forkJson, wsCorked, spearletV2, spearletV1], values.peers);
 const median = numbers => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
 
 const figures = new Map();

@@ -4,7 +4,7 @@ import { reasonOf, SpearletError } from '../errors.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
 import type { Answers, Delivery } from './answers.ts';
 import { defer } from './clock.ts';
-import type { AgentRequest, Handler, WriteOptions } from './handler.ts';
+import type { AgentRequest, Handler, HandlerContext, WriteOptions } from './handler.ts';
 import { type Answer, answerOf, failed, type HandlerResult, kindOf } from './result.ts';
 import { createTextJoiner, pieces, slices, type TextJoiner } from './text.ts';
 
@@ -61,6 +61,34 @@ export interface Tasks {
   clear(): void;
 }
 
+type Write = (task: Task, output: string | Uint8Array, options?: WriteOptions) => Promise<void>;
+
+/** A class, because V8 is slow with object literals that have getters, and one is made for every request. */
+class Context implements HandlerContext {
+  readonly taskId: string;
+  readonly #task: Task;
+  readonly #answers: Answers;
+  readonly #write: Write;
+
+  constructor(task: Task, answers: Answers, write: Write) {
+    this.taskId = task.request.taskId;
+    this.#task = task;
+    this.#answers = answers;
+    this.#write = write;
+  }
+
+  get signal(): AbortSignal {
+    return signalOf(this.#task);
+  }
+  get carriesBytes(): boolean {
+    return this.#answers.carriesBytes;
+  }
+  /** A function of its own: a handler may take it out of the context. */
+  get write(): HandlerContext['write'] {
+    return (output, options) => this.#write(this.#task, output, options);
+  }
+}
+
 function signalOf(task: Task): AbortSignal {
   task.aborter ??= new AbortController();
   if (task.aborted !== null) task.aborter.abort(task.aborted);
@@ -89,7 +117,7 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
 
   const isRunning = (task: Task): boolean => tasks.get(task.delivery.requestId) === task;
 
-  const write = (task: Task, output: string | Uint8Array, { channel }: WriteOptions = {}): Promise<void> => {
+  const write: Write = (task, output, { channel } = {}) => {
     try {
       if (!isRunning(task)) throw new SpearletError('PROTOCOL_ERROR', 'write() after the end of the execution');
       if (typeof output !== 'string' && !ArrayBuffer.isView(output))
@@ -133,19 +161,10 @@ export function createTasks(handlers: Handler | Readonly<Record<string, Handler>
   };
 
   const callHandler = (task: Task): void => {
-    const { taskId, command } = task.request;
+    const { command } = task.request;
     const handler = findHandler(handlers, command);
     if (handler === undefined) return finish(task, failed(`unknown command '${command}'`, 127));
-    const value = handler(task.request, {
-      taskId,
-      get signal() {
-        return signalOf(task);
-      },
-      get carriesBytes() {
-        return answers.carriesBytes;
-      },
-      write: (output, options) => write(task, output, options),
-    });
+    const value = handler(task.request, new Context(task, answers, write));
     if (typeof (value as Promise<HandlerResult> | undefined | null)?.then !== 'function') return complete(task, value as HandlerResult);
     Promise.resolve(value).then(
       result => complete(task, result),

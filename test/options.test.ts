@@ -1,6 +1,9 @@
 // Every option: its default, and what is just allowed and what is just not.
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { parseRequest } from '../src/execution/request.ts';
 import { executeOptionsSchema, expectSchema, requestSchema, size, spearletSchema, specSchema, stopOptionsSchema } from '../src/options.ts';
+import { parse } from '../src/parse.ts';
 
 const spec = { artifactId: 'a', command: 'c' };
 const LONGEST = 2_147_483_647;
@@ -145,4 +148,29 @@ test('a logger has all that is used of it, an observer is a function or has next
     isAllowed({ inspect: {} }),
     isAllowed({ inspect: null }),
   ]).toEqual([true, true, false, false]);
+});
+
+test('a plain request is parsed as the schema parses it, whatever it holds', () => {
+  const texts = fc.oneof(fc.string({ unit: 'binary' }), fc.constant('\ud800'), fc.integer(), fc.constant(undefined));
+  const requests = fc.record(
+    {
+      command: texts,
+      args: fc.oneof(fc.array(texts), fc.constant('x'), fc.constant(undefined)),
+      extra: fc.constant(1),
+      taskId: fc.constant('t'),
+    },
+    { requiredKeys: [] },
+  );
+  const outcome = (run: () => unknown): unknown => {
+    try {
+      return run();
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  fc.assert(
+    fc.property(requests, request => {
+      expect(outcome(() => parseRequest(request as never))).toEqual(outcome(() => parse(requestSchema, request, 'execute()')));
+    }),
+  );
 });

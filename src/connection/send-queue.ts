@@ -36,6 +36,7 @@ export class SendQueue {
   messages = 0;
   sentBytes = 0;
   readonly #flush = (): void => this.flush();
+  readonly #flushAfterJobs = (): void => process.nextTick(this.#flush);
 
   /**
    * `isCounted`: whether a frame counts, and is kept until it is acknowledged; pieces always count. Null: nothing is kept, and
@@ -219,7 +220,8 @@ export class SendQueue {
   #schedule(): void {
     if (this.#isScheduled || this.#isBlocked || this.#stream === null) return;
     this.#isScheduled = true;
-    // It runs after this turn's promise jobs: what they send still goes into the same write.
-    process.nextTick(this.#flush);
+    // It runs after the promise jobs of this turn, also where this is called before them (for an acknowledgement): what they send
+    // still goes into the same write.
+    queueMicrotask(this.#flushAfterJobs);
   }
 }

@@ -39,7 +39,16 @@ function plainRequest(input: ExecuteRequestInput): ParsedRequest | null {
 }
 
 /** The arguments of `execute()`. Throws INVALID_OPTIONS. */
-export const parseRequest = (input: ExecuteRequestInput): ParsedRequest => plainRequest(input) ?? parse(requestSchema, input, 'execute()');
+export function parseRequest(input: ExecuteRequestInput): ParsedRequest {
+  let plain: ParsedRequest | null = null;
+  try {
+    plain = plainRequest(input);
+  } catch {
+    // A getter or a Proxy has thrown: the schema says so.
+  }
+  return plain ?? parse(requestSchema, input, 'execute()');
+}
+
 export const parseOptions = (input: ExecuteOptions | undefined): ParsedExecuteOptions =>
   input === undefined ? defaultExecuteOptions : parse(executeOptionsSchema, input, 'execute() options');
 

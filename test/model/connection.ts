@@ -120,9 +120,11 @@ function feasible(steps: readonly Step[]): number {
     // While the host decides, nothing more is read from the connection.
     const isDeciding = before?.matches('authenticating' as never) && ![PROVING, WELCOMED].some(each => before.matches(each as never));
     if (type === 'link.closed' && isDeciding) return i;
-    // On wire v1 a granted session is used at once, and no other connection takes it over.
+    // On wire v1 a granted session is used at once.
     if (!speaksV2 && before?.matches(WELCOMED as never) && type !== 'session.used') return i;
-    if (!speaksV2 && type === 'session.replaced') return i;
+    // Only the holder of the session is replaced.
+    const isHolder = ['ready', WELCOMED].some(each => before?.matches(each as never));
+    if (type === 'session.replaced' && !(speaksV2 && isHolder)) return i;
     if (isVerdict(event)) {
       const isProof = steps[i - 1]!.event.type === 'proof.received';
       const { verdict, by } = (event.output ?? {}) as { verdict?: string; by?: string };

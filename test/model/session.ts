@@ -245,6 +245,7 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
       case 'accept': {
         const port = Number(instance.address!.split(':').at(-1));
         ends.set(connectionId, await connectAgentEnd(port, clock));
+        authentications.delete(connectionId);
         return [await arrived(type, connectionId)];
       }
       case 'session.claimed': {
@@ -268,10 +269,12 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
           await ends.get(context().holder!)!.answerHeartbeat();
           await gate.wait(each => each.type === 'probe.answered');
           while (heldOf(connectionId).length === 0 && clock.step() !== null);
-        } else if (!heldOf(connectionId).some(held => held.event.type === type)) {
-          if (context().holder === connectionId) await end.admitted;
+        } else if (context().holder === connectionId) {
+          await end.admitted;
           end.close();
         }
+        // The host itself ends a connection whose claim it has denied, or that it has replaced.
+        else if (!authentications.has(connectionId)) end.close();
         return upTo(type, connectionId);
       case 'close': {
         const { holder } = context();

@@ -129,6 +129,18 @@ const feasible =
     return steps.length;
   };
 
+/** What the session tells its connections and its instance. */
+const sends = {
+  grantHolder: 'session.granted',
+  replaceHolder: 'session.replaced',
+  probeHolder: 'probe',
+  drainHolder: 'drain',
+  ...{ denyClaim: 'session.denied', refuseClaim: 'session.denied', denyClaimant: 'session.denied' },
+  announceSession: 'session.opened',
+  ...{ announceLoss: 'session.lost', announceReplacement: 'session.lost' },
+  announceNoConnection: 'connections.none',
+};
+
 const claim = (connectionId: string, by: string): ModelEvent[] => [
   { type: 'accept', connectionId },
   { type: 'session.claimed', connectionId, by },
@@ -323,7 +335,7 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
       // Before it has printed `up`, the program does not handle SIGTERM.
       await seen(instance.output$, chunk => chunk.text.includes('up'));
     }
-    finding = await play({ stage, machine: sessionMachine, input, steps, perform, check });
+    finding = await play({ stage, machine: sessionMachine, input, steps, perform, check, sends });
     if (finding === null) await stage.stop();
     const refused = stage.events.filter(each => each.type === 'connection.closed' && each.code === 'AUTH_REFUSED').length;
     if (finding === null && refused !== spent) finding = `${refused} claims were refused and not ${spent}`;

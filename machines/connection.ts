@@ -194,7 +194,10 @@ export const connectionMachine = setup({
   }),
   invoke: { id: 'link', src: 'link', input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }) },
   initial: 'accepted',
-  on: { 'link.closed': { target: '.stopped', actions: ['noteLinkClosed', 'sendError'] } },
+  on: {
+    'link.closed': { target: '.stopped', actions: ['noteLinkClosed', 'sendError'] },
+    'session.replaced': { target: '.stopped', actions: 'noteReplaced' },
+  },
   states: {
     accepted: {
       description: 'A socket is open. It has to send an AuthRequest.',
@@ -249,10 +252,7 @@ export const connectionMachine = setup({
         },
         welcomed: {
           description: 'The host has told the agent that it has the session. On wire v2 the agent has to use it first.',
-          on: {
-            'session.used': '#connection.ready',
-            'session.replaced': { target: '#connection.stopped', actions: 'noteReplaced' },
-          },
+          on: { 'session.used': '#connection.ready' },
         },
       },
     },
@@ -260,10 +260,7 @@ export const connectionMachine = setup({
       description: 'The session is open. Requests and responses do not pass through this chart.',
       entry: 'announceSession',
       type: 'parallel',
-      on: {
-        drain: { target: 'draining', actions: 'terminate' },
-        'session.replaced': { target: 'stopped', actions: 'noteReplaced' },
-      },
+      on: { drain: { target: 'draining', actions: 'terminate' } },
       states: {
         heartbeat: {
           description: 'The host checks that the agent is alive.',

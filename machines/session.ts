@@ -25,8 +25,8 @@ export interface SessionContext extends SessionInput {
   readonly claimant: Claim | null;
   /** An agent has used the session. */
   readonly used: boolean;
-  /** Whether the last grant began a new epoch. Null: there was no grant. */
-  readonly epoch: Epoch | null;
+  /** What the next session is for the instance: a new epoch stays new until an agent has used it. */
+  readonly epoch: Epoch;
 }
 
 /** `new`: the agent knows nothing of the executions that were sent before. `same`: it answers them. */
@@ -60,10 +60,10 @@ function connectionOf(event: SessionEvent): string {
 /** With what an event claims the session. */
 const byOf = (event: SessionEvent): ClaimedBy => eventOf(event, 'session.claimed').by;
 
-/** What a grant changes. An agent with the token of wire v2 begins an epoch, and so does the first agent of the incarnation. */
+/** What a grant changes. An agent with the token of wire v2 begins an epoch. */
 const granted = ({ epoch }: SessionContext, { connectionId, by }: Claim) => ({
   holder: connectionId,
-  epoch: by === 'token' || epoch === null ? ('new' as const) : ('same' as const),
+  epoch: by === 'token' ? ('new' as const) : epoch,
 });
 
 export const sessionMachine = setup({
@@ -94,7 +94,7 @@ export const sessionMachine = setup({
 
     // Claims.
     noteHolder: assign(({ context, event }) => granted(context, eventOf(event, 'session.claimed'))),
-    noteUse: assign({ used: true }),
+    noteUse: assign({ used: true, epoch: 'same' }),
     grantHolder: sendTo(({ context }) => context.holder ?? '', { type: 'session.granted' }),
     replaceHolder: sendTo(({ context }) => context.holder ?? '', { type: 'session.replaced' }),
     probeHolder: sendTo(({ context }) => context.holder ?? '', { type: 'probe' }),
@@ -134,7 +134,7 @@ export const sessionMachine = setup({
 }).createMachine({
   id: 'session',
   description: 'The session of one incarnation with its agent. It outlives its connections.',
-  context: ({ input }) => ({ ...input, connections: [], holder: null, claimant: null, used: false, epoch: null }),
+  context: ({ input }) => ({ ...input, connections: [], holder: null, claimant: null, used: false, epoch: 'new' }),
   initial: 'idle',
   on: {
     accept: { actions: ['noteConnection', 'spawnConnection'] },
@@ -156,7 +156,7 @@ export const sessionMachine = setup({
         granted: {
           description: 'The agent may not know yet that it has the session: it may prove itself again, and the newest connection counts.',
           on: {
-            'session.opened': { guard: 'isHolder', target: 'used', actions: ['noteUse', 'announceSession'] },
+            'session.opened': { guard: 'isHolder', target: 'used', actions: ['announceSession', 'noteUse'] },
             'session.claimed': [
               { guard: 'isTokenSpent', actions: 'refuseClaim' },
               { guard: 'isByV1', actions: 'denyClaim' },
@@ -164,6 +164,11 @@ export const sessionMachine = setup({
             ],
             'connection.closed': [
               { guard: 'isUsedHolder', target: '#session.resuming', actions: ['removeConnection', 'stopConnection'] },
+              {
+                guard: 'isLastConnection',
+                target: '#session.idle',
+                actions: ['removeConnection', 'stopConnection', 'announceNoConnection'],
+              },
               { guard: 'isHolder', target: '#session.idle', actions: ['removeConnection', 'stopConnection'] },
             ],
           },

@@ -72,7 +72,7 @@ export function connectAgentEnd(port: number, clock: Clock): Promise<SpokenEnd> 
         channel.send(attempt.first);
       },
       admitted,
-      // On wire v1 the session is confirmed by itself.
+      // On wire v1 every message will do.
       confirm: () => channel.sendUrgent(channel.codec.version > 1 ? channel.codec.resume(0) : channel.codec.heartbeat(1, '')),
       async answerHeartbeat() {
         while (beats.length === 0) {

@@ -1,9 +1,10 @@
 // Causes each event of the connection chart in the running engine, over real sockets.
 import type { AnyMachineSnapshot } from 'xstate';
 import { connectionMachine } from '../../machines/index.ts';
+import type { Challenge } from '../../src/protocol/message.ts';
 import { encodeExecuteResponse } from '../../src/protocol/v1/messages.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
-import { nonce } from '../situations/prover.ts';
+import { nonce, type Resumable } from '../situations/prover.ts';
 import { authRequest, until } from '../situations/world.ts';
 import { type ModelEvent, pathsOf, type Step } from './paths.ts';
 import { type AgentEnd, idOf, type ListenerKind, openStage } from './stage.ts';
@@ -54,6 +55,7 @@ const cases =
   };
 
 const PROVING = { authenticating: 'proving' };
+const WELCOMED = { authenticating: 'welcomed' };
 const bits = ({ missed, code }: { missed: number; code: string }) => [missed, code];
 
 const verdictOf = (output: object): ModelEvent => ({ type: 'xstate.done.actor.authenticator', output });
@@ -67,10 +69,22 @@ const repeated: ModelEvent[][] = [[heard, heard, silent, heard, silent, silent, 
   { type: 'auth.received' },
   verdictOf({ verdict: 'genuine', by: 'v1' }),
   { type: 'session.granted' },
+  { type: 'session.used' },
   ...beats,
 ]);
 
 const alsoOnV1 = (listener: ListenerKind) => (listener === 'own' ? repeated : []);
+
+const authTimeout: ModelEvent = { type: 'xstate.after.authTimeout.connection.authenticating' };
+const linkClosed: ModelEvent = { type: 'link.closed', code: 'LINK_LOST', message: 'closed' };
+/** What only wire v2 has: a session that waits for its agent, and one that a new connection of the same agent takes over. */
+const onV2: ModelEvent[][] = [['session.replaced'], ['session.used', 'session.replaced']]
+  .map(types => types.map(type => ({ type }) as ModelEvent))
+  .concat([[authTimeout], [linkClosed]])
+  .map(rest => [
+    ...[{ type: 'auth.received' }, verdictOf({ verdict: 'unproven' }), { type: 'proof.received' }],
+    ...[verdictOf({ verdict: 'genuine', by: 'token' }), { type: 'session.granted' }, ...rest],
+  ]);
 
 /** The same path of an agent that speaks v2: it proves itself first. The chart does not know which version is spoken. */
 function proven(listener: ListenerKind, events: readonly ModelEvent[]): ModelEvent[] | null {
@@ -103,10 +117,14 @@ function feasible(steps: readonly Step[]): number {
     if (type.startsWith('reading.')) paused = type === 'reading.paused';
     // From a paused connection nothing is read, so none of these events occurs.
     if (paused && /^link\.(silent|answered|closed)$/.test(type)) return i;
-    // During authentication nothing more is read from the connection.
-    if (type === 'link.closed' && before?.matches('authenticating' as never) && !before.matches(PROVING as never)) return i;
-    // The walk uses every session as soon as it is granted.
-    if (type === 'session.used' && steps[i - 1]!.event.type !== 'session.granted') return i;
+    // While the host decides, nothing more is read from the connection.
+    const isDeciding = before?.matches('authenticating' as never) && ![PROVING, WELCOMED].some(each => before.matches(each as never));
+    if (type === 'link.closed' && isDeciding) return i;
+    // On wire v1 a granted session is used at once.
+    if (!speaksV2 && before?.matches(WELCOMED as never) && type !== 'session.used') return i;
+    // Only the holder of the session is replaced.
+    const isHolder = ['ready', WELCOMED].some(each => before?.matches(each as never));
+    if (type === 'session.replaced' && !(speaksV2 && isHolder)) return i;
     if (isVerdict(event)) {
       const isProof = steps[i - 1]!.event.type === 'proof.received';
       const { verdict, by } = (event.output ?? {}) as { verdict?: string; by?: string };
@@ -125,7 +143,7 @@ export const connectionPaths = (listener: ListenerKind): Step[][] =>
     cases: cases(listener),
     bits: bits as never,
     feasible,
-    also: alsoOnV1(listener),
+    also: listener === 'own' ? [...repeated, ...onV2] : [],
     derived: found =>
       [...found.map(steps => steps.map(({ event }) => event)), ...alsoOnV1(listener)]
         .map(events => proven(listener, events))
@@ -170,6 +188,8 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
   let paused = false;
   let beats = 0;
   let claimant: AgentEnd | null = null;
+  let challenge: Challenge | null = null;
+  let resumable: Resumable | null = null;
   let speaksV2 = false;
   let unread: AsyncIterator<unknown> | null = null;
 
@@ -181,7 +201,7 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
     if (!paused) {
       const received = (): number => spearlet.stats().instances[0]!.connections.find(each => each.session)!.messagesReceived;
       const before = received();
-      agentEnd!.send('Error', 1, 'unexpected');
+      agentEnd!.send('Error', speaksV2 ? 0 : 1, 'unexpected');
       await until(() => received() > before);
     }
     receivedAt = clock.now();
@@ -200,24 +220,14 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
     return elapse(stage, `xstate.after.${name}.connection.ready.heartbeat.${state}`, ms);
   };
 
-  /** Another connection of the same program, which speaks the same version. */
-  const claimSession = async (): Promise<AgentEnd> => {
+  /** Another connection of the same program, which speaks the same version. `resumes`: it goes on with the epoch of this one. */
+  const claimSession = async (resumes: Resumable | null = null): Promise<AgentEnd> => {
     const other = await connect();
     if (speaksV2) {
-      other.offer(environment);
+      other.offer(environment, {}, resumes ?? undefined);
       other.sendProof(other.proof(await other.challenge()));
     } else other.send('AuthRequest', 1, right);
     return other;
-  };
-
-  const useSession = async (): Promise<ModelEvent[]> => {
-    if (speaksV2) {
-      await agentEnd!.authResponse();
-      agentEnd!.confirm();
-    }
-    const used = await arrived('session.used');
-    if (!gate.reports.includes('session.confirmed')) throw new Error('the session was not confirmed');
-    return [used];
   };
 
   const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
@@ -250,7 +260,7 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         return [arrivedEvent];
       }
       case 'proof.received': {
-        const challenge = await agentEnd!.challenge();
+        challenge = await agentEnd!.challenge();
         agentEnd!.sendProof(verdictName(ahead.find(isVerdict)) === 'foreign' ? nonce() : agentEnd!.proof(challenge));
         return [await arrived(type)];
       }
@@ -259,6 +269,8 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         if (verdictName(event) === 'genuine' && next(/^session\./)?.type === 'session.denied') {
           claimant = await claimSession();
           await claimant.next('AuthResponse');
+          if (speaksV2) claimant.confirm();
+          await expected.ready;
         }
         return [await arrived(type)];
       }
@@ -267,17 +279,19 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         claimant!.send('Heartbeat', beat.requestId, '');
         return [await arrived(type)];
       }
-      case 'session.granted': {
+      case 'session.used': {
+        if (speaksV2) {
+          resumable = await agentEnd!.welcomed(challenge!);
+          agentEnd!.confirm();
+        }
         const arrivedEvent = await arrived(type);
+        if (!gate.reports.includes('session.opened')) throw new Error('the session was not announced');
         idleSince = clock.now();
-        // On v1 a session is used at once; on v2 the agent's first frame shows it.
-        return ahead[0]?.type === 'session.used' ? [arrivedEvent] : [arrivedEvent, ...(await useSession())];
+        return [arrivedEvent];
       }
-      case 'session.used':
-        return useSession();
       case 'session.replaced':
-        // The instance does not replace sessions yet.
-        gate.subject.send({ type });
+        // An unused session is replaced by any proof of its agent, a used one by the resume key alone.
+        claimant = await claimSession(resumable);
         return [await arrived(type)];
       case 'link.heard':
       case 'link.silent': {

@@ -21,7 +21,7 @@ export interface Gate {
   readonly visited: Set<string>;
   /** The effects of the subject in order: every action that XState does not carry out itself. */
   readonly effects: string[];
-  /** The events that the subject has sent to other actors, in order. */
+  /** The types of the events that the subject has sent to other actors, in order. */
   readonly reports: string[];
   /** Resolves with the first held event that matches. */
   wait(matches: (event: Held['event']) => boolean): Promise<Held>;

@@ -34,7 +34,7 @@ export const sessionInput = ({ external }: SessionKind) => ({ instanceId: INSTAN
 const cases =
   ({ version, external }: SessionKind) =>
   (type: string, snapshot: AnyMachineSnapshot): ModelEvent[] => {
-    const { connections, holder, claimant, epoch } = snapshot.context as SessionContext;
+    const { connections, holder, claimant, used } = snapshot.context as SessionContext;
     const isClosed = snapshot.matches('closed');
     switch (type) {
       case 'accept': {
@@ -45,11 +45,10 @@ const cases =
         const others = connections.filter(each => each !== holder && each !== claimant?.connectionId);
         // A token of wire v2 must not be granted here, because v1 is refused after that.
         const ofV1 = snapshot.matches({ open: 'probed' }) ? ['v1', 'token'] : ['v1'];
-        const proofs = version === 1 ? ofV1 : epoch === null ? ['token'] : ['token', 'key'];
+        const proofs = version === 1 ? ofV1 : used || holder !== null ? ['token', 'key'] : ['token'];
         return others.flatMap(connectionId => proofs.map(by => ({ type, connectionId, by })));
       }
       case 'session.opened':
-      case 'session.confirmed':
         return connections.map(connectionId => ({ type, connectionId }));
       case 'probe.answered':
         return holder === null ? [] : [{ type, connectionId: holder }];
@@ -65,15 +64,13 @@ const cases =
     }
   };
 
-const bits = ({ connections, holder, claimant, epoch }: SessionContext) => [connections.length, holder, claimant, epoch];
+const bits = ({ connections, holder, claimant, used, epoch }: SessionContext) => [connections.length, holder, claimant, used, epoch];
 
-/** What a connection has sent on a path so far. `early`: before its session.opened was told, so also if it is replaced then. */
+/** What has happened to a connection on a path so far. */
 interface Sent {
   claimed?: boolean;
   granted?: boolean;
-  early?: boolean;
   opened?: boolean;
-  confirmed?: boolean;
 }
 
 /** The model does not know what a connection has sent before, and which ones the host has ended. */
@@ -105,27 +102,22 @@ const feasible =
       if (type === 'session.opened') {
         if (!connection.granted || connection.opened) return i;
         connection.opened = true;
-        connection.early = id === holder;
-      }
-      if (type === 'session.confirmed') {
-        if (!connection.granted || connection.confirmed || (id !== holder && !connection.early)) return i;
-        connection.opened = true;
-        connection.confirmed = true;
       }
       if (type === 'probe.answered') {
         if (probed !== id) return i;
         probed = null;
       }
       if (type === 'connection.closed') {
-        // On wire v1 a holder is confirmed before its end.
-        if (id === holder && version === 1 && !connection.confirmed) return i;
+        // On wire v1 a granted session is open at once.
+        if (id === holder && version === 1 && !connection.opened) return i;
         if (id === claimant) return probed === holder ? i + 1 : i;
         sent.delete(id);
         ended.delete(id);
       }
-      if (type === 'close' && holder !== null) sent.get(holder)!.opened = true;
+      if (type === 'close' && holder !== null && version === 1) sent.get(holder)!.opened = true;
       if (type === 'drain') {
-        if (drained) return i;
+        // The instance drains a session that is open.
+        if (drained || !sent.get(holder!)!.opened) return i;
         drained = true;
       }
       if (after.holder !== null && after.holder !== holder) sent.get(after.holder)!.granted = true;
@@ -137,43 +129,61 @@ const feasible =
     return steps.length;
   };
 
+/** What the session tells its connections and its instance. */
+const sends = {
+  grantHolder: 'session.granted',
+  replaceHolder: 'session.replaced',
+  probeHolder: 'probe',
+  drainHolder: 'drain',
+  ...{ denyClaim: 'session.denied', refuseClaim: 'session.denied', denyClaimant: 'session.denied' },
+  announceSession: 'session.opened',
+  ...{ announceLoss: 'session.lost', announceReplacement: 'session.lost' },
+  announceNoConnection: 'connections.none',
+};
+
 const claim = (connectionId: string, by: string): ModelEvent[] => [
   { type: 'accept', connectionId },
   { type: 'session.claimed', connectionId, by },
 ];
+const opened = (connectionId: string): ModelEvent => ({ type: 'session.opened', connectionId });
+const closed = (connectionId: string): ModelEvent => ({ type: 'connection.closed', connectionId, code: 'LINK_LOST', message: 'closed' });
+
 /** While a holder of wire v1 is probed, another agent claims the session with the spent token. */
 const spentToken: ModelEvent[] = [
-  ...claim('connection-1', 'v1'),
-  { type: 'session.confirmed', connectionId: 'connection-1' },
-  ...claim('connection-2', 'v1'),
-  ...claim('connection-3', 'token'),
+  ...[...claim('connection-1', 'v1'), opened('connection-1')],
+  ...[...claim('connection-2', 'v1'), ...claim('connection-3', 'token')],
 ];
-
 /** The same with a token that is not spent: the third agent is told at once that the session is claimed. */
-const thirdClaim: ModelEvent[] = [
-  ...spentToken.slice(0, -2),
-  ...claim('connection-3', 'v1'),
-  { type: 'connection.closed', connectionId: 'connection-3', code: 'LINK_LOST', message: 'closed' },
-];
+const thirdClaim: ModelEvent[] = [...spentToken.slice(0, -2), ...claim('connection-3', 'v1'), closed('connection-3')];
 /** The first socket closes before any claim. */
 const silent: ModelEvent[] = [
   { type: 'accept', connectionId: 'connection-1' },
-  { type: 'connection.closed', connectionId: 'connection-1', code: 'LINK_LOST', message: 'closed' },
-  ...claim('connection-1', 'v1'),
+  ...[closed('connection-1'), ...claim('connection-1', 'v1'), opened('connection-1')],
 ];
 /** A connection is replaced before its session.opened is told. */
 const replaced: ModelEvent[] = [
   ...[...claim('connection-1', 'token'), ...claim('connection-2', 'token')],
-  ...['connection-1', 'connection-2'].map(connectionId => ({ type: 'session.opened', connectionId })),
-  { type: 'session.confirmed', connectionId: 'connection-2' },
+  ...[opened('connection-1'), opened('connection-2')],
+];
+/** The only connection closes before its agent has used the session. */
+const unused: ModelEvent[] = [...claim('connection-1', 'token'), closed('connection-1'), ...claim('connection-1', 'token')];
+/** An agent resumes its epoch over a new connection; before it uses that, another agent claims the session with the spent token. */
+const spentLater: ModelEvent[] = [
+  ...[...claim('connection-1', 'token'), opened('connection-1')],
+  ...[...claim('connection-2', 'key'), closed('connection-1'), ...claim('connection-1', 'token'), closed('connection-2')],
+];
+/** A restarted program begins an epoch, and resumes it before it has used it: for the instance the epoch is still new. */
+const unusedEpoch: ModelEvent[] = [
+  ...[...claim('connection-1', 'token'), opened('connection-1'), closed('connection-1')],
+  ...[...claim('connection-1', 'token'), closed('connection-1')],
+  ...[...claim('connection-1', 'key'), opened('connection-1')],
 ];
 
-/** A connection is replaced before its session.confirmed is told. */
-const replacedLater: ModelEvent[] = [
-  ...[...claim('connection-1', 'token'), { type: 'session.opened', connectionId: 'connection-1' }],
-  ...[...claim('connection-2', 'token'), { type: 'session.confirmed', connectionId: 'connection-1' }],
-  { type: 'session.opened', connectionId: 'connection-2' },
-];
+/** Paths that the search does not find. */
+const longer = ({ version, external }: SessionKind): ModelEvent[][] => {
+  if (external) return version === 1 ? [] : [unusedEpoch];
+  return version === 1 ? [spentToken, thirdClaim, silent] : [replaced, unused, spentLater];
+};
 
 /** Every path of one kind; with `seen`, only those that have a step that is not in it yet. */
 export const sessionPaths = (kind: SessionKind, seen?: Set<string>): Step[][] =>
@@ -184,7 +194,7 @@ export const sessionPaths = (kind: SessionKind, seen?: Set<string>): Step[][] =>
     bits: bits as never,
     feasible: feasible(kind),
     ...(seen && { seen }),
-    also: kind.external ? [] : kind.version === 1 ? [spentToken, thirdClaim, silent] : [replaced, replacedLater],
+    also: longer(kind),
   });
 
 /** Plays one path in the engine. `finding` says what was wrong. */
@@ -231,7 +241,17 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
     return happened;
   };
 
-  const cause = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
+  /** The agent uses a session that was granted, if the path wants it. On wire v1 the host does not wait for that. */
+  const useSession = async (connectionId: string, ahead: readonly ModelEvent[]): Promise<void> => {
+    const end = ahead.findIndex(each => each.type === 'connection.closed' && each.connectionId === connectionId);
+    const isUsed = ahead.slice(0, end >>> 0).some(each => each.type === 'session.opened' && each.connectionId === connectionId);
+    if (kind.version === 1 || !isUsed) return;
+    await ends.get(connectionId)!.admitted;
+    ends.get(connectionId)!.confirm();
+    await gate.wait(each => each.type === 'session.opened' && each.connectionId === connectionId);
+  };
+
+  const cause = async (event: ModelEvent): Promise<readonly ModelEvent[]> => {
     const { type } = event;
     const connectionId = event.connectionId as string;
     const end = ends.get(connectionId)!;
@@ -239,12 +259,12 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
       case 'accept': {
         const port = Number(instance.address!.split(':').at(-1));
         ends.set(connectionId, await connectAgentEnd(port, clock));
+        authentications.delete(connectionId);
         return [await arrived(type, connectionId)];
       }
       case 'session.claimed': {
         const at = gate.subject.getSnapshot() as AnyMachineSnapshot;
-        const isSpent = ['resuming', { open: 'confirmed' }, { open: 'probed' }].some(state => at.matches(state as never));
-        if (isSpent && event.by === 'token' && !kind.external) spent += 1;
+        if (context().used && !at.matches('closed') && event.by === 'token' && !kind.external) spent += 1;
         const fresh = (): Authentication =>
           authenticationOf({ instanceId: INSTANCE, token: random.tokens[0]!, protocols: [event.by === 'v1' ? 1 : 2] });
         if (event.by === 'key') await last!.end.admitted;
@@ -256,22 +276,6 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
         if (holder !== connectionId && claimant?.connectionId !== connectionId) denied.add(connectionId);
         return [claimed];
       }
-      case 'session.opened': {
-        const happened = await arrived(type, connectionId);
-        const rest = ahead.slice(0, ahead.findIndex(each => each.type === 'connection.closed' && each.connectionId === connectionId) >>> 0);
-        if (kind.version === 2 && rest.some(each => each.type === 'session.confirmed' && each.connectionId === connectionId)) {
-          await end.admitted;
-          end.confirm();
-          await gate.wait(each => each.type === 'session.confirmed' && each.connectionId === connectionId);
-        }
-        return [happened];
-      }
-      case 'session.confirmed': {
-        const isSent = heldOf(connectionId).some(held => held.event.type === type);
-        await end.admitted;
-        if (kind.version === 2 && !isSent) end.confirm();
-        return upTo(type, connectionId);
-      }
       case 'probe.answered':
         await end.admitted;
         await end.answerHeartbeat();
@@ -282,10 +286,12 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
           await ends.get(context().holder!)!.answerHeartbeat();
           await gate.wait(each => each.type === 'probe.answered');
           while (heldOf(connectionId).length === 0 && clock.step() !== null);
-        } else if (!denied.delete(connectionId) && !heldOf(connectionId).some(held => held.event.type === type)) {
-          if (context().holder === connectionId) await end.admitted;
+        } else if (context().holder === connectionId) {
+          await end.admitted;
           end.close();
         }
+        // The host itself ends a connection whose claim it has denied, or that it has replaced.
+        else if (!authentications.has(connectionId)) end.close();
         return upTo(type, connectionId);
       case 'close': {
         const { holder } = context();
@@ -301,8 +307,9 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
   };
   const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
     const before = context().holder;
-    const happened = await cause(event, ahead);
+    const happened = await cause(event);
     const { holder } = context();
+    if (holder !== null && holder !== before) await useSession(holder, ahead);
     if (holder !== told) told = null;
     if (happened.some(each => each.type === 'session.opened' && each.connectionId === holder)) told = holder;
     if (holder !== null && holder !== before) last = { end: ends.get(holder)!, authentication: authentications.get(holder)! };
@@ -313,13 +320,10 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
     const live = spearlet.stats().instances.flatMap(each => each.connections.filter(connection => connection.session));
     if (live.length > 1) throw new Error(`${live.length} live sessions`);
     // The instance follows the reports of its session.
-    const { connections, holder, epoch } = context();
+    const { connections, used } = context();
     if ((gate.subject.getSnapshot() as AnyMachineSnapshot).matches('closed')) return;
-    const isOpen = /ready|executing/.test(instance.state);
-    if (isOpen !== (told !== null)) throw new Error(`the instance is ${instance.state}`);
-    if (holder !== null) return;
     const unopened = connections.length === 0 ? 'listening' : 'authenticating';
-    const state = epoch === null ? unopened : 'reconnecting';
+    const state = told !== null ? 'ready' : used ? 'reconnecting' : unopened;
     if (instance.state !== state) throw new Error(`the instance is ${instance.state} and not ${state}`);
   };
 
@@ -336,7 +340,7 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
       // Before it has printed `up`, the program does not handle SIGTERM.
       await seen(instance.output$, chunk => chunk.text.includes('up'));
     }
-    finding = await play({ stage, machine: sessionMachine, input, steps, perform, check });
+    finding = await play({ stage, machine: sessionMachine, input, steps, perform, check, sends });
     if (finding === null) await stage.stop();
     const refused = stage.events.filter(each => each.type === 'connection.closed' && each.code === 'AUTH_REFUSED').length;
     if (finding === null && refused !== spent) finding = `${refused} claims were refused and not ${spent}`;

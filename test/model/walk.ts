@@ -39,6 +39,8 @@ export interface Play {
   perform(event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]>;
   /** Throws where an invariant does not hold; called after every step. */
   check(): void;
+  /** The actions that send an event to another actor, with the type of the event: the subject has to send the same. */
+  readonly sends?: Readonly<Record<string, string>>;
 }
 
 /** How long a walk waits for an event, in ms of real time. */
@@ -59,7 +61,7 @@ async function inTime<T>(happening: Promise<T>): Promise<T> {
 }
 
 /** Plays one path. Returns where the system differs from the model, or which event could not be caused; null: it went well. */
-export async function play({ stage, machine, input, steps, perform, check }: Play): Promise<string | null> {
+export async function play({ stage, machine, input, steps, perform, check, sends = {} }: Play): Promise<string | null> {
   const model = alone(machine);
   const isEffect = ({ type }: { type: string }): boolean =>
     !type.startsWith('xstate.') && (machine.implementations.actions[type] as { type?: string }).type === undefined;
@@ -68,13 +70,16 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
   for (const [i, { event, state }] of steps.entries()) {
     done.push(event.type);
     const effects: string[] = [];
+    const reports: string[] = [];
     stage.gate.effects.length = 0;
+    stage.gate.reports.length = 0;
     try {
       const ahead = steps.slice(i + 1).map(step => step.event);
       for (const happened of await inTime(perform(event, ahead))) {
         const [next, actions] = advance(model, expected, happened);
         expected = next;
         effects.push(...actions.filter(isEffect).map(effectOf));
+        reports.push(...actions.flatMap(({ type }) => sends[type] ?? []));
       }
       check();
     } catch (thrown) {
@@ -87,6 +92,8 @@ export async function play({ stage, machine, input, steps, perform, check }: Pla
     if (!isDeepStrictEqual(actual.value, expected.value)) return told('state', actual.value, expected.value);
     if (!isDeepStrictEqual(actual.value, state.value)) return told('the path leads to', actual.value, state.value);
     if (!isDeepStrictEqual(stage.gate.effects, effects)) return told('its effects are', stage.gate.effects, effects);
+    const sent = stage.gate.reports.filter(type => Object.values(sends).includes(type));
+    if (!isDeepStrictEqual(sent, reports)) return told('it has sent', sent, reports);
     if (!isDeepStrictEqual(actual.context, expected.context)) return told('context', actual.context, expected.context);
   }
   return null;

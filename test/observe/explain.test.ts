@@ -109,7 +109,7 @@ test('a connection is explained with the state of its heartbeat, since when, and
         { state: 'ready.reading.flowing', since: WALL },
       ],
       waits: [{ timeout: 'heartbeat', until: WALL + 14_000, meaning: 'the heartbeat has to be answered, or counts as missed' }],
-      transitions: [{}, {}, {}, {}, { event: 'link.silent', from: 'ready.heartbeat.idle', to: 'ready.heartbeat.awaiting' }],
+      transitions: [{}, {}, {}, {}, {}, { event: 'link.silent', from: 'ready.heartbeat.idle', to: 'ready.heartbeat.awaiting' }],
     },
   ]);
 });
@@ -142,9 +142,9 @@ session
     The connection is lost, the epoch goes on: the agent resumes it over a new connection.
     left by: close, session.claimed
   2026-01-01T00:00:00.000Z  idle: started
-  2026-01-01T00:00:00.120Z  idle → open.unconfirmed: session.claimed connectionId=summarizer-1f2e3d4c/connection-1 by=v1
-  2026-01-01T00:00:00.120Z  open.unconfirmed → open.confirmed: session.confirmed [isHolder] connectionId=summarizer-1f2e3d4c/connection-1
-  2026-01-01T00:00:00.150Z  open.confirmed → resuming: connection.closed [isHolder] connectionId=summarizer-1f2e3d4c/connection-1 code=LINK_LOST message=closed by the other end
+  2026-01-01T00:00:00.120Z  idle → open.granted: session.claimed connectionId=summarizer-1f2e3d4c/connection-1 by=v1
+  2026-01-01T00:00:00.120Z  open.granted → open.used: session.opened [isHolder] connectionId=summarizer-1f2e3d4c/connection-1
+  2026-01-01T00:00:00.150Z  open.used → resuming: connection.closed [isHolder] connectionId=summarizer-1f2e3d4c/connection-1 code=LINK_LOST message=closed by the other end
 last exit: incarnation 1, crashed: the program crashed (exit code 9), after 1 min 1 s
   | a
   | b

@@ -56,7 +56,8 @@ describe('records', () => {
       'xstate.init → accepted',
       'auth.received → authenticating.verifying',
       'xstate.done.actor.authenticator → authenticating.claiming',
-      'session.granted → ready.heartbeat.idle, ready.reading.flowing',
+      'session.granted → authenticating.welcomed',
+      'session.used → ready.heartbeat.idle, ready.reading.flowing',
     ]);
     expect(theirs.at(-1)).toMatchObject({ kind: 'ended', event: 'stopped' });
     const session = stage.records.find(({ kind, machine }) => kind === 'created' && machine === 'session')!;

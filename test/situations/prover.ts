@@ -31,6 +31,8 @@ export interface Prover extends HandPeer {
   sendProofFor(environment: Environment, proof: string): void;
   /** The next AuthResponse. */
   authResponse(): Promise<AuthResponse>;
+  /** Waits until it is admitted after this challenge. */
+  welcomed(challenge: Challenge): Promise<Resumable>;
   /** Answers the challenge, and waits until it is admitted. It sends nothing on v2 by itself. */
   prove(): Promise<Resumable>;
   /** The first frame of v2: it confirms the session. The prover says that it has no counted message, so all come again. */
@@ -110,6 +112,9 @@ export function proverOn(socket: Socket): Prover {
     async prove() {
       const challenge = await prover.challenge();
       prover.sendProof(prover.proof(challenge));
+      return prover.welcomed(challenge);
+    },
+    async welcomed(challenge: Challenge) {
       const { success, errorMessage } = await prover.authResponse();
       if (!success) throw new Error(`refused: ${errorMessage}`);
       const { offer, instanceId, key } = began!;

@@ -22,7 +22,7 @@ async function openSession(spearlet: TestSpearlet, environment: Environment, age
   const end = await claim(environment, agent);
   await end.admitted;
   end.confirm();
-  await until(() => spearlet.explain(environment.SPEARLET_INSTANCE_ID!)?.session?.chart.state === 'open.confirmed');
+  await until(() => spearlet.explain(environment.SPEARLET_INSTANCE_ID!)?.session?.chart.state === 'open.used');
   return end;
 }
 
@@ -45,6 +45,23 @@ test('a restarted program of expect() begins a new epoch: work in flight is OUTC
   second.close();
 });
 
+test('an epoch that a restarted program resumes before it has used it is still a new one: work in flight is OUTCOME_UNKNOWN', async () => {
+  const spearlet = openSpearlet();
+  const { environment, ready } = spearlet.expect({ artifactId: 'external' });
+  const first = await openSession(spearlet, environment, newAgent(environment));
+  const instance = await ready;
+  const sent = instance.execute({ command: 'work' });
+  first.close();
+  await seen(instance.state$, state => state === 'reconnecting');
+  const restarted = newAgent(environment);
+  const unused = await claim(environment, restarted);
+  await unused.admitted;
+  unused.close();
+  const second = await openSession(spearlet, environment, restarted);
+  expect(await failureOf(sent.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN', message: expect.stringContaining('new epoch') });
+  second.close();
+});
+
 test('an agent that resumes its epoch replaces its old connection at once, and its executions go on', async () => {
   const spearlet = openSpearlet({ heartbeat: { interval: 60_000, misses: 3 } });
   const { environment, instance } = await startHollow(spearlet);
@@ -55,12 +72,14 @@ test('an agent that resumes its epoch replaces its old connection at once, and i
   const next = await claim(environment, agent);
   await next.admitted;
   expect(await replaced).toMatchObject({ message: expect.stringContaining('replaced by a new connection of the same agent') });
-  expect(spearlet.explain(instance.id)).toMatchObject({ state: 'executing', inFlight: 1, session: { chart: { state: 'open.confirmed' } } });
+  next.confirm();
+  await seen(instance.state$, state => state === 'executing');
+  expect(spearlet.explain(instance.id)).toMatchObject({ state: 'executing', inFlight: 1, session: { chart: { state: 'open.used' } } });
   execution.cancel();
   next.close();
 });
 
-test('an agent whose AuthResponse was lost proves its token again, and replaces its unconfirmed connection', async () => {
+test('an agent whose AuthResponse was lost proves its token again, and replaces the connection that it has not used', async () => {
   const spearlet = openSpearlet();
   const { environment, ready } = await startHollow(spearlet);
   await (await claim(environment, newAgent(environment))).admitted;

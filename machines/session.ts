@@ -143,7 +143,7 @@ export const sessionMachine = setup({
   },
   states: {
     idle: {
-      description: 'No connection holds the session, and no agent has had it: every genuine agent gets it.',
+      description: 'No connection holds the session, and no agent has used it: every genuine agent gets it.',
       on: {
         'session.claimed': { target: 'open', actions: ['noteHolder', 'grantHolder'] },
         'connection.closed': { guard: 'isLastConnection', actions: ['removeConnection', 'stopConnection', 'announceNoConnection'] },

@@ -19,6 +19,8 @@ import { initialState, type SessionEvent, type SessionState, table } from './tab
 
 /** In ms. The bound of the delay doubles with each attempt, up to `max`; the delay is a random share of it. */
 const RETRY = { first: 50, max: 2_000 };
+/** How long an agent of wire v2 goes on to try where no host proves itself, in ms. */
+const UNPROVEN = 3_000;
 /** How long the agent tries to open a session, in ms. */
 const GIVE_UP = 30_000;
 /** How long the host may take to answer an AuthRequest, in ms. */
@@ -66,6 +68,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
   let channel: AgentChannel | null = null;
   let attempts = 0;
   let attempt: Attempt | null = null;
+  /** When a host first failed to prove itself. */
+  let unprovenSince: number | null = null;
   /** The running epoch of wire v2, and what outlives its connections. */
   let epoch: number | null = null;
   let continuity: Continuity | null = null;
@@ -102,6 +106,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
     },
     serving() {
       attempts = 0;
+      unprovenSince = null;
       stepAlarm.clear();
       giveUpAlarm.clear();
       if (channel === null) return;
@@ -196,7 +201,15 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
         default:
           lastFailure = verdict.reason;
           // A genuine host then knows that this agent has another token.
-          if (verdict.type === 'unproven') from.send(from.codec.error('AUTH_REFUSED', verdict.reason));
+          if (verdict.type === 'unproven') {
+            from.send(from.codec.error('AUTH_REFUSED', verdict.reason));
+            unprovenSince ??= world.clock.now();
+            if (world.clock.now() - unprovenSince > UNPROVEN) {
+              const message = `${verdict.reason}: SPEARLET_TOKEN is wrong, or another program has taken the port`;
+              refusal = new SpearletError('AUTH_REFUSED', message, { instanceId });
+              return dispatch('refused');
+            }
+          }
           dispatch(verdict.type);
       }
     },

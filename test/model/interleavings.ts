@@ -396,6 +396,9 @@ export async function runScenario({ listener, instances, commands }: Scenario): 
           { command: 'work', args: [entry.subject.id], ...(name === null ? {} : { taskId: `${name} of ${entry.subject.id}` }) },
           { signal: abort.signal, ...(limit === null ? {} : { timeout: limit }) },
         );
+        const attached = calls.find(call => call.execution === execution);
+        reference.attached(entry.subject, execution.taskId, attached?.task ?? null, over);
+        if (attached !== undefined) return `${execution.taskId} on ${entry.subject.id}, in flight already`;
         const task = reference.execute(entry.subject, execution.taskId, limit, { aborted: command.aborted, slow, over });
         execution.updates$.subscribe(update =>
           reference.updated(task, 'output' in update ? { ...update, output: shorten(update.output!) } : update),

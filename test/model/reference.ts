@@ -117,6 +117,8 @@ export interface Reference {
   readonly tasks: Task[];
   begin(id: string, external: boolean, policy: Policy): Subject;
   execute(owner: Subject, taskId: string, limit: number | null, how: { aborted: boolean; slow: boolean; over: boolean }): Task;
+  /** `task`: the execution to which a call was attached. Null: it was attached to none. */
+  attached(owner: Subject, taskId: string, task: Task | null, over: boolean): void;
   requestWritten(owner: Subject, taskId: string, requestId: unknown, incarnation: number): void;
   requestReceived(owner: Subject, taskId: string, socket: string): void;
   responseSent(task: Task, response: Response, mustArrive: boolean): void;
@@ -273,18 +275,16 @@ export function createReference(now: () => number): Reference {
       subjects.set(id, subject);
       return subject;
     },
+    attached(owner, taskId, task, over) {
+      const expected = over ? undefined : inFlight(owner).find(each => each.taskId === taskId);
+      // In a turn in which it ends, either may be.
+      if (task === null && expected !== undefined) faults.push(`${taskId} is in flight, and was executed again`);
+      if (task !== null && task.taskId !== taskId) faults.push(`${taskId} was attached to ${task.taskId}`);
+    },
     execute(owner, taskId, limit, { aborted, slow, over }) {
       const mine = inFlight(owner);
       const refusal =
-        !over && mine.some(task => task.taskId === taskId)
-          ? 'INVALID_OPTIONS'
-          : owner.stopped || over
-            ? 'INSTANCE_STOPPED'
-            : aborted
-              ? 'CANCELLED'
-              : mine.length >= bounds.maxInFlight
-                ? 'OVERLOADED'
-                : null;
+        owner.stopped || over ? 'INSTANCE_STOPPED' : aborted ? 'CANCELLED' : mine.length >= bounds.maxInFlight ? 'OVERLOADED' : null;
       const task: Task = {
         taskId,
         owner,

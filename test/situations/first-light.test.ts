@@ -168,7 +168,8 @@ describe('executions that do not complete', () => {
     expect(await failureOf(instance.execute({ command: 'echo' }).result)).toMatchObject({ code: 'OVERLOADED' });
     for (const each of both) each.cancel();
     const again = instance.execute({ command: 'wait', taskId: 'mine' });
-    expect(await failureOf(instance.execute({ command: 'wait', taskId: 'mine' }).result)).toMatchObject({ code: 'INVALID_OPTIONS' });
+    expect(instance.execute({ command: 'wait', taskId: 'mine' })).toBe(again);
+    expect(await failureOf(instance.execute({ command: 'echo', taskId: 'mine' }).result)).toMatchObject({ code: 'INVALID_OPTIONS' });
     again.cancel();
   });
 });

@@ -71,7 +71,7 @@ export function* writesOf({ seed, writes, maxWrite }: Work): Generator<Write> {
   }
 }
 
-export const inputOf = ({ seed, input }: Work): Buffer | undefined =>
+export const inputOf = ({ seed, input }: Work): Buffer<ArrayBuffer> | undefined =>
   input === null ? undefined : Buffer.from(text(seed, input)).subarray(0, input);
 export const resultOf = ({ seed, resultSize }: Work): string => (resultSize < 10 ? 'done'.slice(0, resultSize) : text(seed, resultSize));
 

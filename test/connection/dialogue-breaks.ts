@@ -5,14 +5,15 @@ import type { HandClock } from '../world/clock.ts';
 import { applyFault, drawFault } from '../world/faults.ts';
 
 /** Faults fall within so many bytes of one direction: in a handshake, in small messages, in large ones. */
-const REACH = [2_500, 10_000, 60_000, 500_000] as const;
+const REACH = [2_500, 5_000, 5_000, 20_000, 20_000, 200_000] as const;
 /** After this time without a connection that can serve for a while, one has no fault, in ms: an agent gives up after 30 s. */
 const PATIENCE = 8_000;
 /** Silence ends within this time, in ms: an agent notices the end of a connection only then. */
 const SILENT_WITHIN = 15_000;
-const MAX_FAULTS = 60;
-const MAX_RESETS = 6;
-const RESETS_WITHIN = 30_000;
+const MAX_FAULTS = 80;
+const MAX_RESETS = 30;
+/** Most of what happens is over by the first of these times, in ms. */
+const RESETS_WITHIN = [200, 2_000, 30_000] as const;
 /** The first bytes of a connection open the session. */
 const HANDSHAKE_BYTES = 2_500;
 
@@ -46,8 +47,9 @@ export function createBreaks({ clock, after, random, say }: Deps): Breaks {
     say('a silent connection is heard again');
     for (const direction of ['toListener', 'toDialler'] as const) link.silence(direction, Number.POSITIVE_INFINITY);
   };
+  const within = RESETS_WITHIN[upTo(RESETS_WITHIN.length)]!;
   for (let left = upTo(MAX_RESETS); left > 0; left -= 1)
-    after(upTo(RESETS_WITHIN), () => {
+    after(upTo(within), () => {
       if (isHealed) return;
       say('reset');
       latest?.reset();

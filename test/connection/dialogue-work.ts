@@ -53,11 +53,15 @@ export function drawWork({ fraction }: { fraction(): number }): Work {
   };
 }
 
-/** Numbers, so that no stretch of it is like another, between code points of 1 to 4 bytes. About so many bytes. */
+/** Numbers, so that no stretch of it is like another, between code points of 1 to 4 bytes: made once, since stories need much of it. */
+const NUMBERS = 60_000;
+const PART = { units: 9, bytes: 14 };
+const NUMBERED = Array.from({ length: NUMBERS }, (_, n) => `${n.toString(36).padStart(4, '0')}é€😀.`).join('');
+/** About so many bytes of text, from this number on. */
 function text(first: number, bytes: number): string {
-  const parts: string[] = [];
-  for (let n = first, left = bytes; left > 0; n += 1, left -= 14) parts.push(`${n.toString(36)}é€😀.`);
-  return parts.join('');
+  const parts = Math.ceil(bytes / PART.bytes);
+  const start = (first % (NUMBERS - parts)) * PART.units;
+  return NUMBERED.slice(start, start + parts * PART.units);
 }
 
 export function* writesOf({ seed, writes, maxWrite }: Work): Generator<Write> {
@@ -65,7 +69,7 @@ export function* writesOf({ seed, writes, maxWrite }: Work): Generator<Write> {
   for (let n = 0; n < writes; n += 1) {
     const channel = fraction() < 0.7 ? 'stdout' : 'stderr';
     const size = Math.ceil(fraction() * maxWrite);
-    const made = text(seed + n * 50_000, size);
+    const made = text(seed + n * 5_003, size);
     // Bytes end anywhere, also within a code point.
     yield { channel, output: fraction() < 0.5 ? made : Buffer.from(made).subarray(Math.floor(fraction() * 4), size + 4) };
   }

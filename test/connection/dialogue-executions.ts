@@ -94,6 +94,7 @@ interface Deps {
 export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, say, wrong, calls }: Deps) {
   const all = new Map<string, Begun>();
   const outcomes: Record<string, number> = {};
+  let tried = 0;
   const accepted: string[] = [];
   const arrived: string[] = [];
 
@@ -196,6 +197,7 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
       for (const request of dialogue.requests) after(request.at, () => begin(instance, request));
       for (const [n, at] of dialogue.signals.entries())
         after(at, () => {
+          tried += 1;
           try {
             instance.send(`signal ${n}`);
             accepted.push(`signal ${n}`);
@@ -216,7 +218,8 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
           wrong(`the agent sent ${begun.given} bytes of ${taskId}, of which ${at} are read`);
     },
     get isOver(): boolean {
-      return all.size === dialogue.requests.length && [...all.values()].every(judgeReaders);
+      const isBegun = all.size === dialogue.requests.length && tried === dialogue.signals.length;
+      return isBegun && [...all.values()].every(judgeReaders);
     },
     get readBytes(): number {
       return [...all.values()].reduce((sum, { readers }) => readers.reduce((bytes, { at }) => bytes + at, sum), 0);

@@ -104,7 +104,7 @@ export function updatesOf(work: Work, encoding: 'utf8' | 'buffer'): { updates: M
 }
 
 export interface Observed {
-  began(taskId: string, command: string): void;
+  began(taskId: string): void;
   /** A write of this many bytes was given to a connection. */
   given(taskId: string, bytes: number): void;
   ended(taskId: string): void;
@@ -119,7 +119,11 @@ export function createHandler({ began, given, ended, wrong }: Observed, sleep: (
   };
   return (request, context) => {
     const { taskId } = context;
-    began(taskId, request.command);
+    began(taskId);
+    if (request.command === 'size') {
+      ended(taskId);
+      return String(request.input?.length);
+    }
     const work = JSON.parse(request.args[0]!) as Work;
     const input = inputOf(work);
     if (input === undefined ? request.input !== undefined : !input.equals(request.input ?? Buffer.from('none')))

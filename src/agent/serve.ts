@@ -4,11 +4,11 @@ import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { createAnswers } from './answers.ts';
 import { defer } from './clock.ts';
-import { readHostEndpoint } from './environment.ts';
+import { type HostEndpoint, readHostEndpoint } from './environment.ts';
 import type { Handler } from './handler.ts';
 import { exitWithHost, watchHost } from './host.ts';
 import { kindOf } from './result.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, type Session, type SessionHandlers, type SessionWorld } from './session.ts';
 import { createTasks } from './task.ts';
 
 export interface ServeOptions {
@@ -20,6 +20,12 @@ export interface ServeOptions {
    * the connection tells it that the host is gone. The same holds in a worker thread.
    */
   readonly environment?: Record<string, string | undefined>;
+}
+
+/** What an agent takes of the world. Tests simulate it. */
+export interface AgentWorld extends SessionWorld {
+  /** Runs after everything that has arrived in this turn. */
+  defer(run: () => void): void;
 }
 
 /**
@@ -37,34 +43,10 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
     // Children of this agent must not get its token.
     if (options.environment === undefined) delete process.env.SPEARLET_TOKEN;
 
-    let draining = false;
-    const reportDrained = (): void => {
-      if (draining && tasks.size === 0 && answers.queued === 0) session.dispatch('drained');
-    };
-    const answers = createAnswers(endpoint.maxFrameBytes, reportDrained);
-    // Text takes up to 24 times its UTF-16 units on wire v1. So every update fits into a frame, whatever it holds.
-    const updateSize = Math.max(1, Math.min(bounds.agentUpdate, Math.floor(endpoint.maxFrameBytes / 32)));
-    const tasks = createTasks(handlers, answers, () => (answers.carriesBytes ? Math.min(updateSize, bounds.outputPiece) : updateSize));
-
-    const session: Session = openSession(endpoint, {
-      opened: channel => answers.attach(channel, tasks.deliveries()),
-      closed: answers.detach,
-      writable: answers.resumeWriters,
-      request: tasks.run,
-      window: answers.window,
-      cancel: tasks.cancel,
+    const session = connectHandlers(endpoint, handlers, {
       // In its own turn: if onSignal throws, the error is not the host's protocol error.
       signal: data => defer(() => options.onSignal?.(data)),
-      draining(urgent) {
-        draining = true;
-        tasks.drain();
-        if (urgent) tasks.abortAll('this agent has to end');
-        if (tasks.size === 0) defer(reportDrained);
-      },
       ended(error, hostGone) {
-        tasks.abortAll('this agent has ended');
-        tasks.clear();
-        answers.close();
         process.off('SIGTERM', onSigterm);
         unwatch();
         if (hostGone) exitWithHost(endpoint.instanceId);
@@ -76,4 +58,50 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
     if (hostOwnsProcess) process.on('SIGTERM', onSigterm);
     const unwatch = hostOwnsProcess ? watchHost(() => session.dispatch('host.gone')) : () => {};
   });
+}
+
+export type AgentEvents = Pick<SessionHandlers, 'signal' | 'ended'>;
+
+/** Connects handlers to a host: their executions, the answers, and the session. It does not know the process that it runs in. */
+export function connectHandlers(
+  endpoint: HostEndpoint,
+  handlers: Handler | Readonly<Record<string, Handler>>,
+  events: AgentEvents,
+  world?: AgentWorld,
+): Session {
+  const later = world?.defer ?? defer;
+  let draining = false;
+  const reportDrained = (): void => {
+    if (draining && tasks.size === 0 && answers.queued === 0) session.dispatch('drained');
+  };
+  const answers = createAnswers(endpoint.maxFrameBytes, reportDrained);
+  // Text takes up to 24 times its UTF-16 units on wire v1. So every update fits into a frame, whatever it holds.
+  const updateSize = Math.max(1, Math.min(bounds.agentUpdate, Math.floor(endpoint.maxFrameBytes / 32)));
+  const tasks = createTasks(handlers, answers, () => (answers.carriesBytes ? Math.min(updateSize, bounds.outputPiece) : updateSize), later);
+  const session: Session = openSession(
+    endpoint,
+    {
+      opened: channel => answers.attach(channel, tasks.deliveries()),
+      closed: answers.detach,
+      writable: answers.resumeWriters,
+      request: tasks.run,
+      window: answers.window,
+      cancel: tasks.cancel,
+      signal: events.signal,
+      draining(urgent) {
+        draining = true;
+        tasks.drain();
+        if (urgent) tasks.abortAll('this agent has to end');
+        if (tasks.size === 0) later(reportDrained);
+      },
+      ended(error, hostGone) {
+        tasks.abortAll('this agent has ended');
+        tasks.clear();
+        answers.close();
+        events.ended(error, hostGone);
+      },
+    },
+    world,
+  );
+  return session;
 }

@@ -3,8 +3,10 @@
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
 import type { Answers, Delivery } from './answers.ts';
-import { defer } from './clock.ts';
+
+import { defer as deferReally } from './clock.ts';
 import type { AgentRequest, Handler, HandlerContext, WriteOptions } from './handler.ts';
+
 import { type Answer, answerOf, failed, type HandlerResult, kindOf } from './result.ts';
 import { createTextJoiner, pieces, slices, type TextJoiner } from './text.ts';
 
@@ -109,8 +111,16 @@ function findHandler(handlers: Handler | Readonly<Record<string, Handler>>, comm
   throw new TypeError(`the handler of '${command}' is ${kindOf(handler)}, not a function`);
 }
 
-/** `updateSize` gives the largest Running update, in UTF-16 units or bytes. */
-export function createTasks(handlers: Handler | Readonly<Record<string, Handler>>, answers: Answers, updateSize: () => number): Tasks {
+/**
+ * `updateSize` gives the largest Running update, in UTF-16 units or bytes; `defer` runs a function after everything that has
+ * arrived in this turn.
+ */
+export function createTasks(
+  handlers: Handler | Readonly<Record<string, Handler>>,
+  answers: Answers,
+  updateSize: () => number,
+  defer = deferReally,
+): Tasks {
   const tasks = new Map<U64, Task>();
   let withoutStarted: Task[] = [];
   let draining = false;

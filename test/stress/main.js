@@ -1,8 +1,9 @@
-// Runs the long proofs: `npm run stress [-- --seed N] [--json] [--only name]`; `callers` also takes `--minutes N` and
-// `--worlds N`. Each proof prints its figures, and decides whether it has passed.
+// Runs the long proofs: `npm run stress [-- --seed N] [--json] [--only name]`; `callers` and `dialogues` also
+// take `--minutes N`, `callers` `--worlds N`. Each proof prints its figures, and decides whether it has passed.
 import { callers } from './callers.js';
 import { crashes } from './crashes.js';
 import { cycles } from './cycles.js';
+import { dialogues } from './dialogues.js';
 import { endings } from './endings.js';
 import { flood } from './flood.js';
 import { flow } from './flow.js';
@@ -13,7 +14,9 @@ import { hungry } from './hungry.js';
 import { stops } from './stops.js';
 import { trees } from './trees.js';
 
-const proofs = { callers, crashes, cycles, endings, flood, flow, frames, handshakes, hosts, hungry, stops, trees };
+const proofs = { callers, crashes, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, stops, trees };
+/** They take sizes. */
+const TIMED = new Set(['callers', 'dialogues']);
 const argument = name => {
   const at = process.argv.indexOf(`--${name}`);
   return at === -1 ? undefined : process.argv[at + 1];
@@ -28,7 +31,7 @@ let failed = false;
 for (const [name, prove] of Object.entries(proofs)) {
   if (only !== undefined && only !== name) continue;
   const began = performance.now();
-  const { passed, ...figures } = await prove(seed, text => json || console.log(`  ${text}`), name === 'callers' ? sizes : undefined);
+  const { passed, ...figures } = await prove(seed, text => json || console.log(`  ${text}`), TIMED.has(name) ? sizes : undefined);
   const seconds = Number(((performance.now() - began) / 1000).toFixed(1));
   failed ||= !passed;
   if (json) console.log(JSON.stringify({ name, seed, passed, seconds, ...figures }));

@@ -1,0 +1,182 @@
+// One story of a session of wire v2 on the simulated network and clock: the whole host with its charts, and an agent of the SDK with
+// its handlers. Both live to the end of the story; their connections break again and again. The judge: nothing is lost, repeated or
+// executed twice, and nothing hangs.
+import { type AgentWorld, connectHandlers } from '../../src/agent/serve.ts';
+import type { Instance } from '../../src/index.ts';
+import { createPrograms } from '../../src/process/programs.ts';
+import { processTable } from '../../src/process/tree/proc-table.ts';
+import { createSpearletIn } from '../../src/spearlet.ts';
+import { createMemoryNetwork } from '../../src/transport/memory.ts';
+import { realClock } from '../../src/world/clock.ts';
+import { handClock } from '../world/clock.ts';
+import { seededRandom } from '../world/random.ts';
+import { createBreaks } from './dialogue-breaks.ts';
+import { type Dialogue, drawDialogue, runDialogue } from './dialogue-executions.ts';
+import { createHandler } from './dialogue-work.ts';
+
+const programs = createPrograms(processTable, realClock);
+
+const HEARTBEAT = { interval: 3_000, misses: 2 };
+/** Longer than any story takes, in ms. */
+const LIMIT = 600_000;
+/** Longer than silence lasts until the host notices it, in ms: a cancel may wait for so long. */
+const GRACE = 60_000;
+const FOREVER = 2 ** 31 - 1;
+/** Longer than an agent that lives goes without a session, in ms. */
+const RECONNECT_WINDOW = 120_000;
+/** More than the requests of a dialogue take together, in bytes. */
+const MAX_QUEUED = 5 * 2 ** 20;
+const LARGE = 2 * 2 ** 20;
+/** One of so many stories sends more than that in the end. */
+const THOROUGH = 20;
+
+export interface Story {
+  /** What went wrong. Null: nothing. */
+  readonly finding: string | null;
+  /** What has happened, with the time in ms. */
+  readonly log: readonly string[];
+  readonly executions: number;
+  readonly cuts: number;
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** Bytes of running output that readers got. */
+  readonly readBytes: number;
+}
+
+export async function tell(seed: number): Promise<Story> {
+  const random = seededRandom(seed);
+  const clock = handClock();
+  const log: string[] = [];
+  const say = (what: string): void => void log.push(`${Math.round(clock.now())} ${what}`);
+  let finding: string | null = null;
+  const note = (what: string): void => void (finding ??= `${what}, at ${clock.now()} ms`);
+  /** Timers of the story itself. */
+  let own = 0;
+  const after = (ms: number, run: () => void): void => {
+    own += 1;
+    clock.setTimeout(() => {
+      own -= 1;
+      run();
+    }, ms);
+  };
+  const sleep = (ms: number): Promise<void> => new Promise(resolve => after(ms, resolve));
+
+  const breaks = createBreaks({ clock, after, random, say });
+  const network = createMemoryNetwork({ clock, random, maxDelay: random.fraction() < 0.5 ? 0.1 : 1, dialled: breaks.dialled });
+  const spearlet = createSpearletIn(
+    { clock, random, programs, network, environment: {}, workingDirectory: '/' },
+    {
+      logger: false,
+      ports: 0,
+      protocols: [2],
+      heartbeat: HEARTBEAT,
+      grace: GRACE,
+      connectTimeout: FOREVER,
+      maxQueuedBytes: MAX_QUEUED,
+      reconnectWindow: RECONNECT_WINDOW,
+    },
+  );
+  spearlet.events$.subscribe(event => {
+    say(`${event.type}${'message' in event ? ` ${event.message}` : ''}`);
+    if (event.type === 'instance.unresponsive') note('an agent that lives was called unresponsive');
+    if (event.type === 'connection.closed' && (event.code === 'PROTOCOL_ERROR' || event.code === 'FRAME_TOO_LARGE'))
+      if (!event.message.startsWith('closed in the middle of a frame')) note(`a connection ended with ${event.code}: ${event.message}`);
+  });
+  const expected = spearlet.expect({ artifactId: 'simulated' });
+  const { SPEARLET_ADDR, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: instanceId } = expected.environment;
+  const [host, port] = SPEARLET_ADDR.split(':');
+  const endpoint = { host: host!, port: Number(port), token, instanceId, protocols: [2], maxFrameBytes: 2 ** 25 };
+  const world: AgentWorld = {
+    clock,
+    network,
+    fraction: random.fraction,
+    nonce: () => Buffer.from(random.token(), 'latin1').toString('hex').slice(0, 64),
+    defer: run => void clock.setTimeout(run, 0),
+  };
+
+  const dialogue: Dialogue = drawDialogue(random);
+  const running = new Set<string>();
+  const calls = new Map<string, number>();
+  const told = runDialogue(dialogue, { clock, after, random, sleep, say, wrong: note, calls });
+  let ended: string | null = null;
+  const agent = connectHandlers(
+    endpoint,
+    createHandler(
+      {
+        began(taskId) {
+          calls.set(taskId, (calls.get(taskId) ?? 0) + 1);
+          if (calls.get(taskId)! > 1) note(`${taskId} was executed twice`);
+          running.add(taskId);
+        },
+        given: told.given,
+        ended: taskId => void running.delete(taskId),
+        wrong: note,
+      },
+      sleep,
+    ),
+    {
+      signal: told.signalled,
+      ended(error) {
+        ended = error?.code ?? 'in order';
+        say(`the agent has ended: ${ended}`);
+      },
+    },
+    world,
+  );
+
+  const turn = (): Promise<void> => new Promise(done => process.nextTick(done));
+  const run = async (isSo: () => boolean): Promise<boolean> => {
+    const until = clock.now() + LIMIT;
+    while (!isSo()) {
+      if (finding !== null || clock.now() > until || clock.step() === null) return false;
+      await turn();
+      if (ended !== null) note(`the agent has ended: ${ended}`);
+    }
+    return true;
+  };
+
+  let instance: Instance | null = null;
+  expected.ready.then(
+    ready => {
+      instance = ready;
+      told.begin(ready);
+    },
+    (error: Error) => note(`no instance: ${error.message}`),
+  );
+  if (!(await run(() => told.isOver)) && finding === null) note(`it hangs: ${told.describe()}`);
+  breaks.heal();
+  // What was cancelled ends at the agent as well, and one more execution completes.
+  if (!(await run(() => running.size === 0)) && finding === null) note(`the agent still executes ${[...running].join()}`);
+  if (finding === null) {
+    // More than may be unacknowledged, in one story of many.
+    const last = seed % THOROUGH === 0 ? [LARGE, LARGE, LARGE, 0] : [0];
+    for (const bytes of last) {
+      let outcome: string | null = null;
+      instance!.execute({ command: 'size', input: Buffer.alloc(bytes) }).result.then(
+        ({ output }) => (outcome = output),
+        (error: { code: string }) => (outcome = error.code),
+      );
+      if (!(await run(() => outcome !== null)) && finding === null) note('the last execution hangs');
+      else if (outcome !== String(bytes)) note(`the last execution ended with ${outcome}`);
+    }
+    // Signals are in order behind the request of the last execution.
+    told.judge();
+    const [{ inFlight, unanswered, foreignAnswers }] = spearlet.stats().instances as never as [Record<string, number>];
+    if (inFlight || unanswered || foreignAnswers)
+      note(`the host counts ${inFlight} in flight, ${unanswered} unanswered, ${foreignAnswers} foreign`);
+  }
+
+  let isStopped = false;
+  const isLive = finding === null;
+  void spearlet.stop({ grace: 5_000 }).finally(() => (isStopped = true));
+  for (let turns = 0; turns < 20_000 && !(isStopped && ended !== null); turns += 1) {
+    if (clock.step() === null) await new Promise<void>(done => setImmediate(done));
+    else await turn();
+  }
+  if (!isStopped) note('stop() did not resolve');
+  if (isLive && ended !== 'in order') note(`the agent ended with ${ended}`);
+  if (ended === null) agent.dispatch('host.gone');
+  // The last bytes and ends of the network.
+  await clock.run(clock.now() + 1_000);
+  if (isLive && clock.pending.length > own) note(`${clock.pending.length - own} timers are left`);
+  return { finding, log, executions: dialogue.requests.length, cuts: breaks.cuts, outcomes: told.outcomes, readBytes: told.readBytes };
+}

@@ -29,11 +29,6 @@ export interface Attempt {
   answer(response: AuthResponse): Verdict;
 }
 
-interface Epoch {
-  readonly number: number;
-  readonly key: Key;
-}
-
 export interface Authentication {
   /** What every connection speaks at first. */
   readonly handshakeCodec: AgentCodec;

@@ -46,7 +46,7 @@ export function drawWork({ fraction }: { fraction(): number }): Work {
     maxWrite: Math.min(one(SIZES) + 1, Math.floor((2 * MAX_OUTPUT) / Math.max(1, writes))),
     isAwaited: fraction() < 0.7,
     pause: one([0, 0, 20, 300]),
-    input: one([null, null, null, 0, 100, 20_000, 100_000, 300_000]),
+    input: one([null, null, null, 0, 100, 20_000, 100_000, 300_000, 900_000]),
     resultSize: one([0, 4, 4, 4, 1_000, 30_000, 200_000]),
     ending: one(['completes', 'completes', 'completes', 'throws', 'fails', 'waits']),
     isPrompt: writes === 0 && fraction() < 0.5,

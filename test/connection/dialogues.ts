@@ -25,8 +25,8 @@ const FOREVER = 2 ** 31 - 1;
 /** Longer than an agent that lives goes without a session, in ms. */
 const RECONNECT_WINDOW = 120_000;
 /** More than the requests of a dialogue take together, in bytes. */
-const MAX_QUEUED = 5 * 2 ** 20;
-const LARGE = 2 * 2 ** 20;
+const MAX_QUEUED = 14 * 2 ** 20;
+const LARGE = 6 * 2 ** 20;
 /** One of so many stories sends more than that in the end. */
 const THOROUGH = 20;
 
@@ -84,7 +84,7 @@ export async function tell(seed: number): Promise<Story> {
   const expected = spearlet.expect({ artifactId: 'simulated' });
   const { SPEARLET_ADDR, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: instanceId } = expected.environment;
   const [host, port] = SPEARLET_ADDR.split(':');
-  const endpoint = { host: host!, port: Number(port), token, instanceId, protocols: [2], maxFrameBytes: 2 ** 25 };
+  const endpoint = { host: host!, port: Number(port), token, instanceId, protocols: [2], silence: 30_000, maxFrameBytes: 2 ** 25 };
   const world: AgentWorld = {
     clock,
     network,
@@ -160,9 +160,14 @@ export async function tell(seed: number): Promise<Story> {
     }
     // Signals are in order behind the request of the last execution.
     told.judge();
-    const [{ inFlight, unanswered, foreignAnswers }] = spearlet.stats().instances as never as [Record<string, number>];
-    if (inFlight || unanswered || foreignAnswers)
+    const count = () => spearlet.stats().instances[0]!;
+    const { inFlight, unanswered, foreignAnswers, lateAnswers } = count();
+    if (inFlight + unanswered + foreignAnswers > 0)
       note(`the host counts ${inFlight} in flight, ${unanswered} unanswered, ${foreignAnswers} foreign`);
+    const { CANCELLED = 0, EXECUTION_TIMEOUT = 0 } = told.outcomes;
+    if (lateAnswers > 0 && CANCELLED + EXECUTION_TIMEOUT === 0) note(`${lateAnswers} answers came after a result`);
+    const isSent = (): boolean => count().connections.some(({ session, queuedBytes }) => session && queuedBytes === 0);
+    if (!(await run(isSent)) && finding === null) note('bytes stay queued that nobody sends');
   }
 
   let isStopped = false;

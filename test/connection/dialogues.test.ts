@@ -3,7 +3,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { tell } from './dialogues.ts';
 
-const COUNT = Number(process.env.DIALOGUES ?? 80);
+const COUNT = Number(process.env.DIALOGUES ?? 40);
 const SEED = Number(process.env.SEED ?? 1);
 afterEach(() => void vi.restoreAllMocks());
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { type Environment, type Prover, proveAs } from './prover.ts';
 import { openSpearlet, type TestSpearlet, until } from './world.ts';
 
-const RACES = Number(process.env.RACES ?? 50);
+const RACES = Number(process.env.RACES ?? 12);
 
 /** Proves itself, and from then on answers heartbeats as an agent does. Null: it was refused. */
 async function run(environment: Environment): Promise<Prover | null> {

@@ -118,7 +118,7 @@ test('the same seed tells the same story, byte for byte, and another seed anothe
       expect(tell()).toEqual(story);
       told.add(JSON.stringify(story));
     }),
-    { numRuns: 100 },
+    { numRuns: 300 },
   );
   expect(told.size).toBeGreaterThan(250);
 });

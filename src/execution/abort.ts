@@ -7,7 +7,7 @@ interface Waiting {
 
 const signals = new WeakMap<AbortSignal, Waiting>();
 
-/** RequestTable back once, when the signal is aborted. Returns how to stop that. */
+/** Calls `aborted` once, when the signal is aborted. Returns how to stop waiting for it. */
 export function onAbort(signal: AbortSignal, aborted: () => void): () => void {
   let waiting = signals.get(signal);
   if (waiting === undefined) {

@@ -1,5 +1,5 @@
-// Sends the answers of an agent to its host, in order, over one link after another. Answers wait here while there is no link
-// or while the link has too many unsent bytes. This file does not know handlers.
+// Sends the answers of an agent to its host, in order, over one connection after another. Answers wait here while there is no connection
+// or while it has too many unsent bytes. This file does not know handlers.
 
 import type { AgentChannel } from '../connection/channel.ts';
 import { reasonOf } from '../errors.ts';
@@ -24,7 +24,7 @@ export interface Delivery {
   waiting: QueuedAnswer[];
 }
 
-/** An output or a result that was not given to a link yet. */
+/** An output or a result that was not given to a channel yet. */
 interface QueuedAnswer {
   readonly delivery: Delivery;
   readonly answer: Answer;
@@ -42,12 +42,12 @@ interface SentResult {
 }
 
 export interface Answers {
-  /** The number of outputs and results that were not given to a link yet. */
+  /** The number of outputs and results that were not given to a channel yet. */
   readonly queued: number;
   delivery(requestId: U64, taskId: string): Delivery;
-  /** Sends Started once. Without a link it does nothing: `attach` sends Started. */
+  /** Sends Started once. Without a connection it does nothing: `attach` sends Started. */
   started(delivery: Delivery): void;
-  /** Resolves when the output was given to a link: then the caller may write more. */
+  /** Resolves when the output was given to a channel: then the caller may write more. */
   output(delivery: Delivery, output: string | Buffer, channel?: 'stderr'): Promise<void>;
   /** The host takes bytes. If not, it takes texts only. */
   readonly carriesBytes: boolean;
@@ -56,7 +56,7 @@ export interface Answers {
   /** A session is open. Sends Started for each running execution, then the latest results again, then the queue. */
   attach(channel: AgentChannel, running: Iterable<Delivery>): void;
   detach(): void;
-  /** Sends queued answers until the link has too many unsent bytes, and resolves the writes that wait for them. */
+  /** Sends queued answers until the channel has too many unsent bytes, and resolves the writes that wait for them. */
   resumeWriters(): void;
   /** The host takes more output of this execution. */
   window(requestId: U64, bytes: number): void;
@@ -81,7 +81,7 @@ export function createAnswers(maxFrameBytes: number, idle: () => void): Answers 
   let sentResultsSize = 0;
 
   /**
-   * Bytes that were given to a lost link may not have arrived, and the host cannot count what it did not receive. So each
+   * Bytes that were given to a lost connection may not have arrived, and the host cannot count what it did not receive. So each
    * answer in a later session than its request says how many bytes of output came before it.
    */
   const encode = ({ requestId, taskId, session: requestSession, sentBytes }: Delivery, answer: Answer): Buffer | Pieces =>

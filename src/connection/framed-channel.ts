@@ -81,7 +81,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
       data: chunk => this.#read(chunk),
       drained: () => {
         this.#outgoing.drained();
-        if (this.#finishing !== null && this.#outgoing.pending === 0) this.#stream.end();
+        if (this.#finishing !== null && this.#outgoing.isDone) this.#stream.end();
         this.#events?.drained?.();
       },
       closed: ({ orderly, message }) => {
@@ -178,7 +178,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
     this.#stopReading();
     this.#finishing = closed;
     this.#outgoing.flush();
-    if (this.#outgoing.pending === 0) this.#stream.end();
+    if (this.#outgoing.isDone) this.#stream.end();
   }
 
   close(): void {

@@ -47,7 +47,8 @@ function beforeSession(connection: Connection, received: (what: 'auth.received' 
     },
     executeResponse: () => refuse('ExecuteResponse'),
     heartbeat: () => refuse('Heartbeat'),
-    resume: () => refuse('Heartbeat'),
+    // Wire v1, which is spoken here, has no such message.
+    resume() {},
     other(type) {
       if (type !== 'Error' || connection.handshake === null) return refuse(type);
       connection.channel.end({ code: 'AUTH_REFUSED', message: 'the agent does not accept the proof of the host: it has another token' });

@@ -180,7 +180,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
     this.#output?.updates.push({ taskId: this.taskId, status: 'started' }, 0);
   }
 
-  /** The agent has written so many bytes before this message; what of them has not arrived was lost with a connection. */
+  /** The agent has written this many bytes before this message; those that have not arrived were lost with a connection. */
   #noteOffset(offset: number): void {
     if (offset <= (this.#output?.writtenBytes ?? 0)) return;
     this.#start();

@@ -1,6 +1,7 @@
 // Messages over a byte stream: counts, pauses, faults, and the end of the stream.
 import { expect, test } from 'vitest';
 import type { ChannelEnd, HostChannel } from '../../src/connection/channel.ts';
+import { Continuity } from '../../src/connection/continuity.ts';
 import { createFramedChannel } from '../../src/connection/framed-channel.ts';
 import { SpearletError } from '../../src/errors.ts';
 import type { HostReceiver } from '../../src/protocol/codec.ts';
@@ -211,4 +212,14 @@ test('a frame can be removed until its turn is over', () => {
   expect([link.remove(sender), link.remove(sender), link.pending]).toEqual(['unsent', 'no', 0]);
   link.close();
   expect([stream.writes, link.counts.messagesSent]).toEqual([[], 0]);
+});
+
+test('finish() does not wait for messages that only a resumed session could send', () => {
+  const { stream, link } = open();
+  const later = { ...createV1(handClock()).host, resume: () => Buffer.from('resume') };
+  link.use(later);
+  link.adopt(new Continuity());
+  link.send(link.codec.heartbeat(1, ''));
+  link.finish(() => {});
+  expect([stream.calls, String(stream.writes.at(-1)![0])]).toEqual([['end'], 'resume']);
 });

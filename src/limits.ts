@@ -42,8 +42,12 @@ export const bounds = {
   agentReplayedResults: 64,
   /** The size of these results, in UTF-16 units. */
   agentReplayedSize: 2 ** 20,
-  /** Output that an execution may send on wire v2 before its reader has taken it. */
+  /** Output that an execution may send on wire v2 before its reader has taken it, at first. */
   window: 64 * 1024,
+  /** The same for an execution whose reader keeps up. */
+  largestWindow: 2 ** 20,
+  /** What the windows of one instance may be larger together than at first. */
+  lentWindows: 16 * 2 ** 20,
   /** One Running update of an agent on wire v2: bytes, or UTF-16 units of a text. */
   outputPiece: 16 * 1024,
   /** One Running update of an agent on wire v1, in UTF-16 units. */

@@ -64,152 +64,190 @@ export interface Answers {
   close(): void;
 }
 
-/** `idle` is called when the queue has become empty. */
-export function createAnswers(maxFrameBytes: number, idle: () => void): Answers {
-  let channel: AgentChannel | null = null;
+/** What `output` returns when nothing has to wait: most output is given to the channel at once. */
+const GIVEN = Promise.resolve();
+
+/** A class, because V8 is slow with object literals that have getters. */
+class AnswerQueue implements Answers {
+  readonly #maxFrameBytes: number;
+  readonly #idle: () => void;
+  #channel: AgentChannel | null = null;
   /** Of the last session. Requests come only by a session, so there is one before the first answer. */
-  let codec: AgentCodec | null = null;
-  let session = 0;
-  let queue: QueuedAnswer[] = [];
+  #codec: AgentCodec | null = null;
+  #session = 0;
+  #queue: QueuedAnswer[] = [];
   /** The executions whose answers wait for credit, and the number of these answers. */
-  const stalled = new Set<Delivery>();
-  let waiting = 0;
+  readonly #stalled = new Set<Delivery>();
+  #waiting = 0;
   /** By request id, until the result is sent: it may wait after its task has ended. */
-  const deliveries = new Map<U64, Delivery>();
+  readonly #deliveries = new Map<U64, Delivery>();
   /** The host may have missed these results. It ignores those that it has. */
-  const sentResults: SentResult[] = [];
-  let sentResultsSize = 0;
+  readonly #sentResults: SentResult[] = [];
+  #sentResultsSize = 0;
+  readonly #sender = { written: (): void => this.resumeWriters() };
+
+  constructor(maxFrameBytes: number, idle: () => void) {
+    this.#maxFrameBytes = maxFrameBytes;
+    this.#idle = idle;
+  }
+
+  get queued(): number {
+    return this.#queue.length + this.#waiting;
+  }
+
+  get carriesBytes(): boolean {
+    return this.#codec?.carriesBytes ?? false;
+  }
+
+  delivery(requestId: U64, taskId: string): Delivery {
+    const hasWindows = this.carriesBytes;
+    const credit = hasWindows ? bounds.window : Number.POSITIVE_INFINITY;
+    const delivery = { requestId, taskId, session: this.#session, startedSent: false, sentBytes: 0, credit, waiting: [] };
+    if (hasWindows) this.#deliveries.set(requestId, delivery);
+    return delivery;
+  }
+
+  started(delivery: Delivery): void {
+    if (delivery.startedSent || this.#channel === null) return;
+    delivery.startedSent = true;
+    this.#send(delivery, { status: 'Started', output: null, error: null, exitCode: null });
+  }
+
+  output(delivery: Delivery, output: string | Buffer, channel?: 'stderr'): Promise<void> {
+    this.started(delivery);
+    const answer: Answer = { status: 'Running', output, error: null, exitCode: null, channel };
+    const outputBytes = Buffer.byteLength(output);
+    if (this.#queue.length === 0 && this.#hasRoom && !this.#isStalled(delivery, outputBytes)) {
+      this.#give(delivery, answer, outputBytes, null);
+      return GIVEN;
+    }
+    return new Promise(sent => {
+      this.#queue.push({ delivery, answer, outputBytes, frame: null, sent });
+      this.resumeWriters();
+    });
+  }
+
+  result(delivery: Delivery, answer: Answer): void {
+    this.#queue.push({ delivery, ...this.#sendable(delivery, answer), outputBytes: 0, sent() {} });
+    this.resumeWriters();
+  }
+
+  attach(opened: AgentChannel, running: Iterable<Delivery>): void {
+    this.#channel = opened;
+    this.#codec = opened.codec;
+    this.#session += 1;
+    for (const delivery of running) {
+      // On wire v2 the channel sends again what the host lacks.
+      if (!this.carriesBytes) delivery.startedSent = false;
+      this.started(delivery);
+    }
+    if (!this.carriesBytes) for (const { delivery, answer } of this.#sentResults) this.#send(delivery, answer);
+    this.resumeWriters();
+  }
+
+  detach(): void {
+    this.#channel = null;
+  }
+
+  resumeWriters(): void {
+    let count = 0;
+    while (count < this.#queue.length && this.#hasRoom) {
+      const queued = this.#queue[count]!;
+      const { delivery, answer, outputBytes, frame, sent } = queued;
+      count += 1;
+      if (this.#isStalled(delivery, outputBytes)) {
+        // The others need not wait for the reader of this execution.
+        delivery.waiting.push(queued);
+        this.#stalled.add(delivery);
+        this.#waiting += 1;
+        continue;
+      }
+      this.#give(delivery, answer, outputBytes, frame);
+      sent();
+    }
+    if (count === 0) return;
+    this.#queue.splice(0, count);
+    if (this.queued === 0) this.#idle();
+  }
+
+  window(requestId: U64, bytes: number): void {
+    const delivery = this.#deliveries.get(requestId);
+    if (delivery === undefined) return;
+    delivery.credit += bytes;
+    if (delivery.waiting.length === 0 || delivery.credit <= 0) return;
+    this.#queue.unshift(...delivery.waiting);
+    this.#waiting -= delivery.waiting.length;
+    delivery.waiting = [];
+    this.#stalled.delete(delivery);
+    this.resumeWriters();
+  }
+
+  close(): void {
+    this.#channel = null;
+    const unsent = [...this.#queue, ...Array.from(this.#stalled, delivery => delivery.waiting).flat()];
+    this.#queue = [];
+    this.#stalled.clear();
+    this.#waiting = 0;
+    for (const { sent } of unsent) sent();
+  }
+
+  get #hasRoom(): boolean {
+    return this.#channel !== null && this.#channel.pending <= bounds.agentUnsent;
+  }
+
+  /** The answer has to wait for the reader of its execution. */
+  #isStalled({ waiting, credit }: Delivery, outputBytes: number): boolean {
+    return waiting.length > 0 || (outputBytes > 0 && credit <= 0);
+  }
+
+  /** `frame`: of the answer, if it is encoded already. */
+  #give(delivery: Delivery, answer: Answer, outputBytes: number, frame: Buffer | Pieces | null): void {
+    const isLast = answer.status !== 'Running';
+    delivery.credit -= outputBytes;
+    if (isLast) this.#deliveries.delete(delivery.requestId);
+    const size = this.#send(delivery, answer, frame);
+    delivery.sentBytes += outputBytes;
+    // On wire v2 the channel keeps what is not acknowledged.
+    if (isLast && !this.#codec!.carriesBytes) this.#keepSentResult({ delivery, answer, size });
+  }
+
+  #send(delivery: Delivery, answer: Answer, encoded: Buffer | Pieces | null = null): number {
+    const frame = delivery.session === this.#session && encoded !== null ? encoded : this.#encode(delivery, answer);
+    this.#channel?.send(frame, this.#sender);
+    return frame.length;
+  }
 
   /**
    * Bytes that were given to a lost connection may not have arrived, and the host cannot count what it did not receive. So each
    * answer in a later session than its request says how many bytes of output came before it.
    */
-  const encode = ({ requestId, taskId, session: requestSession, sentBytes }: Delivery, answer: Answer): Buffer | Pieces =>
-    codec!.executeResponse(
-      requestId,
-      codec!.carriesBytes || requestSession === session ? { taskId, ...answer } : { taskId, ...answer, outputOffset: sentBytes },
-    );
+  #encode({ requestId, taskId, session, sentBytes }: Delivery, { status, output, error, exitCode, channel }: Answer): Buffer | Pieces {
+    const codec = this.#codec!;
+    const outputOffset = codec.carriesBytes || session === this.#session ? undefined : sentBytes;
+    return codec.executeResponse(requestId, { taskId, status, output, error, exitCode, channel, outputOffset });
+  }
 
-  const send = (delivery: Delivery, answer: Answer, encoded: Buffer | Pieces | null = null): number => {
-    const frame = delivery.session === session && encoded !== null ? encoded : encode(delivery, answer);
-    channel?.send(frame, sender);
-    return frame.length;
-  };
-
-  const sendStarted = (delivery: Delivery): void => {
-    delivery.startedSent = true;
-    send(delivery, { status: 'Started', output: null, error: null, exitCode: null });
-  };
-  const started = (delivery: Delivery): void => {
-    if (!delivery.startedSent && channel !== null) sendStarted(delivery);
-  };
-
-  const keepSentResult = (result: SentResult): void => {
-    sentResults.push(result);
-    sentResultsSize += result.size;
+  #keepSentResult(result: SentResult): void {
+    const kept = this.#sentResults;
+    kept.push(result);
+    this.#sentResultsSize += result.size;
     const tooMany = (): boolean =>
-      sentResults.length > bounds.agentReplayedResults || (sentResultsSize > bounds.agentReplayedSize && sentResults.length > 1);
-    while (tooMany()) sentResultsSize -= sentResults.shift()!.size;
-  };
-
-  const resumeWriters = (): void => {
-    let count = 0;
-    while (channel !== null && count < queue.length && channel.pending <= bounds.agentUnsent) {
-      const queued = queue[count]!;
-      const { delivery, answer, outputBytes, frame, sent } = queued;
-      count += 1;
-      if (delivery.waiting.length > 0 || (outputBytes > 0 && delivery.credit <= 0)) {
-        // The others need not wait for the reader of this execution.
-        delivery.waiting.push(queued);
-        stalled.add(delivery);
-        waiting += 1;
-        continue;
-      }
-      delivery.credit -= outputBytes;
-      if (answer.status !== 'Running') deliveries.delete(delivery.requestId);
-      const size = send(delivery, answer, frame);
-      delivery.sentBytes += outputBytes;
-      // On wire v2 the channel keeps what is not acknowledged.
-      if (answer.status !== 'Running' && !codec!.carriesBytes) keepSentResult({ delivery, answer, size });
-      sent();
-    }
-    if (count === 0) return;
-    queue.splice(0, count);
-    if (queue.length + waiting === 0) idle();
-  };
-  const sender = { written: resumeWriters };
+      kept.length > bounds.agentReplayedResults || (this.#sentResultsSize > bounds.agentReplayedSize && kept.length > 1);
+    while (tooMany()) this.#sentResultsSize -= kept.shift()!.size;
+  }
 
   /** The host ends the connection if it cannot read an answer, and again after each reconnect. So Failed replaces it. */
-  const sendable = (delivery: Delivery, answer: Answer): { answer: Answer; frame: Buffer | Pieces | null } => {
+  #sendable(delivery: Delivery, answer: Answer): { answer: Answer; frame: Buffer | Pieces | null } {
     try {
-      const frame = encode(delivery, answer);
+      const frame = this.#encode(delivery, answer);
       // While there is no session the frame is not kept: it takes several times the memory of the answer.
-      if (frame.length <= maxFrameBytes) return { answer, frame: channel === null ? null : frame };
+      if (frame.length <= this.#maxFrameBytes) return { answer, frame: this.#channel === null ? null : frame };
       return { answer: failed('the answer is too large for one message: send it in pieces, with write()'), frame: null };
     } catch (thrown) {
       return { answer: failed(reasonOf(thrown)), frame: null };
     }
-  };
-
-  return {
-    get queued() {
-      return queue.length + waiting;
-    },
-    delivery(requestId, taskId) {
-      const credit = codec?.carriesBytes ? bounds.window : Number.POSITIVE_INFINITY;
-      const delivery = { requestId, taskId, session, startedSent: false, sentBytes: 0, credit, waiting: [] };
-      if (codec?.carriesBytes) deliveries.set(requestId, delivery);
-      return delivery;
-    },
-    started,
-    get carriesBytes() {
-      return codec?.carriesBytes ?? false;
-    },
-    output(delivery, output, channel) {
-      started(delivery);
-      const answer: Answer = { status: 'Running', output, error: null, exitCode: null, channel };
-      return new Promise(sent => {
-        queue.push({ delivery, answer, outputBytes: Buffer.byteLength(output), frame: null, sent });
-        resumeWriters();
-      });
-    },
-    result(delivery, answer) {
-      queue.push({ delivery, ...sendable(delivery, answer), outputBytes: 0, sent() {} });
-      resumeWriters();
-    },
-    attach(opened, running) {
-      channel = opened;
-      codec = opened.codec;
-      session += 1;
-      // On wire v2 the channel sends again what the host lacks.
-      if (!codec.carriesBytes) {
-        for (const delivery of running) sendStarted(delivery);
-        for (const { delivery, answer } of sentResults) send(delivery, answer);
-      } else for (const delivery of running) started(delivery);
-      resumeWriters();
-    },
-    detach() {
-      channel = null;
-    },
-    resumeWriters,
-    window(requestId, bytes) {
-      const delivery = deliveries.get(requestId);
-      if (delivery === undefined) return;
-      delivery.credit += bytes;
-      if (delivery.waiting.length === 0 || delivery.credit <= 0) return;
-      queue.unshift(...delivery.waiting);
-      waiting -= delivery.waiting.length;
-      delivery.waiting = [];
-      stalled.delete(delivery);
-      resumeWriters();
-    },
-    close() {
-      channel = null;
-      const unsent = [...queue, ...Array.from(stalled, delivery => delivery.waiting).flat()];
-      queue = [];
-      stalled.clear();
-      waiting = 0;
-      for (const { sent } of unsent) sent();
-    },
-  };
+  }
 }
+
+/** `idle` is called when the queue has become empty. */
+export const createAnswers = (maxFrameBytes: number, idle: () => void): Answers => new AnswerQueue(maxFrameBytes, idle);

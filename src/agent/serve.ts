@@ -82,10 +82,10 @@ export function connectHandlers(
     endpoint,
     {
       opened: channel => answers.attach(channel, tasks.deliveries()),
-      closed: answers.detach,
-      writable: answers.resumeWriters,
+      closed: () => answers.detach(),
+      writable: () => answers.resumeWriters(),
       request: tasks.run,
-      window: answers.window,
+      window: (requestId, bytes) => answers.window(requestId, bytes),
       cancel: tasks.cancel,
       signal: events.signal,
       draining(urgent) {

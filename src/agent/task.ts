@@ -136,6 +136,7 @@ export function createTasks(
         throw new TypeError(`write() takes the channel 'stdout' or 'stderr', not ${kindOf(channel)}`);
       const stderr = channel === 'stderr' ? channel : undefined;
       const cut = answers.carriesBytes && typeof output !== 'string' ? slices(output, updateSize()) : textPieces(task, output, channel);
+      if (cut.length === 1) return answers.output(task.delivery, cut[0]!, stderr);
       if (cut.length === 0) return Promise.resolve();
       return cut.map(piece => answers.output(task.delivery, piece, stderr)).at(-1)!;
     } catch (error) {

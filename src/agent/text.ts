@@ -100,6 +100,7 @@ function incompleteLength(bytes: Buffer): number {
 
 /** Cuts a text into pieces of at most `size` UTF-16 units, never through a code point, unless `size` is 1. */
 export function pieces(text: string, size: number): string[] {
+  if (text.length > 0 && text.length <= size) return [text];
   const cut: string[] = [];
   for (let at = 0; at < text.length; ) {
     let end = Math.min(text.length, at + size);

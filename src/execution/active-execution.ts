@@ -27,6 +27,8 @@ export interface ExecutionOwner {
   throttle(execution: ActiveExecution, on: boolean): void;
   /** Output of this many bytes was taken: the agent may send as much again. */
   taken(execution: ActiveExecution, bytes: number): void;
+  /** Asks for a larger window, in bytes; gives the bytes back where they are negative. False: there are none left. */
+  lend(bytes: number): boolean;
   subscriberThrew(error: unknown): void;
   /** Output that is kept for a slow reader, in bytes. Beyond it the reader has fallen behind. */
   readonly readAhead: number;
@@ -164,6 +166,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
       readAhead: this.#owner.readAhead,
       throttle: on => this.#owner.throttle(this, on),
       taken: bytes => this.#owner.taken(this, bytes),
+      lend: bytes => this.#owner.lend(bytes),
     });
     if (this.#isStarted) this.#output.updates.push({ taskId, status: 'started' }, 0);
     if (this.#isOver) this.#tellEnd(this.#output, this.#result?.output ?? null);
@@ -212,7 +215,10 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
 
   #finish(failure: SpearletError | null, output: OutputData | null): void {
     this.#failure = failure;
-    if (this.#output !== null) this.#tellEnd(this.#output, output);
+    if (this.#output !== null) {
+      this.#tellEnd(this.#output, output);
+      this.#owner.lend(-this.#output.lentBytes);
+    }
     if (failure === null) this.#resolve?.(this.#result!);
     else if (this.#reject !== null) {
       // Nobody has to look at a failure.

@@ -12,6 +12,7 @@ export function refusedExecution(taskId: string, ids: ErrorFacts, thrown: unknow
     timedOut() {},
     throttle() {},
     taken() {},
+    lend: () => false,
     subscriberThrew() {},
     readAhead: 0,
   };

@@ -16,6 +16,9 @@ import { refusal, refusedExecution } from './refused.ts';
 import { attached, checkSize, encodeRequest, parseOptions, parseRequest, requestSize } from './request.ts';
 import type { RequestTable, RequestTableOwner } from './requests.ts';
 
+/** Output that is kept for a slow reader on wire v2, in bytes: more than arrives in one turn. */
+const READ_AHEAD = 2 * bounds.window;
+
 export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const { instanceId, artifactId, options, deadlines } = owner;
   const ids = { instanceId, artifactId };
@@ -30,6 +33,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   let loss: SpearletError | undefined;
   /** The size of the requests that wait for a session, in UTF-16 units. */
   let waitingSize = 0;
+  /** What the windows of executions have grown by, in bytes. */
+  let lentBytes = 0;
   let isConnected = false;
   let closed: { why: string; cause: unknown } | null = null;
 
@@ -74,6 +79,11 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', why));
     },
     taken: (execution, bytes) => channel?.sendUrgent(channel.codec.window(execution.requestId, bytes)),
+    lend(bytes) {
+      if (lentBytes + bytes > bounds.lentWindows) return false;
+      lentBytes += bytes;
+      return true;
+    },
     throttle(execution, on) {
       // On wire v2 the agent sends no more of this execution until its reader has taken what has come.
       if (channel?.codec.carriesBytes) return;
@@ -84,7 +94,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     },
     subscriberThrew: owner.subscriberThrew,
     get readAhead() {
-      return channel?.codec.carriesBytes ? bounds.window : bounds.slowReader;
+      return channel?.codec.carriesBytes ? READ_AHEAD : bounds.slowReader;
     },
   };
 

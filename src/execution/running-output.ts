@@ -15,6 +15,8 @@ export interface RunningOutput {
   readonly truncatedBytes: number;
   /** A reader has fallen behind. */
   readonly isHeldBack: boolean;
+  /** Bytes by which its window has grown. */
+  readonly lentBytes: number;
   add(output: OutputData, channel: OutputChannel | undefined): void;
   /** The agent has written this many bytes; those of them that have not arrived are lost. */
   advance(writtenBytes: number): void;
@@ -36,28 +38,38 @@ export interface RunningOutputOwner {
   throttle(on: boolean): void;
   /** Output of this many bytes was taken: the agent may send as much again. */
   taken(bytes: number): void;
+  /** Asks for a window that is larger by this many bytes. Returns whether the instance has them left. */
+  lend(bytes: number): boolean;
 }
-
-/** The agent is told of output that was taken in portions of this size, in bytes. */
-const CREDIT = bounds.window / 2;
 
 export function createRunningOutput(
   taskId: string,
   { collect, encoding }: RunningOutputOptions,
-  { readAhead, throttle, taken }: RunningOutputOwner,
+  { readAhead, throttle, taken, lend }: RunningOutputOwner,
 ): RunningOutput {
   let isThrottled = false;
-  /** Output on wire v2 that was taken, without the agent knowing of it. */
+  /** Output that the agent may send on wire v2 before it was taken. */
+  let window: number = bounds.window;
+  /** Output that was taken, without the agent knowing of it. */
   let owedBytes = 0;
-  /** Output is taken when no reader has fallen behind. The agent is told in portions. */
+  /** A reader has fallen behind since the agent was last told. */
+  let wasThrottled = false;
+  /** Output is taken when no reader has fallen behind. The agent is told when half of its window was taken. */
   const take = (bytes: number): void => {
     owedBytes += bytes;
-    if (isThrottled || isOver || owedBytes < CREDIT) return;
+    if (isThrottled || isOver || owedBytes < window / 2) return;
+    // Readers that keep up get a larger window: the agent need not wait, and is told less often.
+    if (!wasThrottled && window < bounds.largestWindow && lend(window)) {
+      owedBytes += window;
+      window *= 2;
+    }
+    wasThrottled = false;
     taken(owedBytes);
     owedBytes = 0;
   };
   const updates = createUpdates(taskId, { kept: bounds.keptUpdates, slow: readAhead }, on => {
     isThrottled = on;
+    wasThrottled = true;
     throttle(on);
     if (!on) take(0);
   });
@@ -90,6 +102,9 @@ export function createRunningOutput(
     },
     get isHeldBack() {
       return isThrottled;
+    },
+    get lentBytes() {
+      return window - bounds.window;
     },
     get truncatedBytes() {
       return truncatedBytes;

@@ -5,8 +5,27 @@ import { reasonOf } from '../errors.ts';
 import { requireTcp, type TcpAddress } from './address.ts';
 import type { ByteStream, ByteStreamEvents, Network } from './stream.ts';
 
-/** Frames of one turn are joined up to this size, in bytes: one copy is cheaper than many small buffers for writev. */
-const JOIN_BYTES = 64 * 1024;
+/** Frames below this size are joined with their neighbours, in bytes: one copy is cheaper than many small buffers for writev. */
+const SMALL = 16 * 1024;
+
+/** The same bytes, in order, in few buffers. */
+function joined(frames: readonly Buffer[]): Buffer[] {
+  const buffers: Buffer[] = [];
+  let small: Buffer[] = [];
+  const join = (): void => {
+    if (small.length === 0) return;
+    buffers.push(small.length === 1 ? small[0]! : Buffer.concat(small));
+    small = [];
+  };
+  for (const frame of frames)
+    if (frame.length < SMALL) small.push(frame);
+    else {
+      join();
+      buffers.push(frame);
+    }
+  join();
+  return buffers;
+}
 
 function tcpStream(socket: Socket, peer: string): ByteStream {
   socket.setNoDelay(true);
@@ -33,13 +52,11 @@ function tcpStream(socket: Socket, peer: string): ByteStream {
     },
     write(frames) {
       if (!socket.writable) return false;
-      if (frames.length === 1) return socket.write(frames[0]!);
-      let bytes = 0;
-      for (const frame of frames) bytes += frame.length;
-      if (bytes <= JOIN_BYTES) return socket.write(Buffer.concat(frames, bytes));
+      const buffers = frames.length === 1 ? frames : joined(frames);
+      if (buffers.length === 1) return socket.write(buffers[0]!);
       socket.cork();
       let more = true;
-      for (const frame of frames) more = socket.write(frame);
+      for (const buffer of buffers) more = socket.write(buffer);
       socket.uncork();
       return more;
     },

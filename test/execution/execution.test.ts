@@ -16,6 +16,7 @@ function open(options: Partial<ExecutionOptions> = {}) {
     timedOut: () => void told.push('timed out'),
     throttle: (_, on) => void told.push(`throttle ${on}`),
     taken: (_, bytes) => void told.push(`taken ${bytes}`),
+    lend: () => false,
     readAhead: 2 ** 20,
     subscriberThrew: error => void told.push(`thrown ${error}`),
   };

@@ -3,7 +3,7 @@ export { instanceSpecFromConfig } from './config.ts';
 export type { Refusal, Refusals } from './connection/refusals.ts';
 export { type ErrorCode, type ErrorFacts, errorCodes, type OptionIssue, SpearletError } from './errors.ts';
 export type { Execution, ExecutionResult } from './execution/execution.ts';
-export type { ExecutionUpdate } from './execution/updates.ts';
+export type { ExecutionUpdate } from './execution/update.ts';
 export type { ExitReport, Instance, InstanceState } from './instance/instance.ts';
 export type { ExplainedConnection, ExplainedState, ExplainedTransition, Explanation, Wait } from './observe/explanation.ts';
 export type { ConnectionStats, InstanceStats, Stats } from './observe/stats.ts';

@@ -8,6 +8,7 @@ import type { AgentCodec } from '../protocol/codec.ts';
 import type { U64 } from '../protocol/message.ts';
 import type { Pieces } from '../protocol/pieces.ts';
 import { type Answer, failed } from './result.ts';
+import { SentResults } from './sent-results.ts';
 
 /** Which answers of one execution were sent. */
 export interface Delivery {
@@ -32,13 +33,6 @@ interface QueuedAnswer {
   /** The frame of the answer for the session of its request. Null: not encoded yet. */
   readonly frame: Buffer | Pieces | null;
   readonly sent: () => void;
-}
-
-interface SentResult {
-  readonly delivery: Delivery;
-  readonly answer: Answer;
-  /** Of its frame, in bytes. */
-  readonly size: number;
 }
 
 export interface Answers {
@@ -82,8 +76,7 @@ class AnswerQueue implements Answers {
   /** By request id, until the result is sent: it may wait after its task has ended. */
   readonly #deliveries = new Map<U64, Delivery>();
   /** The host may have missed these results. It ignores those that it has. */
-  readonly #sentResults: SentResult[] = [];
-  #sentResultsSize = 0;
+  readonly #sentResults = new SentResults<Delivery>();
   readonly #sender = { written: (): void => this.resumeWriters() };
 
   constructor(maxFrameBytes: number, idle: () => void) {
@@ -127,9 +120,15 @@ class AnswerQueue implements Answers {
     });
   }
 
-  result(delivery: Delivery, answer: Answer): void {
-    this.#queue.push({ delivery, ...this.#sendable(delivery, answer), outputBytes: 0, sent() {} });
-    this.resumeWriters();
+  result(delivery: Delivery, result: Answer): void {
+    const { answer, frame } = this.#sendable(delivery, result);
+    if (this.#queue.length > 0 || !this.#hasRoom || delivery.waiting.length > 0) {
+      // While there is no session the frame is not kept: it takes several times the memory of the answer.
+      this.#queue.push({ delivery, answer, outputBytes: 0, frame: this.#channel === null ? null : frame, sent() {} });
+      return this.resumeWriters();
+    }
+    this.#give(delivery, answer, 0, frame);
+    if (this.queued === 0) this.#idle();
   }
 
   attach(opened: AgentChannel, running: Iterable<Delivery>): void {
@@ -141,7 +140,7 @@ class AnswerQueue implements Answers {
       if (!this.carriesBytes) delivery.startedSent = false;
       this.started(delivery);
     }
-    if (!this.carriesBytes) for (const { delivery, answer } of this.#sentResults) this.#send(delivery, answer);
+    if (!this.carriesBytes) for (const { delivery, answer } of this.#sentResults.all) this.#send(delivery, answer);
     this.resumeWriters();
   }
 
@@ -208,7 +207,7 @@ class AnswerQueue implements Answers {
     const size = this.#send(delivery, answer, frame);
     delivery.sentBytes += outputBytes;
     // On wire v2 the channel keeps what is not acknowledged.
-    if (isLast && !this.#codec!.carriesBytes) this.#keepSentResult({ delivery, answer, size });
+    if (isLast && !this.#codec!.carriesBytes) this.#sentResults.add({ delivery, answer, size });
   }
 
   #send(delivery: Delivery, answer: Answer, encoded: Buffer | Pieces | null = null): number {
@@ -227,21 +226,11 @@ class AnswerQueue implements Answers {
     return codec.executeResponse(requestId, { taskId, status, output, error, exitCode, channel, outputOffset });
   }
 
-  #keepSentResult(result: SentResult): void {
-    const kept = this.#sentResults;
-    kept.push(result);
-    this.#sentResultsSize += result.size;
-    const tooMany = (): boolean =>
-      kept.length > bounds.agentReplayedResults || (this.#sentResultsSize > bounds.agentReplayedSize && kept.length > 1);
-    while (tooMany()) this.#sentResultsSize -= kept.shift()!.size;
-  }
-
   /** The host ends the connection if it cannot read an answer, and again after each reconnect. So Failed replaces it. */
   #sendable(delivery: Delivery, answer: Answer): { answer: Answer; frame: Buffer | Pieces | null } {
     try {
       const frame = this.#encode(delivery, answer);
-      // While there is no session the frame is not kept: it takes several times the memory of the answer.
-      if (frame.length <= this.#maxFrameBytes) return { answer, frame: this.#channel === null ? null : frame };
+      if (frame.length <= this.#maxFrameBytes) return { answer, frame };
       return { answer: failed('the answer is too large for one message: send it in pieces, with write()'), frame: null };
     } catch (thrown) {
       return { answer: failed(reasonOf(thrown)), frame: null };

@@ -5,7 +5,7 @@ export interface AgentRequest {
   readonly taskId: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** It has no prototype, so `__proto__` is a name like any other. */
+  /** It inherits no name, so `__proto__` is a name like any other. */
   readonly env: Readonly<Record<string, string>>;
   /** The `input` of `execute()`, as bytes. Left out where the caller gave none. */
   readonly input?: Uint8Array;

@@ -91,6 +91,11 @@ class Context implements HandlerContext {
   }
 }
 
+/** Objects that inherit no name. V8 makes them faster than `Object.create(null)`. */
+const Variables = class {};
+Object.setPrototypeOf(Variables.prototype, null);
+Reflect.deleteProperty(Variables.prototype, 'constructor');
+
 function signalOf(task: Task): AbortSignal {
   task.aborter ??= new AbortController();
   if (task.aborted !== null) task.aborter.abort(task.aborted);
@@ -197,7 +202,7 @@ export function createTasks(
     },
     deliveries: () => Array.from(tasks.values(), task => task.delivery),
     run(requestId, { taskId, command, args, env: variables, input }) {
-      const env: Record<string, string> = Object.create(null);
+      const env: Record<string, string> = new Variables() as never;
       for (const [name, value] of variables) env[name] = value;
       const task: Task = {
         request: input === undefined ? { taskId, command, args, env } : { taskId, command, args, env, input },

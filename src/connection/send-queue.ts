@@ -35,6 +35,8 @@ export class SendQueue {
   /** Messages and bytes that were handed to a stream. */
   messages = 0;
   sentBytes = 0;
+  /** Called before messages are written: what it adds goes with them. */
+  beforeWrite: (() => void) | null = null;
   readonly #flush = (): void => this.flush();
   readonly #flushAfterJobs = (): void => process.nextTick(this.#flush);
 
@@ -135,9 +137,12 @@ export class SendQueue {
 
   /** Writes the messages that wait, now. */
   flush(): void {
+    if (this.#canWrite) {
+      this.#isScheduled = true;
+      this.beforeWrite?.();
+    }
     this.#isScheduled = false;
-    while (!this.#isClosed && !this.#isBlocked && this.#stream !== null && this.#bytes > 0)
-      for (const sender of this.#writeRound(this.#stream)) sender?.written();
+    while (this.#canWrite) for (const sender of this.#writeRound(this.#stream!)) sender?.written();
   }
 
   /** The stream is free again. */
@@ -154,6 +159,10 @@ export class SendQueue {
     this.#again = [];
     this.#kept.clear();
     this.#bytes = 0;
+  }
+
+  get #canWrite(): boolean {
+    return !this.#isClosed && !this.#isBlocked && this.#stream !== null && this.#bytes > 0;
   }
 
   /** All that is small, and one piece of each large body that is on the way. Returns the senders of what is written whole. */

@@ -14,7 +14,7 @@ import type { Execution, ExecutionResult } from './execution.ts';
 import type { IdleWatch } from './idle-watch.ts';
 import { type ExecutionEvent, eventOf, type Phase, table } from './phases.ts';
 import { createRunningOutput, type RunningOutput } from './running-output.ts';
-import type { ExecutionUpdate } from './updates.ts';
+import type { ExecutionUpdate } from './update.ts';
 
 /** The request table of an instance, as one of its executions sees it. */
 export interface ExecutionOwner {
@@ -25,13 +25,11 @@ export interface ExecutionOwner {
   timedOut(execution: ActiveExecution, why?: string): void;
   /** A reader has fallen behind (true), or has caught up. */
   throttle(execution: ActiveExecution, on: boolean): void;
-  /** Output of this many bytes was taken: the agent may send as much again. */
-  taken(execution: ActiveExecution, bytes: number): void;
+  /** The agent may send this many bytes of output more. */
+  grant(execution: ActiveExecution, bytes: number): void;
   /** Asks for a larger window, in bytes; gives the bytes back where they are negative. False: there are none left. */
   lend(bytes: number): boolean;
   subscriberThrew(error: unknown): void;
-  /** Output that is kept for a slow reader, in bytes. Beyond it the reader has fallen behind. */
-  readonly readAhead: number;
 }
 
 export interface ExecutionOptions {
@@ -163,9 +161,8 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
     if (this.#output !== null) return this.#output;
     const { taskId } = this;
     this.#output = createRunningOutput(taskId, this.#options, {
-      readAhead: this.#owner.readAhead,
       throttle: on => this.#owner.throttle(this, on),
-      taken: bytes => this.#owner.taken(this, bytes),
+      grant: bytes => this.#owner.grant(this, bytes),
       lend: bytes => this.#owner.lend(bytes),
     });
     if (this.#isStarted) this.#output.updates.push({ taskId, status: 'started' }, 0);
@@ -174,7 +171,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   }
 
   #decode(bytes: Buffer): OutputData {
-    return this.#options.encoding === 'buffer' ? Buffer.from(bytes) : textOf(bytes, 0, bytes.length);
+    return this.#options.encoding === 'buffer' ? Buffer.from(bytes) : textOf(bytes);
   }
 
   #start(): void {

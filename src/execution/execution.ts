@@ -1,6 +1,6 @@
 // What a caller holds of an execution, and what it settles with. Types only; active-execution.ts is the execution itself.
 import type { Observable } from 'rxjs';
-import type { ExecutionUpdate } from './updates.ts';
+import type { ExecutionUpdate } from './update.ts';
 
 /** `Output`: Buffer with `encoding: 'buffer'`. */
 export interface ExecutionResult<Output = string> {

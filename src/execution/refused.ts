@@ -11,10 +11,9 @@ export function refusedExecution(taskId: string, ids: ErrorFacts, thrown: unknow
     cancel() {},
     timedOut() {},
     throttle() {},
-    taken() {},
+    grant() {},
     lend: () => false,
     subscriberThrew() {},
-    readAhead: 0,
   };
   const execution = new ActiveExecution(nobody, 0, taskId, NO_REQUEST, 0, { collect: false, encoding: 'utf8', reject: true });
   execution.end('lost', refusal(thrown, { ...ids, taskId }));

@@ -16,9 +16,6 @@ import { refusal, refusedExecution } from './refused.ts';
 import { attached, checkSize, encodeRequest, parseOptions, parseRequest, requestSize } from './request.ts';
 import type { RequestTable, RequestTableOwner } from './requests.ts';
 
-/** Output that is kept for a slow reader on wire v2, in bytes: more than arrives in one turn. */
-const READ_AHEAD = 2 * bounds.window;
-
 export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const { instanceId, artifactId, options, deadlines } = owner;
   const ids = { instanceId, artifactId };
@@ -78,14 +75,14 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     timedOut(execution, why = `the execution did not end within ${execution.timeout ?? owner.timeout} ms`) {
       abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', why));
     },
-    taken: (execution, bytes) => channel?.sendUrgent(channel.codec.window(execution.requestId, bytes)),
+    grant: (execution, bytes) => channel?.sendUrgent(channel.codec.window(execution.requestId, bytes)),
     lend(bytes) {
       if (lentBytes + bytes > bounds.lentWindows) return false;
       lentBytes += bytes;
       return true;
     },
     throttle(execution, on) {
-      // On wire v2 the agent sends no more of this execution until its reader has taken what has come.
+      // On wire v2 the window of the execution holds the agent back.
       if (channel?.codec.carriesBytes) return;
       if (on) throttling.add(execution);
       else throttling.delete(execution);
@@ -93,9 +90,6 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       else channel?.release();
     },
     subscriberThrew: owner.subscriberThrew,
-    get readAhead() {
-      return channel?.codec.carriesBytes ? READ_AHEAD : bounds.slowReader;
-    },
   };
 
   /** Throws OVERLOADED. The bound counts requests and not frames: a frame of wire v1 has up to 4 bytes for a character. */

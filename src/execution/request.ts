@@ -70,13 +70,15 @@ export function encodeRequest(
   codec: HostCodec,
   requestId: number,
   taskId: string,
-  { command, args, env, input }: ParsedRequest,
+  { taskId: givenId, command, args, env, input }: ParsedRequest,
   encoding: 'utf8' | 'buffer',
   maxFrameBytes: number,
 ): Buffer | Pieces {
   if (!codec.carriesBytes && (input !== undefined || encoding === 'buffer'))
     throw unsupported(input === undefined ? "`encoding: 'buffer'`" : '`input`');
-  const frame = codec.executeRequest(requestId, { taskId, command, args, env, input });
+  // On wire v2 the agent makes the default task id by itself.
+  const sentId = codec.carriesBytes ? (givenId ?? '') : taskId;
+  const frame = codec.executeRequest(requestId, { taskId: sentId, command, args, env, input });
   checkSize('the request', frame.length, maxFrameBytes);
   return frame;
 }

@@ -1,8 +1,11 @@
 // The output of an execution while it runs: decoded, passed to its readers, joined where `collect` asks for it, and counted.
+import { isAscii } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
+import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { textOf } from '../protocol/text.ts';
 import { createCollected, type OutputData } from './collected.ts';
+import type { ExecutionUpdate } from './update.ts';
 import { createUpdates, type Updates } from './updates.ts';
 
 export type OutputChannel = 'stdout' | 'stderr';
@@ -17,6 +20,7 @@ export interface RunningOutput {
   readonly isHeldBack: boolean;
   /** Bytes by which its window has grown. */
   readonly lentBytes: number;
+  /** Throws PROTOCOL_ERROR where the agent had no credit for it. */
   add(output: OutputData, channel: OutputChannel | undefined): void;
   /** The agent has written this many bytes; those of them that have not arrived are lost. */
   advance(writtenBytes: number): void;
@@ -32,12 +36,10 @@ export interface RunningOutputOptions {
 }
 
 export interface RunningOutputOwner {
-  /** Output that is kept for a slow reader, in bytes. Beyond it the reader has fallen behind. */
-  readonly readAhead: number;
   /** A reader has fallen behind (true), or has caught up. */
   throttle(on: boolean): void;
-  /** Output of this many bytes was taken: the agent may send as much again. */
-  taken(bytes: number): void;
+  /** The agent may send this many bytes more. On wire v2. */
+  grant(bytes: number): void;
   /** Asks for a window that is larger by this many bytes. Returns whether the instance has them left. */
   lend(bytes: number): boolean;
 }
@@ -45,34 +47,43 @@ export interface RunningOutputOwner {
 export function createRunningOutput(
   taskId: string,
   { collect, encoding }: RunningOutputOptions,
-  { readAhead, throttle, taken, lend }: RunningOutputOwner,
+  { throttle, grant, lend }: RunningOutputOwner,
 ): RunningOutput {
   let isThrottled = false;
-  /** Output that the agent may send on wire v2 before it was taken. */
+  /** The output arrives on wire v2: the agent begins no output without credit. */
+  let hasWindow = false;
+  let credit: number = bounds.window;
+  /** Bytes that the agent may send before a reader has taken them. */
   let window: number = bounds.window;
-  /** Output that was taken, without the agent knowing of it. */
-  let owedBytes = 0;
-  /** A reader has fallen behind since the agent was last told. */
-  let wasThrottled = false;
-  /** Output is taken when no reader has fallen behind. The agent is told when half of its window was taken. */
-  const take = (bytes: number): void => {
-    owedBytes += bytes;
-    if (isThrottled || isOver || owedBytes < window / 2) return;
-    // Readers that keep up get a larger window: the agent need not wait, and is told less often.
-    if (!wasThrottled && window < bounds.largestWindow && lend(window)) {
-      owedBytes += window;
-      window *= 2;
-    }
-    wasThrottled = false;
-    taken(owedBytes);
-    owedBytes = 0;
-  };
-  const updates = createUpdates(taskId, { kept: bounds.keptUpdates, slow: readAhead }, on => {
-    isThrottled = on;
-    wasThrottled = true;
-    throttle(on);
-    if (!on) take(0);
-  });
+  /** Bytes that readers have taken, without the agent knowing of it. */
+  let owed = 0;
+  /** Bytes that readers have taken since the window has its size. */
+  let takenSince = 0;
+  const updates = createUpdates(
+    taskId,
+    { kept: bounds.keptUpdates, slow: bounds.slowReader },
+    {
+      throttle(on) {
+        isThrottled = on;
+        throttle(on);
+      },
+      taken(bytes, isAll) {
+        owed += bytes;
+        takenSince += bytes;
+        if (isOver || !hasWindow) return;
+        // For readers that keep up: the agent waits less, and is told less often.
+        if (isAll && takenSince >= window / 2 && window < bounds.largestWindow && lend(window)) {
+          owed += window;
+          window *= 2;
+          takenSince = 0;
+        }
+        if (owed < window / 2) return;
+        credit += owed;
+        grant(owed);
+        owed = 0;
+      },
+    },
+  );
   let isOver = false;
   const collected = collect ? createCollected(bounds.collected) : null;
   let writtenBytes = 0;
@@ -83,16 +94,16 @@ export function createRunningOutput(
   const decode = (bytes: Buffer, channel: OutputChannel): string => {
     const decoder = decoders?.[channel];
     if (decoder !== undefined) return decoder.write(bytes);
-    if (bytes.length === 0 || bytes[bytes.length - 1]! < 0x80) return textOf(bytes, 0, bytes.length);
+    if (bytes.length === 0 || bytes[bytes.length - 1]! < 0x80) return textOf(bytes);
     decoders ??= {};
     decoders[channel] = new StringDecoder('utf8');
     return decoders[channel].write(bytes);
   };
   /** Readers count the bytes of the texts that they get: a code point that is cut between two outputs comes with the second. */
-  const pass = (output: OutputData, channel: OutputChannel | undefined): void => {
-    const bytes = Buffer.byteLength(output);
+  const pass = (output: OutputData, channel: OutputChannel | undefined, arrived: number, bytes = Buffer.byteLength(output)): void => {
     if (collected !== null) truncatedBytes += collected.add(output, bytes);
-    updates.push(channel === undefined ? { taskId, status: 'running', output } : { taskId, status: 'running', output, channel }, bytes);
+    const update: ExecutionUpdate<OutputData> = { taskId, status: 'running', output };
+    updates.push(channel === undefined ? update : { ...update, channel }, bytes, arrived);
   };
 
   return {
@@ -101,7 +112,7 @@ export function createRunningOutput(
       return writtenBytes;
     },
     get isHeldBack() {
-      return isThrottled;
+      return isThrottled || credit <= 0;
     },
     get lentBytes() {
       return window - bounds.window;
@@ -110,18 +121,23 @@ export function createRunningOutput(
       return truncatedBytes;
     },
     add(output, channel) {
-      writtenBytes += Buffer.byteLength(output);
-      if (typeof output === 'string') pass(output, channel);
+      const bytes = Buffer.byteLength(output);
+      writtenBytes += bytes;
+      if (typeof output === 'string') return pass(output, channel, bytes, bytes);
+      if (credit <= 0 && bytes > 0) throw new SpearletError('PROTOCOL_ERROR', 'the agent sent more output than it was granted');
+      hasWindow = true;
+      credit -= bytes;
       // A copy: the buffer belongs to the connection, and holds more than this output.
-      else if (encoding === 'buffer') pass(Buffer.from(output), channel);
-      else pass(decode(output, channel ?? 'stdout'), channel);
-      if (typeof output !== 'string') take(output.length);
+      if (encoding === 'buffer') pass(Buffer.from(output), channel, bytes, bytes);
+      else if (decoders === null && isAscii(output)) pass(output.toString('latin1'), channel, bytes, bytes);
+      else pass(decode(output, channel ?? 'stdout'), channel, bytes);
     },
     advance(written) {
       const lost = written - writtenBytes;
       if (lost <= 0) return;
       writtenBytes = written;
       truncatedBytes += lost;
+      if (hasWindow) credit -= lost;
       updates.lose(lost);
     },
     collected(last) {
@@ -132,7 +148,7 @@ export function createRunningOutput(
       isOver = true;
       for (const channel of ['stdout', 'stderr'] as const) {
         const rest = decoders?.[channel]?.end();
-        if (rest) pass(rest, channel);
+        if (rest) pass(rest, channel, 0);
       }
     },
   };

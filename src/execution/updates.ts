@@ -2,22 +2,7 @@
 // is told to that reader, to the byte. It knows nothing of the wire.
 import { Observable } from 'rxjs';
 import type { OutputData } from './collected.ts';
-
-/** `Output`: Buffer with `encoding: 'buffer'`. */
-export interface ExecutionUpdate<Output = string> {
-  readonly taskId: string;
-  readonly status: 'started' | 'running' | 'completed' | 'failed';
-  readonly output?: Output;
-  /** Of a running update, where the agent tells its channels apart. */
-  readonly channel?: 'stdout' | 'stderr';
-  readonly error?: string;
-  readonly exitCode?: number;
-  /**
-   * Bytes of running output, counted from the first, that this reader has missed for good: it came too late for them, or
-   * they were lost with a connection. The update carries no output.
-   */
-  readonly gap?: { readonly from: number; readonly to: number };
-}
+import type { ExecutionUpdate, UpdateBounds, UpdatesOwner } from './update.ts';
 
 type Update = ExecutionUpdate<OutputData>;
 
@@ -32,6 +17,8 @@ interface Entry {
   /** Bytes of running output before it, and in it. */
   readonly from: number;
   readonly bytes: number;
+  /** Bytes on the wire, of all running output up to its end. */
+  readonly arrived: number;
 }
 
 /** A reader's place in the log. */
@@ -43,14 +30,16 @@ interface Reader {
   offset: number;
   /** What the entries took that are behind it, in bytes. */
   passed: number;
+  /** Bytes on the wire that it has taken. */
+  taken: number;
   finished: boolean;
   /** Something is there to be taken. */
   wake(): void;
 }
 
 export interface Updates {
-  /** `bytes`: of its output. */
-  push(update: Update, bytes: number): void;
+  /** `bytes`: of its output. `arrived`: its bytes on the wire, where they are others. */
+  push(update: Update, bytes: number, arrived?: number): void;
   /** So many bytes of running output never arrived, at this place. */
   lose(bytes: number): void;
   /** No more comes; `error` is what a pulling reader throws after the last update. */
@@ -59,15 +48,7 @@ export interface Updates {
   iterate(): AsyncIterator<Update, undefined>;
 }
 
-export interface UpdateBounds {
-  /** Bytes kept for readers that come late; the oldest are dropped. */
-  readonly kept: number;
-  /** Bytes kept for a pulling reader that is slow; beyond it the source is held back. */
-  readonly slow: number;
-}
-
-/** `throttle(true)` is called when a pulling reader has fallen behind by more than the bound, `throttle(false)` when none is any more. */
-export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (on: boolean) => void): Updates {
+export function createUpdates(taskId: string, bounds: UpdateBounds, owner: UpdatesOwner): Updates {
   let started: Update | null = null;
   let terminal: Update | null = null;
   let failure: unknown;
@@ -79,10 +60,15 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
   /** What all entries there ever were took, and those that are not kept any more. */
   let pushed = 0;
   let dropped = 0;
+  /** Bytes on the wire: all that have arrived or were lost, those of entries that are not kept, and those that every pulling reader took. */
+  let arrived = 0;
+  let droppedArrived = 0;
+  let taken = 0;
   /** Bytes of running output so far. */
   let offset = 0;
   // Replaced, never changed: a reader may come or leave while another one is told.
   let readers: readonly Reader[] = [];
+  let pulling: readonly Reader[] = [];
   let slow = 0;
 
   const wakeAll = (): void => {
@@ -96,6 +82,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
     for (const { next } of readers) if (next < needed) needed = next;
     while (pushed - dropped > bounds.kept && first < needed) {
       dropped += log[head]!.bytes + UPDATE_COST;
+      droppedArrived = log[head]!.arrived;
       head += 1;
       first += 1;
     }
@@ -105,13 +92,22 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
   };
 
   const join = (wake: () => void): Reader => {
-    const reader: Reader = { started: false, next: first, offset: 0, passed: dropped, finished: false, wake };
+    const reader: Reader = { started: false, next: first, offset: 0, passed: dropped, taken: droppedArrived, finished: false, wake };
     readers = [...readers, reader];
     return reader;
   };
   const leave = (reader: Reader): void => {
     readers = readers.filter(each => each !== reader);
     trim();
+  };
+
+  const tellTaken = (): void => {
+    let least = arrived;
+    for (const { taken, offset: told } of pulling) if (told < offset && taken < least) least = taken;
+    if (least <= taken) return;
+    const more = least - taken;
+    taken = least;
+    owner.taken(more, least === arrived);
   };
 
   /** The next update for this reader; null where there is none yet, or none any more. */
@@ -131,6 +127,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
       reader.next += 1;
       reader.offset += entry.bytes;
       reader.passed += entry.bytes + UPDATE_COST;
+      reader.taken = entry.arrived;
       return entry.update;
     }
     if (terminal === null || reader.finished) return null;
@@ -148,7 +145,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
       if (isSlow === on) return;
       isSlow = on;
       slow += on ? 1 : -1;
-      if (slow === (on ? 1 : 0)) throttle(on);
+      if (slow === (on ? 1 : 0)) owner.throttle(on);
     };
     const measure = (): void => {
       const behind = pushed - reader.passed;
@@ -158,13 +155,16 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
     const close = (): void => {
       isOver = true;
       leave(reader);
+      pulling = pulling.filter(each => each !== reader);
       setSlow(false);
+      tellTaken();
     };
     /** The next update or the end; undefined where there is nothing yet. Throws the failure, once. */
     const poll = (): IteratorResult<Update, undefined> | undefined => {
       if (isOver) return done;
       const update = take(reader);
       measure();
+      tellTaken();
       if (update !== null) return { value: update, done: false };
       if (!ended) return undefined;
       close();
@@ -184,6 +184,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
       }
     };
     const reader = join(wake);
+    pulling = [...pulling, reader];
     measure();
     return {
       async next() {
@@ -198,20 +199,24 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, throttle: (o
   };
 
   return {
-    push(update, bytes) {
+    push(update, bytes, onWire = bytes) {
       if (ended) return;
       if (update.status === 'started') started = update;
       else if (update.status === 'running') {
-        log.push({ update, from: offset, bytes });
+        arrived += onWire;
+        log.push({ update, from: offset, bytes, arrived });
         pushed += bytes + UPDATE_COST;
         offset += bytes;
       } else terminal = update;
       wakeAll();
       trim();
+      tellTaken();
     },
     lose(bytes) {
       offset += bytes;
+      arrived += bytes;
       wakeAll();
+      tellTaken();
     },
     end(error) {
       ended = true;

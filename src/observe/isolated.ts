@@ -8,22 +8,35 @@ import { printable } from '../printable.ts';
 
 type Report = (error: unknown) => void;
 
-/** Calls a user's function, and reports an error that it throws or, if it is async, rejects with. */
-function attempt(report: Report, run: () => unknown): void {
-  try {
-    const returned = run();
-    if (returned instanceof Promise) returned.catch(report);
-  } catch (error) {
-    report(error);
+/** An observer that cannot throw: an error that a user's function throws, or rejects with if it is async, is reported. */
+class Guarded<T> implements Observer<T> {
+  readonly #observer: Observer<T>;
+  readonly #report: Report;
+
+  constructor(observer: Observer<T>, report: Report) {
+    this.#observer = observer;
+    this.#report = report;
+  }
+
+  next(value: T): void {
+    this.#attempt('next', value);
+  }
+  error(thrown: unknown): void {
+    this.#attempt('error', thrown);
+  }
+  complete(): void {
+    this.#attempt('complete');
+  }
+
+  #attempt(method: keyof Observer<T>, value?: unknown): void {
+    try {
+      const returned: unknown = this.#observer[method](value as never);
+      if (returned instanceof Promise) returned.catch(this.#report);
+    } catch (error) {
+      this.#report(error);
+    }
   }
 }
-
-/** An observer that cannot throw. */
-const guarded = <T>(observer: Observer<T>, report: Report): Observer<T> => ({
-  next: value => attempt(report, () => observer.next(value)),
-  error: thrown => attempt(report, () => observer.error(thrown)),
-  complete: () => attempt(report, () => observer.complete()),
-});
 
 /** Whether this is a Subscriber of this or another copy of RxJS. Operators and `firstValueFrom` subscribe with one. */
 const isSubscriber = (value: unknown): boolean =>
@@ -50,7 +63,7 @@ function guard<T>(observable: Observable<T>, report: Report): Observable<T> {
   const { subscribe, lift } = Observable.prototype;
   const guards = {
     subscribe(consumer?: unknown, error?: unknown, complete?: unknown): Subscription {
-      const safe = isSubscriber(consumer) ? consumer : guarded(observerOf<T>(consumer, error, complete), report);
+      const safe = isSubscriber(consumer) ? consumer : new Guarded(observerOf<T>(consumer, error, complete), report);
       return subscribe.call(observable, safe as never);
     },
     lift: <R>(operator?: Operator<T, R>): Observable<R> => guard(lift.call(observable, operator as never) as Observable<R>, report),
@@ -66,7 +79,7 @@ function guard<T>(observable: Observable<T>, report: Report): Observable<T> {
 export function isolated<T>(source: Observable<T>, report: Report): Observable<T> {
   const guardedSource = new Observable<T>(subscriber =>
     // Guarded a second time here: an error of a teardown (`finalize`) must not reach the source either.
-    source.subscribe(guarded(subscriber, report)),
+    source.subscribe(new Guarded(subscriber, report)),
   );
   return guard(guardedSource, report);
 }

@@ -6,9 +6,10 @@ import { SpearletError } from '../errors.ts';
 const LONG = 256;
 
 /** Decodes UTF-8; other bytes become U+FFFD. */
-export function textOf(bytes: Buffer, from: number, to: number): string {
-  if (to - from < LONG || !isAscii(bytes.subarray(from, to))) return bytes.toString('utf8', from, to);
-  return bytes.toString('latin1', from, to);
+export function textOf(bytes: Buffer, from = 0, to = bytes.length): string {
+  if (to - from < LONG) return bytes.toString('utf8', from, to);
+  const isWhole = from === 0 && to === bytes.length;
+  return bytes.toString(isAscii(isWhole ? bytes : bytes.subarray(from, to)) ? 'latin1' : 'utf8', from, to);
 }
 
 /** Decodes UTF-8. Throws PROTOCOL_ERROR for other bytes. */

@@ -32,8 +32,10 @@ export interface Dialogue {
 
 const WITHIN = [0, 1_000, 20_000] as const;
 const MAX_REQUESTS = 12;
-/** What an open iterator lets the agent send beyond what was read: a window, as much again until the iterator counts as slow, and pieces. */
-const AHEAD = 2 * bounds.window + 3 * bounds.outputPiece;
+/** What an open iterator lets the agent send beyond what was read: pieces that were begun with the last credit; */
+const AHEAD = 3 * bounds.outputPiece;
+/** and its window, which doubles with each half of it that was read. */
+const windowAt = (read: number): number => Math.min(bounds.largestWindow, bounds.window + 4 * read);
 
 export function drawDialogue(random: { fraction(): number }): Dialogue {
   const { fraction } = random;
@@ -214,7 +216,7 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
       begun.given += bytes;
       if (begun.isSettled || !begun.request.work.isAwaited) return;
       for (const { plan, holds, at } of begun.readers)
-        if (plan.opens === 0 && holds && begun.given > at + AHEAD)
+        if (plan.opens === 0 && holds && begun.given > at + AHEAD + windowAt(at))
           wrong(`the agent sent ${begun.given} bytes of ${taskId}, of which ${at} are read`);
     },
     get isOver(): boolean {

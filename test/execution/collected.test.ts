@@ -25,7 +25,16 @@ test('a bound that lies between two code points cuts there', () => {
 });
 
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
-  const owner = { ids: {}, settled() {}, cancel() {}, timedOut() {}, throttle() {}, taken() {}, lend: () => false, readAhead: 2 ** 20, subscriberThrew() {} };
+  const owner = {
+    ids: {},
+    settled() {},
+    cancel() {},
+    timedOut() {},
+    throttle() {},
+    grant() {},
+    lend: () => false,
+    subscriberThrew() {},
+  };
   const call = new ActiveExecution(owner, 1, 't', { command: 'c', args: [], env: new Map() }, 0, {
     collect: true,
     encoding: 'utf8',

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { SpearletError } from '../../src/errors.ts';
 import { ActiveExecution, type ExecutionOptions, type ExecutionOwner } from '../../src/execution/active-execution.ts';
-import type { ExecutionUpdate } from '../../src/execution/updates.ts';
+import type { ExecutionUpdate } from '../../src/execution/update.ts';
 import type { Status } from '../../src/protocol/message.ts';
 
 const request = { command: 'c', args: [], env: new Map<string, string>() };
@@ -15,9 +15,8 @@ function open(options: Partial<ExecutionOptions> = {}) {
     cancel: (_, reason) => void told.push(`cancelled: ${reason}`),
     timedOut: () => void told.push('timed out'),
     throttle: (_, on) => void told.push(`throttle ${on}`),
-    taken: (_, bytes) => void told.push(`taken ${bytes}`),
+    grant: (_, bytes) => void told.push(`taken ${bytes}`),
     lend: () => false,
-    readAhead: 2 ** 20,
     subscriberThrew: error => void told.push(`thrown ${error}`),
   };
   const execution = new ActiveExecution(owner, 1, 't', request, 1, { collect: false, encoding: 'utf8', reject: true, ...options });

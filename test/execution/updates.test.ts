@@ -2,17 +2,20 @@
 // reader, to the byte.
 import { describe, expect, test } from 'vitest';
 import type { OutputData } from '../../src/execution/collected.ts';
-import { createUpdates, type ExecutionUpdate } from '../../src/execution/updates.ts';
+import type { ExecutionUpdate } from '../../src/execution/update.ts';
+import { createUpdates } from '../../src/execution/updates.ts';
 
 const BOUNDS = { kept: 1_000, slow: 4_000 };
 
 function open(bounds = BOUNDS) {
   const throttled: boolean[] = [];
-  const updates = createUpdates('task', bounds, on => throttled.push(on));
+  const taken: number[] = [];
+  const updates = createUpdates('task', bounds, { throttle: on => void throttled.push(on), taken: bytes => void taken.push(bytes) });
   let written = 0;
   return {
     ...updates,
     throttled,
+    taken,
     start: () => updates.push({ taskId: 'task', status: 'started' }, 0),
     write(length: number) {
       const output = String.fromCharCode(97 + (written % 26)).repeat(length);
@@ -253,4 +256,42 @@ test('a pulling reader throws the failure once, after the last update, and sever
     'done',
   ]);
   expect(await iterator.next()).toEqual({ value: undefined, done: true });
+});
+
+describe('what readers have taken', () => {
+  const total = (opened: Opened): number => opened.taken.reduce((sum, bytes) => sum + bytes, 0);
+
+  test('is all that has come, as long as nobody iterates', () => {
+    const opened = open();
+    const { leave } = subscribe(opened);
+    opened.write(100);
+    expect(total(opened)).toBe(100);
+    leave();
+    opened.write(50);
+    expect(total(opened)).toBe(150);
+  });
+
+  test('is what the slowest iterator has taken, and all once that one leaves', async () => {
+    const opened = open();
+    const [fast, slow] = [opened.iterate(), opened.iterate()];
+    for (let n = 0; n < 3; n += 1) opened.write(100);
+    for (let n = 0; n < 3; n += 1) await fast.next();
+    expect(total(opened)).toBe(0);
+    await slow.next();
+    expect(total(opened)).toBe(100);
+    await slow.return?.();
+    expect(total(opened)).toBe(300);
+  });
+
+  test('includes what was lost, once the iterator has been told', async () => {
+    const opened = open();
+    const reader = opened.iterate();
+    opened.write(100);
+    opened.lose(40);
+    opened.write(10);
+    for (let n = 0; n < 2; n += 1) await reader.next();
+    expect(total(opened)).toBe(100);
+    await reader.next();
+    expect(total(opened)).toBe(150);
+  });
 });

@@ -32,22 +32,30 @@ import { roomOf, Writer } from './writer.ts';
 
 const NOTHING = Buffer.alloc(0);
 
-function readRequest(flags: number, reader: Reader, defaultTaskId: () => string): ExecuteRequest {
-  const taskId = reader.text();
-  const command = reader.text();
-  const args: string[] = [];
-  for (let left = reader.count(4); left > 0; left -= 1) args.push(reader.text());
+const NO_VARIABLES: ReadonlyMap<string, string> = new Map();
+
+function readVariables(reader: Reader): ReadonlyMap<string, string> {
+  const count = reader.count(8);
+  if (count === 0) return NO_VARIABLES;
   const env = new Map<string, string>();
-  const variables = reader.count(8);
-  for (let left = variables; left > 0; left -= 1) {
+  for (let left = count; left > 0; left -= 1) {
     const name = reader.text();
     env.set(name, reader.text());
   }
-  if (env.size !== variables) throw fault('a variable that is given twice');
-  const request = { taskId: taskId === '' ? defaultTaskId() : taskId, command, args, env };
-  if ((flags & HAS_INPUT) !== 0) return { ...request, input: Buffer.from(reader.rest()) };
+  if (env.size !== count) throw fault('a variable that is given twice');
+  return env;
+}
+
+function readRequest(flags: number, reader: Reader, instanceId: string, requestId: number): ExecuteRequest {
+  const givenId = reader.text();
+  const taskId = givenId === '' ? `${instanceId}/${requestId}` : givenId;
+  const command = reader.text();
+  const args: string[] = [];
+  for (let left = reader.count(4); left > 0; left -= 1) args.push(reader.text());
+  const env = readVariables(reader);
+  if ((flags & HAS_INPUT) !== 0) return { taskId, command, args, env, input: Buffer.from(reader.rest()) };
   reader.end();
-  return request;
+  return { taskId, command, args, env };
 }
 
 function readResult(flags: number, reader: Reader): ExecuteResponse {
@@ -107,11 +115,7 @@ const deliverToAgent =
   (frames, type, flags, requestId, bytes, from, to) => {
     const { receiver } = frames;
     const reader = new Reader(bytes, from, to);
-    if (type === REQUEST)
-      receiver.executeRequest(
-        requestId,
-        readRequest(flags, reader, () => `${instanceId}/${requestId}`),
-      );
+    if (type === REQUEST) receiver.executeRequest(requestId, readRequest(flags, reader, instanceId, requestId));
     else if (type === CANCEL) {
       reader.end();
       // A request that has not arrived whole was never executed: its pieces are dropped.

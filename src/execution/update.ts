@@ -1,0 +1,31 @@
+// One update of an execution, as a caller gets it; and what the log of updates needs. Types only.
+
+/** `Output`: Buffer with `encoding: 'buffer'`. */
+export interface ExecutionUpdate<Output = string> {
+  readonly taskId: string;
+  readonly status: 'started' | 'running' | 'completed' | 'failed';
+  readonly output?: Output;
+  /** Of a running update, where the agent tells its channels apart. */
+  readonly channel?: 'stdout' | 'stderr';
+  readonly error?: string;
+  readonly exitCode?: number;
+  /**
+   * Bytes of running output, counted from the first, that this reader has missed for good: it came too late for them, or
+   * they were lost with a connection. The update carries no output.
+   */
+  readonly gap?: { readonly from: number; readonly to: number };
+}
+
+export interface UpdateBounds {
+  /** Bytes kept for readers that come late; the oldest are dropped. */
+  readonly kept: number;
+  /** Bytes kept for a pulling reader that is slow; beyond it the source is held back. */
+  readonly slow: number;
+}
+
+export interface UpdatesOwner {
+  /** A pulling reader has fallen behind by more than the bound (true), or none is behind any more. */
+  throttle(on: boolean): void;
+  /** All pulling readers have taken so many bytes more, as they were on the wire. `isAll`: nothing is left for them. */
+  taken(bytes: number, isAll: boolean): void;
+}

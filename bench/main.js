@@ -2,7 +2,7 @@
 // Each measurement is a process of its own. Only ratios within one run mean anything.
 //   -- --quick          one round, a tenth of the requests, without the slow workloads
 //   -- --only W2,W6     some workloads; `W1` is both W1/1 and W1/2
-//   -- --peers a,b      some peers; `ws` is every peer whose name begins with it and a comma
+//   -- --peers a,b      some peers, by the names of peers.js
 //   -- --rounds 5       3 if it is not given
 //   -- --json           everything as JSON
 //   -- --profile W2     spearlet alone, with a CPU profile of host and agent
@@ -36,13 +36,13 @@ const scale = values.quick ? 0.1 : 1;
 const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
 if (!Number.isInteger(rounds) || rounds < 1) fail(`--rounds is '${values.rounds}', expected a number from 1`);
 
-/** The whole name chooses one, the part before a separator chooses all that begin with it. */
-function chosen(option, all, names, separator) {
+/** A name chooses itself, and what stands below it after a slash. */
+function chosen(option, all, names) {
   if (names === undefined) return all;
   const wanted = names.split(',').map(each => each.trim());
-  const matches = (name, each) => name === each || name.startsWith(`${each}${separator}`);
+  const matches = (name, each) => name === each || name.startsWith(`${each}/`);
   const unknown = wanted.find(each => !all.some(({ name }) => matches(name, each)));
-  if (unknown !== undefined) fail(`${option}: there is no '${unknown}', only ${all.map(({ name }) => name).join('; ')}`);
+  if (unknown !== undefined) fail(`${option}: there is no '${unknown}', only ${all.map(({ name }) => name).join()}`);
   return all.filter(({ name }) => wanted.some(each => matches(name, each)));
 }
 
@@ -114,15 +114,15 @@ async function compare() {
     rounds,
   };
   const measured = [];
-  const selected = chosen('--only', workloads, values.only, '/').filter(workload => {
+  const selected = chosen('--only', workloads, values.only).filter(workload => {
     const why = obstacle(workload);
     if (why !== null) note(`${workload.name} is left out: ${why}`);
     return why === null;
   });
   for (let round = 1; round <= rounds; round += 1)
     for (const workload of selected)
-      for (const peer of chosen('--peers', peers, values.peers, ',')) {
-        if (workload.idle && !peer.holdsIdle) continue;
+      for (const peer of chosen('--peers', peers, values.peers)) {
+        if ((workload.idle && !peer.holdsIdle) || (workload.isSlow && round > 1)) continue;
         const result = await measure(workload, peer);
         measured.push({ workload: workload.name, peer: peer.name, result });
         note(`round ${round}: ${workload.title}: ${peer.name} ${result.value.toFixed(1)}`);

@@ -2,11 +2,11 @@
 export const peers = [
   { name: 'limit-tcp', load: async () => (await import('./peers/limit.js')).limitTcp, holdsIdle: true },
   { name: 'limit-json-tcp', load: async () => (await import('./peers/limit.js')).limitJson },
-  { name: 'naive v1', load: async () => (await import('./peers/naive-v1.js')).naiveV1 },
+  { name: 'naive-v1', load: async () => (await import('./peers/naive-v1.js')).naiveV1 },
   { name: 'fork-json', load: async () => (await import('./peers/fork.js')).forkJson },
-  { name: 'ws, corked', load: async () => (await import('./peers/ws.js')).wsCorked },
-  { name: 'ws, idiomatic', load: async () => (await import('./peers/ws.js')).wsIdiomatic },
+  { name: 'ws-corked', load: async () => (await import('./peers/ws.js')).wsCorked },
+  { name: 'ws-idiomatic', load: async () => (await import('./peers/ws.js')).wsIdiomatic },
   { name: 'grpc-js', load: async () => (await import('./peers/grpc.js')).grpc },
   { name: 'spearlet', load: async () => (await import('./peers/spearlet.js')).spearletV2, holdsIdle: true },
-  { name: 'spearlet, wire v1', load: async () => (await import('./peers/spearlet.js')).spearletV1, holdsIdle: true },
+  { name: 'spearlet-v1', load: async () => (await import('./peers/spearlet.js')).spearletV1 },
 ];

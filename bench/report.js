@@ -88,12 +88,12 @@ function reached(compared) {
 /** As Markdown, which a terminal shows well enough. */
 export function describe({ run, rows, targets: compared }) {
   const { command, date, commit, node, cores, load, rounds } = run;
-  const cost = costs(rows, 'W2');
+  const costTables = ['W1/2', 'W2'].map(name => [name, costs(rows, name)]).filter(([, text]) => text !== '');
   const targetTable = reached(compared);
   return [
-    `\`${command}\`, ${date}, commit ${commit}, Node ${node}, ${cores} cores, load before ${load}, medians of ${rounds} rounds:`,
+    `\`${command}\`, ${date}, commit ${commit}, Node ${node}, ${cores} cores, load before ${load}, medians of ${rounds} ${rounds === 1 ? 'round' : 'rounds'}:`,
     `Figures, and in parentheses their ratios to limit-tcp.\n\n${figures(rows)}`,
-    ...(cost === '' ? [] : [`What one request of W2 costs.\n\n${cost}`]),
+    ...costTables.map(([name, text]) => `What one request of ${name} costs.\n\n${text}`),
     ...(targetTable === '' ? [] : [`Targets.\n\n${targetTable}`]),
   ].join('\n\n');
 }

@@ -9,7 +9,7 @@ import { callsOf, createCalls, createHellos } from './calls.js';
 import { exited, spawnAgent } from './child.js';
 
 export const naiveV1 = {
-  name: 'naive v1',
+  name: 'naive-v1',
   async open() {
     const token = randomBytes(32).toString('hex');
     const hellos = createHellos();

@@ -47,4 +47,4 @@ const peer = (name, options) => ({
 });
 
 export const spearletV2 = peer('spearlet', {});
-export const spearletV1 = peer('spearlet, wire v1', { protocols: [1] });
+export const spearletV1 = peer('spearlet-v1', { protocols: [1] });

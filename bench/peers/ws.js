@@ -44,5 +44,5 @@ const ws = (name, mode) => ({
   },
 });
 
-export const wsCorked = ws('ws, corked', 'corked');
-export const wsIdiomatic = ws('ws, idiomatic', 'idiomatic');
+export const wsCorked = ws('ws-corked', 'corked');
+export const wsIdiomatic = ws('ws-idiomatic', 'idiomatic');

@@ -6,7 +6,7 @@
 //   -- --rounds 5       3 if it is not given
 //   -- --json           everything as JSON
 //   -- --profile W2     spearlet alone, with a CPU profile of host and agent
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,7 +107,8 @@ async function compare() {
   const run = {
     command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
     date: new Date().toISOString().slice(0, 16),
-    commit: execFileSync('git', ['describe', '--always', '--dirty'], { cwd: import.meta.dirname, encoding: 'utf8' }).trim(),
+    commit:
+      spawnSync('git', ['describe', '--always', '--dirty'], { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() || 'unknown',
     node: process.versions.node,
     cores: availableParallelism(),
     load: loadavg()[0].toFixed(1),

@@ -115,6 +115,7 @@ async function compare() {
     rounds,
   };
   const measured = [];
+  const compared = chosen('--peers', peers, values.peers).filter(({ isExtra }) => values.peers !== undefined || !isExtra);
   const selected = chosen('--only', workloads, values.only).filter(workload => {
     const why = obstacle(workload);
     if (why !== null) note(`${workload.name} is left out: ${why}`);
@@ -122,7 +123,7 @@ async function compare() {
   });
   for (let round = 1; round <= rounds; round += 1)
     for (const workload of selected)
-      for (const peer of chosen('--peers', peers, values.peers)) {
+      for (const peer of compared) {
         if ((workload.idle && !peer.holdsIdle) || (workload.isSlow && round > 1)) continue;
         const result = await measure(workload, peer);
         measured.push({ workload: workload.name, peer: peer.name, result });

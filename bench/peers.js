@@ -1,4 +1,5 @@
 // What is compared. A peer is loaded only where it is measured, so none runs in a process that holds the code of another.
+// `holdsIdle`: can hold idle connections, for W6. `isExtra`: is measured only where --peers names it.
 export const peers = [
   { name: 'limit-tcp', load: async () => (await import('./peers/limit.js')).limitTcp, holdsIdle: true },
   { name: 'limit-json-tcp', load: async () => (await import('./peers/limit.js')).limitJson },
@@ -9,4 +10,5 @@ export const peers = [
   { name: 'grpc-js', load: async () => (await import('./peers/grpc.js')).grpc },
   { name: 'spearlet', load: async () => (await import('./peers/spearlet.js')).spearletV2, holdsIdle: true },
   { name: 'spearlet-v1', load: async () => (await import('./peers/spearlet.js')).spearletV1 },
+  { name: 'codec-v2', load: async () => (await import('./peers/codec.js')).codecV2, isExtra: true },
 ];

@@ -10,7 +10,17 @@ const answers = '[["completed","hello",0],["completed","3",0]] xxxxxxxxxx,xxxxxx
 test('every peer of the benchmark that is installed answers an echo and streams its chunks', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [join(bench, 'check.js')]);
   const lines = stdout.trim().split('\n').sort();
-  const peers = ['fork-json', 'limit-json-tcp', 'limit-tcp', 'naive-v1', 'spearlet', 'spearlet-v1', 'ws-corked', 'ws-idiomatic'];
+  const peers = [
+    'codec-v2',
+    'fork-json',
+    'limit-json-tcp',
+    'limit-tcp',
+    'naive-v1',
+    'spearlet',
+    'spearlet-v1',
+    'ws-corked',
+    'ws-idiomatic',
+  ];
   // Only `npm run bench` installs grpc-js.
   expect(lines.filter(line => !line.startsWith('grpc-js'))).toEqual(peers.map(peer => `${peer}: ${answers}`).sort());
   expect([`grpc-js: ${answers}`, 'grpc-js: not installed']).toContain(lines.find(line => line.startsWith('grpc-js')));

@@ -27,9 +27,9 @@ const { values } = parseArgs({
     profile: { type: 'string' },
   },
 });
-const fail = message => {
+const fail = (message, code = 2) => {
   process.stderr.write(`${message}\n`);
-  process.exit(2);
+  process.exit(code);
 };
 const note = message => process.stderr.write(`${message}\n`);
 const scale = values.quick ? 0.1 : 1;
@@ -133,5 +133,9 @@ async function compare() {
   console.log(values.json ? JSON.stringify(report) : describe(report));
 }
 
-install();
-await (values.profile === undefined ? compare() : profile(values.profile));
+try {
+  install();
+  await (values.profile === undefined ? compare() : profile(values.profile));
+} catch (error) {
+  fail(error.message, 1);
+}

@@ -24,3 +24,4 @@ server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port
   if (error) throw error;
   console.log(port);
 });
+process.stdin.on('end', () => process.exit(0)).resume();

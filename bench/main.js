@@ -1,14 +1,21 @@
-// `npm run bench`: the workloads of every peer, interleaved, three rounds; medians, and ratios to limit-tcp and limit-json-tcp.
-// Absolute figures of one machine mean little, so the ratios are what to read.
-//   -- --quick          a tenth of each workload
-//   -- --only W2,W3     some workloads
-//   -- --peers a,b      some peers
-//   -- --json           the figures as JSON
+// `npm run bench`: runs every workload with every peer, interleaved, and prints medians, ratios, costs and targets as Markdown.
+// Each measurement is a process of its own. Only ratios within one run mean anything.
+//   -- --quick          one round, a twentieth of the requests, without the slow workloads
+//   -- --only W2,W6     some workloads; `W1` is both W1/1 and W1/2
+//   -- --peers a,b      some peers, by the names of peers.js
+//   -- --rounds 5       3 if it is not given
+//   -- --json           everything as JSON
+//   -- --profile W2     spearlet alone, with a CPU profile of host and agent
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { forkJson, wsCorked } from './peers/json.js';
-import { limitJson, limitTcp } from './peers/limit.js';
-import { spearletV1, spearletV2 } from './peers/spearlet.js';
-import { w1, w2, w3, w4 } from './workloads.js';
+import { install } from './install.js';
+import { peers } from './peers.js';
+import { describeProfile } from './profile.js';
+import { createReport, describe } from './report.js';
+import { workloads } from './workloads.js';
 
 const { values } = parseArgs({
   options: {
@@ -16,48 +23,125 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     only: { type: 'string' },
     peers: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string' },
+    profile: { type: 'string' },
   },
 });
-const scale = values.quick ? 0.1 : 1;
-const chosen = (all, names) => (names === undefined ? all : all.filter(({ name }) => names.split(',').includes(name)));
-const workloads = chosen([w1, w2, w3, w4], values.only);
-const peers = chosen([limitTcp, limitJson, forkJson, wsCorked, spearletV2, spearletV1], values.peers);
-const median = numbers => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+const fail = (message, code = 2) => {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+};
+const note = message => process.stderr.write(`${message}\n`);
+const scale = values.quick ? 0.05 : 1;
+const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
+if (!Number.isInteger(rounds) || rounds < 1) fail(`--rounds is '${values.rounds}', expected a number from 1`);
 
-const figures = new Map();
-for (let round = 0; round < Number(values.rounds); round += 1)
-  for (const workload of workloads)
-    for (const peer of peers) {
-      const open = await peer.open();
-      const found = await workload.run(open, { scale });
-      await open.close();
-      const key = `${workload.name} ${peer.name}`;
-      if (!figures.has(key)) figures.set(key, []);
-      figures.get(key).push(typeof found === 'number' ? { value: found } : found);
-      if (!values.json) process.stderr.write(`round ${round + 1}: ${key} ${(found.value ?? found).toFixed(1)} ${workload.unit}\n`);
-    }
+/** A name chooses itself, and what stands below it after a slash. */
+function chosen(option, all, names) {
+  if (names === undefined) return all;
+  const wanted = names.split(',').map(each => each.trim());
+  const matches = (name, each) => name === each || name.startsWith(`${each}/`);
+  const unknown = wanted.find(each => !all.some(({ name }) => matches(name, each)));
+  if (unknown !== undefined) fail(`${option}: there is no '${unknown}', only ${all.map(({ name }) => name).join()}`);
+  return all.filter(({ name }) => wanted.some(each => matches(name, each)));
+}
 
-const rows = workloads.flatMap(workload => {
-  const of = name => median((figures.get(`${workload.name} ${name}`) ?? [{ value: Number.NaN }]).map(({ value }) => value));
-  return peers.map(({ name }) => {
-    const runs = figures.get(`${workload.name} ${name}`);
-    const value = of(name);
-    return {
-      workload: workload.name,
-      peer: name,
-      value: Number(value.toFixed(1)),
-      unit: workload.unit,
-      'x limit-tcp': Number((value / of('limit-tcp')).toFixed(2)),
-      'x limit-json': Number((value / of('limit-json-tcp')).toFixed(2)),
-      ...(runs[0].hostCpu === undefined
-        ? {}
-        : {
-            'host CPU µs': Number(median(runs.map(({ hostCpu }) => hostCpu)).toFixed(2)),
-            'agent CPU µs': Number(median(runs.map(({ agentCpu }) => agentCpu)).toFixed(2)),
-          }),
-    };
+/** Cores that this process may use. */
+function cores() {
+  const [, list] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  return list.split(',').flatMap(range => {
+    const [from, to = from] = range.split('-').map(Number);
+    return Array.from({ length: to - from + 1 }, (_, n) => from + n);
   });
-});
-if (values.json) console.log(JSON.stringify(rows));
-else console.table(rows);
+}
+
+/** Why this machine cannot run a workload; null where it can. */
+function obstacle({ cores: wanted = 0, isSlow }) {
+  if (isSlow && values.quick) return 'too slow for --quick';
+  if (wanted === 0) return null;
+  if (process.platform !== 'linux') return 'pinning to cores needs taskset, and so Linux';
+  return cores().length < wanted ? `there are fewer than ${wanted} cores` : null;
+}
+
+/** The host of a measurement can take this long, in ms. */
+const TIMEOUT = 600_000;
+
+function measure(workload, peer, folder) {
+  const input = JSON.stringify({ workload: workload.name, peer: peer.name, scale, folder });
+  const command = [process.execPath, '--expose-gc', join(import.meta.dirname, 'measure.js'), input];
+  if (workload.cores !== undefined) command.unshift('taskset', '-c', cores().slice(0, workload.cores).join());
+  return new Promise((resolve, reject) => {
+    const host = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT });
+    const output = { stdout: '', stderr: '' };
+    for (const channel of ['stdout', 'stderr'])
+      host[channel].setEncoding('utf8').on('data', text => {
+        output[channel] = (output[channel] + text).slice(-100_000);
+      });
+    host.on('error', reject);
+    host.on('close', (code, signal) => {
+      if (code === 0) resolve(JSON.parse(output.stdout.trim().split('\n').at(-1)));
+      else reject(new Error(`${workload.name} of ${peer.name} ended with ${signal ?? code}: ${output.stderr.slice(-2_000)}`));
+    });
+  });
+}
+
+async function profile(name) {
+  // `W1` is W1/2 here.
+  const [workload] = chosen(
+    '--profile',
+    workloads.filter(each => /^W[1-4]/.test(each.name)),
+    name,
+  );
+  const folder = mkdtempSync(join(tmpdir(), 'spearlet-profile-'));
+  const { value, requests, profiles, ...sides } = await measure(
+    workload,
+    peers.find(each => each.name === 'spearlet'),
+    folder,
+  );
+  if (values.json) return console.log(JSON.stringify({ workload: name, value, requests, profiles, ...sides }));
+  console.log(`${workload.title}: ${value.toFixed(1)} while it was profiled; ${requests} requests\n`);
+  for (const [n, side] of ['host', 'agent'].entries()) console.log(`${describeProfile(side, profiles[n], sides[side], requests)}\n`);
+}
+
+async function compare() {
+  const run = {
+    command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
+    date: new Date().toISOString().slice(0, 16),
+    commit:
+      spawnSync('git', ['describe', '--always', '--dirty'], { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() || 'unknown',
+    node: process.versions.node,
+    cores: availableParallelism(),
+    load: loadavg()[0].toFixed(1),
+    rounds,
+  };
+  const measured = [];
+  const compared = chosen('--peers', peers, values.peers).filter(({ isExtra }) => values.peers !== undefined || !isExtra);
+  const selected = chosen('--only', workloads, values.only).filter(workload => {
+    const why = obstacle(workload);
+    if (why !== null) note(`${workload.name} is left out: ${why}`);
+    return why === null;
+  });
+  for (let round = 1; round <= rounds; round += 1)
+    for (const workload of selected)
+      for (const peer of compared) {
+        if ((workload.idle && !peer.holdsIdle) || (workload.isSlow && round > 1)) continue;
+        try {
+          const result = await measure(workload, peer);
+          measured.push({ workload: workload.name, peer: peer.name, result });
+          note(`round ${round}: ${workload.title}: ${peer.name} ${result.value.toFixed(1)}`);
+        } catch (error) {
+          // What was measured in half an hour is not lost with it.
+          note(error.message);
+          process.exitCode = 1;
+        }
+      }
+  const report = createReport(run, measured);
+  console.log(values.json ? JSON.stringify(report) : describe(report));
+}
+
+try {
+  install();
+  await (values.profile === undefined ? compare() : profile(values.profile));
+} catch (error) {
+  fail(error.message, 1);
+}

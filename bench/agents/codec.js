@@ -1,4 +1,4 @@
-// The agent of bench/codec.js: wire v2 over a framed channel, without a handshake, sessions or tasks.
+// The agent of codec-v2: wire v2 over a framed channel, without a handshake, sessions or tasks.
 import { createFramedChannel } from '../../dist/src/connection/framed-channel.js';
 import { textOf } from '../../dist/src/protocol/text.js';
 import { createV2Agent } from '../../dist/src/protocol/v2/codec.js';

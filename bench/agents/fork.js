@@ -14,3 +14,4 @@ process.on('message', async ({ id, kind, args }) => {
   }
 });
 process.on('disconnect', () => process.exit(0));
+process.send('hello');

@@ -1,12 +1,14 @@
-// The agent of limit-tcp and limit-json-tcp: argv[2] is the port, argv[3] `binary` or `json`.
+// The agent of limit-tcp and limit-json-tcp. Its arguments: port, `binary` or `json`, its number, its token.
 import { connect } from 'node:net';
-import { CHUNK, CPU, createReader, createWriter, DONE, ECHO, STREAM, textOf } from '../framing.js';
+import { CHUNK, CPU, createLimitReader, createLimitWriter, DONE, ECHO, HELLO, STREAM, textOf } from '../framing.js';
 
-const socket = connect(Number(process.argv[2]), '127.0.0.1');
-const isJson = process.argv[3] === 'json';
-socket.setNoDelay(true);
-const send = createWriter(socket);
+const [port, mode, number, token] = process.argv.slice(2);
+const isJson = mode === 'json';
 const json = value => Buffer.from(JSON.stringify(value));
+const socket = connect(Number(port), '127.0.0.1', () => send(Number(number), HELLO, Buffer.from(token)));
+socket.setNoDelay(true);
+const send = createLimitWriter(socket);
+const done = (id, output) => send(id, DONE, isJson ? json({ status: 'completed', output, exitCode: 0 }) : Buffer.from(output));
 
 async function stream(id, count, size) {
   const text = 'x'.repeat(size);
@@ -15,19 +17,16 @@ async function stream(id, count, size) {
     if (n % 64 === 63 && socket.writableLength > 262_144) await new Promise(resolve => socket.once('drain', resolve));
     else if (n % 64 === 63) await Promise.resolve();
   }
-  send(id, DONE, isJson ? json({ status: 'completed', output: String(count), exitCode: 0 }) : Buffer.from(String(count)));
+  done(id, String(count));
 }
 
 socket.on(
   'data',
-  createReader((id, kind, body) => {
-    const args = kind === CPU ? [] : isJson ? JSON.parse(body.toString()).args : [textOf(body)];
-    if (kind === ECHO)
-      send(id, DONE, isJson ? json({ status: 'completed', output: args.join(' '), exitCode: 0 }) : Buffer.from(args.join(' ')));
-    else if (kind === STREAM) {
-      const [count, size] = args.join(' ').split(' ').map(Number);
-      void stream(id, count, size);
-    } else if (kind === CPU) send(id, DONE, json(process.cpuUsage()));
+  createLimitReader((id, kind, body) => {
+    const args = isJson ? JSON.parse(body.toString()).args : [textOf(body)];
+    if (kind === ECHO) done(id, args.join(' '));
+    else if (kind === STREAM) void stream(id, ...args.join(' ').split(' ').map(Number));
+    else if (kind === CPU) done(id, JSON.stringify(process.cpuUsage()));
   }),
 );
 socket.on('close', () => process.exit(0));

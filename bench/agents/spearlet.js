@@ -1,5 +1,7 @@
 // The agent of the benchmarks that speaks spearlet.
-import { serve } from 'spearlet/agent';
+import { serve } from '../../dist/src/agent/index.js';
+
+let stopProfile;
 
 await serve({
   echo: request => request.args.join(' '),
@@ -9,4 +11,11 @@ await serve({
     return count;
   },
   cpu: () => JSON.stringify(process.cpuUsage()),
+  /** With `npm run bench -- --profile`: `start`, then `stop` and the file of the profile. */
+  async profile({ args: [action, file] }) {
+    if (action === 'stop') return JSON.stringify(await stopProfile(file));
+    const { startProfile } = await import('../profiler.js');
+    stopProfile = await startProfile();
+    return '{}';
+  },
 });

@@ -1,10 +1,11 @@
-// The agent of ws: JSON messages, the frames of one turn in one write.
+// The agent of ws: JSON messages. Its arguments: port, `corked` or `idiomatic`, its number, its token.
 import { WebSocket } from 'ws';
-import { corked } from '../corked.js';
+import { corked } from '../peers/corked.js';
 
-const socket = new WebSocket(`ws://127.0.0.1:${process.argv[2]}`, { perMessageDeflate: false });
+const [port, mode, number, token] = process.argv.slice(2);
+const socket = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false });
 socket.on('open', () => {
-  const send = corked(socket);
+  const send = mode === 'corked' ? corked(socket) : text => socket.send(text);
   const answer = (id, output) => send(JSON.stringify({ id, status: 'completed', output, exitCode: 0 }));
   socket.on('message', async data => {
     const { id, kind, args } = JSON.parse(data);
@@ -18,5 +19,6 @@ socket.on('open', () => {
     }
     answer(id, String(count));
   });
+  send(JSON.stringify({ hello: Number(number), token }));
 });
 socket.on('close', () => process.exit(0));

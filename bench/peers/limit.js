@@ -1,51 +1,71 @@
 // limit-tcp and limit-json-tcp: raw node:net, length-prefixed frames, one write a turn; bodies binary or JSON. No spearlet.
-import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { CHUNK, CPU, createReader, createWriter, ECHO, STREAM, textOf } from '../framing.js';
+import { CHUNK, CPU, createLimitReader, createLimitWriter, ECHO, HELLO, STREAM, textOf } from '../framing.js';
+import { callsOf, createCalls, createHellos } from './calls.js';
+import { exited, forkAgent, spawnAgent } from './child.js';
 
-const agent = fileURLToPath(new URL('../agents/limit.js', import.meta.url));
+const kinds = { echo: ECHO, stream: STREAM, cpu: CPU };
+const json = value => Buffer.from(JSON.stringify(value));
 
 const limit = (name, mode) => ({
   name,
   async open() {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const child = spawn(process.execPath, [agent, String(server.address().port), mode], { stdio: 'inherit' });
-    const [socket] = await once(server, 'connection');
-    socket.setNoDelay(true);
     const isJson = mode === 'json';
-    const send = createWriter(socket);
-    const waiting = new Map();
-    let nextId = 1;
-    socket.on(
-      'data',
-      createReader((id, kind, body) => {
-        const { resolve, chunk } = waiting.get(id);
-        if (kind === CHUNK) return chunk(isJson ? JSON.parse(body.toString()).output : textOf(body));
-        waiting.delete(id);
-        resolve(isJson ? JSON.parse(body.toString()) : { status: 'completed', output: textOf(body), exitCode: 0 });
-      }),
-    );
-    const call = (kind, args, chunk) =>
-      new Promise(resolve => {
-        const id = nextId++;
-        waiting.set(id, { resolve, chunk });
-        send(id, kind, isJson ? Buffer.from(JSON.stringify({ command: 'c', args })) : Buffer.from(args.join(' ')));
-      });
+    const token = randomBytes(32).toString('hex');
+    const hellos = createHellos();
+    const sockets = new Set();
+
+    const server = createServer(socket => {
+      socket.setNoDelay(true);
+      sockets.add(socket);
+      const send = createLimitWriter(socket);
+      const { call, chunk, answer } = createCalls((id, kind, args) =>
+        send(id, kinds[kind], isJson ? json({ command: kind, args }) : Buffer.from(args.join(' '))),
+      );
+      socket.on(
+        'data',
+        createLimitReader((id, kind, body) => {
+          if (kind === HELLO) {
+            if (body.toString() !== token) throw new Error('wrong token');
+            hellos.arrived(id, { ...callsOf(call), socket });
+          } else if (kind === CHUNK) chunk(id, isJson ? JSON.parse(body.toString()).output : textOf(body));
+          else answer(id, isJson ? JSON.parse(body.toString()) : { status: 'completed', output: textOf(body), exitCode: 0 });
+        }),
+      );
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address();
+
     return {
-      echo: text => call(ECHO, [text]),
-      stream: (count, size, chunk) => call(STREAM, [`${count} ${size}`], chunk),
-      async agentCpu() {
-        const { output, user, system } = await call(CPU, []);
-        const usage = output === undefined ? { user, system } : JSON.parse(output);
-        return usage.user + usage.system;
+      async start() {
+        const { number, hello } = hellos.expect();
+        const child = spawnAgent('limit.js', port, mode, number, token);
+        const agent = await hello;
+        return {
+          ...agent,
+          pid: child.pid,
+          async close() {
+            agent.socket.destroy();
+            await exited(child);
+          },
+        };
       },
-      async close() {
-        socket.destroy();
+      /** A process that opens connections, which say hello and then nothing. */
+      idle() {
+        const child = forkAgent('idle-limit.js');
+        return {
+          async connect(count) {
+            const expected = Array.from({ length: count }, () => hellos.expect());
+            child.send({ port, token, numbers: expected.map(({ number }) => number) });
+            await Promise.all(expected.map(({ hello }) => hello));
+          },
+        };
+      },
+      close() {
+        for (const socket of sockets) socket.destroy();
         server.close();
-        await once(child, 'exit');
       },
     };
   },

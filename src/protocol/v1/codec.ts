@@ -19,9 +19,7 @@ import {
   encodeSignal,
   type TextResponse,
 } from './messages.ts';
-
-/** A payload byte takes up to 4 characters of the JSON array. */
-const EXPANSION = 4;
+import { EXPANSION } from './payload.ts';
 
 /** The wall clock as a frame states it. */
 function timestamp(clock: Clock): Timestamp {

@@ -65,7 +65,9 @@ export function takeWord(cursor: Cursor, word: string): void {
 }
 
 /** 1 for the bytes that mean nothing but themselves in a string: most of them, and so passed by the shortest way. */
-const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x20 && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0));
+export const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x20 && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
+);
 
 /** Moves past a string, checking its escapes, and says whether it has escapes (2) or bytes beyond ASCII (1). */
 export function scanString(cursor: Cursor): number {

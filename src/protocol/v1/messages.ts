@@ -30,6 +30,7 @@ import {
 } from './json.ts';
 import { EXPANSION, readByteArray, writeNumbers } from './payload.ts';
 import { field, readStruct, type Struct } from './struct.ts';
+import { stringText } from './write.ts';
 
 const U64_MAX = 2n ** 64n - 1n;
 const I64_MAX = 2n ** 63n - 1n;
@@ -170,29 +171,23 @@ export function decodeSignal(payload: Buffer): Signal | null {
   return payload.includes('terminate') ? { signal: 'terminate', grace_ms: 0 } : null;
 }
 
-/** JSON text of a string as serde writes it. Throws PROTOCOL_ERROR for a lone surrogate: serde would refuse the whole frame. */
-function text(value: string): string {
-  if (!value.isWellFormed()) throw new SpearletError('PROTOCOL_ERROR', 'a lone surrogate cannot be sent: it is not text');
-  return JSON.stringify(value);
-}
-
-const textOrNull = (value: string | null): string => (value === null ? 'null' : text(value));
+const textOrNull = (value: string | null): string => (value === null ? 'null' : stringText(value));
 
 export const encodeAuthRequest = ({ instanceId, token, clientVersion, ...more }: AuthRequest): string =>
-  `{"instance_id":${text(instanceId)},"token":${text(token)},"client_version":${text(clientVersion)}${writeOffer(more)}}`;
+  `{"instance_id":${stringText(instanceId)},"token":${stringText(token)},"client_version":${stringText(clientVersion)}${writeOffer(more)}}`;
 
 export const encodeAuthResponse = ({ success, errorMessage, sessionId, ...more }: AuthResponse): string =>
   `{"success":${success},"error_message":${textOrNull(errorMessage)},"session_id":${textOrNull(sessionId)}${writeChallenge(more)}}`;
 
 export function encodeExecuteRequest({ taskId, command, args, env }: ExecuteRequest): string {
-  const pairs = Array.from(env, ([key, value]) => `${text(key)}:${text(value)}`).join(',');
-  return `{"task_id":${text(taskId)},"command":${text(command)},"args":[${args.map(text).join(',')}],"env":{${pairs}}}`;
+  const pairs = Array.from(env, ([key, value]) => `${stringText(key)}:${stringText(value)}`).join(',');
+  return `{"task_id":${stringText(taskId)},"command":${stringText(command)},"args":[${args.map(stringText).join(',')}],"env":{${pairs}}}`;
 }
 
 /** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */
 export function encodeExecuteResponse(response: TextResponse): string {
   const { taskId, status, output, error, exitCode, outputOffset } = response;
-  const known = `"task_id":${text(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;
+  const known = `"task_id":${stringText(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;
   return outputOffset === undefined ? `{${known}}` : `{${known},"output_offset":${outputOffset}}`;
 }
 

@@ -5,7 +5,6 @@ import {
   optional,
   type Read,
   readBoolean,
-  readByteArray,
   readInteger,
   readName,
   readString,
@@ -13,6 +12,7 @@ import {
   readStrings,
   readWhole,
 } from '../../src/protocol/v1/json.ts';
+import { readByteArray } from '../../src/protocol/v1/payload.ts';
 import { skipValue } from '../../src/protocol/v1/skip.ts';
 
 const whole = <T>(read: Read<T>, text: string | Buffer): T => readWhole(Buffer.from(text as string), read);

@@ -19,9 +19,7 @@ import {
   encodeSignal,
   type TextResponse,
 } from './messages.ts';
-
-/** A payload byte takes up to 4 characters of the JSON array. */
-const EXPANSION = 4;
+import { EXPANSION } from './payload.ts';
 
 /** The wall clock as a frame states it. */
 function timestamp(clock: Clock): Timestamp {
@@ -63,11 +61,14 @@ const unknownToV1 = (): never => {
   throw new SpearletError('INTERNAL', 'wire v1 has no such message');
 };
 
-/** Output on stderr goes as an error without output. An agent turns bytes into text before. */
+/**
+ * Output on stderr goes as an error without output. An agent turns bytes into text before. One literal without a spread: it is
+ * made for every response.
+ */
 function textResponse({ taskId, status, output, error, exitCode, channel, outputOffset }: ExecuteResponse): TextResponse {
   const text = output === null || typeof output === 'string' ? output : output.toString('utf8');
-  const known = { taskId: taskId ?? '', status, exitCode, outputOffset };
-  return channel === 'stderr' ? { ...known, output: null, error: text } : { ...known, output: text, error };
+  const isError = channel === 'stderr';
+  return { taskId: taskId ?? '', status, output: isError ? null : text, error: isError ? text : error, exitCode, outputOffset };
 }
 
 /** `clock` gives the time that every frame states. */

@@ -53,20 +53,35 @@ export function take(cursor: Cursor, byte: number, what: string): void {
   cursor.at += 1;
 }
 
-export function takeWord(cursor: Cursor, word: string): void {
-  const end = cursor.at + word.length;
-  if (cursor.bytes.toString('latin1', cursor.at, end) !== word) throw fault(cursor, 'expected a value');
-  cursor.at = end;
+/** Whether these characters, all of them ASCII, stand here. */
+export function isWord({ bytes, at }: Cursor, word: string): boolean {
+  for (let i = 0; i < word.length; i += 1) if (bytes[at + i] !== word.charCodeAt(i)) return false;
+  return true;
 }
+
+export function takeWord(cursor: Cursor, word: string): void {
+  if (!isWord(cursor, word)) throw fault(cursor, 'expected a value');
+  cursor.at += word.length;
+}
+
+/** 1 for the bytes that mean nothing but themselves in a string: most of them, and so passed by the shortest way. */
+export const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x20 && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
+);
 
 /** Moves past a string, checking its escapes, and says whether it has escapes (2) or bytes beyond ASCII (1). */
 export function scanString(cursor: Cursor): number {
   if (peek(cursor) !== QUOTE) throw fault(cursor, 'expected a string');
   const { bytes } = cursor;
+  const { length } = bytes;
   let traits = 0;
   let at = cursor.at + 1;
-  for (; at < bytes.length; at += 1) {
-    const byte = bytes[at]!;
+  for (; at < length; at += 1) {
+    let byte = bytes[at]!;
+    while (PLAIN[byte] === 1 && at + 1 < length) {
+      at += 1;
+      byte = bytes[at]!;
+    }
     if (byte === QUOTE) {
       cursor.at = at + 1;
       return traits;
@@ -111,6 +126,8 @@ export const readBoolean: Read<boolean> = cursor => {
 
 /** An integer within bounds: a number where it is exact, a bigint beyond. `1.0`, `1e3`, `-0` and `01` are none. */
 export function readInteger(min: bigint, max: bigint): Read<number | bigint> {
+  // A comparison of a number and a bigint is slow. What is compared here is exact: it has 15 digits at most.
+  const [least, most] = [Number(min), Number(max)];
   return cursor => {
     const { bytes } = cursor;
     const negative = peek(cursor) === 0x2d;
@@ -133,7 +150,8 @@ export function readInteger(min: bigint, max: bigint): Read<number | bigint> {
       const exact = count <= 20 ? BigInt(bytes.toString('latin1', start, at)) : max + 1n;
       result = exact <= BigInt(Number.MAX_SAFE_INTEGER) && exact >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(exact) : exact;
     }
-    if (result < min || result > max) throw fault(cursor, `integer not in ${min}..${max}`);
+    if (typeof result === 'number' && count <= 15 ? result < least || result > most : result < min || result > max)
+      throw fault(cursor, `integer not in ${min}..${max}`);
     cursor.at = at;
     return result;
   };
@@ -150,9 +168,16 @@ export function optional<T>(read: Read<T>): Read<T | null> {
 /** A name out of a list, also in serde's long form `{"Name":null}`. */
 export function readName<T extends string>(names: readonly T[]): Read<T> {
   const known = new Set<string>(names);
+  const literals = names.map(name => `"${name}"`);
   return cursor => {
     const long = peek(cursor) === OPEN_OBJECT;
     if (long) cursor.at += 1;
+    else
+      for (let i = 0; i < literals.length; i += 1)
+        if (isWord(cursor, literals[i]!)) {
+          cursor.at += literals[i]!.length;
+          return names[i]!;
+        }
     const name = readString(cursor);
     if (!known.has(name)) throw fault(cursor, `expected one of ${names.join(', ')}`);
     if (long) {
@@ -165,7 +190,7 @@ export function readName<T extends string>(names: readonly T[]): Read<T> {
   };
 }
 
-/** RequestTable `element` at the start of each element of an array. */
+/** Calls `element` at the start of each element of an array. */
 export function eachElement(cursor: Cursor, element: () => void): void {
   take(cursor, OPEN_ARRAY, 'an array');
   if (peek(cursor) === CLOSE_ARRAY) {
@@ -207,43 +232,5 @@ export const readStringMap: Read<Map<string, string>> = cursor => {
       return map;
     }
     take(cursor, COMMA, "',' or '}'");
-  }
-};
-
-/**
- * An array of numbers 0..255 as bytes. They are written over the text they were read from (a byte needs at least two
- * characters), so nothing is allocated; the text behind the cursor is gone afterwards.
- */
-export const readByteArray: Read<Buffer> = cursor => {
-  take(cursor, OPEN_ARRAY, 'an array of bytes');
-  const { bytes } = cursor;
-  const start = cursor.at - 1;
-  let filled = start;
-  if (peek(cursor) === CLOSE_ARRAY) {
-    cursor.at += 1;
-    return bytes.subarray(start, start);
-  }
-  for (;;) {
-    peek(cursor);
-    let at = cursor.at;
-    let value = 0;
-    let byte = bytes[at];
-    while (byte !== undefined && byte >= 0x30 && byte <= 0x39 && value <= 255) {
-      value = value * 10 + byte - 0x30;
-      at += 1;
-      byte = bytes[at];
-    }
-    const count = at - cursor.at;
-    if (count === 0 || value > 255 || (count > 1 && bytes[cursor.at] === 0x30)) throw fault(cursor, 'expected a number 0..255');
-    bytes[filled] = value;
-    filled += 1;
-    cursor.at = at;
-    const next = byte === COMMA || byte === CLOSE_ARRAY ? byte : peek(cursor);
-    cursor.at += 1;
-    if (next === CLOSE_ARRAY) return bytes.subarray(start, filled);
-    if (next !== COMMA) {
-      cursor.at -= 1;
-      throw fault(cursor, "expected ',' or ']' among bytes");
-    }
   }
 };

@@ -16,8 +16,21 @@ import {
 } from '../message.ts';
 import { HEADER_BYTES } from './frame.ts';
 import { challengeFields, type Extras, offerFields, readChallenge, readOffer, writeChallenge, writeOffer } from './handshake.ts';
-import { optional, readBoolean, readByteArray, readInteger, readName, readString, readStringMap, readStrings, readWhole } from './json.ts';
+import {
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  optional,
+  readBoolean,
+  readInteger,
+  readName,
+  readString,
+  readStringMap,
+  readStrings,
+  readWhole,
+} from './json.ts';
+import { EXPANSION, readByteArray, writeNumbers } from './payload.ts';
 import { field, readStruct, type Struct } from './struct.ts';
+import { stringText } from './write.ts';
 
 const U64_MAX = 2n ** 64n - 1n;
 const I64_MAX = 2n ** 63n - 1n;
@@ -158,60 +171,64 @@ export function decodeSignal(payload: Buffer): Signal | null {
   return payload.includes('terminate') ? { signal: 'terminate', grace_ms: 0 } : null;
 }
 
-/** JSON text of a string as serde writes it. Throws PROTOCOL_ERROR for a lone surrogate: serde would refuse the whole frame. */
-function text(value: string): string {
-  if (!value.isWellFormed()) throw new SpearletError('PROTOCOL_ERROR', 'a lone surrogate cannot be sent: it is not text');
-  return JSON.stringify(value);
-}
-
-const textOrNull = (value: string | null): string => (value === null ? 'null' : text(value));
+const textOrNull = (value: string | null): string => (value === null ? 'null' : stringText(value));
 
 export const encodeAuthRequest = ({ instanceId, token, clientVersion, ...more }: AuthRequest): string =>
-  `{"instance_id":${text(instanceId)},"token":${text(token)},"client_version":${text(clientVersion)}${writeOffer(more)}}`;
+  `{"instance_id":${stringText(instanceId)},"token":${stringText(token)},"client_version":${stringText(clientVersion)}${writeOffer(more)}}`;
 
 export const encodeAuthResponse = ({ success, errorMessage, sessionId, ...more }: AuthResponse): string =>
   `{"success":${success},"error_message":${textOrNull(errorMessage)},"session_id":${textOrNull(sessionId)}${writeChallenge(more)}}`;
 
 export function encodeExecuteRequest({ taskId, command, args, env }: ExecuteRequest): string {
-  const pairs = Array.from(env, ([key, value]) => `${text(key)}:${text(value)}`).join(',');
-  return `{"task_id":${text(taskId)},"command":${text(command)},"args":[${args.map(text).join(',')}],"env":{${pairs}}}`;
+  const pairs = Array.from(env, ([key, value]) => `${stringText(key)}:${stringText(value)}`).join(',');
+  return `{"task_id":${stringText(taskId)},"command":${stringText(command)},"args":[${args.map(stringText).join(',')}],"env":{${pairs}}}`;
 }
 
 /** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */
 export function encodeExecuteResponse(response: TextResponse): string {
   const { taskId, status, output, error, exitCode, outputOffset } = response;
-  const known = `"task_id":${text(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;
+  const known = `"task_id":${stringText(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;
   return outputOffset === undefined ? `{${known}}` : `{${known},"output_offset":${outputOffset}}`;
 }
 
 export const encodeSignal = (signal: Signal): string => JSON.stringify(signal);
 
-// A payload byte as decimal digits and a comma, and how long that is: 4 bytes a value.
-const DIGITS = new Uint8Array(256 * 4);
-const WIDTH = new Uint8Array(256);
-for (let value = 0; value < 256; value += 1) WIDTH[value] = Buffer.from(`${value},`).copy(DIGITS, value * 4);
+const SLAB_BYTES = 64 * 1024;
+/** Small frames lie side by side in one slab, so that a frame costs no allocation of its own. */
+let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+let slabView = new DataView(slab.buffer);
+let free = 0;
 
 /** A whole frame, header included. `payload` is a text or any bytes. */
 export function encodeFrame(type: MessageType, requestId: U64, timestamp: Timestamp, payload: string | Uint8Array): Buffer {
-  const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload;
   const head = `{"message_type":"${type}","request_id":${requestId},"timestamp":{"secs_since_epoch":${timestamp.secs},"nanos_since_epoch":${timestamp.nanos}},"payload":[`;
-  let width = 0;
-  for (let i = 0; i < bytes.length; i += 1) width += WIDTH[bytes[i]!]!;
-  // The last value has no comma; the closing bracket takes its place. Without values it stands alone.
-  const length = head.length + Math.max(width, 1) + 1;
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
-  frame.writeUInt32LE(length % 2 ** 32, 0);
-  frame.writeUInt32LE(Math.floor(length / 2 ** 32), 4);
-  let at = HEADER_BYTES + frame.write(head, HEADER_BYTES, 'latin1');
-  for (let i = 0; i < bytes.length; i += 1) {
-    const from = bytes[i]! * 4;
-    frame[at] = DIGITS[from]!;
-    frame[at + 1] = DIGITS[from + 1]!;
-    frame[at + 2] = DIGITS[from + 2]!;
-    frame[at + 3] = DIGITS[from + 3]!;
-    at += WIDTH[bytes[i]!]!;
+  const count = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
+  const room = EXPANSION * count;
+  const needed = HEADER_BYTES + head.length + room + 2;
+  let bytes = slab;
+  let view = slabView;
+  let from = free;
+  if (needed > SLAB_BYTES / 2) {
+    bytes = Buffer.allocUnsafeSlow(needed);
+    view = new DataView(bytes.buffer);
+    from = 0;
+  } else if (free + needed > SLAB_BYTES) {
+    bytes = slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    view = slabView = new DataView(slab.buffer);
+    from = free = 0;
   }
-  frame[HEADER_BYTES + length - 2] = 0x5d;
-  frame[HEADER_BYTES + length - 1] = 0x7d;
-  return frame;
+  const start = from + HEADER_BYTES + bytes.write(head, from + HEADER_BYTES, 'latin1');
+  // The payload lies at the end of the room for its numbers, which are then written before it.
+  if (typeof payload === 'string') bytes.write(payload, start + room - count, 'utf8');
+  else bytes.set(payload, start + room - count);
+  const numbersEnd = writeNumbers(view, start, room, count);
+  // The last number has no comma.
+  const end = (count > 0 ? numbersEnd - 1 : numbersEnd) + 2;
+  bytes[end - 2] = CLOSE_ARRAY;
+  bytes[end - 1] = CLOSE_OBJECT;
+  const length = end - from - HEADER_BYTES;
+  view.setUint32(from, length, true);
+  view.setUint32(from + 4, Math.floor(length / 2 ** 32), true);
+  if (bytes === slab) free = end;
+  return bytes.subarray(from, end);
 }

@@ -24,31 +24,45 @@ export interface RefusalList extends Refusals {
   begin(): void;
 }
 
-/** `shared`: refused connections of the shared listener, whose instance is unknown. They count for each instance that exists then. */
-export function createRefusals(shared?: Refusals): RefusalList {
-  const before = shared?.count ?? 0;
-  let own: Refusal[] = [];
-  let count = 0;
-  let lines = bounds.loggedRefusals;
-  return {
-    get count() {
-      return count + (shared?.count ?? 0) - before;
-    },
-    get last() {
-      const others = shared === undefined || shared.count === before ? [] : shared.last.slice(before - shared.count);
-      return [...own, ...others].sort((a, b) => a.at - b.at).slice(-bounds.keptRefusals);
-    },
-    add(refusal) {
-      count += 1;
-      own = [...own.slice(1 - bounds.keptRefusals), refusal];
-      lines -= 1;
-      return lines >= 0;
-    },
-    begin() {
-      lines = bounds.loggedRefusals;
-    },
-  };
+const NONE: Refusal[] = [];
+
+/** A class, because V8 gives each object literal with a getter a hash table of its own. */
+class BoundedRefusals implements RefusalList {
+  readonly #shared: Refusals | undefined;
+  readonly #before: number;
+  #own: Refusal[] = NONE;
+  #count = 0;
+  #lines = bounds.loggedRefusals;
+
+  constructor(shared: Refusals | undefined) {
+    this.#shared = shared;
+    this.#before = shared?.count ?? 0;
+  }
+
+  get count(): number {
+    return this.#count + (this.#shared?.count ?? 0) - this.#before;
+  }
+
+  get last(): readonly Refusal[] {
+    const [shared, before] = [this.#shared, this.#before];
+    const others = shared === undefined || shared.count === before ? [] : shared.last.slice(before - shared.count);
+    return [...this.#own, ...others].sort((a, b) => a.at - b.at).slice(-bounds.keptRefusals);
+  }
+
+  add(refusal: Refusal): boolean {
+    this.#count += 1;
+    this.#own = [...this.#own.slice(1 - bounds.keptRefusals), refusal];
+    this.#lines -= 1;
+    return this.#lines >= 0;
+  }
+
+  begin(): void {
+    this.#lines = bounds.loggedRefusals;
+  }
 }
+
+/** `shared`: refused connections of the shared listener, whose instance is unknown. They count for each instance that exists then. */
+export const createRefusals = (shared?: Refusals): RefusalList => new BoundedRefusals(shared);
 
 const wereRefused = (count: number): string => (count === 1 ? '1 connection was refused' : `${count} connections were refused`);
 const why = ({ code, message }: Refusal): string => `${code} ${message}`;

@@ -55,7 +55,7 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
       // Its task id is the agent's word.
       send(channel, requestId, taskId, printable(taskId, bounds.quoted));
     },
-    responded: cancelled.settle,
-    clear: cancelled.clear,
+    responded: requestId => cancelled.settle(requestId),
+    clear: () => cancelled.clear(),
   };
 }

@@ -20,11 +20,25 @@ export interface PendingDeps<K, V> {
   overdue(key: K, value: V): void;
 }
 
-export function createPendingResponses<K, V>({ deadlines, within, isPaused, overdue }: PendingDeps<K, V>): PendingResponses<K, V> {
-  /** Null: it was overdue. */
-  const pending = new Map<K, Deadline | null>();
+/** A class, because V8 gives each object literal with a getter a hash table of its own. */
+class Pending<K, V> implements PendingResponses<K, V> {
+  readonly #deps: PendingDeps<K, V>;
+  /** A deadline that is null has passed. The map is made when a response is owed for the first time. */
+  #pending: Map<K, Deadline | null> | null = null;
 
-  const wait = (key: K, value: V): void => {
+  constructor(deps: PendingDeps<K, V>) {
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#pending?.size ?? 0;
+  }
+
+  expect(key: K, value: V): boolean {
+    this.#pending ??= new Map();
+    const pending = this.#pending;
+    if (pending.has(key)) return false;
+    const { deadlines, within, isPaused, overdue } = this.#deps;
     const late: Expiring = {
       expire() {
         if (isPaused()) return void pending.set(key, deadlines.add(within, late));
@@ -33,25 +47,20 @@ export function createPendingResponses<K, V>({ deadlines, within, isPaused, over
       },
     };
     pending.set(key, deadlines.add(within, late));
-  };
+    return true;
+  }
 
-  return {
-    get size() {
-      return pending.size;
-    },
-    expect(key, value) {
-      if (pending.has(key)) return false;
-      wait(key, value);
-      return true;
-    },
-    settle(key) {
-      if (pending.size === 0) return;
-      pending.get(key)?.cancel();
-      pending.delete(key);
-    },
-    clear() {
-      for (const deadline of pending.values()) deadline?.cancel();
-      pending.clear();
-    },
-  };
+  settle(key: K): void {
+    if (this.#pending === null || this.#pending.size === 0) return;
+    this.#pending.get(key)?.cancel();
+    this.#pending.delete(key);
+  }
+
+  clear(): void {
+    if (this.#pending === null) return;
+    for (const deadline of this.#pending.values()) deadline?.cancel();
+    this.#pending.clear();
+  }
 }
+
+export const createPendingResponses = <K, V>(deps: PendingDeps<K, V>): PendingResponses<K, V> => new Pending(deps);

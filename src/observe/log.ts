@@ -32,29 +32,48 @@ export function createLogger(given: Logger | false | undefined): Logger {
   return given ?? createDefaultLogger();
 }
 
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+/** A logger that cannot throw: lines are written during the transition of a chart, which must not throw. */
+class GuardedLogger implements Logger {
+  readonly #logger: Logger;
 
-/** Wraps a logger so that it cannot throw: lines are written during the transition of a chart, which must not throw. */
-export function guarded(logger: Logger): Logger {
-  const safe: Record<string, unknown> = {};
-  for (const level of LEVELS) {
-    safe[level] = (facts: object, message: string): void => {
-      try {
-        logger[level](facts, message);
-      } catch {
-        // A broken logger of the embedder must not break the engine.
-      }
-    };
+  constructor(logger: Logger) {
+    this.#logger = logger;
   }
-  safe.child = (bindings: Record<string, unknown>): Logger => {
+
+  trace(facts: object, message: string): void {
+    this.#write('trace', facts, message);
+  }
+  debug(facts: object, message: string): void {
+    this.#write('debug', facts, message);
+  }
+  info(facts: object, message: string): void {
+    this.#write('info', facts, message);
+  }
+  warn(facts: object, message: string): void {
+    this.#write('warn', facts, message);
+  }
+  error(facts: object, message: string): void {
+    this.#write('error', facts, message);
+  }
+
+  child(bindings: Record<string, unknown>): Logger {
     try {
-      return guarded(logger.child(bindings));
+      return new GuardedLogger(this.#logger.child(bindings));
     } catch {
-      return safe as never as Logger;
+      return this;
     }
-  };
-  return safe as never as Logger;
+  }
+
+  #write(level: 'trace' | 'debug' | 'info' | 'warn' | 'error', facts: object, message: string): void {
+    try {
+      this.#logger[level](facts, message);
+    } catch {
+      // A broken logger of the embedder must not break the engine.
+    }
+  }
 }
+
+export const guarded = (logger: Logger): Logger => new GuardedLogger(logger);
 
 /** Joins inspection observers into one that cannot throw. Each observer gets every event. */
 export function guardedInspect(...observers: readonly Inspect[]): (event: unknown) => void {

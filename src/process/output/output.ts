@@ -1,7 +1,7 @@
 // The output of a program. stdout and stderr are always read; their last bytes are kept up to a bound, and dropped bytes are
 // counted exactly and marked.
 import { StringDecoder } from 'node:string_decoder';
-import { createTail } from './tail.ts';
+import { createTail, type Tail } from './tail.ts';
 
 /** The part of stderr that is kept for reports, in bytes. */
 const REPORT_BYTES = 16 * 1024;
@@ -9,6 +9,8 @@ const REPORT_BYTES = 16 * 1024;
 const MAX_RUNS = 1_024;
 /** An unfinished code point has at most this many bytes. */
 const UNFINISHED = 3;
+const NOTHING = Buffer.alloc(0);
+const NONE_DROPPED = { stdout: 0, stderr: 0 };
 
 export type Channel = 'stdout' | 'stderr';
 
@@ -35,23 +37,23 @@ export interface Output {
 }
 
 /** Decodes chunks while there are followers, and continues within the code point at which the skipped bytes ended. */
-function createLive() {
-  let decoder: StringDecoder | null = null;
-  let end = Buffer.alloc(0);
-  return {
-    write(chunk: Buffer): string {
-      if (decoder === null) {
-        decoder = new StringDecoder('utf8');
-        decoder.write(end);
-      }
-      return decoder.write(chunk);
-    },
-    /** Without followers, only the last bytes are kept: a code point may have begun in them. */
-    skip(chunk: Buffer): void {
-      decoder = null;
-      end = chunk.length >= UNFINISHED ? Buffer.from(chunk.subarray(-UNFINISHED)) : Buffer.concat([end, chunk]).subarray(-UNFINISHED);
-    },
-  };
+class Live {
+  #decoder: StringDecoder | null = null;
+  #end = NOTHING;
+
+  write(chunk: Buffer): string {
+    if (this.#decoder === null) {
+      this.#decoder = new StringDecoder('utf8');
+      this.#decoder.write(this.#end);
+    }
+    return this.#decoder.write(chunk);
+  }
+  /** Without followers, only the last bytes are kept: a code point may have begun in them. */
+  skip(chunk: Buffer): void {
+    this.#decoder = null;
+    this.#end =
+      chunk.length >= UNFINISHED ? Buffer.from(chunk.subarray(-UNFINISHED)) : Buffer.concat([this.#end, chunk]).subarray(-UNFINISHED);
+  }
 }
 
 /** How many bytes at the beginning belong to a code point whose first byte is missing. */
@@ -61,85 +63,117 @@ function incompleteStart(bytes: Buffer): number {
   return count;
 }
 
-/** `followers` receive every chunk as it arrives; without followers, nothing is decoded. */
-export function createOutput(maxKeptBytes: number, followers: ReadonlySet<Follower>): Output {
-  const tail = createTail(maxKeptBytes);
-  /** The channel and the length of each part of the tail, in order. */
-  let runs: { readonly channel: Channel; length: number }[] = [];
-  /** The index of the oldest run in the tail. Runs before it are removed when there are MAX_RUNS of them. */
-  let oldest = 0;
+/** What was written. Most programs write nothing, so it is made with the first chunk. */
+class Written {
+  readonly tail: Tail;
   // A tail of its own, since a flood on stdout must not displace the stderr that a report needs.
-  const stderr = createTail(REPORT_BYTES);
-  const dropped = { stdout: 0, stderr: 0 };
-  const live = { stdout: createLive(), stderr: createLive() };
-  let totalBytes = 0;
+  readonly stderr = createTail(REPORT_BYTES);
+  readonly dropped = { stdout: 0, stderr: 0 };
+  readonly live = { stdout: new Live(), stderr: new Live() };
+  /** The channel and the length of each part of the tail, in order. */
+  #runs: { readonly channel: Channel; length: number }[] = [];
+  /** The index of the oldest run in the tail. Runs before it are removed when there are MAX_RUNS of them. */
+  #oldest = 0;
+
+  constructor(maxKeptBytes: number) {
+    this.tail = createTail(maxKeptBytes);
+  }
+
+  get runs(): readonly { readonly channel: Channel; readonly length: number }[] {
+    return this.#runs.slice(this.#oldest);
+  }
+
+  keep(channel: Channel, chunk: Buffer): void {
+    const last = this.#runs.length > this.#oldest ? this.#runs.at(-1) : undefined;
+    if (last?.channel === channel) last.length += chunk.length;
+    else this.#runs.push({ channel, length: chunk.length });
+    const lost = this.tail.add(chunk);
+    if (lost > 0) this.#countDropped(lost);
+    if (this.#runs.length - this.#oldest > MAX_RUNS) {
+      const { length } = this.#runs[this.#oldest]!;
+      this.tail.drop(length);
+      this.#countDropped(length);
+    }
+    if (channel === 'stderr') this.stderr.add(chunk);
+  }
 
   /** Counts the bytes that have left the tail, oldest first. */
-  const countDropped = (count: number): void => {
+  #countDropped(count: number): void {
     for (let rest = count; rest > 0; ) {
-      const run = runs[oldest]!;
+      const run = this.#runs[this.#oldest]!;
       const gone = Math.min(rest, run.length);
-      dropped[run.channel] += gone;
+      this.dropped[run.channel] += gone;
       run.length -= gone;
       rest -= gone;
-      if (run.length === 0) oldest += 1;
+      if (run.length === 0) this.#oldest += 1;
     }
-    if (oldest < MAX_RUNS) return;
-    runs = runs.slice(oldest);
-    oldest = 0;
-  };
-
-  return {
-    add(channel, chunk) {
-      if (chunk.length === 0) return;
-      totalBytes += chunk.length;
-      const last = runs.length > oldest ? runs.at(-1) : undefined;
-      if (last?.channel === channel) last.length += chunk.length;
-      else runs.push({ channel, length: chunk.length });
-      const lost = tail.add(chunk);
-      if (lost > 0) countDropped(lost);
-      if (runs.length - oldest > MAX_RUNS) {
-        const { length } = runs[oldest]!;
-        tail.drop(length);
-        countDropped(length);
-      }
-      if (channel === 'stderr') stderr.add(chunk);
-      if (followers.size === 0) return live[channel].skip(chunk);
-      const text = live[channel].write(chunk);
-      // A copy of the set: a follower that is added meanwhile has this chunk from the kept output.
-      if (text !== '') for (const follower of [...followers]) follower.next({ channel, text });
-    },
-    kept() {
-      const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
-      const missing = { ...dropped };
-      const begun = { stdout: false, stderr: false };
-      const chunks: OutputChunk[] = [];
-      let at = 0;
-      for (const { channel, length } of runs.slice(oldest)) {
-        let bytes = tail.read(at, length);
-        at += length;
-        if (!begun[channel] && missing[channel] > 0) {
-          const rest = incompleteStart(bytes);
-          missing[channel] += rest;
-          bytes = bytes.subarray(rest);
-        }
-        begun[channel] = true;
-        const text = decoders[channel].write(bytes);
-        if (text !== '') chunks.push({ channel, text });
-      }
-      const marks = (['stdout', 'stderr'] as const).filter(channel => missing[channel] > 0);
-      return [...marks.map(channel => ({ channel, text: '', droppedBytes: missing[channel] })), ...chunks];
-    },
-    stderrTail(lines) {
-      const bytes = stderr.read(0, stderr.length);
-      const text = bytes.toString('utf8', stderr.length === REPORT_BYTES ? incompleteStart(bytes) : 0);
-      return text.trimEnd().split('\n').slice(-lines).join('\n');
-    },
-    get totalBytes() {
-      return totalBytes;
-    },
-    get droppedBytes() {
-      return dropped.stdout + dropped.stderr;
-    },
-  };
+    if (this.#oldest < MAX_RUNS) return;
+    this.#runs = this.#runs.slice(this.#oldest);
+    this.#oldest = 0;
+  }
 }
+
+/** A class, because V8 gives each object literal with a getter a hash table of its own. */
+class BoundedOutput implements Output {
+  readonly #maxKeptBytes: number;
+  readonly #followers: ReadonlySet<Follower>;
+  #written: Written | null = null;
+  totalBytes = 0;
+
+  constructor(maxKeptBytes: number, followers: ReadonlySet<Follower>) {
+    this.#maxKeptBytes = maxKeptBytes;
+    this.#followers = followers;
+  }
+
+  get droppedBytes(): number {
+    const { stdout, stderr } = this.#written?.dropped ?? NONE_DROPPED;
+    return stdout + stderr;
+  }
+
+  add(channel: Channel, chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    this.totalBytes += chunk.length;
+    this.#written ??= new Written(this.#maxKeptBytes);
+    this.#written.keep(channel, chunk);
+    const live = this.#written.live[channel];
+    if (this.#followers.size === 0) return live.skip(chunk);
+    const text = live.write(chunk);
+    // A copy of the set: a follower that is added meanwhile has this chunk from the kept output.
+    if (text !== '') for (const follower of [...this.#followers]) follower.next({ channel, text });
+  }
+
+  kept(): OutputChunk[] {
+    if (this.#written === null) return [];
+    const { tail, runs, dropped } = this.#written;
+    const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
+    const missing = { ...dropped };
+    const begun = { stdout: false, stderr: false };
+    const chunks: OutputChunk[] = [];
+    let at = 0;
+    for (const { channel, length } of runs) {
+      let bytes = tail.read(at, length);
+      at += length;
+      if (!begun[channel] && missing[channel] > 0) {
+        const rest = incompleteStart(bytes);
+        missing[channel] += rest;
+        bytes = bytes.subarray(rest);
+      }
+      begun[channel] = true;
+      const text = decoders[channel].write(bytes);
+      if (text !== '') chunks.push({ channel, text });
+    }
+    const marks = (['stdout', 'stderr'] as const).filter(channel => missing[channel] > 0);
+    return [...marks.map(channel => ({ channel, text: '', droppedBytes: missing[channel] })), ...chunks];
+  }
+
+  stderrTail(lines: number): string {
+    if (this.#written === null) return '';
+    const { stderr } = this.#written;
+    const bytes = stderr.read(0, stderr.length);
+    const text = bytes.toString('utf8', stderr.length === REPORT_BYTES ? incompleteStart(bytes) : 0);
+    return text.trimEnd().split('\n').slice(-lines).join('\n');
+  }
+}
+
+/** `followers` receive every chunk as it arrives; without followers, nothing is decoded. */
+export const createOutput = (maxKeptBytes: number, followers: ReadonlySet<Follower>): Output => new BoundedOutput(maxKeptBytes, followers);

@@ -13,52 +13,57 @@ export interface Tail {
 
 /** The first size of the ring, in bytes: most programs write little. */
 const INITIAL_BYTES = 1_024;
+const NOTHING = Buffer.alloc(0);
 
-export function createTail(maxBytes: number): Tail {
-  let ring = Buffer.alloc(0);
-  let start = 0;
-  let length = 0;
+/** A class, because V8 gives each object literal with a getter a hash table of its own. */
+class RingTail implements Tail {
+  readonly #maxBytes: number;
+  #ring = NOTHING;
+  #start = 0;
+  length = 0;
 
-  const read = (from: number, count: number): Buffer => {
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  read(from: number, count: number): Buffer {
     const copy = Buffer.allocUnsafe(count);
     if (count === 0) return copy;
-    const at = (start + from) % ring.length;
-    const first = ring.copy(copy, 0, at, Math.min(ring.length, at + count));
-    ring.copy(copy, first, 0, count - first);
+    const at = (this.#start + from) % this.#ring.length;
+    const first = this.#ring.copy(copy, 0, at, Math.min(this.#ring.length, at + count));
+    this.#ring.copy(copy, first, 0, count - first);
     return copy;
-  };
-  const reserve = (bytes: number): void => {
-    if (bytes <= ring.length) return;
-    let size = Math.max(INITIAL_BYTES, ring.length);
-    while (size < bytes) size *= 2;
-    const larger = Buffer.alloc(Math.min(size, maxBytes));
-    read(0, length).copy(larger);
-    ring = larger;
-    start = 0;
-  };
-  const drop = (count: number): void => {
-    length -= count;
-    start = length === 0 ? 0 : (start + count) % ring.length;
-  };
+  }
 
-  return {
-    read,
-    drop,
-    add(bytes) {
-      const kept = bytes.length > maxBytes ? bytes.subarray(-maxBytes) : bytes;
-      const surplus = Math.max(0, length + kept.length - maxBytes);
-      if (surplus > 0) drop(surplus);
-      if (kept.length > 0) {
-        reserve(length + kept.length);
-        const at = (start + length) % ring.length;
-        const first = kept.copy(ring, at);
-        kept.copy(ring, 0, first);
-        length += kept.length;
-      }
-      return surplus + bytes.length - kept.length;
-    },
-    get length() {
-      return length;
-    },
-  };
+  drop(count: number): void {
+    this.length -= count;
+    this.#start = this.length === 0 ? 0 : (this.#start + count) % this.#ring.length;
+  }
+
+  add(bytes: Buffer): number {
+    const max = this.#maxBytes;
+    const kept = bytes.length > max ? bytes.subarray(-max) : bytes;
+    const surplus = Math.max(0, this.length + kept.length - max);
+    if (surplus > 0) this.drop(surplus);
+    if (kept.length > 0) {
+      this.#reserve(this.length + kept.length);
+      const at = (this.#start + this.length) % this.#ring.length;
+      const first = kept.copy(this.#ring, at);
+      kept.copy(this.#ring, 0, first);
+      this.length += kept.length;
+    }
+    return surplus + bytes.length - kept.length;
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes <= this.#ring.length) return;
+    let size = Math.max(INITIAL_BYTES, this.#ring.length);
+    while (size < bytes) size *= 2;
+    const larger = Buffer.alloc(Math.min(size, this.#maxBytes));
+    this.read(0, this.length).copy(larger);
+    this.#ring = larger;
+    this.#start = 0;
+  }
 }
+
+export const createTail = (maxBytes: number): Tail => new RingTail(maxBytes);

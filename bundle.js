@@ -1,0 +1,22 @@
+// Bundles the agent's entry behind tsc: an agent starts faster with one file than with forty. errors.js stays a file of its own,
+// so that `spearlet` and `spearlet/agent` in one process have the same class SpearletError.
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+
+const errors = fileURLToPath(new URL('src/errors.ts', import.meta.url));
+
+await build({
+  input: 'src/agent/index.ts',
+  platform: 'neutral',
+  external: /^node:/,
+  plugins: [
+    {
+      name: 'errors',
+      async resolveId(source, importer) {
+        const resolved = await this.resolve(source, importer, { skipSelf: true });
+        return resolved?.id === errors ? { id: '../errors.js', external: true } : resolved;
+      },
+    },
+  ],
+  output: { file: 'dist/src/agent/index.js', sourcemap: true },
+});

@@ -1,0 +1,20 @@
+// What an agent takes of the world: time, chance and network. Tests simulate it.
+import { createNetwork } from '../transport/network.ts';
+import type { Network } from '../transport/stream.ts';
+import { tcp } from '../transport/tcp.ts';
+import type { Clock } from '../world/clock.ts';
+import { clock, defer, fraction, nonce } from './clock.ts';
+
+export interface SessionWorld {
+  readonly clock: Clock;
+  readonly network: Pick<Network, 'connect'>;
+  fraction(): number;
+  nonce(): string;
+}
+
+export interface AgentWorld extends SessionWorld {
+  /** Runs after everything that has arrived in this turn. */
+  defer(run: () => void): void;
+}
+
+export const realWorld: AgentWorld = { clock, network: createNetwork({ tcp }), fraction, nonce, defer };

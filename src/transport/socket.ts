@@ -1,0 +1,62 @@
+// A socket of Node as a byte stream: TCP, a Unix domain socket, or an inherited descriptor. It knows nothing of the bytes that it
+// carries. One of the files that touch the world.
+import type { Socket } from 'node:net';
+import { reasonOf } from '../errors.ts';
+import type { ByteStream, ByteStreamEvents } from './stream.ts';
+
+/** Frames of one turn are joined up to this size, in bytes: one copy is cheaper than many small buffers for writev. */
+const JOIN_BYTES = 64 * 1024;
+
+export function socketStream(socket: Socket, peer: string): ByteStream {
+  socket.setNoDelay(true);
+  let failure = '';
+  // Added at once: Node makes an error without a listener an uncaught exception of the host.
+  socket.on('error', error => {
+    failure = reasonOf(error);
+  });
+  return {
+    peer,
+    get pending() {
+      return socket.writableLength;
+    },
+    open(events: ByteStreamEvents) {
+      let ended = false;
+      socket.on('data', events.data);
+      socket.on('drain', events.drained);
+      socket.on('end', () => {
+        ended = true;
+      });
+      socket.on('close', () => {
+        events.closed({ orderly: ended && failure === '', message: failure || (ended ? 'closed by the other end' : 'closed') });
+      });
+    },
+    write(frames) {
+      if (!socket.writable) return false;
+      if (frames.length === 1) return socket.write(frames[0]!);
+      let bytes = 0;
+      for (const frame of frames) bytes += frame.length;
+      if (bytes <= JOIN_BYTES) return socket.write(Buffer.concat(frames, bytes));
+      socket.cork();
+      let more = true;
+      for (const frame of frames) more = socket.write(frame);
+      socket.uncork();
+      return more;
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    end: () => void socket.end(),
+    close: () => void socket.destroy(),
+  };
+}
+
+/** Hands each socket of a server over as a stream. `peerOf`: the address of its other end, for people. */
+export const accepting =
+  (accepted: (stream: ByteStream) => void, peerOf: (socket: Socket) => string) =>
+  (socket: Socket): void => {
+    try {
+      accepted(socketStream(socket, peerOf(socket)));
+    } catch {
+      // An exception of the handler must not end the host.
+      socket.destroy();
+    }
+  };

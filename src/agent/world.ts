@@ -2,6 +2,7 @@
 import { createNetwork } from '../transport/network.ts';
 import type { Network } from '../transport/stream.ts';
 import { tcp } from '../transport/tcp.ts';
+import { unix } from '../transport/unix.ts';
 import type { Clock } from '../world/clock.ts';
 import { clock, defer, fraction, nonce } from './clock.ts';
 
@@ -17,4 +18,4 @@ export interface AgentWorld extends SessionWorld {
   defer(run: () => void): void;
 }
 
-export const realWorld: AgentWorld = { clock, network: createNetwork({ tcp }), fraction, nonce, defer };
+export const realWorld: AgentWorld = { clock, network: createNetwork({ tcp, unix }), fraction, nonce, defer };

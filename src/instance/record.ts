@@ -6,7 +6,7 @@ import type { Credentials } from '../connection/handshake.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
 import type { RequestTable } from '../execution/requests.ts';
-import type { Logger, ParsedSpec } from '../options.ts';
+import type { Logger, ParsedSpec, Transport } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
@@ -25,6 +25,7 @@ export interface InstanceRecord {
   readonly actorId: string;
   /** Null for an external instance: nothing is spawned. */
   readonly spec: ParsedSpec | null;
+  readonly transport: Transport;
   readonly contained: Contained;
   readonly requests: RequestTable;
   /** Adds `instanceId` and `artifactId` to every line. */

@@ -14,7 +14,7 @@ import { endWithoutChart } from '../instance/report.ts';
 import { newRun } from '../instance/run.ts';
 import { bounds } from '../limits.ts';
 import { logged } from '../observe/isolated.ts';
-import type { Logger, ParsedOptions, ParsedSpec } from '../options.ts';
+import type { Logger, ParsedExpectSpec, ParsedOptions, ParsedSpec } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Clock } from '../world/clock.ts';
@@ -39,8 +39,8 @@ export interface InstancesDeps {
   remember(record: InstanceRecord): void;
 }
 
-/** Creates and starts an instance. When it returns, the instance is starting, or its start has failed and is settled. */
-export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined, contained: Contained) => InstanceRecord;
+/** Creates and starts an instance; `spec` is null for an external one. When it returns, the instance is starting, or its start has failed and is settled. */
+export type Begin = (expected: ParsedExpectSpec, spec: ParsedSpec | null, contained: Contained) => InstanceRecord;
 
 export function createInstances({
   options,
@@ -61,7 +61,7 @@ export function createInstances({
     return free;
   };
 
-  return (artifactId, spec, timeout, contained) => {
+  return ({ artifactId, timeout, transport }, spec, contained) => {
     const id = newId(artifactId);
     const actorId = registry.actorIds.acquire();
     const followers: InstanceRecord['followers'] = new Set();
@@ -88,6 +88,7 @@ export function createInstances({
       artifactId,
       actorId,
       spec,
+      transport,
       contained,
       requests: createRequestTable({
         instanceId: id,

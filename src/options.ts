@@ -64,7 +64,11 @@ export const size = z
     return Math.floor(Number(digits) * UNITS[unit!]!);
   });
 
-export const transport = z.enum(['tcp', 'unix']);
+export const transport = z.enum(['tcp', 'unix', 'fd']);
+/** An inherited socket needs a program that the host starts. */
+const externalTransport = transport.refine(value => value !== 'fd', {
+  error: "'fd' is a socket that a started program inherits, and expect() starts none: use another transport",
+});
 
 export const restartPolicy = z.enum(['permanent', 'transient', 'temporary']);
 
@@ -144,7 +148,7 @@ export const specSchema = z.strictObject({
 export const expectSchema = z.strictObject({
   artifactId: plain.min(1).max(256),
   timeout: timeout.optional(),
-  transport: transport.default('tcp'),
+  transport: externalTransport.default('tcp'),
 });
 
 export const requestSchema = z.strictObject({
@@ -198,7 +202,6 @@ export type ParsedOptions = z.output<typeof spearletSchema>;
 export type InstanceSpec = z.input<typeof specSchema>;
 export type ExpectSpec = z.input<typeof expectSchema>;
 export type ParsedSpec = z.output<typeof specSchema>;
-export type ParsedExpectSpec = z.output<typeof expectSchema>;
 export type ExecuteRequestInput = z.input<typeof requestSchema>;
 export type ParsedRequest = z.output<typeof requestSchema>;
 export type ExecuteOptions = z.input<typeof executeOptionsSchema>;

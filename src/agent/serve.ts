@@ -44,7 +44,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       ended(error, hostGone) {
         process.off('SIGTERM', onSigterm);
         unwatch();
-        if (hostGone) exitWithHost(endpoint.instanceId);
+        if (hostGone && hostOwnsProcess) exitWithHost(endpoint.instanceId);
         if (error === null) resolve();
         else reject(error);
       },

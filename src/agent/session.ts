@@ -70,6 +70,12 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
   let answeredHeartbeats = new Set<U64>();
   let unwatchSilence = (): void => {};
 
+  /** An inherited socket cannot be opened again: its loss ends the agent. */
+  const lossOf = (from: SessionState | null): SessionEvent => {
+    if (address.kind !== 'fd' || from === 'draining') return 'closed';
+    return from === 'serving' ? 'host.gone' : 'giveUp';
+  };
+
   const closeChannel = (): void => {
     unwatchSilence();
     const closing = channel;
@@ -90,6 +96,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
     },
     waiting() {
       closeChannel();
+      if (address.kind === 'fd') return dispatch('giveUp');
       const bound = Math.min(RETRY.max, RETRY.first * 2 ** attempts);
       // The host may have evicted this connection as unauthenticated. So the first retry comes at once.
       stepAlarm.set(attempts <= 1 ? 0 : Math.ceil(world.fraction() * bound), () => dispatch('retry'));
@@ -114,7 +121,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
       finish(refusal ?? new SpearletError('AUTH_REFUSED', 'the host refused this token or instance id', { instanceId }), false);
     },
     lost() {
-      const message = `no session with ${formatAddress(address)} within ${GIVE_UP / 1000} s; the last failure: ${lastFailure}`;
+      const within = address.kind === 'fd' ? '' : ` within ${GIVE_UP / 1000} s`;
+      const message = `no session with ${formatAddress(address)}${within}; the last failure: ${lastFailure}`;
       finish(new SpearletError('LINK_LOST', message, { instanceId }), false);
     },
   };
@@ -156,7 +164,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
         // Tells the host why the agent closes the connection.
         if (code !== 'LINK_LOST') connecting.send(connecting.codec.error(code, message));
         connecting.close();
-        if (channel === connecting) dispatch('closed');
+        if (channel === connecting) dispatch(lossOf(state));
       },
     });
   };

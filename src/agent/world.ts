@@ -1,4 +1,5 @@
 // What an agent takes of the world: time, chance and network. Tests simulate it.
+import { inherited } from '../transport/inherited.ts';
 import { createNetwork } from '../transport/network.ts';
 import type { Network } from '../transport/stream.ts';
 import { tcp } from '../transport/tcp.ts';
@@ -18,4 +19,4 @@ export interface AgentWorld extends SessionWorld {
   defer(run: () => void): void;
 }
 
-export const realWorld: AgentWorld = { clock, network: createNetwork({ tcp, unix }), fraction, nonce, defer };
+export const realWorld: AgentWorld = { clock, network: createNetwork({ tcp, unix, fd: inherited }), fraction, nonce, defer };

@@ -7,6 +7,7 @@ import { accept } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { formatAddress } from '../transport/address.ts';
+import { INHERITED } from '../transport/inherited.ts';
 import type { ByteStream, Listener } from '../transport/stream.ts';
 import { hold, type InstanceHost, withHint } from './host.ts';
 import type { InstanceRecord } from './record.ts';
@@ -46,6 +47,10 @@ export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
     };
 
     const bind = (): Listener => {
+      if (record.transport === 'fd') {
+        record.acceptInherited = stream => announce(accept(limit, stream));
+        return { address: { kind: 'fd', descriptor: INHERITED }, close: () => Promise.resolve() };
+      }
       if (open.acquire === null || record.transport !== 'tcp') return open.own(record, stream => announce(accept(limit, stream)));
       const listener = open.acquire();
       host.routes.set(instanceId, announce);

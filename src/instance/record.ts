@@ -9,6 +9,7 @@ import type { RequestTable } from '../execution/requests.ts';
 import type { Logger, ParsedSpec, Transport } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
+import type { ByteStream } from '../transport/stream.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { Run } from './run.ts';
 
@@ -37,10 +38,12 @@ export interface InstanceRecord {
   readonly exited: Deferred<ExitReport>;
   /** Every open connection of the instance, by its actor id. */
   readonly connections: Map<string, Connection>;
-  /** This field and the next five belong to the present incarnation. */
+  /** This field and the next six belong to the present incarnation. */
   credentials: Credentials;
   output: Output;
   address: string | null;
+  /** Takes the socket that the program of this incarnation inherits. Null: it inherits none. */
+  acceptInherited: ((stream: ByteStream) => void) | null;
   pid: number | null;
   incarnation: number;
   run: Run;

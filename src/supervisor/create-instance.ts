@@ -9,12 +9,13 @@ import type { Deadlines } from '../execution/deadlines.ts';
 import { createRequestTable } from '../execution/request-table.ts';
 import { createInstance } from '../instance/handle.ts';
 import { type ExitReport, type Instance, type InstanceState, stateOf } from '../instance/instance.ts';
+import { reconnectWindowOf } from '../instance/reconnect-window.ts';
 import { deferred, type InstanceRecord } from '../instance/record.ts';
 import { endWithoutChart } from '../instance/report.ts';
 import { newRun } from '../instance/run.ts';
 import { bounds } from '../limits.ts';
 import { logged } from '../observe/isolated.ts';
-import type { Logger, ParsedExpectSpec, ParsedOptions, ParsedSpec } from '../options.ts';
+import type { Logger, ParsedOptions, ParsedSpec } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Clock } from '../world/clock.ts';
@@ -40,7 +41,11 @@ export interface InstancesDeps {
 }
 
 /** Creates and starts an instance; `spec` is null for an external one. When it returns, the instance is starting, or its start has failed and is settled. */
-export type Begin = (expected: ParsedExpectSpec, spec: ParsedSpec | null, contained: Contained) => InstanceRecord;
+export type Begin = (
+  expected: Pick<ParsedSpec, 'artifactId' | 'timeout' | 'transport'>,
+  spec: ParsedSpec | null,
+  contained: Contained,
+) => InstanceRecord;
 
 export function createInstances({
   options,
@@ -96,7 +101,7 @@ export function createInstances({
         timeout,
         options,
         deadlines,
-        reconnectWindow: options.reconnectWindow,
+        reconnectWindow: reconnectWindowOf(transport, options),
         activity: change => actor?.send({ type: change === 'begun' ? 'activity.started' : 'activity.idle' }),
         unresponsive(taskId) {
           registry.unresponsive(record, taskId);
@@ -114,6 +119,7 @@ export function createInstances({
       credentials: newCredentials(id, ''),
       output: createOutput(bounds.keptOutput, followers),
       address: null,
+      acceptInherited: null,
       pid: null,
       incarnation: 0,
       run: newRun(),

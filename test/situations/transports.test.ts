@@ -3,15 +3,19 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { serve } from '../../src/agent/index.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
 import { parseAddress } from '../../src/transport/address.ts';
 import { atEnd } from '../census/census.ts';
-import { agentFile, authRequest, dial, everyday, failureOf, joinAs, openSpearlet, seen, startHollow } from './world.ts';
+import { agentFile, authRequest, commandAgent, dial, everyday, failureOf, joinAs, openSpearlet, seen, startHollow } from './world.ts';
 
 const reconnecting = { ...everyday, args: [agentFile('reconnecting.js')] };
 
 /** What SPEARLET_ADDR looks like, and whether an agent can connect again. */
-const transports = [['unix', /^unix:\/.*\/sockets\/[^/]+$/, true]] as const;
+const transports = [
+  ['unix', /^unix:\/.*\/sockets\/[^/]+$/, true],
+  ['fd', /^fd:3$/, false],
+] as const;
 
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-test-'));
@@ -90,6 +94,76 @@ describe.each(transports)('over %s', (transport, form, reconnects) => {
     const spearlet = open({ connectTimeout: 1_500, protocols: [1] });
     const error = await failureOf(spearlet.start({ ...everyday, args: [agentFile('impostor.js')], transport }));
     expect(error).toMatchObject({ code: 'CONNECT_TIMEOUT', refused: 1, stderr: 'AUTH_REFUSED' });
+  });
+});
+
+describe('over fd', () => {
+  test('a lost link is the end of the incarnation: what was in flight is unknown, and the next incarnation has a socket of its own', async () => {
+    const spearlet = open({ restart: { backoff: { min: 1, max: 1 } } });
+    const instance = await spearlet.start({ ...reconnecting, transport: 'fd', restart: 'permanent' });
+    const lost = instance.execute({ command: 'after-reconnect' });
+    const later = failureOf(lost.result);
+    expect(await later).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await seen(instance.state$, state => state === 'ready');
+    expect([instance.incarnation, spearlet.stats().instances[0]!.reconnects]).toEqual([2, 0]);
+    const exits = spearlet.events.flatMap(event => (event.type === 'instance.exited' ? event.report.reason : []));
+    // The SDK ends its program by itself when the link is gone: what is seen first is a matter of time.
+    expect(['link', 'crashed', 'completed']).toContain(exits[0]);
+    expect(exits.length).toBe(1);
+  });
+
+  test('an agent that lives on without its link is ended', async () => {
+    const spearlet = open();
+    const instance = await spearlet.start({ ...everyday, args: [agentFile('unlinked.js')], transport: 'fd' });
+    await failureOf(instance.execute({ command: 'unlink' }).result);
+    expect(await instance.exited).toMatchObject({ reason: 'link', signal: 'SIGTERM', left: [] });
+  });
+
+  test('an exit is known as an exit, with its code, although the link is lost first', async () => {
+    const spearlet = open();
+    for (const exitCode of [0, 3]) {
+      const instance = await spearlet.start({ ...everyday, transport: 'fd' });
+      await failureOf(instance.execute({ command: 'exit', args: [String(exitCode)] }).result);
+      expect(await instance.exited).toMatchObject({ reason: exitCode === 0 ? 'completed' : 'crashed', code: exitCode });
+    }
+  });
+
+  test('what the agent starts does not inherit the socket', async () => {
+    const spearlet = open();
+    const instance = await spearlet.start({ ...commandAgent, transport: 'fd' });
+    const { output } = await instance.execute({ command: 'readlink', args: ['-f', '/proc/self/fd/3'] }, { collect: true, reject: false })
+      .result;
+    expect(output).not.toContain('socket:');
+    const { output: all } = await instance.execute({ command: 'sh', args: ['-c', 'ls /proc/$$/fd'] }, { collect: true }).result;
+    expect(
+      all!
+        .trim()
+        .split(/\s+/)
+        .map(Number)
+        .filter(fd => fd > 2 && fd < 10),
+    ).toEqual([]);
+  });
+
+  test('inside of a pid namespace the program has the socket, too', async ({ skip }) => {
+    const spearlet = open();
+    const instance = await spearlet.start({ ...everyday, transport: 'fd', containment: 'namespace' });
+    if (instance.containment.tree !== 'namespace') skip('there are no namespaces here');
+    expect((await instance.execute({ command: 'echo', args: ['inside'] }).result).output).toBe('inside');
+    expect(await instance.stop()).toMatchObject({ reason: 'stopped', code: 0 });
+  });
+
+  test('a program that is not started cannot inherit a socket, so expect() refuses it', () => {
+    expect(() => open().expect({ artifactId: 'expected', transport: 'fd' as never })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining('transport: ') }),
+    );
+  });
+
+  test('serve() without the socket rejects, and names it', async () => {
+    const environment = { SPEARLET_ADDR: 'fd:987', SPEARLET_TOKEN: 't', SPEARLET_INSTANCE_ID: 'i' };
+    expect(await failureOf(serve(() => {}, { environment }))).toMatchObject({
+      code: 'INVALID_OPTIONS',
+      message: expect.stringContaining("'fd:987'"),
+    });
   });
 });
 

@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { reasonOf, SpearletError } from './errors.ts';
-import { environment, type InstanceSpec, plain, restartPolicy, size } from './options.ts';
+import { environment, type InstanceSpec, plain, restartPolicy, size, transport } from './options.ts';
 import { parse } from './parse.ts';
 
 const program = z.strictObject({
@@ -32,6 +32,7 @@ const named = instance.extend({
   restart: restartPolicy
     .optional()
     .describe("When the program is restarted: 'permanent' always, 'transient' after a failure, 'temporary' (default) never"),
+  transport: transport.optional().describe("What connects the program to spearlet; 'tcp' by default"),
 });
 
 /** A configuration file describes one instance or several. */
@@ -39,7 +40,7 @@ export const configSchema = z.union([z.strictObject({ instances: z.array(named).
 
 type NamedInstance = z.output<typeof named>;
 
-function specOf({ name, restart, config }: NamedInstance): InstanceSpec {
+function specOf({ name, restart, transport, config }: NamedInstance): InstanceSpec {
   const { command, args, working_directory, environment, timeout, max_memory } = config;
   return {
     artifactId: name ?? basename(command),
@@ -51,6 +52,7 @@ function specOf({ name, restart, config }: NamedInstance): InstanceSpec {
     ...(timeout === undefined ? {} : { timeout: Math.max(1, Math.round(timeout * 1000)) }),
     ...(max_memory === undefined ? {} : { maxMemory: max_memory }),
     ...(restart === undefined ? {} : { restart }),
+    ...(transport === undefined ? {} : { transport }),
   };
 }
 

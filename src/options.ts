@@ -64,6 +64,12 @@ export const size = z
     return Math.floor(Number(digits) * UNITS[unit!]!);
   });
 
+export const transport = z.enum(['tcp', 'unix', 'fd']);
+/** An inherited socket needs a program that the host starts. */
+const externalTransport = transport.refine(value => value !== 'fd', {
+  error: "'fd' is a socket that a started program inherits, and expect() starts none: use another transport",
+});
+
 export const restartPolicy = z.enum(['permanent', 'transient', 'temporary']);
 
 export const spearletSchema = z.strictObject({
@@ -136,12 +142,13 @@ export const specSchema = z.strictObject({
     .optional(),
   /** Whether an agent is restarted that does not answer a cancel within `grace`. */
   onUnresponsive: z.enum(['leave', 'restart']).default('leave'),
-  transport: z.literal('tcp').default('tcp'),
+  transport: transport.default('tcp'),
 });
 
 export const expectSchema = z.strictObject({
   artifactId: plain.min(1).max(256),
   timeout: timeout.optional(),
+  transport: externalTransport.default('tcp'),
 });
 
 export const requestSchema = z.strictObject({
@@ -190,6 +197,7 @@ const isLogger = (value: unknown): boolean =>
   );
 
 export type SpearletOptions = z.input<typeof spearletSchema>;
+export type Transport = z.output<typeof transport>;
 export type ParsedOptions = z.output<typeof spearletSchema>;
 export type InstanceSpec = z.input<typeof specSchema>;
 export type ExpectSpec = z.input<typeof expectSchema>;

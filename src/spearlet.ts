@@ -37,7 +37,9 @@ import { createInstances } from './supervisor/create-instance.ts';
 import type { SpearletEvent } from './supervisor/events.ts';
 import { createRegistry } from './supervisor/registry.ts';
 import { charts, wire } from './supervisor/wiring.ts';
+import { createNetwork } from './transport/network.ts';
 import { tcp } from './transport/tcp.ts';
+import { unix } from './transport/unix.ts';
 import { realClock } from './world/clock.ts';
 import { realDisk } from './world/disk.ts';
 import { realRandom } from './world/random.ts';
@@ -87,7 +89,7 @@ let programs: Programs | null = null;
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   programs ??= createPrograms(processTable, realClock);
   const state = { disk: realDisk, processTable, trees: programs.trees };
-  const world = { clock: realClock, random: realRandom, programs, network: tcp, state };
+  const world = { clock: realClock, random: realRandom, programs, network: createNetwork({ tcp, unix }), state };
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 
@@ -181,7 +183,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
         cause: signal?.reason,
       });
       if (signal?.aborted) throw aborted;
-      const record = begin(spec.artifactId, spec, spec.timeout, contained);
+      const record = begin(spec, spec, contained);
       const abort = (): void => {
         record.ready.reject(aborted);
         if (!record.wasReady) record.stop(0);
@@ -200,9 +202,10 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
       }
     },
     expect(expectSpec) {
-      const { artifactId, timeout } = parse(expectSchema, expectSpec, 'expect()');
+      const expected = parse(expectSchema, expectSpec, 'expect()');
+      const { artifactId } = expected;
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped and expects no more agents', { artifactId });
-      const record = begin(artifactId, null, timeout, uncontained);
+      const record = begin(expected, null, uncontained);
       const { id } = record;
       if (record.address === null)
         throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });

@@ -1,12 +1,11 @@
 // The environment variables with which a host tells an agent where to connect, and those that the agent's children get.
 import { SpearletError } from '../errors.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../limits.ts';
-import { parseAddress, requireTcp } from '../transport/address.ts';
+import { type Address, parseAddress } from '../transport/address.ts';
 
 /** The address of the host, and the credentials of the agent. */
 export interface HostEndpoint {
-  readonly host: string;
-  readonly port: number;
+  readonly address: Address;
   readonly token: string;
   readonly instanceId: string;
   /** The largest frame that the host reads or sends, in bytes. */
@@ -31,7 +30,7 @@ export function readHostEndpoint(environment: Record<string, string | undefined>
       hint: 'Start this program with `spearlet.start()` or `spearlet exec`, or pass it the environment of `spearlet.expect()`.',
     });
   };
-  const { host, port } = requireTcp(parseAddress(read('SPEARLET_ADDR'), 'SPEARLET_ADDR'), 'SPEARLET_ADDR');
+  const address = parseAddress(read('SPEARLET_ADDR'), 'SPEARLET_ADDR');
   const bound = environment.SPEARLET_MAX_FRAME_BYTES;
   // A host that is not spearlet may not set it.
   const maxFrameBytes = bound ? Number(bound) : DEFAULT_MAX_FRAME_BYTES;
@@ -41,8 +40,7 @@ export function readHostEndpoint(environment: Record<string, string | undefined>
     maxFrameBytes,
     silence: Number(environment.SPEARLET_SILENCE_MS) || DEFAULT_SILENCE,
     protocols: commonVersions(environment.SPEARLET_PROTOCOLS),
-    host,
-    port,
+    address,
     token: read('SPEARLET_TOKEN'),
     instanceId: read('SPEARLET_INSTANCE_ID'),
   };

@@ -8,8 +8,9 @@ import { type HostEndpoint, readHostEndpoint } from './environment.ts';
 import type { Handler } from './handler.ts';
 import { exitWithHost, watchHost } from './host.ts';
 import { kindOf } from './result.ts';
-import { openSession, type Session, type SessionHandlers, type SessionWorld } from './session.ts';
+import { openSession, type Session, type SessionHandlers } from './session.ts';
 import { createTasks } from './task.ts';
+import { type AgentWorld, realWorld } from './world.ts';
 
 export interface ServeOptions {
   /** Called with the data of `instance.send(data)`. If it throws, this program gets an uncaught exception. */
@@ -20,12 +21,6 @@ export interface ServeOptions {
    * the connection tells it that the host is gone. The same holds in a worker thread.
    */
   readonly environment?: Record<string, string | undefined>;
-}
-
-/** What an agent takes of the world. Tests simulate it. */
-export interface AgentWorld extends SessionWorld {
-  /** Runs after everything that has arrived in this turn. */
-  defer(run: () => void): void;
 }
 
 /**
@@ -49,7 +44,7 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
       ended(error, hostGone) {
         process.off('SIGTERM', onSigterm);
         unwatch();
-        if (hostGone) exitWithHost(endpoint.instanceId);
+        if (hostGone && hostOwnsProcess) exitWithHost(endpoint.instanceId);
         if (error === null) resolve();
         else reject(error);
       },
@@ -67,9 +62,9 @@ export function connectHandlers(
   endpoint: HostEndpoint,
   handlers: Handler | Readonly<Record<string, Handler>>,
   events: AgentEvents,
-  world?: AgentWorld,
+  world: AgentWorld = realWorld,
 ): Session {
-  const later = world?.defer ?? defer;
+  const later = world.defer;
   let draining = false;
   const reportDrained = (): void => {
     if (draining && tasks.size === 0 && answers.queued === 0) session.dispatch('drained');

@@ -8,14 +8,13 @@ import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import type { AgentCodec, AgentReceiver } from '../protocol/codec.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
-import type { Network } from '../transport/stream.ts';
-import { tcp } from '../transport/tcp.ts';
-import type { Clock } from '../world/clock.ts';
+import { formatAddress } from '../transport/address.ts';
 import { type Attempt, createAuthentication } from './authentication.ts';
-import { alarm, clock, fraction, nonce } from './clock.ts';
+import { alarm } from './clock.ts';
 import type { HostEndpoint } from './environment.ts';
 import { watchSilence } from './silence.ts';
 import { initialState, type SessionEvent, type SessionState, table } from './table.ts';
+import { realWorld, type SessionWorld } from './world.ts';
 
 /** In ms. The bound of the delay doubles with each attempt, up to `max`; the delay is a random share of it. */
 const RETRY = { first: 50, max: 2_000 };
@@ -48,21 +47,12 @@ export interface SessionHandlers {
   ended(error: SpearletError | null, hostGone: boolean): void;
 }
 
-/** What a session takes of the world. Tests simulate it. */
-export interface SessionWorld {
-  readonly clock: Clock;
-  readonly network: Pick<Network, 'connect'>;
-  fraction(): number;
-  nonce(): string;
-}
-const realWorld: SessionWorld = { clock, network: tcp, fraction, nonce };
-
 export interface Session {
   dispatch(event: 'terminate' | 'drained' | 'host.gone', urgent?: boolean): void;
 }
 
 export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, world: SessionWorld = realWorld): Session {
-  const { host, port, instanceId, maxFrameBytes } = endpoint;
+  const { address, instanceId, maxFrameBytes } = endpoint;
   const authentication = createAuthentication(endpoint, world.clock, world.nonce);
   let state: SessionState | null = null;
   let channel: AgentChannel | null = null;
@@ -79,6 +69,12 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
   const giveUpAlarm = alarm(world.clock);
   let answeredHeartbeats = new Set<U64>();
   let unwatchSilence = (): void => {};
+
+  /** An inherited socket cannot be opened again: its loss ends the agent. */
+  const lossOf = (from: SessionState | null): SessionEvent => {
+    if (address.kind !== 'fd' || from === 'draining') return 'closed';
+    return from === 'serving' ? 'host.gone' : 'giveUp';
+  };
 
   const closeChannel = (): void => {
     unwatchSilence();
@@ -100,6 +96,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
     },
     waiting() {
       closeChannel();
+      if (address.kind === 'fd') return dispatch('giveUp');
       const bound = Math.min(RETRY.max, RETRY.first * 2 ** attempts);
       // The host may have evicted this connection as unauthenticated. So the first retry comes at once.
       stepAlarm.set(attempts <= 1 ? 0 : Math.ceil(world.fraction() * bound), () => dispatch('retry'));
@@ -124,7 +121,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
       finish(refusal ?? new SpearletError('AUTH_REFUSED', 'the host refused this token or instance id', { instanceId }), false);
     },
     lost() {
-      const message = `no session with ${host}:${port} within ${GIVE_UP / 1000} s; the last failure: ${lastFailure}`;
+      const within = address.kind === 'fd' ? '' : ` within ${GIVE_UP / 1000} s`;
+      const message = `no session with ${formatAddress(address)}${within}; the last failure: ${lastFailure}`;
       finish(new SpearletError('LINK_LOST', message, { instanceId }), false);
     },
   };
@@ -154,7 +152,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
 
   const connect = (): void => {
     answeredHeartbeats = new Set();
-    const stream = world.network.connect({ kind: 'tcp', host, port }, () => {
+    const stream = world.network.connect(address, () => {
       if (channel === connecting) dispatch('connected');
     });
     const connecting: AgentChannel = createFramedChannel(stream, world.clock, authentication.handshakeCodec, maxFrameBytes);
@@ -166,7 +164,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
         // Tells the host why the agent closes the connection.
         if (code !== 'LINK_LOST') connecting.send(connecting.codec.error(code, message));
         connecting.close();
-        if (channel === connecting) dispatch('closed');
+        if (channel === connecting) dispatch(lossOf(state));
       },
     });
   };

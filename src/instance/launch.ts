@@ -26,12 +26,18 @@ export function createLaunch({ world, options, host }: LaunchDeps): ProcessDeps 
       const environment = cleanEnvironment(world.environment, spec.environment, agentEnvironment(record, options));
       const command = withHint(record, () => findProgram(spec.command, workingDirectory, environment));
       const namespace = contained.namespace === null ? {} : { namespace: contained.namespace };
-      return { program: { command, args: spec.args, workingDirectory, environment, ...namespace }, output, maxMemory: spec.maxMemory };
+      const inheritsSocket = record.transport === 'fd';
+      const program = { command, args: spec.args, workingDirectory, environment, inheritsSocket, ...namespace };
+      return { program, output, maxMemory: spec.maxMemory };
     },
     spawned(record, pid) {
       record.pid = pid;
       record.run.spawnedAt = clock.now();
       host.spawned(record);
+    },
+    inherited(record, stream) {
+      if (record.acceptInherited === null) stream.close();
+      else record.acceptInherited(stream);
     },
     exited({ run }, exit) {
       run.exitedAt = clock.now();

@@ -7,6 +7,7 @@ import { accept } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { formatAddress } from '../transport/address.ts';
+import { INHERITED } from '../transport/inherited.ts';
 import type { ByteStream, Listener } from '../transport/stream.ts';
 import { hold, type InstanceHost, withHint } from './host.ts';
 import type { InstanceRecord } from './record.ts';
@@ -15,8 +16,14 @@ export interface ListenDeps {
   readonly host: InstanceHost;
   /** Prepares the record for a new incarnation. From here on the old token is not accepted. */
   begin(record: InstanceRecord, incarnation: number): void;
-  /** `own` opens a listener for this instance alone; `acquire` uses the shared one. Both throw SpearletError. */
-  readonly open: { own(accepted: (stream: ByteStream) => void): Listener } | { acquire(): Listener };
+  /**
+   * `own` opens a listener for this instance alone. `acquire` uses the shared one, which is for TCP; null: there is none. Both throw
+   * SpearletError.
+   */
+  readonly open: {
+    own(record: InstanceRecord, accepted: (stream: ByteStream) => void): Listener;
+    acquire: (() => Listener) | null;
+  };
   /** Registers an accepted stream as a connection. */
   register(instanceId: string, stream: ByteStream): Connection;
   release(connection: Connection): void;
@@ -40,7 +47,11 @@ export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
     };
 
     const bind = (): Listener => {
-      if ('own' in open) return open.own(stream => announce(accept(limit, stream)));
+      if (record.transport === 'fd') {
+        record.acceptInherited = stream => announce(accept(limit, stream));
+        return { address: { kind: 'fd', descriptor: INHERITED }, close: () => Promise.resolve() };
+      }
+      if (open.acquire === null || record.transport !== 'tcp') return open.own(record, stream => announce(accept(limit, stream)));
       const listener = open.acquire();
       host.routes.set(instanceId, announce);
       return {

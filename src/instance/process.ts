@@ -6,6 +6,7 @@ import { reasonOf } from '../errors.ts';
 import type { Memory, MemoryWatch } from '../process/memory.ts';
 import type { Output } from '../process/output/output.ts';
 import type { Program, RunningProgram, Spawn } from '../process/program.ts';
+import type { ByteStream } from '../transport/stream.ts';
 import type { Exit } from '../world/exit.ts';
 import { hold, type InstanceHost } from './host.ts';
 import type { InstanceRecord } from './record.ts';
@@ -17,6 +18,8 @@ export interface ProcessDeps {
   /** The program to start, with its path resolved; null for an external instance. Throws SPAWN_FAILED. */
   program(record: InstanceRecord): { program: Program; output: Output; maxMemory: number | undefined } | null;
   spawned(record: InstanceRecord, pid: number): void;
+  /** This host's end of the socket that the program inherits. */
+  inherited(record: InstanceRecord, stream: ByteStream): void;
   exited(record: InstanceRecord, exit: Exit): void;
 }
 
@@ -60,6 +63,7 @@ export const runProgram = (deps: ProcessDeps) =>
         running = deps.spawn(program, output, {
           spawned: pid => deps.spawned(record, pid),
           failed,
+          inherited: stream => deps.inherited(record, stream),
           exited(exit) {
             unwatch();
             deps.exited(record, exit);

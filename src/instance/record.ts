@@ -6,9 +6,10 @@ import type { Credentials } from '../connection/handshake.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
 import type { RequestTable } from '../execution/requests.ts';
-import type { Logger, ParsedSpec } from '../options.ts';
+import type { Logger, ParsedSpec, Transport } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
+import type { ByteStream } from '../transport/stream.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { Run } from './run.ts';
 
@@ -25,6 +26,7 @@ export interface InstanceRecord {
   readonly actorId: string;
   /** Null for an external instance: nothing is spawned. */
   readonly spec: ParsedSpec | null;
+  readonly transport: Transport;
   readonly contained: Contained;
   readonly requests: RequestTable;
   /** Adds `instanceId` and `artifactId` to every line. */
@@ -36,10 +38,12 @@ export interface InstanceRecord {
   readonly exited: Deferred<ExitReport>;
   /** Every open connection of the instance, by its actor id. */
   readonly connections: Map<string, Connection>;
-  /** This field and the next five belong to the present incarnation. */
+  /** This field and the next six belong to the present incarnation. */
   credentials: Credentials;
   output: Output;
   address: string | null;
+  /** Takes the socket that the program of this incarnation inherits. Null: it inherits none. */
+  acceptInherited: ((stream: ByteStream) => void) | null;
   pid: number | null;
   incarnation: number;
   run: Run;

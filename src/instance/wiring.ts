@@ -10,6 +10,7 @@ import type { InstanceHost } from './host.ts';
 import { createLaunch } from './launch.ts';
 import { type ListenDeps, listen } from './listen.ts';
 import { runProgram } from './process.ts';
+import { reconnectWindowOf } from './reconnect-window.ts';
 import type { InstanceRecord } from './record.ts';
 import { newRun } from './run.ts';
 import type { World } from './world.ts';
@@ -43,6 +44,7 @@ export function wireInstance(
     record.output = createOutput(bounds.keptOutput, record.followers);
     record.incarnation = incarnation;
     record.address = null;
+    record.acceptInherited = null;
     record.pid = null;
     record.run = newRun();
     record.refusals.begin();
@@ -76,7 +78,7 @@ export function wireInstance(
     },
     delays: {
       connectTimeout: options.connectTimeout,
-      reconnectWindow: options.reconnectWindow,
+      reconnectWindow: args => reconnectWindowOf(recordOf(args).transport, options),
       terminateDelay: ({ context }) => Math.min(context.gracePeriod / 2, TERMINATE),
       gracePeriod: ({ context }) => context.gracePeriod,
       giveUpDelay: GIVE_UP,

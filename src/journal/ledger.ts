@@ -8,6 +8,7 @@
 import type { Spawn } from '../process/program.ts';
 import type { Identity, ProcessTable } from '../process/tree/proc-table.ts';
 import type { Disk, OpenFile } from '../world/disk.ts';
+import { identityOf, stateOfHost } from './host-identity.ts';
 
 /** A program that a host has started. */
 export interface StartedProgram {
@@ -76,9 +77,8 @@ export function openLedger(
   { disk, processTable, folder, id }: { disk: Disk; processTable: ProcessTable; folder: string; id: string },
   failed: (error: unknown) => void,
 ): Ledger {
-  const self: Identity = { pid: processTable.self, startTime: processTable.entry(processTable.self)?.startTime ?? 0 };
-  const [boot, pidNamespace] = [processTable.bootId(), processTable.pidNamespace()];
-  const name = `host.${boot}.${pidNamespace}.${self.pid}.${self.startTime}.${id.replaceAll(/\W/g, '').slice(0, 12)}`;
+  const { boot, pidNamespace, pid, startTime } = identityOf(processTable);
+  const name = `host.${boot}.${pidNamespace}.${pid}.${startTime}.${id.replaceAll(/\W/g, '').slice(0, 12)}`;
   const file: OpenFile = disk.create(folder, name);
   const free: number[] = [];
   /** The first slot holds the name. */
@@ -132,15 +132,12 @@ export function openLedger(
     },
     readStale() {
       return disk.names(folder).flatMap(other => {
-        const [, bootId, otherNamespace, pid, startTime] = NAME.exec(other) ?? [];
-        if (bootId === undefined || other === name) return [];
-        const host: Identity = { pid: Number(pid), startTime: Number(startTime) };
-        // No process outlives a boot.
-        if (bootId !== boot) return [{ name: other, host, started: [] }];
-        // In another pid namespace the pids name other processes, and ours cannot see which of them live.
-        if (otherNamespace !== pidNamespace) return [];
-        const entry = processTable.entry(host.pid);
-        if (entry?.living && entry.startTime === host.startTime) return [];
+        const [, otherBoot, otherNamespace, otherPid, otherStart] = NAME.exec(other) ?? [];
+        if (otherBoot === undefined || otherNamespace === undefined || other === name) return [];
+        const host: Identity = { pid: Number(otherPid), startTime: Number(otherStart) };
+        const state = stateOfHost({ ...host, boot: otherBoot, pidNamespace: otherNamespace }, processTable);
+        if (state === 'earlierBoot') return [{ name: other, host, started: [] }];
+        if (state !== 'dead') return [];
         const text = disk.read(folder, other);
         if (text === null || !isNamed(text, other)) return [];
         return [{ name: other, host, started: text.split('\n').slice(1).flatMap(parseSlot) }];

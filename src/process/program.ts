@@ -1,5 +1,6 @@
 // The types of a program: what is started, how its run is controlled, and which events it reports. No code, so that
 // spawn.ts and containment/ need not import each other.
+import type { ByteStream } from '../transport/stream.ts';
 import type { Exit } from '../world/exit.ts';
 import type { Output } from './output/output.ts';
 import type { Ending, Tree } from './tree/tree.ts';
@@ -9,6 +10,8 @@ export interface Program {
   readonly args: readonly string[];
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** The program inherits one end of a socket pair, as descriptor 3; `inherited` has the other. */
+  readonly inheritsSocket: boolean;
   /** The program runs inside a pid namespace of its own. */
   readonly namespace?: Wrapper;
 }
@@ -24,6 +27,8 @@ export interface ProgramEvents {
    * ms later. Always before `exited`.
    */
   spawned(pid: number): void;
+  /** This host's end of the socket that the program inherits. In the turn of the spawn. */
+  inherited?(stream: ByteStream): void;
   /** The program could not be started. No other event follows. */
   failed(error: Error): void;
   /** The program has exited and is reaped. Its output may still be read. */

@@ -1,7 +1,10 @@
 // Spawns a program in a process group of its own, signals the group, reports its exit, and ends its tree. It knows no
 // instance. One of the files that touch the world: of the host's files, only this one uses node:child_process.
 import { spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import { INHERITED } from '../transport/inherited.ts';
+import { socketStream } from '../transport/socket.ts';
 import type { Clock } from '../world/clock.ts';
 import { type Exit, watchDeath } from '../world/exit.ts';
 import { exitInside, findInside } from './containment/namespace.ts';
@@ -18,14 +21,15 @@ const RELEASE_TIMEOUT = 2_000;
 export const createSpawn =
   (trees: Trees | null, clock: Clock | null): Spawn =>
   (program, output, events) => {
-    const { namespace } = program;
+    const { namespace, inheritsSocket } = program;
     const { command, args, workingDirectory, environment } = namespace === undefined ? program : namespace.wrap(program);
     const child = spawn(command, [...args], {
       cwd: workingDirectory,
       env: environment,
       // A session and group of its own: a signal to the group also reaches children, and Ctrl-C in our terminal does not.
       detached: true,
-      stdio: ['pipe', 'pipe', 'pipe'],
+      // On Unix a pipe of Node is a pair of sockets, and so carries bytes in both directions.
+      stdio: ['pipe', 'pipe', 'pipe', ...(inheritsSocket ? (['pipe'] as const) : [])],
     });
     const { pid } = child;
     const tree = trees !== null && pid !== undefined ? trees.track(environment.SPEARLET_INSTANCE_ID ?? '', pid) : null;
@@ -57,7 +61,8 @@ export const createSpawn =
       if (live && pid === undefined) events.failed(error);
     });
     // Where no file descriptors are left, there are no streams, although their types say so.
-    const streams: (Readable | Writable | undefined)[] = [child.stdin, child.stdout, child.stderr];
+    const link = child.stdio[INHERITED] as Socket | null | undefined;
+    const streams: (Readable | Writable | undefined)[] = [child.stdin, child.stdout, child.stderr, link ?? undefined];
     for (const stream of streams) stream?.on('error', () => {});
     const read = (channel: Channel) => (chunk: Buffer) => {
       output.add(channel, chunk);
@@ -89,6 +94,7 @@ export const createSpawn =
       });
     });
     if (pid !== undefined) {
+      if (link) events.inherited?.(socketStream(link, `fd:${INHERITED}`));
       if (namespace === undefined || tree === null || trees === null || clock === null) announce(pid);
       else void findInside(tree, trees.scanner, clock, () => exited || !live).then(found => announce(found?.pid ?? pid));
     }

@@ -9,6 +9,7 @@ import type { Deadlines } from '../execution/deadlines.ts';
 import { createRequestTable } from '../execution/request-table.ts';
 import { createInstance } from '../instance/handle.ts';
 import { type ExitReport, type Instance, type InstanceState, stateOf } from '../instance/instance.ts';
+import { reconnectWindowOf } from '../instance/reconnect-window.ts';
 import { deferred, type InstanceRecord } from '../instance/record.ts';
 import { endWithoutChart } from '../instance/report.ts';
 import { newRun } from '../instance/run.ts';
@@ -39,8 +40,12 @@ export interface InstancesDeps {
   remember(record: InstanceRecord): void;
 }
 
-/** Creates and starts an instance. When it returns, the instance is starting, or its start has failed and is settled. */
-export type Begin = (artifactId: string, spec: ParsedSpec | null, timeout: number | undefined, contained: Contained) => InstanceRecord;
+/** Creates and starts an instance; `spec` is null for an external one. When it returns, the instance is starting, or its start has failed and is settled. */
+export type Begin = (
+  expected: Pick<ParsedSpec, 'artifactId' | 'timeout' | 'transport'>,
+  spec: ParsedSpec | null,
+  contained: Contained,
+) => InstanceRecord;
 
 export function createInstances({
   options,
@@ -61,7 +66,7 @@ export function createInstances({
     return free;
   };
 
-  return (artifactId, spec, timeout, contained) => {
+  return ({ artifactId, timeout, transport }, spec, contained) => {
     const id = newId(artifactId);
     const actorId = registry.actorIds.acquire();
     const followers: InstanceRecord['followers'] = new Set();
@@ -88,6 +93,7 @@ export function createInstances({
       artifactId,
       actorId,
       spec,
+      transport,
       contained,
       requests: createRequestTable({
         instanceId: id,
@@ -95,7 +101,7 @@ export function createInstances({
         timeout,
         options,
         deadlines,
-        reconnectWindow: options.reconnectWindow,
+        reconnectWindow: reconnectWindowOf(transport, options),
         activity: change => actor?.send({ type: change === 'begun' ? 'activity.started' : 'activity.idle' }),
         unresponsive(taskId) {
           registry.unresponsive(record, taskId);
@@ -113,6 +119,7 @@ export function createInstances({
       credentials: newCredentials(id, ''),
       output: createOutput(bounds.keptOutput, followers),
       address: null,
+      acceptInherited: null,
       pid: null,
       incarnation: 0,
       run: newRun(),

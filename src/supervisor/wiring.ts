@@ -16,6 +16,7 @@ import { createV2Host } from '../protocol/v2/codec.ts';
 import { createPorts } from '../transport/ports.ts';
 import { createSharedListener } from '../transport/shared-listener.ts';
 import type { ByteStream } from '../transport/stream.ts';
+import { createOwnListener } from './own-listener.ts';
 import type { Registry } from './registry.ts';
 import { sharedListener } from './shared-listener.ts';
 
@@ -76,7 +77,10 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
     world,
     options,
     host: registry,
-    open: options.listener === 'perInstance' ? { own: ports.listen } : { acquire: shared.acquire },
+    open: {
+      own: createOwnListener(world, options, ports),
+      acquire: options.listener === 'shared' ? shared.acquire : null,
+    },
     register,
     release,
   });

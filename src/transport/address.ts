@@ -1,5 +1,4 @@
 // The address of a listener, of any kind, and its text. It opens nothing: a transport decides which kinds it implements.
-// Today only `tcp` is implemented.
 import { SpearletError } from '../errors.ts';
 
 export interface TcpAddress {
@@ -49,14 +48,10 @@ export function parseAddress(text: string, name = 'the address'): Address {
   throw new SpearletError('INVALID_OPTIONS', `${name} is '${text}', expected ${ACCEPTED}`);
 }
 
-/** Returns a TCP address as it is. Throws INVALID_OPTIONS for every other kind, since none is implemented. */
-export function requireTcp(address: Address, name = 'the address'): TcpAddress {
-  if (address.kind === 'tcp') return address;
-  throw new SpearletError(
-    'INVALID_OPTIONS',
-    `${name} is '${formatAddress(address)}': addresses of kind '${address.kind}' are not implemented`,
-    {
-      hint: 'Use a TCP address, host:port.',
-    },
-  );
+export type AddressOf<Kind extends Address['kind']> = Extract<Address, { kind: Kind }>;
+
+/** Returns an address of this kind as it is. Throws INVALID_OPTIONS for every other kind. */
+export function requireKind<Kind extends Address['kind']>(address: Address, kind: Kind): AddressOf<Kind> {
+  if (address.kind === kind) return address as AddressOf<Kind>;
+  throw new SpearletError('INVALID_OPTIONS', `the address '${formatAddress(address)}' is of kind '${address.kind}', expected '${kind}'`);
 }

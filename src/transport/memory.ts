@@ -1,7 +1,7 @@
 // A network in memory, for simulations: streams whose delays, splits and back-pressure are drawn from a seed, and that break
 // where a test says so. It takes the addresses of TCP, so the whole engine can run on it. No byte leaves the process.
 import type { Clock } from '../world/clock.ts';
-import { formatAddress, requireTcp, type TcpAddress } from './address.ts';
+import { formatAddress, requireKind, type TcpAddress } from './address.ts';
 import { type Conditions, drawDelay, Pipe } from './memory-pipe.ts';
 import { MemoryStream } from './memory-stream.ts';
 import type { ByteStream, Network } from './stream.ts';
@@ -108,7 +108,7 @@ export function createMemoryNetwork(options: MemoryOptions): Network {
 
   return {
     listen(at, accepted) {
-      const { host, port } = requireTcp(at);
+      const { host, port } = requireKind(at, 'tcp');
       let address: TcpAddress = { kind: 'tcp', host, port: port || choosePort() };
       for (let tries = 1; port === 0 && tries < EPHEMERAL.count && listeners.has(formatAddress(address)); tries += 1)
         address = { ...address, port: choosePort() };
@@ -126,7 +126,7 @@ export function createMemoryNetwork(options: MemoryOptions): Network {
       };
     },
     connect(at, connected) {
-      const address = requireTcp(at);
+      const address = requireKind(at, 'tcp');
       const name = formatAddress(address);
       const from = formatAddress({ kind: 'tcp', host: address.host, port: choosePort() });
       const connection = new Connection(conditions, name, from);

@@ -35,10 +35,11 @@ export interface Listener {
 
 export interface Network {
   /**
-   * Binds before it returns, so that the address is owned from then on. Throws an error with the system's `code`
-   * (`EADDRINUSE` and others), and INVALID_OPTIONS for a kind of address that is not implemented.
+   * Binds before it returns, so that the address is owned from then on. `origins`: the web pages that may connect; only a
+   * WebSocket has some. Throws an error with the system's `code` (`EADDRINUSE` and others), and INVALID_OPTIONS for a kind of
+   * address that this network does not have.
    */
-  listen(at: Address, accepted: (stream: ByteStream) => void): Listener;
+  listen(at: Address, accepted: (stream: ByteStream) => void, origins?: readonly string[]): Listener;
   /** Connects to an address. A failure is reported by `closed`, too. Throws INVALID_OPTIONS as `listen` does. */
   connect(at: Address, connected: () => void): ByteStream;
 }

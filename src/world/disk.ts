@@ -31,11 +31,17 @@ export interface Disk {
   names(folder: string): string[];
   /** Null: the file is gone, or another user could have written it. */
   read(folder: string, name: string): string | null;
+  /**
+   * Makes a folder that only this user can enter (0700), where it is missing. Throws for one that others may enter or that belongs to
+   * another user, and for a symbolic link, whose target others could choose.
+   */
+  requirePrivate(folder: string): void;
   /** Never throws: a file that cannot be removed is read again next time, and does no harm. */
   remove(folder: string, name: string): void;
 }
 
 const OTHERS_MAY_WRITE = constants.S_IWGRP | constants.S_IWOTH;
+const OTHERS_MAY_ENTER = constants.S_IRWXG | constants.S_IRWXO;
 
 /** Not `recursive`: that never returns in /proc, where mkdir fails with ENOENT although the parent folder exists. */
 function makeFolder(folder: string): void {
@@ -73,6 +79,14 @@ export const realDisk: Disk = {
       },
       close: () => closeSync(file),
     };
+  },
+  requirePrivate(folder) {
+    makeFolder(folder);
+    const { uid, mode } = lstatSync(folder);
+    const own = process.geteuid?.() ?? uid;
+    if ((mode & constants.S_IFMT) !== constants.S_IFDIR) throw new Error('it is no folder');
+    if (uid !== own) throw new Error(`it belongs to another user (uid ${uid}, this one is ${own})`);
+    if ((mode & OTHERS_MAY_ENTER) !== 0) throw new Error(`others may enter it (mode ${(mode & 0o7777).toString(8)})`);
   },
   names: folder => readdirSync(folder),
   read(folder, name) {

@@ -1,12 +1,13 @@
 // What a host tells its agent, and what of it the agent's children are told.
 import { expect, test } from 'vitest';
 import { environmentOfChild, readHostEndpoint } from '../../src/agent/environment.ts';
+import { requireKind } from '../../src/transport/address.ts';
 
 const full = { SPEARLET_ADDR: '127.0.0.1:9100', SPEARLET_TOKEN: 'secret', SPEARLET_INSTANCE_ID: 'me' };
 
 test('the address is a name, an IPv4 or a bracketed IPv6 address, and a port', () => {
   const read = (address: string) => {
-    const { host, port } = readHostEndpoint({ ...full, SPEARLET_ADDR: address });
+    const { host, port } = requireKind(readHostEndpoint({ ...full, SPEARLET_ADDR: address }).address, 'tcp');
     return [host, port];
   };
   expect(read('127.0.0.1:9100')).toEqual(['127.0.0.1', 9_100]);

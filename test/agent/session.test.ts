@@ -43,7 +43,14 @@ async function open() {
   };
   const { port } = server.address() as { port: number };
   const session = openSession(
-    { host: '127.0.0.1', port, token: 'secret', instanceId: 'me', protocols: [1], silence: 30_000, maxFrameBytes: 2 ** 20 },
+    {
+      address: { kind: 'tcp', host: '127.0.0.1', port },
+      token: 'secret',
+      instanceId: 'me',
+      protocols: [1],
+      silence: 30_000,
+      maxFrameBytes: 2 ** 20,
+    },
     events,
   );
   atEnd(async () => {

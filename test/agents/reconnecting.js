@@ -3,22 +3,20 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from 'spearlet/agent';
 
-const sockets = new Set();
-const { connect } = Socket.prototype;
-Socket.prototype.connect = function (...args) {
-  sockets.add(this);
-  return connect.apply(this, args);
+const standard = [process.stdin, process.stdout, process.stderr];
+const cut = () => {
+  for (const handle of process._getActiveHandles()) if (handle instanceof Socket && !standard.includes(handle)) handle.destroy();
 };
 
 await serve({
   async 'after-reconnect'(_request, { write }) {
     await write('cutting');
     await sleep(50);
-    for (const socket of sockets) socket.destroy();
+    cut();
     return 'survived';
   },
   async 'write-offline'(_request, { write }) {
-    for (const socket of sockets) socket.destroy();
+    cut();
     await sleep(0);
     void write('said while offline');
     return 'done while offline';

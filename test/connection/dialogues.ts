@@ -1,11 +1,13 @@
 // One story of a session of wire v2 on the simulated network and clock: the whole host with its charts, and an agent of the SDK with
 // its handlers. Both live to the end of the story; their connections break again and again. The judge: nothing is lost, repeated or
 // executed twice, and nothing hangs.
-import { type AgentWorld, connectHandlers } from '../../src/agent/serve.ts';
+import { connectHandlers } from '../../src/agent/serve.ts';
+import type { AgentWorld } from '../../src/agent/world.ts';
 import type { Instance } from '../../src/index.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
+import { parseAddress } from '../../src/transport/address.ts';
 import { createMemoryNetwork } from '../../src/transport/memory.ts';
 import { realClock } from '../../src/world/clock.ts';
 import { handClock } from '../world/clock.ts';
@@ -83,8 +85,7 @@ export async function tell(seed: number): Promise<Story> {
   });
   const expected = spearlet.expect({ artifactId: 'simulated' });
   const { SPEARLET_ADDR, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: instanceId } = expected.environment;
-  const [host, port] = SPEARLET_ADDR.split(':');
-  const endpoint = { host: host!, port: Number(port), token, instanceId, protocols: [2], silence: 30_000, maxFrameBytes: 2 ** 25 };
+  const endpoint = { address: parseAddress(SPEARLET_ADDR), token, instanceId, protocols: [2], silence: 30_000, maxFrameBytes: 2 ** 25 };
   const world: AgentWorld = {
     clock,
     network,

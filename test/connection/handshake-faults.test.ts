@@ -18,7 +18,14 @@ const read = (frame: Buffer): AuthRequest => decodeAuthRequest(decodeMessage(Buf
 function open(token = TOKEN) {
   const credentials = newCredentials(INSTANCE, TOKEN);
   const random = seededRandom(1);
-  const endpoint = { host: '127.0.0.1', port: 1, token, instanceId: INSTANCE, silence: 30_000, maxFrameBytes: 1_000, protocols: PROTOCOLS };
+  const endpoint = {
+    address: { kind: 'tcp', host: '127.0.0.1', port: 1 } as const,
+    token,
+    instanceId: INSTANCE,
+    silence: 30_000,
+    maxFrameBytes: 1_000,
+    protocols: PROTOCOLS,
+  };
   const agent = createAuthentication(endpoint, clock, nonce);
   let epochs = 0;
   const common = { protocols: PROTOCOLS, random, epochs: () => (epochs += 1) };

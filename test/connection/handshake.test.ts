@@ -12,7 +12,14 @@ import { seededRandom } from '../world/random.ts';
 
 const random = seededRandom(1);
 const TOKEN = 'the token';
-const endpoint = { host: '127.0.0.1', port: 1, instanceId: 'me', token: TOKEN, protocols: [1, 2], silence: 30_000, maxFrameBytes: 2 ** 20 };
+const endpoint = {
+  address: { kind: 'tcp', host: '127.0.0.1', port: 1 } as const,
+  instanceId: 'me',
+  token: TOKEN,
+  protocols: [1, 2],
+  silence: 30_000,
+  maxFrameBytes: 2 ** 20,
+};
 const success: AuthResponse = { success: true, errorMessage: null, sessionId: 's' };
 
 const read = (frame: Buffer): AuthRequest => decodeAuthRequest(decodeMessage(Buffer.from(frame.subarray(8))).payload);

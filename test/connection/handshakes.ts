@@ -1,11 +1,13 @@
 // One story of handshakes on the simulated network and clock: the whole host with its charts, and agents with the session of the
 // SDK. The seed draws the faults of the first connections; later ones have none.
 
-import { openSession, type Session, type SessionWorld } from '../../src/agent/session.ts';
+import { openSession, type Session } from '../../src/agent/session.ts';
+import type { SessionWorld } from '../../src/agent/world.ts';
 import type { AgentChannel } from '../../src/connection/channel.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';
+import { parseAddress } from '../../src/transport/address.ts';
 import { createMemoryNetwork, type Link } from '../../src/transport/memory.ts';
 import { realClock } from '../../src/world/clock.ts';
 import { handClock } from '../world/clock.ts';
@@ -159,10 +161,8 @@ export async function tell(seed: number): Promise<Story> {
   const expected = spearlet.expect({ artifactId: 'simulated' });
   expected.ready.catch(() => {});
   const { SPEARLET_ADDR, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: instanceId } = expected.environment;
-  const [host, port] = SPEARLET_ADDR.split(':');
   const endpoint = {
-    host: host!,
-    port: Number(port),
+    address: parseAddress(SPEARLET_ADDR),
     token,
     instanceId,
     protocols: [...protocols],

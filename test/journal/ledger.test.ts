@@ -11,6 +11,7 @@ function open(files: Record<string, string | null> = {}, living: Identity[] = []
   const disk = { files: new Map(Object.entries(files)), closed: 0, broken: false };
   const failures: unknown[] = [];
   const handDisk: Disk = {
+    requirePrivate() {},
     create(_, name) {
       disk.files.set(name, '');
       return {

@@ -67,6 +67,7 @@ function run(how: string, command: string, args: string[], more: Record<string, 
   const program: Program = {
     command,
     args,
+    inheritsSocket: false,
     workingDirectory: '/',
     environment: { ...environment, SPEARLET_INSTANCE_ID: instanceId, ...more },
     ...(how === 'in a namespace' ? { namespace } : {}),

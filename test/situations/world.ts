@@ -16,6 +16,7 @@ import {
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
 import { createFrameReader } from '../../src/protocol/v1/frame.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
+import { parseAddress } from '../../src/transport/address.ts';
 import { atEnd, remember } from '../census/census.ts';
 
 export const agentFile = (name: string): string => join(import.meta.dirname, '..', 'agents', name);
@@ -141,9 +142,14 @@ export function handPeer(
   };
 }
 
+function placeOf(text: string): { path: string } | { host: string; port: number } {
+  const address = parseAddress(text);
+  if (address.kind === 'tcp' || address.kind === 'unix') return address;
+  throw new Error(`a test cannot dial ${text}`);
+}
+
 export async function dial(address: string): Promise<HandPeer> {
-  const [host, port] = address.split(':');
-  const socket = connect({ host: host!, port: Number(port) });
+  const socket = connect(placeOf(address));
   const peer = handPeer(socket);
   await once(socket, 'connect');
   return peer;

@@ -1,7 +1,7 @@
 // What every network keeps, whatever it is made of: the contract of ByteStream, Listener and Network as assertions. A transport
 // runs them by `conforms`; what only one transport does is tested beside it.
 import { describe, expect, test } from 'vitest';
-import { formatAddress, requireTcp } from '../../src/transport/address.ts';
+import { formatAddress } from '../../src/transport/address.ts';
 import type { ByteStream } from '../../src/transport/stream.ts';
 import { type Fabric, type Followed, follow, join, listen, pattern, settle } from './fabric.ts';
 
@@ -69,7 +69,7 @@ export function conforms(name: string, fabrics: Readonly<Record<string, () => Fa
       arrived[0]!.stream.write([Buffer.from('x')]);
       await fabric.until(() => near.bytes === 1);
       expect([order, arrived[0]!.all().equals(pattern(100)), dialled.pending]).toEqual([['connected', 'data'], true, 0]);
-      expect(arrived[0]!.stream.peer).toMatch(/^127\.0\.0\.1:\d+$/);
+      expect(arrived[0]!.stream.peer).toMatch(fabric.peer ?? /^127\.0\.0\.1:\d+$/);
       dialled.close();
       await fabric.until(() => near.end !== null && arrived[0]!.end !== null);
     });
@@ -201,21 +201,21 @@ export function conforms(name: string, fabrics: Readonly<Record<string, () => Fa
       const near = follow(fabric.network.connect(listener.address, () => (isConnected = true)));
       near.stream.write([pattern(10)]);
       await fabric.until(() => near.end !== null);
-      expect(near.end).toMatchObject({ orderly: false, message: expect.stringContaining('ECONNREFUSED') });
+      expect(near.end).toMatchObject({ orderly: false, message: expect.stringMatching(/ECONNREFUSED|ENOENT/) });
       expect([isConnected, near.events]).toEqual([false, ['closed']]);
     });
 
     check('a taken address throws with the code of the system, until its listener is closed', async fabric => {
       const listener = listen(fabric, () => {});
-      const { port } = requireTcp(listener.address);
-      expect(() => listen(fabric, () => {}, port)).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));
-      expect(requireTcp(listen(fabric, () => {}).address).port).not.toBe(port);
+      const { address } = listener;
+      expect(() => listen(fabric, () => {}, address)).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));
+      expect(listen(fabric, () => {}).address).not.toEqual(address);
       await listener.close();
-      const again = listen(fabric, () => {}, port);
+      const again = listen(fabric, () => {}, address);
       // The old one does not close the new one.
       await listener.close();
-      expect(again.address).toEqual(listener.address);
-      expect(() => listen(fabric, () => {}, port)).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));
+      expect(again.address).toEqual(address);
+      expect(() => listen(fabric, () => {}, address)).toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));
     });
 
     check('a connection outlives its listener', async fabric => {

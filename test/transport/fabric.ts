@@ -1,10 +1,15 @@
 // A network under test, connections over it, and what their ends tell.
+import type { Address } from '../../src/transport/address.ts';
 import type { ByteStream, Listener, Network } from '../../src/transport/stream.ts';
 import { atEnd } from '../census/census.ts';
 import type { HandClock } from '../world/clock.ts';
 
 export interface Fabric {
   readonly network: Network;
+  /** An address that is free, or that the system completes. TCP by default. */
+  at?(): Address;
+  /** What an accepted stream tells of its other end. A TCP address by default. */
+  readonly peer?: RegExp;
   /** More bytes than lie between two ends of this network. */
   readonly plenty: number;
   /** Lets the network work until it is so; never resolves, or rejects, where it will not be. */
@@ -79,8 +84,10 @@ export function untilIdle(clock: HandClock): void {
   while (clock.step() !== null);
 }
 
-export function listen(fabric: Fabric, accepted: (stream: ByteStream) => void, port = 0): Listener {
-  const listener = fabric.network.listen({ kind: 'tcp', host: '127.0.0.1', port }, accepted);
+const ANY: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 };
+
+export function listen(fabric: Fabric, accepted: (stream: ByteStream) => void, at: Address = fabric.at?.() ?? ANY): Listener {
+  const listener = fabric.network.listen(at, accepted);
   atEnd(() => void listener.close());
   return listener;
 }

@@ -1,17 +1,17 @@
 // Which port comes next, on a network that a test plays.
 import { expect, test } from 'vitest';
-import { formatAddress, requireTcp } from '../../src/transport/address.ts';
+import { formatAddress, requireKind } from '../../src/transport/address.ts';
 import { createPorts, type PortRange } from '../../src/transport/ports.ts';
 import type { Listener, Network } from '../../src/transport/stream.ts';
 
-const portOf = ({ address }: Listener): number => requireTcp(address).port;
+const portOf = ({ address }: Listener): number => requireKind(address, 'tcp').port;
 
 function open(range: PortRange | 0) {
   const taken = new Map<number, string>();
   const tried: number[] = [];
   const network = {
     listen(at) {
-      const { port } = requireTcp(at);
+      const { port } = requireKind(at, 'tcp');
       tried.push(port);
       const code = taken.get(port);
       if (code !== undefined) throw Object.assign(new Error(`listen ${code}`), { code });

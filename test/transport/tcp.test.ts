@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { formatAddress, requireTcp } from '../../src/transport/address.ts';
+import { formatAddress, requireKind } from '../../src/transport/address.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 import { atEnd } from '../census/census.ts';
 import { conforms } from './conformance.ts';
@@ -27,6 +27,6 @@ test('a reset is reported with its reason', async () => {
 
 test('an IPv6 listener has its address in brackets', async () => {
   const listening = tcp.listen({ kind: 'tcp', host: '::1', port: 0 }, () => {});
-  expect(formatAddress(listening.address)).toBe(`[::1]:${requireTcp(listening.address).port}`);
+  expect(formatAddress(listening.address)).toBe(`[::1]:${requireKind(listening.address, 'tcp').port}`);
   await listening.close();
 });

@@ -27,9 +27,10 @@ const GUARD = 'test "$PPID" = "$1" || exit 125; shift; exec "$@"';
  * The script of the first process of the namespace. It waits for the program, and reaps processes that lose their parent;
  * when it exits, the kernel kills all other processes. Like every first process without a handler it ignores SIGTERM; the
  * program is in the same group, and gets SIGTERM directly. Its stderr is closed, since shells comment on deaths by signal.
+ * Descriptor 3 may be a socket that the program inherits; this shell holds it, too, as long as the program lives.
  * The variables that a shell adds to the environment are removed.
  */
-const FIRST = 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
+const FIRST = 'exec 9>&2 2>/dev/null; (exec "$@" 2>&9 9>&-); exit $?';
 const ADDED = ['PWD', 'OLDPWD', 'SHLVL'];
 /** How long the trial run may take, in ms. */
 const TRIAL_TIMEOUT = 5_000;
@@ -126,7 +127,7 @@ export async function probeNamespace(spawn: Spawn, clock: Clock, environment: Re
   try {
     const find = (name: string): string => findProgram(name, '/', environment);
     const wrap = createWrap({ setpriv: find('setpriv'), unshare: find('unshare'), sh: find('sh') }, process.getuid?.() === 0);
-    const program = { command: find('sh'), args: ['-c', TRIAL_SCRIPT], workingDirectory: '/', environment };
+    const program = { command: find('sh'), args: ['-c', TRIAL_SCRIPT], workingDirectory: '/', environment, inheritsSocket: false };
     const why = await runTrial(spawn, clock, wrap(program));
     return why === '' ? { works: true, why, wrap } : unavailable(why);
   } catch (thrown) {

@@ -1,0 +1,79 @@
+// A socket of Node as a byte stream: TCP, a Unix domain socket, or an inherited descriptor. It knows nothing of the bytes that it
+// carries. One of the files that touch the world.
+import type { Socket } from 'node:net';
+import { reasonOf } from '../errors.ts';
+import type { ByteStream, ByteStreamEvents } from './stream.ts';
+
+/** Frames below this size are joined with their neighbours, in bytes: one copy is cheaper than many small buffers for writev. */
+const SMALL = 16 * 1024;
+
+/** The same bytes, in order, in few buffers. */
+function joined(frames: readonly Buffer[]): Buffer[] {
+  const buffers: Buffer[] = [];
+  let small: Buffer[] = [];
+  const join = (): void => {
+    if (small.length === 0) return;
+    buffers.push(small.length === 1 ? small[0]! : Buffer.concat(small));
+    small = [];
+  };
+  for (const frame of frames)
+    if (frame.length < SMALL) small.push(frame);
+    else {
+      join();
+      buffers.push(frame);
+    }
+  join();
+  return buffers;
+}
+
+export function socketStream(socket: Socket, peer: string): ByteStream {
+  socket.setNoDelay(true);
+  let failure = '';
+  // Added at once: Node makes an error without a listener an uncaught exception of the host.
+  socket.on('error', error => {
+    failure = reasonOf(error);
+  });
+  return {
+    peer,
+    get pending() {
+      return socket.writableLength;
+    },
+    open(events: ByteStreamEvents) {
+      let ended = false;
+      socket.on('data', events.data);
+      socket.on('drain', events.drained);
+      socket.on('end', () => {
+        ended = true;
+      });
+      socket.on('close', () => {
+        events.closed({ orderly: ended && failure === '', message: failure || (ended ? 'closed by the other end' : 'closed') });
+      });
+    },
+    write(frames) {
+      if (!socket.writable) return false;
+      const buffers = frames.length === 1 ? frames : joined(frames);
+      if (buffers.length === 1) return socket.write(buffers[0]!);
+      socket.cork();
+      let more = true;
+      for (const buffer of buffers) more = socket.write(buffer);
+      socket.uncork();
+      return more;
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    end: () => void socket.end(),
+    close: () => void socket.destroy(),
+  };
+}
+
+/** Hands each socket of a server over as a stream. `peerOf`: the address of its other end, for people. */
+export const accepting =
+  (accepted: (stream: ByteStream) => void, peerOf: (socket: Socket) => string) =>
+  (socket: Socket): void => {
+    try {
+      accepted(socketStream(socket, peerOf(socket)));
+    } catch {
+      // An exception of the handler must not end the host.
+      socket.destroy();
+    }
+  };

@@ -29,6 +29,8 @@ const MAX_QUEUED = 14 * 2 ** 20;
 const LARGE = 6 * 2 ** 20;
 /** More than the bytes and messages behind which either end acknowledges, in bytes. */
 const MAX_UNACKNOWLEDGED = 160 * 1024;
+/** Requests that are cancelled when a part of them is sent: one more than an agent keeps beginnings. */
+const PARTIAL = 5;
 /** The share of stories whose connections break all the time. */
 const DENSE = 0.8;
 /** One of so many stories sends more than that in the end. */
@@ -156,6 +158,7 @@ export async function tell(seed: number, withLog = false): Promise<Story> {
   // What was cancelled ends at the agent as well, and one more execution completes.
   if (!(await run(() => running.size === 0)) && finding === null) note(`the agent still executes ${[...running].join()}`);
   if (finding === null) {
+    const count = () => spearlet.stats().instances[0]!;
     const complete = async (bytes: number): Promise<void> => {
       let outcome: string | null = null;
       instance!.execute({ command: 'size', input: Buffer.alloc(bytes) }).result.then(
@@ -167,15 +170,24 @@ export async function tell(seed: number, withLog = false): Promise<Story> {
     };
     // More than may be unacknowledged, in one story of many.
     for (const bytes of seed % THOROUGH === 0 ? [LARGE, LARGE, LARGE, 0] : [0]) await complete(bytes);
+    // The agent forgets the beginnings of requests: else it would refuse another large one.
+    if (density === 'wide') {
+      for (let n = 0; n < PARTIAL && finding === null; n += 1) {
+        const execution = instance!.execute({ command: 'size', input: Buffer.alloc(LARGE) });
+        const { bytesSent } = count().connections.find(({ session }) => session)!;
+        await run(() => count().connections.some(({ session, bytesSent: sent }) => session && sent > bytesSent + 1_000));
+        execution.cancel('as planned');
+      }
+      await complete(LARGE);
+    }
     // The next connection carries again what is not acknowledged, and one more execution behind it.
     breaks.reset();
     await complete(0);
-    const connection = spearlet.stats().instances[0]!.connections.find(({ session }) => session);
+    const connection = count().connections.find(({ session }) => session);
     const again = Math.max(connection?.bytesSent ?? 0, connection?.bytesReceived ?? 0);
     if (again > MAX_UNACKNOWLEDGED) note(`${again} bytes were sent again that had arrived long ago`);
     // Signals are in order behind the request of the last execution.
     told.judge();
-    const count = () => spearlet.stats().instances[0]!;
     const { inFlight, unanswered, foreignAnswers, lateAnswers } = count();
     if (inFlight + unanswered + foreignAnswers > 0)
       note(`the host counts ${inFlight} in flight, ${unanswered} unanswered, ${foreignAnswers} foreign`);

@@ -2,12 +2,13 @@
 import type { Execution, ExecutionResult, Instance, SpearletError } from '../../src/index.ts';
 import { bounds } from '../../src/limits.ts';
 import type { HandClock } from '../world/clock.ts';
+import type { Density } from './dialogue-breaks.ts';
 import { drawReader, openReader, type Reader, type ReaderPlan } from './dialogue-reader.ts';
 import { drawWork, EXIT_CODE, inputOf, resultOf, updatesOf, type Work } from './dialogue-work.ts';
 
 export interface Request {
-  /** When it begins, in ms after the first session. */
-  readonly at: number;
+  /** When it begins, in ms after the first session. Null: when an earlier one is over. */
+  readonly at: number | null;
   readonly work: Work;
   readonly options: {
     readonly collect: boolean;
@@ -31,23 +32,29 @@ export interface Dialogue {
 }
 
 const WITHIN = [0, 1_000, 20_000] as const;
-const MAX_REQUESTS = 12;
+const MAX_REQUESTS = { wide: 12, dense: 120 } as const;
+/** Of a dense dialogue, at once. */
+const ABREAST = 4;
+/** An input that takes several pieces, in bytes. */
+const LARGE = 100_000;
 /** What an open iterator lets the agent send beyond what was read: pieces that were begun with the last credit; */
 const AHEAD = 3 * bounds.outputPiece;
 /** and its window, which doubles with each half of it that was read. */
 const windowAt = (read: number): number => Math.min(bounds.largestWindow, bounds.window + 4 * read);
 
-export function drawDialogue(random: { fraction(): number }): Dialogue {
+export function drawDialogue(density: Density, random: { fraction(): number }): Dialogue {
   const { fraction } = random;
   const upTo = (count: number): number => Math.floor(fraction() * count);
   const one = <T>(list: readonly T[]): T => list[upTo(list.length)]!;
   const within = one(WITHIN);
   const draw = (n: number): Request => {
-    const work = drawWork(random);
-    const isCancelled = fraction() < 0.2 || work.ending === 'waits';
+    const work = drawWork(random, density === 'dense' ? 'small' : 'any');
+    // Of a large request the agent often has only the beginning when it is cancelled.
+    const isLarge = (work.input ?? 0) >= LARGE;
+    const isCancelled = fraction() < (isLarge ? 0.5 : 0.2) || work.ending === 'waits';
     const hasTimeout = fraction() < (work.ending === 'waits' ? 0.5 : 0.15);
     return {
-      at: upTo(within),
+      at: density === 'dense' && n >= ABREAST ? null : upTo(within),
       work,
       options: {
         collect: fraction() < 0.3,
@@ -56,14 +63,14 @@ export function drawDialogue(random: { fraction(): number }): Dialogue {
         ...(hasTimeout ? { timeout: 1 + upTo(one([50, 2_000, 20_000])) } : {}),
       },
       taskId: fraction() < 0.2 ? `named/${n}` : null,
-      cancelled: isCancelled ? upTo(one([1, 20, 500, 20_000])) : null,
+      cancelled: isCancelled ? upTo(one(isLarge ? [3, 10, 20, 500] : [1, 20, 500, density === 'dense' ? 2_000 : 20_000])) : null,
       isCancelledBySignal: fraction() < 0.3,
-      padding: one([0, 0, 0, 1_000, 100_000]),
+      padding: density === 'dense' ? 0 : one([0, 0, 0, 1_000, 100_000]),
       readers: Array.from({ length: one([0, 1, 1, 2]) }, () => drawReader(random)),
     };
   };
   return {
-    requests: Array.from({ length: 1 + upTo(MAX_REQUESTS) }, (_, n) => draw(n)),
+    requests: Array.from({ length: 1 + upTo(MAX_REQUESTS[density]) }, (_, n) => draw(n)),
     signals: Array.from({ length: upTo(5) }, () => upTo(within)).sort((a, b) => a - b),
   };
 }
@@ -87,13 +94,16 @@ interface Deps {
   readonly after: (ms: number, run: () => void) => void;
   readonly random: { fraction(): number };
   readonly sleep: (ms: number) => Promise<void>;
-  readonly say: (what: string) => void;
+  readonly say: (what: string, details?: object) => void;
   readonly wrong: (what: string) => void;
   /** How often the handler was called, by task id. */
   readonly calls: ReadonlyMap<string, number>;
 }
 
 export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, say, wrong, calls }: Deps) {
+  let instance: Instance | null = null;
+  const later = dialogue.requests.filter(({ at }) => at === null);
+  let unsettled = 0;
   const all = new Map<string, Begun>();
   const outcomes: Record<string, number> = {};
   let tried = 0;
@@ -123,6 +133,9 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
   const settled = (begun: Begun, outcome: string, result: Settled | null): void => {
     const { request, execution, began, isCancelled } = begun;
     begun.isSettled = true;
+    unsettled -= 1;
+    const next = later.shift();
+    if (next !== undefined) begin(next);
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
     say(`${execution.taskId} has settled: ${outcome}`);
     const { timeout } = request.options;
@@ -132,11 +145,12 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
     else if (outcome !== 'CANCELLED' || !isCancelled) wrong(`${execution.taskId} ended with ${outcome}`);
   };
 
-  const begin = (instance: Instance, request: Request): void => {
+  const begin = (request: Request): void => {
+    unsettled += 1;
     const { work, options, taskId, cancelled, isCancelledBySignal, padding } = request;
     const input = inputOf(work);
     const abort = isCancelledBySignal && cancelled !== null ? new AbortController() : null;
-    const execution = instance.execute(
+    const execution = instance!.execute(
       {
         command: 'work',
         args: [JSON.stringify(work), 'x'.repeat(padding)],
@@ -145,7 +159,7 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
       },
       { ...options, ...(abort === null ? {} : { signal: abort.signal }) } as never,
     ) as Execution<string | Buffer>;
-    say(`${execution.taskId} begins: ${JSON.stringify(request)}`);
+    say(`${execution.taskId} begins`, request);
     const expected = updatesOf(work, options.encoding);
     const readers = request.readers.map(plan => openReader(execution, plan, expected, { sleep, random, wrong }));
     const begun: Begun = {
@@ -195,13 +209,18 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
 
   return {
     outcomes,
-    begin(instance: Instance): void {
-      for (const request of dialogue.requests) after(request.at, () => begin(instance, request));
+    /** Executions that have not settled. */
+    get unsettled(): number {
+      return unsettled;
+    },
+    begin(ready: Instance): void {
+      instance = ready;
+      for (const request of dialogue.requests) if (request.at !== null) after(request.at, () => begin(request));
       for (const [n, at] of dialogue.signals.entries())
         after(at, () => {
           tried += 1;
           try {
-            instance.send(`signal ${n}`);
+            ready.send(`signal ${n}`);
             accepted.push(`signal ${n}`);
           } catch (thrown) {
             if ((thrown as SpearletError).code !== 'NOT_DELIVERED') wrong(`send() threw ${String(thrown)}`);
@@ -221,7 +240,8 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
     },
     get isOver(): boolean {
       const isBegun = all.size === dialogue.requests.length && tried === dialogue.signals.length;
-      return isBegun && [...all.values()].every(judgeReaders);
+      if (!isBegun || unsettled > 0) return false;
+      return [...all.values()].every(judgeReaders);
     },
     get readBytes(): number {
       return [...all.values()].reduce((sum, { readers }) => readers.reduce((bytes, { at }) => bytes + at, sum), 0);

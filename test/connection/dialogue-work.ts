@@ -31,23 +31,40 @@ export interface Write {
 }
 
 export const EXIT_CODE = 7;
-const SIZES = [0, 10, 300, 5_000, 20_000, 70_000] as const;
-const WRITES = [0, 0, 1, 3, 10, 40, 100] as const;
+interface Sizes {
+  /** Of a write, at most; of the input and of the result. In bytes. */
+  readonly write: readonly number[];
+  readonly input: readonly (number | null)[];
+  readonly result: readonly number[];
+  /** Counts. */
+  readonly writes: readonly number[];
+}
+/** Small ones pass whole over connections that break after each 1,000 bytes. */
+const SIZES: Readonly<Record<'small' | 'any', Sizes>> = {
+  small: { write: [0, 10, 100, 400], input: [null, null, null, 0, 100, 500], result: [0, 4, 4, 4, 400], writes: [0, 1, 3, 10, 30] },
+  any: {
+    write: [0, 10, 300, 5_000, 20_000, 70_000],
+    input: [null, null, null, 0, 100, 20_000, 100_000, 300_000, 900_000],
+    result: [0, 4, 4, 4, 1_000, 30_000, 200_000],
+    writes: [0, 0, 1, 3, 10, 40, 100],
+  },
+};
 /** Of all writes of a request, in bytes. */
 const MAX_OUTPUT = 300_000;
 
-export function drawWork({ fraction }: { fraction(): number }): Work {
+export function drawWork({ fraction }: { fraction(): number }, size: 'small' | 'any'): Work {
+  const sizes = SIZES[size];
   const upTo = (count: number): number => Math.floor(fraction() * count);
   const one = <T>(list: readonly T[]): T => list[upTo(list.length)]!;
-  const writes = one(WRITES);
+  const writes = one(sizes.writes);
   return {
     seed: upTo(2 ** 30),
     writes,
-    maxWrite: Math.min(one(SIZES) + 1, Math.floor((2 * MAX_OUTPUT) / Math.max(1, writes))),
+    maxWrite: Math.min(one(sizes.write) + 1, Math.floor((2 * MAX_OUTPUT) / Math.max(1, writes))),
     isAwaited: fraction() < 0.7,
     pause: one([0, 0, 20, 300]),
-    input: one([null, null, null, 0, 100, 20_000, 100_000, 300_000, 900_000]),
-    resultSize: one([0, 4, 4, 4, 1_000, 30_000, 200_000]),
+    input: one(sizes.input),
+    resultSize: one(sizes.result),
     ending: one(['completes', 'completes', 'completes', 'throws', 'fails', 'waits']),
     isPrompt: writes === 0 && fraction() < 0.5,
   };

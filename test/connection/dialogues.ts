@@ -29,6 +29,12 @@ const RECONNECT_WINDOW = 120_000;
 /** More than the requests of a dialogue take together, in bytes. */
 const MAX_QUEUED = 14 * 2 ** 20;
 const LARGE = 6 * 2 ** 20;
+/** More than the bytes and messages behind which either end acknowledges, in bytes. */
+const MAX_UNACKNOWLEDGED = 160 * 1024;
+/** Requests that are cancelled when a part of them is sent: one more than an agent keeps beginnings. */
+const PARTIAL = 5;
+/** The share of stories whose connections break all the time. */
+const DENSE = 0.8;
 /** One of so many stories sends more than that in the end. */
 const THOROUGH = 20;
 
@@ -44,11 +50,14 @@ export interface Story {
   readonly readBytes: number;
 }
 
-export async function tell(seed: number): Promise<Story> {
+/** The same seed tells the same story. A log takes time. */
+export async function tell(seed: number, withLog = false): Promise<Story> {
   const random = seededRandom(seed);
   const clock = handClock();
   const log: string[] = [];
-  const say = (what: string): void => void log.push(`${Math.round(clock.now())} ${what}`);
+  const say = (what: string, details?: object): void => {
+    if (withLog) log.push(`${Math.round(clock.now())} ${what}${details === undefined ? '' : `: ${JSON.stringify(details)}`}`);
+  };
   let finding: string | null = null;
   const note = (what: string): void => void (finding ??= `${what}, at ${clock.now()} ms`);
   /** Timers of the story itself. */
@@ -62,7 +71,8 @@ export async function tell(seed: number): Promise<Story> {
   };
   const sleep = (ms: number): Promise<void> => new Promise(resolve => after(ms, resolve));
 
-  const breaks = createBreaks({ clock, after, random, say });
+  const density = random.fraction() < DENSE ? 'dense' : 'wide';
+  const breaks = createBreaks(density, { clock, after, random, say, isBusy: () => told.unsettled + running.size > 0 });
   const network = createMemoryNetwork({ clock, random, maxDelay: random.fraction() < 0.5 ? 0.1 : 1, dialled: breaks.dialled });
   const spearlet = createSpearletIn(
     { clock, random, programs, network, environment: {}, workingDirectory: '/' },
@@ -79,6 +89,7 @@ export async function tell(seed: number): Promise<Story> {
   );
   spearlet.events$.subscribe(event => {
     say(`${event.type}${'message' in event ? ` ${event.message}` : ''}`);
+    if (event.type === 'connection.opened') breaks.opened();
     if (event.type === 'instance.unresponsive') note('an agent that lives was called unresponsive');
     if (event.type === 'connection.closed' && (event.code === 'PROTOCOL_ERROR' || event.code === 'FRAME_TOO_LARGE'))
       if (!event.message.startsWith('closed in the middle of a frame')) note(`a connection ended with ${event.code}: ${event.message}`);
@@ -94,7 +105,7 @@ export async function tell(seed: number): Promise<Story> {
     defer: run => void clock.setTimeout(run, 0),
   };
 
-  const dialogue: Dialogue = drawDialogue(random);
+  const dialogue: Dialogue = drawDialogue(density, random);
   const running = new Set<string>();
   const calls = new Map<string, number>();
   const told = runDialogue(dialogue, { clock, after, random, sleep, say, wrong: note, calls });
@@ -148,9 +159,8 @@ export async function tell(seed: number): Promise<Story> {
   // What was cancelled ends at the agent as well, and one more execution completes.
   if (!(await run(() => running.size === 0)) && finding === null) note(`the agent still executes ${[...running].join()}`);
   if (finding === null) {
-    // More than may be unacknowledged, in one story of many.
-    const last = seed % THOROUGH === 0 ? [LARGE, LARGE, LARGE, 0] : [0];
-    for (const bytes of last) {
+    const count = () => spearlet.stats().instances[0]!;
+    const complete = async (bytes: number): Promise<void> => {
       let outcome: string | null = null;
       instance!.execute({ command: 'size', input: Buffer.alloc(bytes) }).result.then(
         ({ output }) => (outcome = output),
@@ -158,10 +168,27 @@ export async function tell(seed: number): Promise<Story> {
       );
       if (!(await run(() => outcome !== null)) && finding === null) note('the last execution hangs');
       else if (outcome !== String(bytes)) note(`the last execution ended with ${outcome}`);
+    };
+    // More than may be unacknowledged, in one story of many.
+    for (const bytes of seed % THOROUGH === 0 ? [LARGE, LARGE, LARGE, 0] : [0]) await complete(bytes);
+    // The agent forgets the beginnings of requests: else it would refuse another large one.
+    if (density === 'wide') {
+      for (let n = 0; n < PARTIAL && finding === null; n += 1) {
+        const execution = instance!.execute({ command: 'size', input: Buffer.alloc(LARGE) });
+        const { bytesSent } = count().connections.find(({ session }) => session)!;
+        await run(() => count().connections.some(({ session, bytesSent: sent }) => session && sent > bytesSent + 1_000));
+        execution.cancel('as planned');
+      }
+      await complete(LARGE);
     }
+    // The next connection carries again what is not acknowledged, and one more execution behind it.
+    breaks.reset();
+    await complete(0);
+    const connection = count().connections.find(({ session }) => session);
+    const again = Math.max(connection?.bytesSent ?? 0, connection?.bytesReceived ?? 0);
+    if (again > MAX_UNACKNOWLEDGED) note(`${again} bytes were sent again that had arrived long ago`);
     // Signals are in order behind the request of the last execution.
     told.judge();
-    const count = () => spearlet.stats().instances[0]!;
     const { inFlight, unanswered, foreignAnswers, lateAnswers } = count();
     if (inFlight + unanswered + foreignAnswers > 0)
       note(`the host counts ${inFlight} in flight, ${unanswered} unanswered, ${foreignAnswers} foreign`);

@@ -47,3 +47,13 @@ test('under random faults each caller sees only outcomes that the reference mode
   const figures = await sample('callers', { slots: 3, callers: 3, milliseconds: 2_000, worlds: 1, rare: 0 });
   expect(figures).toMatchObject({ findings: [], findingKinds: {}, passed: true });
 });
+
+test('connections that are cut with work in flight cost nobody a result, a byte or a second execution', async () => {
+  const figures = await sample('cuts', { cuts: 60, instances: 3 });
+  expect(figures).toMatchObject({ findings: [], passed: true });
+}, 120_000);
+
+test('an event loop that stands still, and agents that are stopped for a while, count as no death', async () => {
+  const figures = await sample('stalls', { rounds: 1, instances: 2, heartbeats: ['default'] });
+  expect(figures).toMatchObject({ findings: [], passed: true, stalls: 2 });
+}, 120_000);

@@ -2,6 +2,7 @@
 // take `--minutes N`, `callers` `--worlds N`. Each proof prints its figures, and decides whether it has passed.
 import { callers } from './callers.js';
 import { crashes } from './crashes.js';
+import { cuts } from './cuts.js';
 import { cycles } from './cycles.js';
 import { dialogues } from './dialogues.js';
 import { endings } from './endings.js';
@@ -11,10 +12,11 @@ import { frames } from './frames.js';
 import { handshakes } from './handshakes.js';
 import { hosts } from './hosts.js';
 import { hungry } from './hungry.js';
+import { stalls } from './stalls.js';
 import { stops } from './stops.js';
 import { trees } from './trees.js';
 
-const proofs = { callers, crashes, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, stops, trees };
+const proofs = { callers, crashes, cuts, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, stalls, stops, trees };
 /** They take sizes. */
 const TIMED = new Set(['callers', 'dialogues']);
 const argument = name => {

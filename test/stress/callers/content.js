@@ -36,6 +36,8 @@ function createContent() {
 
   return {
     bytes,
+    /** `length` bytes from this offset on, at most SIZE. */
+    slice: (from, length) => twice.subarray(from % SIZE, (from % SIZE) + length),
     /** The next offset at which a character begins. */
     boundary(at) {
       let found = at;

@@ -25,7 +25,7 @@ export async function createProxy() {
     const at = address.lastIndexOf(':');
     const host = connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)), allowHalfOpen: true });
     host.on('error', () => {});
-    const pair = { agent, host, through: Number.POSITIVE_INFINITY, delay: 0, stalled: false };
+    const pair = { agent, host, from: null, through: 0, delay: 0, stalled: false, silent: false };
     if (!pairs.has(id)) pairs.set(id, new Set());
     pairs.get(id).add(pair);
     const gone = () => {
@@ -36,7 +36,8 @@ export async function createProxy() {
       [host, agent],
     ]) {
       from.on('data', chunk => pass(pair, from, to, chunk));
-      from.on('end', () => to.end());
+      // Behind silence each end closes its own side, and the other is not told.
+      from.on('end', () => (pair.silent ? from.destroy() : to.end()));
       from.on('close', () => {
         // A half-open end stays until the proof, or its own side, closes it.
         if (!pair.halfOpen) to.destroy();
@@ -48,7 +49,8 @@ export async function createProxy() {
   };
 
   const pass = (pair, from, to, chunk) => {
-    if (from === pair.agent && pair.through < Number.POSITIVE_INFINITY) {
+    if (pair.silent) return;
+    if (from === pair.from) {
       if (pair.through < 0) return;
       const part = chunk.subarray(0, pair.through);
       pair.through -= part.length;
@@ -90,8 +92,19 @@ export async function createProxy() {
       pair.halfOpen = true;
       pair.agent.destroy();
     },
-    /** After this many bytes, at any position of a frame. */
+    /** Nothing arrives any more, and neither end notices it. */
+    silent(pair) {
+      pair.silent = true;
+      pair.halfOpen = true;
+    },
+    /** After this many bytes of the agent, at any position of a frame. */
     inFrame(pair, bytes) {
+      pair.from = pair.agent;
+      pair.through = bytes;
+    },
+    /** After this many bytes of the host. */
+    inRequest(pair, bytes) {
+      pair.from = pair.host;
       pair.through = bytes;
     },
     delay(pair, bytes) {

@@ -14,7 +14,7 @@ export interface Copy {
   apply(mutant: Mutant): Promise<() => void>;
   /** Runs test files in this order, to the first failure. So long without a result of a file, in ms, is a hang, and a failure. */
   run(files: readonly string[], silenceOf: (file: string) => number): Promise<Run>;
-  /** The same in one process, which loads each module once. A test may see what the file before it has left. */
+  /** The same in one process, which loads each module once. A test may see what another file has left. */
   runTogether(files: readonly string[], silenceOf: (file: string) => number): Promise<Run>;
   /** Runs all of them, in any order. */
   runAll(files: readonly string[], workers: number): Promise<Run>;

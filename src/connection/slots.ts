@@ -24,8 +24,8 @@ export class Slots {
 
   /** Takes the frame of a sender back. Returns its length; null: it does not wait here. */
   remove(sender: Sender): number | null {
-    const { queuedAt = -1 } = sender;
-    if (this.#senders[queuedAt] !== sender) return null;
+    const { queuedAt } = sender;
+    if (queuedAt === undefined || this.#senders[queuedAt] !== sender) return null;
     const { length } = this.#frames[queuedAt]!;
     // Its slot stays: those behind it know theirs.
     this.#frames[queuedAt] = NOTHING;

@@ -107,7 +107,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
 
   /** A reader has fallen behind, so that nothing more comes. */
   get isHeldBack(): boolean {
-    return this.#output?.isHeldBack ?? false;
+    return this.#output?.isHeldBack === true;
   }
 
   get encoding(): 'utf8' | 'buffer' {

@@ -223,3 +223,39 @@ test('finish() does not wait for messages that only a resumed session could send
   link.finish(() => {});
   expect([stream.calls, String(stream.writes.at(-1)![0])]).toEqual([['end'], 'resume']);
 });
+
+test('an urgent frame takes along what has arrived, once', () => {
+  const { stream, link } = open();
+  const acknowledged: number[] = [];
+  const counting = {
+    ...createV1(handClock()).host,
+    resume: () => Buffer.from('resume'),
+    acknowledge(count: number) {
+      acknowledged.push(count);
+      return Buffer.from(`has ${count}`);
+    },
+    // Every byte is a message.
+    createDecoder: () => ({
+      frames: 0,
+      counted: 0,
+      unfinished: 0,
+      limit: 0,
+      push(chunk: Buffer) {
+        this.counted += chunk.length;
+      },
+      pause() {},
+      resume() {},
+      rest: () => [],
+    }),
+  };
+  link.use(counting as never);
+  stream.events.data(Buffer.alloc(0));
+  link.adopt(new Continuity());
+  link.resume(0);
+  stream.events.data(Buffer.from('abc'));
+  expect(acknowledged).toEqual([]);
+  link.sendUrgent(Buffer.from('urgent'));
+  link.sendUrgent(Buffer.from('urgent'));
+  link.close();
+  expect([acknowledged, Buffer.concat(stream.writes.flat()).toString()]).toEqual([[3], 'resumeurgenthas 3urgent']);
+});

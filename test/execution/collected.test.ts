@@ -24,6 +24,15 @@ test('a bound that lies between two code points cuts there', () => {
   expect(collected.join(null)).toBe('éé');
 });
 
+test('bytes are cut anywhere, and joined as bytes', () => {
+  const collected = createCollected(4);
+  expect(collected.add(Buffer.from('éé€'), 7)).toBe(3);
+  expect(collected.join(Buffer.from('x'))).toEqual(Buffer.from('ééx'));
+  const odd = createCollected(1);
+  expect(odd.add(Buffer.from('é'), 2)).toBe(1);
+  expect(odd.join(null)).toEqual(Buffer.from([0xc3]));
+});
+
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
   const owner = {
     ids: {},

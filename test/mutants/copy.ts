@@ -14,6 +14,8 @@ export interface Copy {
   apply(mutant: Mutant): Promise<() => void>;
   /** Runs test files in this order, to the first failure. So long without a result of a file, in ms, is a hang, and a failure. */
   run(files: readonly string[], silenceOf: (file: string) => number): Promise<Run>;
+  /** The same in one process, which loads each module once. A test may see what another file has left. */
+  runTogether(files: readonly string[], silenceOf: (file: string) => number): Promise<Run>;
   /** Runs all of them, in any order. */
   runAll(files: readonly string[], workers: number): Promise<Run>;
   /** Ends all that runs in it. */
@@ -41,7 +43,8 @@ function sweep(mark: string): void {
   }
 }
 
-export function createCopy(from: string, root: string): Copy {
+/** `built`: a copy that is built already, whose dist is taken. */
+export function createCopy(from: string, root: string, built: Copy | undefined): Copy {
   const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], { cwd: from, encoding: 'utf8' });
   for (const file of listed.split('\0').filter(Boolean)) {
     try {
@@ -54,7 +57,8 @@ export function createCopy(from: string, root: string): Copy {
   // Short, because sockets are made in it.
   const mark = join(root, 'tmp');
   mkdirSync(mark);
-  execFileSync('npm', ['run', '-s', 'build'], { cwd: root, stdio: 'inherit' });
+  if (built === undefined) execFileSync('npm', ['run', '-s', 'build'], { cwd: root, stdio: 'inherit' });
+  else cpSync(join(built.root, 'dist'), join(root, 'dist'), { recursive: true });
 
   const run = async (files: readonly string[], silenceOf: (file: string) => number, ...more: string[]): Promise<Run> => {
     const args = ['run', '--config', join(root, 'test/mutants/vitest.config.ts'), ...more, ...files];
@@ -110,6 +114,7 @@ export function createCopy(from: string, root: string): Copy {
       return restore;
     },
     run: (files, silenceOf) => run(files, silenceOf, '--bail=1', '--maxWorkers=1'),
+    runTogether: (files, silenceOf) => run(files, silenceOf, '--bail=1', '--maxWorkers=1', '--no-isolate'),
     end: () => sweep(mark),
     runAll: (files, workers) => run(files, () => LONGEST_TEST, `--maxWorkers=${workers}`),
   };

@@ -1,10 +1,11 @@
-// Mutants of src: are they noticed? `npm run mutate -- --src [--seed N] [--count N] [--workers N] [--only TEXT] [--json]`.
-// Each mutant meets the tests that lead to its file, the quick and near ones first; the first failure ends it.
+// Mutants of src: are they noticed? `npm run mutate -- --src [--seed N] [--count N] [--skip N] [--workers N] [--only TEXT] [--json]`.
+// Each mutant meets the tests that lead to its file, first the quick ones in one process, then the others. The first failure
+// ends it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Copy, createCopy } from './copy.ts';
+import { type Copy, createCopy, type Run } from './copy.ts';
 import { equivalent } from './equivalent.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
 import { testsOf } from './tests-of.ts';
@@ -14,6 +15,8 @@ const { values: given } = parseArgs({
     src: { type: 'boolean' },
     seed: { type: 'string', default: '1' },
     count: { type: 'string', default: '100' },
+    /** Leaves out the first of them, which an interrupted run has tried. */
+    skip: { type: 'string', default: '0' },
     workers: { type: 'string', default: '2' },
     /** Only mutants whose file, line or text holds this, such as `outbox.ts` or `outbox.ts:58`; any of several. */
     only: { type: 'string', multiple: true, default: [''] },
@@ -47,7 +50,7 @@ const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8'
   .sort();
 const all = files.flatMap(file => mutantsOf(file, readFileSync(join(root, file), 'utf8')));
 const fitting = all.filter(({ file, line, key }) => given.only.some(text => `${file}:${line} ${key}`.includes(text)));
-const chosen = choose(fitting, Number(given.seed), Number(given.count));
+const chosen = choose(fitting, Number(given.seed), Number(given.count)).slice(Number(given.skip));
 if (given.list) {
   for (const { file, line, key } of chosen) console.log(`${file}:${line}  ${key}`);
   process.exit();
@@ -55,7 +58,8 @@ if (given.list) {
 
 const { tests, nearest } = testsOf(root);
 const temporary = mkdtempSync(join(tmpdir(), 'mutants-'));
-const copies = Array.from({ length: Number(given.workers) }, (_, n) => createCopy(root, join(temporary, String(n))));
+const copies: Copy[] = [];
+for (let n = 0; n < Number(given.workers); n += 1) copies.push(createCopy(root, join(temporary, String(n)), copies[0]));
 
 const clean = (): void => {
   for (const copy of copies) copy.end();
@@ -89,19 +93,44 @@ const readTimes = (): Record<string, number> | null => {
 /** A file of tests that takes less than this, in ms, waits for nothing that a busy machine could delay. */
 const QUICK = 2_000;
 
-/** The test that notices; null where none does. */
-async function hunt(copy: Copy, mutant: Mutant, times: Record<string, number>): Promise<{ file: string; title: string } | null> {
-  // A test that imports the file itself is likely to notice; of the others the quick ones come first.
-  const cost = ({ test, distance }: { test: string; distance: number }): number => (distance > 1 ? 1e6 : 0) + (times[test] ?? 0);
-  let waiting = nearest(mutant.file)
+/** No test takes longer than its file took without the mutant, but the machine may be busier now. */
+const silenceIn =
+  (times: Record<string, number>) =>
+  (test: string): number =>
+    40_000 + 3 * times[test]!;
+
+type Found = Run['failed'];
+
+/** The test that notices; null where none does. `together`: the quick files, as far as they pass in one process. */
+async function hunt(copy: Copy, mutant: Mutant, times: Record<string, number>, together: Set<string>): Promise<Found> {
+  const silenceOf = silenceIn(times);
+  const near = nearest(mutant.file)
     .filter(({ test }) => test in times)
-    .sort((a, b) => cost(a) - cost(b))
+    .sort((a, b) => a.distance - b.distance || times[a.test]! - times[b.test]!)
     .map(({ test }) => test);
-  // No test takes longer than its file took without the mutant, but the machine may be busier now.
-  const silenceOf = (test: string): number => 60_000 + 3 * times[test]!;
-  while (waiting.length > 0) {
+  const run = async (files: string[], how: 'run' | 'runTogether'): Promise<Found> => {
     const restore = await copy.apply(mutant);
-    const { failed } = await copy.run(waiting, silenceOf).finally(restore);
+    return (await copy[how](files, silenceOf).finally(restore)).failed;
+  };
+
+  // In one process the quick files take a tenth of the time, but a test may see what another file has left.
+  const passed: string[] = [];
+  for (;;) {
+    const files = near.filter(test => together.has(test) && !passed.includes(test));
+    const failed = files.length === 0 ? null : await run(files, 'runTogether');
+    if (failed === null) {
+      passed.push(...files);
+      break;
+    }
+    const alone = await run([failed.file], 'run');
+    if (alone !== null) return alone;
+    passed.push(...files.slice(0, files.indexOf(failed.file) + 1));
+    together.delete(failed.file);
+  }
+
+  let waiting = near.filter(test => !passed.includes(test)).sort((a, b) => times[a]! - times[b]!);
+  while (waiting.length > 0) {
+    const failed = await run(waiting, 'run');
     if (failed === null) return null;
     const certain = times[failed.file]! < QUICK || (await isDue(copy, mutant, failed.file, silenceOf));
     if (certain) return failed;
@@ -122,6 +151,7 @@ try {
   const times = known ?? (await measure(copies[0]!));
   if (known === null && given.times !== undefined) writeFileSync(given.times, JSON.stringify(times, null, 1));
 
+  const together = new Set(tests.filter(test => times[test]! < QUICK));
   const queue = [...chosen];
   const count = { noticed: 0, equivalent: 0 };
   await Promise.all(
@@ -130,7 +160,7 @@ try {
         const { file, line, key } = mutant;
         const began = performance.now();
         const reason = equivalent[key];
-        const by = reason === undefined ? await hunt(copy, mutant, times) : null;
+        const by = reason === undefined ? await hunt(copy, mutant, times, together) : null;
         const seconds = Math.round((performance.now() - began) / 1000);
         const verdict = by !== null ? 'noticed' : reason !== undefined ? 'changes nothing' : 'UNNOTICED';
         if (by !== null) count.noticed += 1;

@@ -54,6 +54,15 @@ test('a process that SIGKILL does not end in time is reported as left, with its 
   expect(stage.clock.now() - began).toBeLessThan(600);
 });
 
+test('without a time, SIGKILL has two seconds', async () => {
+  const stage = open();
+  stage.it.immortal = true;
+  const began = stage.clock.now();
+  expect((await passing(stage, stage.tree.end())).left).toHaveLength(3);
+  expect(stage.clock.now() - began).toBeGreaterThanOrEqual(2_000);
+  expect(stage.clock.now() - began).toBeLessThan(2_100);
+});
+
 test('where the table cannot be read, the process group is killed, and the end is not complete', async () => {
   const stage = open();
   stage.it.broken = true;

@@ -27,6 +27,7 @@ const FAR = 1e15;
 test('the first sample is after 15 ms, the next ones 250 ms apart while the limit is far', () => {
   const { clock, it, tree, memory } = openMemory();
   const watched = memory.watch(tree, FAR, () => {});
+  expect([watched.bytes, watched.peak]).toEqual([0, 0]);
   clock.pass(600);
   expect([it.looks, watched.bytes, watched.peak]).toEqual([[15, 265, 515], 10, 10]);
   memory.close();

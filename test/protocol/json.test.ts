@@ -100,6 +100,7 @@ test('lists and maps are read with white space everywhere, empty ones too, and t
 test('bytes are numbers from 0 to 255, and the fault is at its byte', () => {
   expect([...whole(readByteArray, ' [ 0 , 9 ,10,99, 100 ,255 ] ')]).toEqual([0, 9, 10, 99, 100, 255]);
   expect([...whole(readByteArray, '[ ]')]).toEqual([]);
+  expect([...whole(readByteArray, '[7,8]')]).toEqual([7, 8]);
   expect(() => whole(readByteArray, '[1,256]')).toThrow(refused('expected a number 0..255 at byte 3'));
   expect(() => whole(readByteArray, '[1;2]')).toThrow(refused("expected ',' or ']' among bytes at byte 2"));
   for (const text of ['[00]', '[01]', '[-1]', '[1', '[1,', '[1.5]', '[2560]', '{}', '[:]']) {

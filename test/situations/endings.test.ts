@@ -49,6 +49,30 @@ describe('the ladder', () => {
     expect(await failureOf(starting)).toMatchObject({ code: 'INSTANCE_STOPPED' });
   });
 
+  test('the log says how a program has ended: as information after a stop, else as a warning', async () => {
+    const lines: string[] = [];
+    const logger: Record<string, unknown> = { child: () => logger };
+    for (const level of ['trace', 'debug', 'info', 'warn', 'error'])
+      logger[level] = ({ reason }: { reason?: string }, message: string) => {
+        if (message === 'program ended') lines.push(`${level} ${reason}`);
+      };
+    const spearlet = openSpearlet({ logger: logger as never });
+    const [stopped, killed] = await Promise.all([spearlet.start(everyday), spearlet.start(everyday)]);
+    await stopped.stop();
+    process.kill(killed.pid!, 'SIGKILL');
+    await killed.exited;
+    expect(lines).toEqual(['info stopped', expect.stringMatching(/^warn /)]);
+  });
+
+  test('an expected agent may be stopped twice: both calls resolve with the same report', async () => {
+    const spearlet = openSpearlet();
+    const expected = spearlet.expect({ artifactId: 'outside' });
+    const failed = failureOf(expected.ready);
+    const report = await expected.stop();
+    expect(await expected.stop()).toBe(report);
+    expect((await failed).code).toBe('INSTANCE_STOPPED');
+  });
+
   test('a second stop without grace ends a patient one', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start({ ...stubborn, args: [agentFile('stubborn.js'), 'connects'] });

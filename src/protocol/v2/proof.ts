@@ -29,4 +29,4 @@ export const resumeKey = (key: Key, instanceId: string, offer: Offer, terms: Cha
   mac(key, transcript('resume', instanceId, offer, terms));
 
 /** Compares two proofs in constant time. Both are 64 hex digits. */
-export const isSameProof = (a: string, b: string): boolean => timingSafeEqual(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1'));
+export const isSameProof = (a: string, b: string): boolean => timingSafeEqual(Buffer.from(a), Buffer.from(b));

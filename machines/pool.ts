@@ -96,7 +96,6 @@ export const poolMachine = setup({
     announceGivenUp: () => notProvided("action 'announceGivenUp'"),
     // Executions that wait are refused, and every member is stopped.
     stopMembers: (_, _params: { grace: number }) => notProvided("action 'stopMembers'"),
-    endPool: () => notProvided("action 'endPool'"),
   },
   guards: {
     isShort: ({ context }) => context.members - context.leaving - (context.due === null ? 0 : 1) < context.wanted,
@@ -114,7 +113,7 @@ export const poolMachine = setup({
   // How long each takes is known to src/pool/wiring.ts alone.
   delays: {
     idleTime: () => notProvided("delay 'idleTime'"),
-    backoff: () => notProvided("delay 'backoff'"),
+    startBackoff: () => notProvided("delay 'startBackoff'"),
     restartPeriod: () => notProvided("delay 'restartPeriod'"),
   },
 }).createMachine({
@@ -192,7 +191,7 @@ export const poolMachine = setup({
             },
             backoff: {
               description: 'A member has failed. The pool waits before it starts the next one; the longest wait doubles with each failure.',
-              after: { backoff: 'growing' },
+              after: { startBackoff: 'growing' },
             },
           },
         },
@@ -230,7 +229,6 @@ export const poolMachine = setup({
     stopped: {
       description: 'All members have ended.',
       type: 'final',
-      entry: 'endPool',
     },
   },
 });

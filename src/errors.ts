@@ -36,7 +36,8 @@ export const errorCodes = {
   UNRESPONSIVE: 'The agent was told to cancel an execution and did not end it within `grace`. It was restarted (`onUnresponsive`).',
   RESTART_LIMIT: 'The instance failed more often than the restart intensity allows. It is not restarted any more.',
   INSTANCE_STOPPED: 'The instance is stopped or stopping. It takes no more executions.',
-  POOL_STOPPED: 'The pool is stopped, stopping or draining. It takes no more executions. `cause` has the failure that has ended it, if one has.',
+  POOL_STOPPED:
+    'The pool is stopped, stopping or draining. It takes no more executions. `cause` has the failure that has ended it, if one has.',
   STOPPED: 'The spearlet is stopped or stopping. It starts nothing more.',
   STATE_UNWRITABLE: 'The folder `stateDir` could not be created, read or written, or others may write to it. See the message and `cause`.',
   INTERNAL: 'A defect of spearlet itself. The instance concerned was ended; nothing else was affected.',

@@ -54,6 +54,9 @@ export interface MembersDeps {
   freedOne(): void;
 }
 
+/** An event without `wanted`, which every report has. */
+type Report = PoolEvent extends infer Event ? (Event extends { wanted: number } ? Omit<Event, 'wanted'> : never) : never;
+
 const isReady = ({ record: { state } }: Member): boolean => state === 'ready' || state === 'executing';
 
 export function createMembers({ options, grace, clock, startInstance, send, waiting, isAccepting, freedOne }: MembersDeps): Members {
@@ -74,7 +77,7 @@ export function createMembers({ options, grace, clock, startInstance, send, wait
     const needed = Math.ceil((running + waiting() + more) / maxConcurrency);
     return Math.min(max, isAccepting() ? Math.max(min, needed + warm) : needed);
   };
-  const report = <E extends PoolEvent & { wanted: number }>(event: Omit<E, 'wanted'>, now = wanted()): void => {
+  const report = (event: Report, now = wanted()): void => {
     reported = now;
     send({ ...event, wanted: now } as PoolEvent);
   };

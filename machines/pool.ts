@@ -219,8 +219,7 @@ export const poolMachine = setup({
       description: 'Every member ends within its grace period. Executions that no member has taken are refused.',
       entry: { type: 'stopMembers', params: ({ context }) => ({ grace: context.grace }) },
       on: {
-        'member.failed': { actions: 'noteGone' },
-        'member.lost': { actions: 'noteGone' },
+        'member.failed': { actions: 'noteFailedStart' },
         'member.ended': { actions: 'noteGone' },
         stop: { actions: ['noteGrace', { type: 'stopMembers', params: ({ context }) => ({ grace: context.grace }) }] },
       },

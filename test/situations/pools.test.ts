@@ -124,7 +124,7 @@ describe('a member that is killed', () => {
     const { pool } = await openPool({ min: 1 }, options);
     const execution = hold(pool);
     const waiting = pool.execute({ command: 'pid' });
-    const [{ pid }] = pool.members as [{ pid: number }];
+    const pid = pool.members[0]!.pid!;
     await seen(execution.updates$, ({ status }) => status === 'started');
     process.kill(pid, 'SIGKILL');
     expect(await failureOf(execution.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN' });

@@ -47,3 +47,8 @@ test('under random faults each caller sees only outcomes that the reference mode
   const figures = await sample('callers', { slots: 3, callers: 3, milliseconds: 2_000, worlds: 1, rare: 0 });
   expect(figures).toMatchObject({ findings: [], findingKinds: {}, passed: true });
 });
+
+test('a pool under random kills loses no execution and runs none twice; one that replaces its members completes all', async () => {
+  const figures = await sample('pools', { executions: 2_000, kills: 20, callers: 32, recycled: 500, recycleAfter: 40 });
+  expect(figures).toMatchObject({ faults: [], faultCount: 0, killed: { executions: 2_000, lost: 0, twice: 0, left: 0 } });
+});

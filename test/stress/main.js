@@ -11,10 +11,11 @@ import { frames } from './frames.js';
 import { handshakes } from './handshakes.js';
 import { hosts } from './hosts.js';
 import { hungry } from './hungry.js';
+import { pools } from './pools.js';
 import { stops } from './stops.js';
 import { trees } from './trees.js';
 
-const proofs = { callers, crashes, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, stops, trees };
+const proofs = { callers, crashes, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, pools, stops, trees };
 /** They take sizes. */
 const TIMED = new Set(['callers', 'dialogues']);
 const argument = name => {

@@ -29,13 +29,15 @@ export const errorCodes = {
   NOT_DELIVERED: 'Not one byte of the request was handed to the socket. A retry is safe.',
   OUTCOME_UNKNOWN: 'The request may have been executed, wholly or in part. No answer will come.',
   OVERLOADED:
-    'The bound on queued bytes (`maxQueuedBytes`) or executions in flight (`maxInFlight`) is reached. Try again later, or raise the bound.',
+    'The bound on queued bytes (`maxQueuedBytes`), on executions in flight (`maxInFlight`), or on the `queue` of a pool is reached. Try again later, or raise the bound.',
   HEARTBEAT_LOST: 'The agent did not answer its heartbeats.',
   LINK_LOST: 'The connection was lost, and the agent did not reconnect within `reconnectWindow`.',
   MEMORY_EXCEEDED: 'The process tree used more memory than `maxMemory`.',
   UNRESPONSIVE: 'The agent was told to cancel an execution and did not end it within `grace`. It was restarted (`onUnresponsive`).',
   RESTART_LIMIT: 'The instance failed more often than the restart intensity allows. It is not restarted any more.',
   INSTANCE_STOPPED: 'The instance is stopped or stopping. It takes no more executions.',
+  POOL_STOPPED:
+    'The pool is stopped, stopping or draining. It takes no more executions. `cause` has the failure that has ended it, if one has.',
   STOPPED: 'The spearlet is stopped or stopping. It starts nothing more.',
   STATE_UNWRITABLE: 'The folder `stateDir` could not be created, read or written, or others may write to it. See the message and `cause`.',
   INTERNAL: 'A defect of spearlet itself. The instance concerned was ended; nothing else was affected.',
@@ -55,6 +57,7 @@ export interface OptionIssue {
 export interface ErrorFacts {
   readonly instanceId?: string | undefined;
   readonly artifactId?: string | undefined;
+  readonly poolId?: string | undefined;
   readonly taskId?: string | undefined;
   readonly exitCode?: number | null | undefined;
   readonly signal?: string | null | undefined;
@@ -74,6 +77,7 @@ export class SpearletError extends Error {
   readonly hint: string | undefined;
   declare readonly instanceId: string | undefined;
   declare readonly artifactId: string | undefined;
+  declare readonly poolId: string | undefined;
   declare readonly taskId: string | undefined;
   declare readonly exitCode: number | null | undefined;
   declare readonly signal: string | null | undefined;

@@ -6,16 +6,22 @@ export type { Execution, ExecutionResult } from './execution/execution.ts';
 export type { ExecutionUpdate } from './execution/update.ts';
 export type { ExitReport, Instance, InstanceState } from './instance/instance.ts';
 export type { ExplainedConnection, ExplainedState, ExplainedTransition, Explanation, Wait } from './observe/explanation.ts';
+export type { MemberFacts, PoolExplanation, PoolFacts } from './observe/pool-explanation.ts';
 export type { ConnectionStats, InstanceStats, Stats } from './observe/stats.ts';
 export type {
   ExecuteOptions,
   ExecuteRequestInput,
   ExpectSpec,
   InstanceSpec,
+  PoolExecuteOptions,
+  PoolOptions,
+  PoolStopOptions,
   SpearletOptions,
   StartOptions,
   StopOptions,
 } from './options.ts';
+export type { Pool, PoolStats } from './pool/pool.ts';
+export type { Times } from './pool/times.ts';
 export type { Containment } from './process/containment/containment.ts';
 export { createSpearlet, type Expected, type Spearlet } from './spearlet.ts';
 export type { SpearletEvent } from './supervisor/events.ts';

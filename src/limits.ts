@@ -18,6 +18,8 @@ export const bounds = {
   slowReader: 2 ** 20,
   /** Output that `collect` joins. */
   collected: 16 * 2 ** 20,
+  /** How often a pool executes an idempotent request whose outcome is unknown (a count). */
+  poolAttempts: 3,
   /** Lines of stderr in an exit report (a count). */
   reportedLines: 20,
   /** Ids of answered heartbeats that each side of a connection remembers (a count). */

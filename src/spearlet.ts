@@ -6,7 +6,7 @@ import { reasonOf, SpearletError } from './errors.ts';
 import { createDeadlines } from './execution/deadlines.ts';
 import { type AgentEnvironment, agentEnvironment } from './instance/agent-environment.ts';
 import type { ExitReport, Instance } from './instance/instance.ts';
-import { deferred } from './instance/record.ts';
+import { deferred, type InstanceRecord } from './instance/record.ts';
 import type { World } from './instance/world.ts';
 import { recordedSpawn } from './journal/ledger.ts';
 import { type Cleanup, cleanUpStaleState } from './journal/stale-state.ts';
@@ -20,6 +20,9 @@ import {
   type ExpectSpec,
   expectSchema,
   type InstanceSpec,
+  type ParsedSpec,
+  type PoolOptions,
+  poolSchema,
   type SpearletOptions,
   type StartOptions,
   type StopOptions,
@@ -29,6 +32,8 @@ import {
   stopOptionsSchema,
 } from './options.ts';
 import { parse } from './parse.ts';
+import { createPools } from './pool/create-pool.ts';
+import type { Pool } from './pool/pool.ts';
 import { contain, uncontained } from './process/containment/containment.ts';
 import { outerIds } from './process/environment.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
@@ -54,6 +59,11 @@ export interface Spearlet {
   readonly events$: Observable<SpearletEvent>;
   /** Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. */
   start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
+  /**
+   * Opens a pool: instances of one program that share executions. It returns at once; executions wait until a member is ready.
+   * Throws INVALID_OPTIONS or STOPPED.
+   */
+  pool(spec: InstanceSpec, options?: PoolOptions): Pool;
   /** Waits for a program that the host does not start: any program with `environment` may connect. Throws PORTS_EXHAUSTED. */
   expect(spec: ExpectSpec): Expected;
   /** Numbers of executions, messages and bytes, for every instance that is not yet stopped and its connections. */
@@ -118,11 +128,12 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     const connections = instanceId === null ? registry.unroutedConnections : registry.records.get(instanceId)?.connections;
     return connections?.get(connectionId)?.label;
   });
+  const inspect = guardedInspect(trace as never, ...(options.inspect === undefined ? [] : [options.inspect]));
   const supervisor = createActor(wire(world, options, registry, running), {
     id: 'supervisor',
     input: { maxConcurrentStarts: options.maxConcurrentStarts },
     clock: clock as never,
-    inspect: guardedInspect(trace as never, ...(options.inspect === undefined ? [] : [options.inspect])),
+    inspect,
   });
   const stopped = deferred<void>();
   let stopping = false;
@@ -144,19 +155,62 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   const explained = createExplain({ registry, trace, clock, queue: () => supervisor.getSnapshot().context });
   const begin = createInstances({ options, clock, random, registry, deadlines, logger, supervisor, handles, remember: explained.remember });
 
+  const pools = new Set<Pool>();
+  const openPool = createPools({
+    ...{ chart: running.pool, options, clock, random, deadlines, logger, trace, inspect, pools },
+    startInstance: (spec, signal) => start(spec, signal),
+    instanceOf: record => handles.get(record.id),
+    emit: event => registry.notify(() => registry.events$.next(event)),
+  });
+
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
     const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
     stopping = true;
+    // Before their members end: a pool would start others.
+    const pooled = [...pools].map(pool => pool.stop({ grace }));
     // No instance starts before the stale state is ended, and `leftovers.ended` comes before `events$` completes.
     if (cleanup?.ended) await cleanup.ended;
     if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace });
-    await stopped.promise;
+    await Promise.all([stopped.promise, ...pooled]);
     // A program that SIGKILL does not end must not block stop() for ever.
     const late = deferred<void>();
     const timer = clock.setTimeout(late.resolve, RELEASE_TIMEOUT);
     await Promise.race([Promise.allSettled(registry.closing), late.promise]);
     clock.clearTimeout(timer);
     ledger?.close();
+  };
+
+  const start = async (spec: ParsedSpec, signal: AbortSignal | undefined): Promise<InstanceRecord> => {
+    const { artifactId } = spec;
+    // The instance starts in a later turn than the call, so a caller that subscribes to events$ now gets all events.
+    const containing = contain(spec, world.programs, world.environment);
+    const settled = containing.then(() => {}).catch(() => {});
+    registry.closing.add(settled);
+    void settled.finally(() => registry.closing.delete(settled));
+    const contained = await containing;
+    // Programs of dead hosts may hold ports or files that this one needs.
+    if (cleanup?.ended) await cleanup.ended;
+    if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped and starts no more instances', { artifactId });
+    const aborted = new SpearletError('CANCELLED', `the start of ${artifactId} was aborted`, { artifactId, cause: signal?.reason });
+    if (signal?.aborted) throw aborted;
+    const record = begin(spec, spec, contained);
+    const abort = (): void => {
+      record.ready.reject(aborted);
+      if (!record.wasReady) record.stop(0);
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    // A logger or an inspector may have aborted it during begin().
+    if (signal?.aborted) abort();
+    try {
+      await record.ready.promise;
+      return record;
+    } catch (error) {
+      // The start has failed. The caller learns of it when nothing of the instance is left.
+      await record.exited.promise;
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   };
 
   return {
@@ -168,55 +222,27 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     async start(specInput, startOptions = {}) {
       const spec = parse(specSchema, specInput, 'spec');
       const { signal } = parse(startOptionsSchema, startOptions, 'start() options');
-      // The instance starts in a later turn than the call, so a caller that subscribes to events$ now gets all events.
-      const containing = contain(spec, world.programs, world.environment);
-      const settled = containing.then(() => {}).catch(() => {});
-      registry.closing.add(settled);
-      void settled.finally(() => registry.closing.delete(settled));
-      const contained = await containing;
-      // Programs of dead hosts may hold ports or files that this one needs.
-      if (cleanup?.ended) await cleanup.ended;
-      if (stopping)
-        throw new SpearletError('STOPPED', 'the spearlet is stopped and starts no more instances', { artifactId: spec.artifactId });
-      const aborted = new SpearletError('CANCELLED', `the start of ${spec.artifactId} was aborted`, {
-        artifactId: spec.artifactId,
-        cause: signal?.reason,
-      });
-      if (signal?.aborted) throw aborted;
-      const record = begin(spec, spec, contained);
-      const abort = (): void => {
-        record.ready.reject(aborted);
-        if (!record.wasReady) record.stop(0);
-      };
-      signal?.addEventListener('abort', abort, { once: true });
-      // A logger or an inspector may have aborted it during begin().
-      if (signal?.aborted) abort();
-      try {
-        return await record.ready.promise;
-      } catch (error) {
-        // The start has failed. The caller learns of it when nothing of the instance is left.
-        await record.exited.promise;
-        throw error;
-      } finally {
-        signal?.removeEventListener('abort', abort);
-      }
+      const record = await start(spec, signal);
+      return record.ready.promise;
+    },
+    pool(specInput, poolInput = {}) {
+      const spec = parse(specSchema, specInput, 'spec');
+      const poolOptions = parse(poolSchema, poolInput, 'pool() options');
+      if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped and opens no more pools', { artifactId: spec.artifactId });
+      return openPool(spec, poolOptions);
     },
     expect(expectSpec) {
       const expected = parse(expectSchema, expectSpec, 'expect()');
       const { artifactId } = expected;
       if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped and expects no more agents', { artifactId });
       const record = begin(expected, null, uncontained);
-      const { id } = record;
       if (record.address === null)
         throw record.failure ?? new SpearletError('LISTEN_FAILED', 'the listener could not be opened', { artifactId });
       return {
-        id,
-        environment: {
-          ...outerIds(world.environment),
-          ...agentEnvironment(record, options),
-        },
+        id: record.id,
+        environment: { ...outerIds(world.environment), ...agentEnvironment(record, options) },
         ready: record.ready.promise,
-        stop: stopOptions => handles.get(id)?.stop(stopOptions) ?? record.exited.promise,
+        stop: stopOptions => handles.get(record.id)?.stop(stopOptions) ?? record.exited.promise,
       };
     },
     stats: () => statsOf(registry, clock),

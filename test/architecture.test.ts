@@ -26,6 +26,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/journal': ['src/process', 'src/options.ts'],
   'src/observe/stats.ts': ['src/observe', 'src/supervisor', 'src/instance', 'src/execution'],
   'src/observe/explain.ts': ['src/observe', 'src/supervisor', 'src/instance', 'src/connection', 'src/options.ts', 'machines'],
+  'src/observe/pool-explanation.ts': ['src/observe', 'src/instance', 'machines'],
   'src/observe/explanation.ts': ['src/observe', 'src/instance', 'src/connection'],
   'src/observe': ['src/options.ts'],
   'src/connection': ['src/transport', 'src/protocol', 'src/options.ts', 'machines'],
@@ -38,12 +39,13 @@ const mayImport: Record<string, readonly string[]> = {
     ...['src/instance', 'src/execution', 'src/connection', 'src/process', 'src/journal', 'src/transport', 'src/protocol'],
     ...['src/observe/isolated.ts', 'src/options.ts', 'machines'],
   ],
+  'src/pool': [...['src/supervisor', 'src/instance', 'src/execution', 'src/observe', 'src/options.ts', 'src/parse.ts', 'machines']],
   'src/spearlet.ts': [
-    ...['src/supervisor', 'src/instance', 'src/execution', 'src/process', 'src/journal', 'src/transport', 'src/observe'],
+    ...['src/pool', 'src/supervisor', 'src/instance', 'src/execution', 'src/process', 'src/journal', 'src/transport', 'src/observe'],
     ...['src/options.ts', 'src/parse.ts'],
   ],
   'src/index.ts': [
-    ...['src/spearlet.ts', 'src/config.ts', 'src/supervisor', 'src/instance', 'src/execution', 'src/connection', 'src/process'],
+    ...['src/spearlet.ts', 'src/config.ts', 'src/pool', 'src/supervisor', 'src/instance', 'src/execution', 'src/connection', 'src/process'],
     ...['src/observe', 'src/options.ts'],
   ],
   'src/agent': [
@@ -66,6 +68,7 @@ const mayUse: Record<string, readonly string[]> = {
   'src/execution': ['rxjs'],
   'src/instance': ['xstate', 'rxjs'],
   'src/supervisor': ['xstate', 'rxjs'],
+  'src/pool': ['xstate', 'rxjs'],
   'src/spearlet.ts': ['xstate'],
   'src/cli': ['commander'],
 };

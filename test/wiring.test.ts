@@ -9,12 +9,14 @@ import {
   connectionMachine,
   executionMachine,
   instanceMachine,
+  poolMachine,
   sessionMachine,
   supervisorMachine,
 } from '../machines/index.ts';
 import { createLogger } from '../src/observe/log.ts';
 import { spearletSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
+import { wirePool } from '../src/pool/wiring.ts';
 import { createRegistry } from '../src/supervisor/registry.ts';
 import { charts, wire } from '../src/supervisor/wiring.ts';
 import { tcp } from '../src/transport/tcp.ts';
@@ -32,6 +34,7 @@ const machines: [AnyStateMachine, unknown][] = [
   ],
   [sessionMachine, { instanceId: 'i', misses: 3, external: false }],
   [connectionMachine, { instanceId: 'i', connectionId: 'c', misses: 3 }],
+  [poolMachine, { poolId: 'p', min: 1, wanted: 1, intensity: 3, grace: 500 }],
   [executionMachine, undefined],
   [agentMachine, undefined],
 ];
@@ -118,6 +121,7 @@ function providedOf({ implementations }: AnyStateMachine): [Kind, string][] {
 }
 
 describe('the wiring', () => {
+  const poolMembers = { start() {}, retireIdle() {}, untilIdle: () => 1 } as never;
   const random = { fraction: () => 0, token: () => '', id: () => '' };
   const supervisor = wire(
     { clock: realClock, random, programs: {} as never, network: tcp, environment: {}, workingDirectory: '/' },
@@ -128,7 +132,11 @@ describe('the wiring', () => {
   const instance = supervisor.implementations.actors.instance as AnyStateMachine;
   const session = instance.implementations.actors.session as AnyStateMachine;
   const connection = session.implementations.actors.connection as AnyStateMachine;
-  const wired = { supervisor, instance, session, connection };
+  const wiredPool = wirePool(charts.pool, {
+    ...{ random, options: parse(spearletSchema, {}, 'options'), members: poolMembers },
+    ...{ announceOpen() {}, closeIntake() {}, adoptFailure() {}, announceGivenUp() {}, stopMembers() {} },
+  });
+  const wired = { supervisor, instance, session, connection, pool: wiredPool as AnyStateMachine };
 
   const missing = (chart: AnyStateMachine, running: AnyStateMachine): string[] =>
     providedOf(chart).flatMap(([kind, name]) => (running.implementations[kind][name] === chart.implementations[kind][name] ? name : []));

@@ -6,6 +6,7 @@ import {
   connectionMachine,
   executionMachine,
   instanceMachine,
+  poolMachine,
   sessionMachine,
   supervisorMachine,
 } from '../machines/index.ts';
@@ -21,6 +22,7 @@ export const machines: readonly AnyStateMachine[] = [
   sessionMachine,
   connectionMachine,
   supervisorMachine,
+  poolMachine,
   executionMachine,
   agentMachine,
 ];

@@ -55,7 +55,7 @@ function createRedrawnScreen(signal: AbortSignal) {
   };
   return (event: SpearletEvent): void => {
     const text = describe(event);
-    if (text === null || !('artifactId' in event)) return;
+    if (text === null || event.instanceId === null || !('artifactId' in event)) return;
     if (event.type === 'instance.state' && event.state === 'stopped' && ended.has(event.instanceId)) return;
     if (event.type === 'instance.state') ended.delete(event.instanceId);
     else ended.add(event.instanceId);

@@ -130,6 +130,22 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     return execution;
   };
 
+  const begin = (requestId: number, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
+    const taskId = request.taskId ?? `${instanceId}/${requestId}`;
+    try {
+      const named = namedTasks.get(taskId);
+      if (named !== undefined) return attached(named, request, parsed);
+      const execution = admit(requestId, taskId, request, parsed);
+      executions.set(requestId, execution);
+      counts.executions += 1;
+      if (request.taskId !== undefined) namedTasks.set(taskId, { execution, request, encoding: parsed.encoding });
+      activity.begin();
+      return execution;
+    } catch (thrown) {
+      return refusedExecution(taskId, ids, thrown);
+    }
+  };
+
   return {
     counts,
     get inFlight() {
@@ -138,23 +154,14 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
     execute(input, optionsInput) {
       const requestId = nextId++;
-      let taskId = `${instanceId}/${requestId}`;
       try {
-        const request = parseRequest(input);
-        const parsed = parseOptions(optionsInput);
-        if (request.taskId !== undefined) taskId = request.taskId;
-        const named = namedTasks.get(taskId);
-        if (named !== undefined) return attached(named, request, parsed);
-        const execution = admit(requestId, taskId, request, parsed);
-        executions.set(requestId, execution);
-        counts.executions += 1;
-        if (request.taskId !== undefined) namedTasks.set(taskId, { execution, request, encoding: parsed.encoding });
-        activity.begin();
-        return execution;
+        return begin(requestId, parseRequest(input), parseOptions(optionsInput));
       } catch (thrown) {
-        return refusedExecution(taskId, ids, thrown);
+        return refusedExecution(`${instanceId}/${requestId}`, ids, thrown);
       }
     },
+
+    executeParsed: (request, options) => begin(nextId++, request, options),
 
     signal(data) {
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', ids);

@@ -1,7 +1,7 @@
 // What the request table of an instance offers, and what it needs. Types only; request-table.ts is the table.
 import type { HostChannel } from '../connection/channel.ts';
 import type { SpearletError } from '../errors.ts';
-import type { ExecuteOptions, ExecuteRequestInput, ParsedOptions } from '../options.ts';
+import type { ExecuteOptions, ExecuteRequestInput, ParsedExecuteOptions, ParsedOptions, ParsedRequest } from '../options.ts';
 import type { ExecuteResponse, U64 } from '../protocol/message.ts';
 import type { ActiveExecution } from './active-execution.ts';
 import type { ExecutionCounts } from './counts.ts';
@@ -11,6 +11,8 @@ export interface RequestTable {
   readonly inFlight: number;
   readonly counts: ExecutionCounts;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): ActiveExecution;
+  /** The same for a request that was checked already. */
+  executeParsed(request: ParsedRequest, options: ParsedExecuteOptions): ActiveExecution;
   /** Tells the agent something that is not an execution. Throws NOT_DELIVERED without a session. */
   signal(data: string): void;
   /** Throws PROTOCOL_ERROR. */

@@ -6,6 +6,7 @@ import { newCredentials } from '../connection/handshake.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
+import { backoffTime } from '../world/random.ts';
 import type { InstanceHost } from './host.ts';
 import { createLaunch } from './launch.ts';
 import { type ListenDeps, listen } from './listen.ts';
@@ -84,11 +85,7 @@ export function wireInstance(
       giveUpDelay: GIVE_UP,
       drainDelay: DRAIN,
       cleanupTimeout: CLEANUP,
-      // Full jitter: a random share of a bound that is `min` at first and doubles with every failure.
-      backoff: ({ context }) => {
-        const { min, max } = options.restart.backoff;
-        return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1))));
-      },
+      backoff: ({ context }) => backoffTime(random, options.restart.backoff, context.attempts),
       restartPeriod: options.restart.period,
       stableUptime: options.restart.period,
     },

@@ -5,35 +5,9 @@ import type { InstanceRecord } from '../instance/record.ts';
 import { bounds } from '../limits.ts';
 import type { Registry } from '../supervisor/registry.ts';
 import type { Clock } from '../world/clock.ts';
-import {
-  type ExplainedConnection,
-  type ExplainedSession,
-  type ExplainedState,
-  type ExplainedTransition,
-  type Explanation,
-  textOf,
-  type Wait,
-} from './explanation.ts';
-import type { ActorTrace, TakenTransition, Trace } from './trace.ts';
-import { pathOf } from './trace-record.ts';
-
-/** Every timeout of the instance, session and connection charts: what has to happen before it is due, and what happens otherwise. */
-export const timeouts: Readonly<Record<string, string>> = {
-  connectTimeout: 'an agent has to connect and authenticate, or the instance ends with CONNECT_TIMEOUT',
-  reconnectWindow: 'the agent has to reconnect, or its program is ended',
-  terminateDelay: 'the program has to end by itself, or gets SIGTERM',
-  gracePeriod: 'the program has to end, or its whole process tree gets SIGKILL',
-  giveUpDelay: 'the kernel has to end the killed program, or the instance ends without it',
-  drainDelay: 'the last output of the program is read until then',
-  cleanupTimeout: 'the rest of the process tree has to end, or is reported in `left`',
-  backoff: 'then the next incarnation starts',
-  stableUptime: 'then the instance counts as stable, and its next backoff is short again',
-  authTimeout: 'the agent has to authenticate, or the connection is closed with AUTH_TIMEOUT',
-  silence: 'a message has to arrive, or a heartbeat is sent',
-  heartbeat: 'the heartbeat has to be answered, or counts as missed',
-  finalCheck: 'a message has to arrive, or the connection is closed with HEARTBEAT_LOST',
-  probe: 'a message has to arrive, or the session goes to the connection that claims it',
-};
+import { createParts } from './explained-parts.ts';
+import { type ExplainedConnection, type ExplainedSession, type Explanation, textOf, type Wait } from './explanation.ts';
+import type { ActorTrace, Trace } from './trace.ts';
 
 export interface Explain {
   /** Undefined for an unknown id, and for an instance that is no longer among the last ones that stopped. */
@@ -49,46 +23,9 @@ export interface ExplainDeps {
   queue(): Pick<SupervisorContext, 'maxConcurrentStarts' | 'waiting'>;
 }
 
-const transitionOf = ({ record, count, first }: TakenTransition): ExplainedTransition => ({
-  at: record.at,
-  count,
-  first,
-  event: record.event ?? '',
-  facts: record.facts,
-  guard: record.guard,
-  from: record.from,
-  to: record.to ?? '',
-});
-
 export function createExplain({ registry, trace, clock, queue }: ExplainDeps): Explain {
   const stopped = new Map<string, Explanation>();
-
-  const statesOf = ({ innermost }: ActorTrace): ExplainedState[] =>
-    innermost.map(({ node, since }) => ({ state: pathOf(node), since, meaning: node.description?.trim() ?? '' }));
-
-  const waitsOf = ({ timers }: ActorTrace): Wait[] => {
-    const wallOffset = clock.wall() - clock.now();
-    return [...timers]
-      .map(([id, due]) => ({ timeout: id.split('.')[2] ?? id, until: Math.round(wallOffset + due) }))
-      .map(({ timeout, until }) => ({ timeout, until, meaning: timeouts[timeout] ?? timeout }))
-      .sort((a, b) => a.until - b.until);
-  };
-
-  const endingEvents = ({ nodes }: ActorTrace): string[] => [
-    ...new Set(
-      nodes.flatMap(node =>
-        [...node.transitions]
-          .filter(([event, transitions]) => !event.startsWith('xstate.') && transitions.some(({ target }) => target !== undefined))
-          .map(([event]) => event),
-      ),
-    ),
-  ];
-
-  const partsOf = (actor: ActorTrace) => ({
-    waits: waitsOf(actor),
-    endedBy: endingEvents(actor),
-    transitions: actor.transitions.map(transitionOf),
-  });
+  const { statesOf, partsOf } = createParts(clock);
 
   const connectionsOf = (record: InstanceRecord, instance: ActorTrace): ExplainedConnection[] =>
     [...record.connections.values()].flatMap(({ id, label, channel, sessionSince }) => {

@@ -41,7 +41,7 @@ export interface ExplainedTransition {
   readonly to: string;
 }
 
-interface Explained {
+export interface Explained {
   readonly waits: readonly Wait[];
   /** The events that can end the state before a timeout does. */
   readonly endedBy: readonly string[];
@@ -108,7 +108,7 @@ function causeText(event: string): string {
   return `${name!.split('.').at(-1)} ${kind === 'error.actor' ? 'failed' : 'is done'}`;
 }
 
-function transitionLine({ at, count, first, event, facts, guard, from, to }: ExplainedTransition): string {
+export function transitionLine({ at, count, first, event, facts, guard, from, to }: ExplainedTransition): string {
   const cause = [
     causeText(event),
     guard === null ? '' : `[${guard}]`,
@@ -118,7 +118,7 @@ function transitionLine({ at, count, first, event, facts, guard, from, to }: Exp
   return `${iso(at)}  ${from === null ? '' : `${from} → `}${to}: ${cause.filter(each => each !== '').join(' ')}${repeated}`;
 }
 
-function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Explained, at: number): string[] {
+export function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Explained, at: number): string[] {
   return [
     ...states.flatMap(({ state, since, meaning }) => [`${state} since ${iso(since)} (${durationText(at - since)})`, `  ${meaning}`]),
     ...waits.map(({ timeout, until, meaning }) =>
@@ -128,7 +128,7 @@ function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Expla
   ];
 }
 
-const indented = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`);
+export const indented = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`);
 
 export function textOf(explanation: Explanation): string {
   const {

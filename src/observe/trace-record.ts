@@ -19,7 +19,7 @@ export interface TraceRecord {
   /** XState's session id of the actor, which is never used again in this process. */
   readonly actor: string;
   readonly parent: string | null;
-  /** The id of the actor's chart: `supervisor`, `instance`, `session` or `connection`. */
+  /** The id of the actor's chart: `supervisor`, `instance`, `session`, `connection` or `pool`. */
   readonly machine: string;
   readonly instanceId: string | null;
   /** The public id, as in stats(), events and log lines. */
@@ -57,6 +57,8 @@ const SAFE_FIELDS: ReadonlySet<string> = new Set([
   'by',
   'because',
   'epoch',
+  'wanted',
+  'drain',
 ]);
 /** No word of ours is as long as a token. Our messages quote no text of a peer; this is a second protection. */
 const TOKEN_LIKE = /[\w-]{32,}/g;
@@ -67,6 +69,10 @@ const safeValue = (value: unknown): Fact | undefined => {
 
 const nameOf = (reference: unknown): string =>
   typeof reference === 'string' ? reference : ((reference as { type?: string } | null)?.type ?? '(inline)');
+
+/** The ids in the input of an actor. */
+export const inputOf = (ref: object): { instanceId?: string | null; connectionId?: string; poolId?: string } =>
+  (ref as { options?: { input?: object } }).options?.input ?? {};
 
 /** The path of a state: its id without the id of its machine. */
 export const pathOf = (node: AnyStateNode): string => node.id.slice(node.machine.id.length + 1);

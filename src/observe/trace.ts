@@ -3,7 +3,7 @@
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import { bounds } from '../limits.ts';
 import type { Clock } from '../world/clock.ts';
-import { describe, type Facts, inOrder, isInnermost, safeFieldsOf, sourceAndTarget, type TraceRecord } from './trace-record.ts';
+import { describe, type Facts, inOrder, inputOf, isInnermost, safeFieldsOf, sourceAndTarget, type TraceRecord } from './trace-record.ts';
 
 /** A transition that an actor has taken. One that is repeated, alone or in turn with one or two others, is kept once. */
 export interface TakenTransition {
@@ -31,8 +31,9 @@ export interface ActorTrace {
 
 export interface Trace {
   next(event: InspectionEvent): void;
-  of(instanceId: string): ActorTrace | undefined;
-  forget(instanceId: string): void;
+  /** By the id of an instance or a pool. */
+  of(id: string): ActorTrace | undefined;
+  forget(id: string): void;
   /** Calls `listener` with every record from now on. Returns a function that ends this. */
   follow(listener: (record: TraceRecord) => void): () => void;
 }
@@ -78,7 +79,8 @@ export function createTrace(
 ): Trace {
   // A WeakMap, so that an actor's trace goes with the actor, however it ends.
   const actors = new WeakMap<object, Actor>();
-  const instances = new Map<string, Actor>();
+  /** By the id of their instance or pool. */
+  const named = new Map<string, Actor>();
   const followers = new Set<(record: TraceRecord) => void>();
 
   const notify = (record: TraceRecord): void => {
@@ -123,9 +125,8 @@ export function createTrace(
   const add = (ref: AnyActorRef): void => {
     const machine = (ref as { logic?: AnyStateMachine }).logic;
     if (machine?.root === undefined) return;
-    const { input = {} } = (ref as { options?: { input?: { instanceId?: string | null; connectionId?: string } } }).options ?? {};
     const parent = ref._parent === undefined ? undefined : actors.get(ref._parent);
-    const { instanceId = null, connectionId } = input;
+    const { instanceId = null, connectionId, poolId } = inputOf(ref);
     const instance = machine.id === 'session' ? parent : undefined;
     const actor: Actor = {
       session: ref.sessionId,
@@ -144,7 +145,7 @@ export function createTrace(
     actors.set(ref, actor);
     if (connectionId !== undefined) parent?.connections.set(connectionId, actor);
     else if (instance !== undefined) instance.newestSession = actor;
-    else if (instanceId !== null) instances.set(instanceId, actor);
+    else named.set(poolId ?? instanceId ?? '', actor);
     if (followers.size > 0) notify(record(actor, 'created', null));
   };
 
@@ -229,13 +230,11 @@ export function createTrace(
         if (followers.size > 0) notify(record(actor, 'ended', inspected.snapshot.status));
       }
     },
-    of(instanceId) {
-      const actor = instances.get(instanceId);
+    of(id) {
+      const actor = named.get(id);
       return actor && viewOf(actor);
     },
-    forget(instanceId) {
-      instances.delete(instanceId);
-    },
+    forget: id => void named.delete(id),
     follow(listener) {
       followers.add(listener);
       return () => followers.delete(listener);

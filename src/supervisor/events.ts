@@ -1,4 +1,5 @@
 // The events of `events$`.
+import type { PoolState } from '../../machines/pool.ts';
 import type { ExitReport, InstanceState } from '../instance/instance.ts';
 import type { LeftoversEnded } from '../journal/stale-state.ts';
 
@@ -27,6 +28,22 @@ export type SpearletEvent =
       readonly code: 'RESTART_LIMIT';
       readonly message: string;
       readonly report: ExitReport;
+    }
+  | {
+      readonly type: 'pool.state';
+      readonly instanceId: null;
+      readonly poolId: string;
+      readonly artifactId: string;
+      readonly state: PoolState;
+    }
+  | {
+      /** More members than the restart intensity allows have failed, and none is left. */
+      readonly type: 'pool.givenUp';
+      readonly instanceId: null;
+      readonly poolId: string;
+      readonly artifactId: string;
+      readonly code: 'RESTART_LIMIT';
+      readonly message: string;
     }
   | { readonly type: 'connection.opened'; readonly instanceId: string; readonly connectionId: string; readonly peer: string }
   | {

@@ -1,6 +1,7 @@
 // Ties the charts of supervisor, instance, session and connection to their effects, and to each other as parents and children.
 import { type ConnectionName, connectionMachine } from '../../machines/connection.ts';
 import { instanceMachine } from '../../machines/instance.ts';
+import { poolMachine } from '../../machines/pool.ts';
 import { sessionMachine } from '../../machines/session.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
@@ -21,10 +22,21 @@ import type { Registry } from './registry.ts';
 import { sharedListener } from './shared-listener.ts';
 
 /** The charts that run. Tests replace them with changed ones. */
-export const charts = { supervisor: supervisorMachine, instance: instanceMachine, session: sessionMachine, connection: connectionMachine };
+export const charts = {
+  supervisor: supervisorMachine,
+  instance: instanceMachine,
+  session: sessionMachine,
+  connection: connectionMachine,
+  pool: poolMachine,
+};
 export type Charts = typeof charts;
 
-export function wire(world: World, options: ParsedOptions, registry: Registry, { supervisor, instance, session, connection }: Charts) {
+export function wire(
+  world: World,
+  options: ParsedOptions,
+  registry: Registry,
+  { supervisor, instance, session, connection }: Omit<Charts, 'pool'>,
+) {
   const { clock, random } = world;
   const ports = createPorts(world.network, options.host, options.ports);
   const shared = createSharedListener(ports);

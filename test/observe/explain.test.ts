@@ -1,11 +1,12 @@
 // Explanations of charts on a simulated clock, so that every time in them is exact.
 import { describe, expect, test } from 'vitest';
-import { connectionMachine, instanceMachine, sessionMachine } from '../../machines/index.ts';
+import { connectionMachine, instanceMachine, poolMachine, sessionMachine } from '../../machines/index.ts';
 import { createRefusals } from '../../src/connection/refusals.ts';
 import { stateOf } from '../../src/instance/instance.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';
 import { bounds } from '../../src/limits.ts';
-import { createExplain, timeouts } from '../../src/observe/explain.ts';
+import { createExplain } from '../../src/observe/explain.ts';
+import { timeouts } from '../../src/observe/explained-parts.ts';
 import { openStage, WALL } from './stage.ts';
 
 function openExplained(maxConcurrentStarts?: number) {
@@ -86,7 +87,7 @@ describe('what an instance waits for', () => {
 
   test('every timeout of the charts has a text', () => {
     const undelayed = ['restartPeriod'];
-    const names = [instanceMachine, sessionMachine, connectionMachine].flatMap(({ implementations }) =>
+    const names = [instanceMachine, sessionMachine, connectionMachine, poolMachine].flatMap(({ implementations }) =>
       Object.keys(implementations.delays),
     );
     expect(Object.keys(timeouts).sort()).toEqual([...new Set(names)].filter(name => !undelayed.includes(name)).sort());

@@ -57,3 +57,8 @@ test('an event loop that stands still, and agents that are stopped for a while, 
   const figures = await sample('stalls', { rounds: 1, instances: 2, heartbeats: ['default'] });
   expect(figures).toMatchObject({ findings: [], passed: true, stalls: 2 });
 }, 120_000);
+
+test('a pool under random kills loses no execution and runs none twice; one that replaces its members completes all', async () => {
+  const figures = await sample('pools', { executions: 2_000, kills: 20, callers: 32, recycled: 500, recycleAfter: 40 });
+  expect(figures).toMatchObject({ faults: [], faultCount: 0, killed: { executions: 2_000, lost: 0, twice: 0, left: 0 } });
+});

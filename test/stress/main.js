@@ -12,11 +12,14 @@ import { frames } from './frames.js';
 import { handshakes } from './handshakes.js';
 import { hosts } from './hosts.js';
 import { hungry } from './hungry.js';
+import { pools } from './pools.js';
 import { stalls } from './stalls.js';
 import { stops } from './stops.js';
 import { trees } from './trees.js';
 
-const proofs = { callers, crashes, cuts, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, stalls, stops, trees };
+const proofs = {
+  ...{ callers, crashes, cuts, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, pools, stalls, stops, trees },
+};
 /** They take sizes. */
 const TIMED = new Set(['callers', 'dialogues']);
 const argument = name => {

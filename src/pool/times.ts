@@ -1,0 +1,36 @@
+// How long executions have waited and run, as a distribution, for `stats()` of a pool.
+import { createHistogram } from 'node:perf_hooks';
+
+/** Durations in ms. All are 0 before the first execution. */
+export interface Times {
+  readonly count: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface TimeRecorder {
+  /** A duration in ms. */
+  add(ms: number): void;
+  times(): Times;
+}
+
+/** What the histogram counts in: µs, so that an execution that did not wait is not rounded to nothing. */
+const UNIT = 1_000;
+/** The longest duration that is told apart from longer ones, in ms: about 12 days. */
+const MAX_MS = 2 ** 30;
+
+export function createTimes(): TimeRecorder {
+  const histogram = createHistogram({ lowest: 1, highest: MAX_MS * UNIT, figures: 2 });
+  const ms = (value: number): number => Math.max(0, Math.round(value) - 1) / UNIT;
+  return {
+    // A histogram has no 0: every value is one more than measured.
+    add: value => histogram.record(Math.min(MAX_MS, Math.max(0, Math.round(value * UNIT))) + 1),
+    times() {
+      if (histogram.count === 0) return { count: 0, mean: 0, p50: 0, p99: 0, max: 0 };
+      const { count, mean, max } = histogram;
+      return { count, mean: ms(mean), p50: ms(histogram.percentile(50)), p99: ms(histogram.percentile(99)), max: ms(max) };
+    },
+  };
+}

@@ -18,7 +18,22 @@ import { stops } from './stops.js';
 import { trees } from './trees.js';
 
 const proofs = {
-  ...{ callers, crashes, cuts, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, pools, stalls, stops, trees },
+  callers,
+  crashes,
+  cuts,
+  cycles,
+  dialogues,
+  endings,
+  flood,
+  flow,
+  frames,
+  handshakes,
+  hosts,
+  hungry,
+  pools,
+  stalls,
+  stops,
+  trees,
 };
 /** They take sizes. */
 const TIMED = new Set(['callers', 'dialogues']);

@@ -116,7 +116,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     const connections = instanceId === null ? registry.unroutedConnections : registry.records.get(instanceId)?.connections;
     return connections?.get(connectionId)?.label;
   });
-  const supervisor = createActor(wire(world, options, registry, running), {
+  const supervisor = createActor(wire(world, options, registry, deadlines, running), {
     id: 'supervisor',
     input: { maxConcurrentStarts: options.maxConcurrentStarts },
     clock: clock as never,

@@ -6,6 +6,7 @@ import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { type ConnectionHost, wireConnection } from '../connection/wiring.ts';
+import type { Deadlines } from '../execution/deadlines.ts';
 import { UNREAD_FACTOR } from '../execution/request.ts';
 import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
@@ -23,7 +24,13 @@ import { sharedListener } from './shared-listener.ts';
 export const charts = { supervisor: supervisorMachine, instance: instanceMachine, session: sessionMachine, connection: connectionMachine };
 export type Charts = typeof charts;
 
-export function wire(world: World, options: ParsedOptions, registry: Registry, { supervisor, instance, session, connection }: Charts) {
+export function wire(
+  world: World,
+  options: ParsedOptions,
+  registry: Registry,
+  deadlines: Deadlines,
+  { supervisor, instance, session, connection }: Charts,
+) {
   const { clock, random } = world;
   const ports = createPorts(world.network, options.host, options.ports);
   const shared = createSharedListener(ports);
@@ -53,6 +60,7 @@ export function wire(world: World, options: ParsedOptions, registry: Registry, {
   const host: ConnectionHost = {
     clock,
     random,
+    deadlines,
     connection({ instanceId, connectionId }: ConnectionName) {
       const found = connectionsOf(instanceId).get(connectionId);
       if (found === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);

@@ -168,14 +168,13 @@ export const connectionMachine = setup({
       assertEvent(event, 'xstate.done.actor.authenticator');
       return event.output.verdict === 'unspoken';
     },
-    // The silence before the first heartbeat counts as the first miss: the connection ends after `misses` silent intervals.
-    missedTooMany: ({ context }) => context.missed + 2 >= context.misses,
+    // The silence before the first heartbeat counts as a miss, too: the connection ends after `misses` silent intervals, two at least.
+    missedTooMany: ({ context }) => context.missed + 1 >= context.misses,
     isPaused: stateIn({ ready: { reading: 'paused' } }),
   },
   // How long each takes is known to src/connection/wiring.ts alone.
   delays: {
     authTimeout: () => notProvided("delay 'authTimeout'"),
-    silence: () => notProvided("delay 'silence'"),
     heartbeat: () => notProvided("delay 'heartbeat'"),
     finalCheck: () => notProvided("delay 'finalCheck'"),
     probe: () => notProvided("delay 'probe'"),
@@ -267,25 +266,21 @@ export const connectionMachine = setup({
           initial: 'idle',
           states: {
             idle: {
-              description: 'No heartbeat is out, because something arrived less than one heartbeat interval ago.',
+              description: 'Something arrived within the last two heartbeat intervals. The link sends the first heartbeat of a silence.',
               on: {
-                'link.heard': { target: 'idle', reenter: true },
-                'link.silent': { target: 'awaiting', actions: 'sendHeartbeat' },
+                'link.silent': { target: 'awaiting', actions: ['countMiss', 'sendHeartbeat'] },
                 probe: [
                   { guard: 'isPaused', target: '#connection.stopped', actions: 'noteReplacedPaused' },
                   { target: 'probed', actions: 'sendHeartbeat' },
                 ],
               },
-              after: { silence: { actions: 'checkLink' } },
             },
             awaiting: {
-              description: 'A heartbeat is out. Any bytes that arrive count as an answer.',
+              description: 'A heartbeat was missed, and another one is out. Any bytes that arrive count as an answer.',
+              always: { guard: 'missedTooMany', target: 'suspect' },
               on: {
                 'link.heard': { target: 'idle', actions: 'clearMisses' },
-                'link.silent': [
-                  { guard: 'missedTooMany', target: 'suspect' },
-                  { target: 'awaiting', reenter: true, actions: ['countMiss', 'sendHeartbeat'] },
-                ],
+                'link.silent': { target: 'awaiting', reenter: true, actions: ['countMiss', 'sendHeartbeat'] },
                 probe: { target: 'probed', actions: 'sendHeartbeat' },
               },
               after: { heartbeat: { actions: 'checkLink' } },

@@ -13,6 +13,7 @@ import {
   sessionMachine,
   supervisorMachine,
 } from '../machines/index.ts';
+import { createDeadlines } from '../src/execution/deadlines.ts';
 import { createLogger } from '../src/observe/log.ts';
 import { spearletSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
@@ -127,6 +128,7 @@ describe('the wiring', () => {
     { clock: realClock, random, programs: {} as never, network: tcp, environment: {}, workingDirectory: '/' },
     parse(spearletSchema, {}, 'options'),
     createRegistry(realClock, createLogger(false), () => null as never),
+    createDeadlines(realClock),
     charts,
   ) as AnyStateMachine;
   const instance = supervisor.implementations.actors.instance as AnyStateMachine;

@@ -5,8 +5,13 @@ import type { Clock, Timer } from '../world/clock.ts';
 
 /** A shorter silence than this is not ended, in ms: a host may be busy. */
 const SHORTEST = 3_000;
-/** The silence is looked at this often, and after each look but the first with a heartbeat that the host has to answer. */
+/** The silence is looked at this often. */
 const LOOKS = 4;
+/**
+ * From this silent look on, a heartbeat is sent that the host has to answer. Not from the first one: the host sends a heartbeat by
+ * itself after a third of the silence, and one from each side would double the cost of an idle connection.
+ */
+const FIRST_BEAT = 2;
 
 /** `ids`: the ids of heartbeats that were answered; the watch adds its own, whose echo must not be answered. Returns the end. */
 export function watchSilence(channel: AgentChannel, clock: Clock, silence: number, ids: Set<unknown>): () => void {
@@ -19,7 +24,7 @@ export function watchSilence(channel: AgentChannel, clock: Clock, silence: numbe
     missed = channel.heardAt > lastLook ? 0 : missed + 1;
     lastLook = clock.now();
     if (missed >= LOOKS) return channel.end({ code: 'LINK_LOST', message: 'the host was not heard' });
-    if (missed > 0) {
+    if (missed >= FIRST_BEAT) {
       const id = Math.floor(lastLook) + missed;
       ids.add(id);
       channel.sendUrgent(channel.codec.heartbeat(id, ''));

@@ -11,10 +11,12 @@ import type { HostChannel } from './channel.ts';
 import type { Connection } from './connection.ts';
 import type { Continuity } from './continuity.ts';
 import { challengeOf } from './handshake.ts';
+import { Heartbeats, type SharedDeadlines } from './heartbeats.ts';
 
 export interface LinkDeps {
   readonly clock: Clock;
   readonly random: Random;
+  readonly deadlines: SharedDeadlines;
   readonly heartbeatInterval: number;
   readonly maxFrameBytes: number;
   readonly maxAnswered: number;
@@ -79,15 +81,21 @@ export const link = (deps: LinkDeps) =>
     const connection = deps.connection(input);
     const { channel } = connection;
     const answered = new Set<U64>();
-    // Random, so that our heartbeat ids do not collide with those of the agent.
-    let nextBeat = Math.floor(deps.random.fraction() * 2 ** 52);
     let isOver = false;
-    let beat: { id: U64; at: number } | null = null;
+    const heartbeats = new Heartbeats({
+      channel,
+      clock: deps.clock,
+      deadlines: deps.deadlines,
+      interval: deps.heartbeatInterval,
+      firstId: Math.floor(deps.random.fraction() * 2 ** 52),
+      silent: () => sendBack({ type: 'link.silent' }),
+      answered: () => sendBack({ type: 'link.answered' }),
+    });
 
     const heartbeat = (requestId: U64, payload: Buffer): void => {
-      if (beat !== null && requestId === beat.id) {
-        connection.roundTrip = deps.clock.now() - beat.at;
-        sendBack({ type: 'link.answered' });
+      const roundTrip = heartbeats.answered(requestId);
+      if (roundTrip !== null) {
+        connection.roundTrip = roundTrip;
         return;
       }
       // An id that was answered before is the echo of our answer. Answering it again would never end.
@@ -113,18 +121,11 @@ export const link = (deps: LinkDeps) =>
 
     receive(command => {
       switch (command.type) {
-        case 'check': {
-          // While reading is paused, only a write shows whether the agent is still there.
-          if (channel.paused) channel.sendUrgent(channel.codec.heartbeat((nextBeat += 1), ''));
-          const heard = beat === null ? deps.clock.now() - channel.heardAt < deps.heartbeatInterval : channel.heardAt >= beat.at;
-          if (heard) beat = null;
-          sendBack({ type: heard ? 'link.heard' : 'link.silent' });
+        case 'check':
+          sendBack({ type: heartbeats.check() ? 'link.heard' : 'link.silent' });
           break;
-        }
         case 'heartbeat':
-          nextBeat += 1;
-          beat = { id: nextBeat, at: deps.clock.now() };
-          channel.sendUrgent(channel.codec.heartbeat(nextBeat, ''));
+          heartbeats.send();
           break;
         case 'challenge': {
           const { authId, auth, handshake } = connection;
@@ -146,7 +147,10 @@ export const link = (deps: LinkDeps) =>
             },
             other: (type, payload) => deps.unexpectedMessage(connection, type, payload),
           };
-          const used = (): void => sendBack({ type: 'session.used' });
+          const used = (): void => {
+            heartbeats.watch();
+            sendBack({ type: 'session.used' });
+          };
           if (continuity !== null) {
             channel.use(deps.v2);
             channel.adopt(continuity);
@@ -159,6 +163,7 @@ export const link = (deps: LinkDeps) =>
           break;
         }
         case 'terminate':
+          heartbeats.end();
           channel.send(channel.codec.terminate(command.grace));
           break;
       }
@@ -169,6 +174,7 @@ export const link = (deps: LinkDeps) =>
 
     return () => {
       isOver = true;
+      heartbeats.end();
       deps.release(connection);
     };
   });

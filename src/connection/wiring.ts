@@ -9,6 +9,7 @@ import type { Random } from '../world/random.ts';
 import { authenticate } from './authenticate.ts';
 import type { Connection } from './connection.ts';
 import { accept, type Credentials } from './handshake.ts';
+import type { SharedDeadlines } from './heartbeats.ts';
 import { link, refuse, sendError } from './io.ts';
 
 /** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
@@ -20,6 +21,7 @@ const PROBE = 1_000;
 export interface ConnectionHost {
   readonly clock: Clock;
   readonly random: Random;
+  readonly deadlines: SharedDeadlines;
   /** Throws where there is no such connection. */
   connection(name: ConnectionName): Connection;
   release(connection: Connection): void;
@@ -36,12 +38,13 @@ export interface ConnectionHost {
 
 /** `maxUnreadBytes`: what an agent may leave unread, in bytes, before it is hung up on. */
 export function wireConnection(chart: typeof connectionMachine, host: ConnectionHost, options: ParsedOptions, maxUnreadBytes: number) {
-  const { clock, random } = host;
+  const { clock, random, deadlines } = host;
   return chart.provide({
     actors: {
       link: link({
         clock,
         random,
+        deadlines,
         heartbeatInterval: options.heartbeat.interval,
         maxFrameBytes: options.maxFrameBytes,
         maxAnswered: bounds.answeredHeartbeats,
@@ -64,7 +67,6 @@ export function wireConnection(chart: typeof connectionMachine, host: Connection
     delays: {
       authTimeout: options.authTimeout,
       heartbeat: options.heartbeat.interval,
-      silence: ({ context }) => Math.max(1, options.heartbeat.interval - (clock.now() - host.connection(context).channel.heardAt)),
       finalCheck: FINAL_CHECK,
       probe: Math.min(PROBE, options.authTimeout / 2),
     },

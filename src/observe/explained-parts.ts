@@ -19,7 +19,6 @@ export const timeouts: Readonly<Record<string, string>> = {
   startBackoff: 'then the pool starts the next member',
   stableUptime: 'then the instance counts as stable, and its next backoff is short again',
   authTimeout: 'the agent has to authenticate, or the connection is closed with AUTH_TIMEOUT',
-  silence: 'a message has to arrive, or a heartbeat is sent',
   heartbeat: 'the heartbeat has to be answered, or counts as missed',
   finalCheck: 'a message has to arrive, or the connection is closed with HEARTBEAT_LOST',
   probe: 'a message has to arrive, or the session goes to the connection that claims it',

@@ -7,6 +7,7 @@ import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { type ConnectionHost, wireConnection } from '../connection/wiring.ts';
+import type { Deadlines } from '../execution/deadlines.ts';
 import { UNREAD_FACTOR } from '../execution/request.ts';
 import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
@@ -35,6 +36,7 @@ export function wire(
   world: World,
   options: ParsedOptions,
   registry: Registry,
+  deadlines: Deadlines,
   { supervisor, instance, session, connection }: Omit<Charts, 'pool'>,
 ) {
   const { clock, random } = world;
@@ -66,6 +68,7 @@ export function wire(
   const host: ConnectionHost = {
     clock,
     random,
+    deadlines,
     connection({ instanceId, connectionId }: ConnectionName) {
       const found = connectionsOf(instanceId).get(connectionId);
       if (found === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);

@@ -23,7 +23,7 @@ export function openStage(maxConcurrentStarts = 4) {
       authenticate: fromPromise(async () => ({ verdict: 'genuine' as const, by: 'v1' as const })) as never,
     },
     actions: { refuse: silent, sendError: silent, handOver: silent, reportEnd: silent },
-    delays: { authTimeout: 5_000, silence: 10_000, heartbeat: 10_000, finalCheck: 50, probe: 1_000 },
+    delays: { authTimeout: 5_000, heartbeat: 10_000, finalCheck: 50, probe: 1_000 },
   });
   const instance = instanceMachine.provide({
     actors: {

@@ -139,7 +139,7 @@ describe('the transitions of an actor', () => {
     const heartbeat = stage.trace.of('a')!.connection('connection-1')!;
     const known = heartbeat.transitions.length;
     for (let i = 0; i < 300; i += 1) {
-      stage.sendToConnection('connection-1', { type: 'link.heard' });
+      stage.sendToConnection('connection-1', { type: 'link.silent' });
       stage.sendToConnection('connection-1', { type: 'link.silent' });
       stage.sendToConnection('connection-1', { type: 'link.heard' });
     }
@@ -150,9 +150,9 @@ describe('the transitions of an actor', () => {
         .transitions.slice(known)
         .map(({ record, count }) => [record.from, record.to, count]),
     ).toEqual([
-      ['ready.heartbeat.idle', 'ready.heartbeat.idle', 300],
       ['ready.heartbeat.idle', 'ready.heartbeat.awaiting', 300],
-      ['ready.heartbeat.awaiting', 'ready.heartbeat.idle', 300],
+      ['ready.heartbeat.awaiting', 'ready.heartbeat.suspect', 300],
+      ['ready.heartbeat.suspect', 'ready.heartbeat.idle', 300],
     ]);
   });
 
@@ -212,10 +212,14 @@ describe('timeouts', () => {
     await stage.connect('a');
     expect(due()).toEqual({ 'xstate.after.stableUptime.instance.running.started.connected': 61_000 });
     const connection = () => Object.fromEntries(stage.trace.of('a')!.connection('connection-1')!.timers);
-    expect(connection()).toEqual({ 'xstate.after.silence.connection.ready.heartbeat.idle': 11_000 });
+    expect(connection()).toEqual({});
+    stage.sendToConnection('connection-1', { type: 'link.silent' });
+    expect(connection()).toEqual({ 'xstate.after.heartbeat.connection.ready.heartbeat.awaiting': 11_000 });
     stage.clock.increment(5_000);
     stage.sendToConnection('connection-1', { type: 'link.heard' });
-    expect(connection()).toEqual({ 'xstate.after.silence.connection.ready.heartbeat.idle': 16_000 });
+    expect(connection()).toEqual({});
+    stage.sendToConnection('connection-1', { type: 'link.silent' });
+    expect(connection()).toEqual({ 'xstate.after.heartbeat.connection.ready.heartbeat.awaiting': 16_000 });
     stage.clock.increment(10_000);
     expect(connection()).toEqual({});
     stage.clock.increment(45_000);

@@ -45,7 +45,7 @@ export function createTail(maxBytes: number): Tail {
     read,
     drop,
     add(bytes) {
-      const kept = bytes.length > maxBytes ? bytes.subarray(-maxBytes) : bytes;
+      const kept = bytes.subarray(-maxBytes);
       const surplus = Math.max(0, length + kept.length - maxBytes);
       if (surplus > 0) drop(surplus);
       if (kept.length > 0) {

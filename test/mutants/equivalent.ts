@@ -24,4 +24,6 @@ export const equivalent: Readonly<Record<string, string>> = {
     'instance ids are ASCII: other bytes are no id of ours, however they are read',
   'codec.ts: const writer = new Writer(OUTPUT, flags, id, 8 + outputRoom); → const writer = new Writer(OUTPUT, flags, id, 16 + outputRoom);':
     'only more room is reserved than the frame takes',
+  "request.ts: if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) !== Object.prototype) return null; → if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) === Object.prototype) return null;":
+    'only the quick way is lost: the schema parses a plain request with the same result',
 };

@@ -1,6 +1,7 @@
 // A request of the command agent as a real program: what it says, how it ends, and what is refused of it.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { runCommand } from '../../src/agent/command.ts';
+import { realClock } from '../../src/world/clock.ts';
 import { remember } from '../census/census.ts';
 
 function run(command: string, args: string[] = [], env: Record<string, string> = {}) {
@@ -37,6 +38,15 @@ test('both of its channels are passed on, and its exit code is told', async () =
   expect(await good.result).toEqual({ exitCode: 0 });
   expect([...good.said.join('')].sort().join('')).toBe([...'out\nerr\n'].sort().join(''));
   expect(await shell('exit 7').result).toEqual({ exitCode: 7, error: 'exit code 7' });
+});
+
+test('the alarm that waits for its descendants is cleared when its output has ended', async () => {
+  const [set, cleared] = [vi.spyOn(realClock, 'setTimeout'), vi.spyOn(realClock, 'clearTimeout')];
+  await shell('exit 0').result;
+  const alarms = set.mock.results.filter((_, call) => set.mock.calls[call]![1] === 250);
+  expect(alarms).toHaveLength(1);
+  expect(cleared.mock.calls.map(([timer]) => timer)).toContain(alarms[0]!.value);
+  vi.restoreAllMocks();
 });
 
 test('one that a signal has ended has the exit code that a shell would give', async () => {

@@ -30,6 +30,12 @@ test('whatever is missing or empty is named, with what to do', () => {
   }
 });
 
+test('the versions are those that both sides speak, as whole numbers', () => {
+  const versions = (stated?: string) => readHostEndpoint({ ...full, SPEARLET_PROTOCOLS: stated }).protocols;
+  expect([versions(), versions('1'), versions('1,2'), versions('7,2')]).toEqual([[1], [1], [1, 2], [2]]);
+  for (const stated of ['12', '3', '', 'x']) expect(() => versions(stated)).toThrow(expect.objectContaining({ code: 'VERSION_MISMATCH' }));
+});
+
 test('the bound on frames is what the host says, and 32 MiB where it says nothing', () => {
   const bound = (value?: string) => readHostEndpoint({ ...full, SPEARLET_MAX_FRAME_BYTES: value }).maxFrameBytes;
   expect([bound('1000'), bound('1'), bound(), bound('')]).toEqual([1_000, 1, 33_554_432, 33_554_432]);

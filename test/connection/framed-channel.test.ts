@@ -61,6 +61,7 @@ test('messages and bytes are counted in both directions, with the time of the la
     errorCount: 0,
   });
   clock.pass(50);
+  expect(link.heardAt).toBe(1_000);
   const frames = Buffer.concat([beat(1), beat(2)]);
   stream.events.data(frames);
   expect(seen).toEqual([1, 2]);

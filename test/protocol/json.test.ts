@@ -69,6 +69,7 @@ test('a name is one of a list, in the short form or the long one', () => {
   const read = readName(['Yes', 'No']);
   expect([whole(read, '"Yes"'), whole(read, ' { "No" : null } ')]).toEqual(['Yes', 'No']);
   expect(() => whole(read, `"${'x'.repeat(100)}"`)).toThrow(refused('expected one of Yes, No at byte 102'));
+  expect(() => whole(read, '{"No": 1}')).toThrow(refused('expected null at byte 7'));
   for (const text of ['{"No":nil}', '{"No":1}', '{"No":null', '{"No" null}', '{"No":null,"x":1}'])
     expect(() => whole(read, text)).toThrow(refused());
 });

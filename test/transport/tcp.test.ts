@@ -30,3 +30,12 @@ test('an IPv6 listener has its address in brackets', async () => {
   expect(formatAddress(listening.address)).toBe(`[::1]:${requireKind(listening.address, 'tcp').port}`);
   await listening.close();
 });
+
+test('an address that is in use is refused with the code of the system', async () => {
+  const listening = tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, () => {});
+  const { port } = requireTcp(listening.address);
+  expect(() => tcp.listen({ kind: 'tcp', host: '127.0.0.1', port }, () => {})).toThrow(
+    expect.objectContaining({ code: 'EADDRINUSE', message: `listen EADDRINUSE: 127.0.0.1:${port}` }),
+  );
+  await listening.close();
+});

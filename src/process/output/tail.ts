@@ -42,7 +42,7 @@ class RingTail implements Tail {
 
   add(bytes: Buffer): number {
     const max = this.#maxBytes;
-    const kept = bytes.length > max ? bytes.subarray(-max) : bytes;
+    const kept = bytes.subarray(-max);
     const surplus = Math.max(0, this.length + kept.length - max);
     if (surplus > 0) this.drop(surplus);
     if (kept.length > 0) {

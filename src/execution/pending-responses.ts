@@ -2,6 +2,12 @@
 // response does come, or all are cleared.
 import type { Deadline, Deadlines, Expiring } from './deadlines.ts';
 
+/**
+ * The time passes in so many parts, each set when the one before has passed. So one stall of this process, in which it cannot read,
+ * takes one part of the agent's time at most.
+ */
+const LOOKS = 4;
+
 export interface PendingResponses<K, V> {
   readonly size: number;
   /** False: it is expected already. */
@@ -39,14 +45,21 @@ class Pending<K, V> implements PendingResponses<K, V> {
     const pending = this.#pending;
     if (pending.has(key)) return false;
     const { deadlines, within, isPaused, overdue } = this.#deps;
+    let left = within;
+    const look = (): void => {
+      const step = Math.min(left, Math.ceil(within / LOOKS));
+      left -= step;
+      pending.set(key, deadlines.add(step, late));
+    };
     const late: Expiring = {
       expire() {
-        if (isPaused()) return void pending.set(key, deadlines.add(within, late));
+        if (isPaused()) left = within;
+        if (left > 0) return look();
         pending.set(key, null);
         overdue(key, value);
       },
     };
-    pending.set(key, deadlines.add(within, late));
+    look();
     return true;
   }
 

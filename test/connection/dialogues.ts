@@ -171,8 +171,9 @@ export async function tell(seed: number, withLog = false): Promise<Story> {
     };
     // More than may be unacknowledged, in one story of many.
     for (const bytes of seed % THOROUGH === 0 ? [LARGE, LARGE, LARGE, 0] : [0]) await complete(bytes);
-    // The agent forgets the beginnings of requests: else it would refuse another large one.
+    // The agent forgets the beginnings of requests: else it would end the connection at another large one.
     if (density === 'wide') {
+      const { reconnects } = count();
       for (let n = 0; n < PARTIAL && finding === null; n += 1) {
         const execution = instance!.execute({ command: 'size', input: Buffer.alloc(LARGE) });
         const { bytesSent } = count().connections.find(({ session }) => session)!;
@@ -180,6 +181,7 @@ export async function tell(seed: number, withLog = false): Promise<Story> {
         execution.cancel('as planned');
       }
       await complete(LARGE);
+      if (count().reconnects > reconnects) note('a connection was lost that nothing has cut');
     }
     // The next connection carries again what is not acknowledged, and one more execution behind it.
     breaks.reset();

@@ -33,7 +33,7 @@ test('an IPv6 listener has its address in brackets', async () => {
 
 test('an address that is in use is refused with the code of the system', async () => {
   const listening = tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, () => {});
-  const { port } = requireTcp(listening.address);
+  const { port } = requireKind(listening.address, 'tcp');
   expect(() => tcp.listen({ kind: 'tcp', host: '127.0.0.1', port }, () => {})).toThrow(
     expect.objectContaining({ code: 'EADDRINUSE', message: `listen EADDRINUSE: 127.0.0.1:${port}` }),
   );

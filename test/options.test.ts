@@ -2,7 +2,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseRequest } from '../src/execution/request.ts';
-import { executeOptionsSchema, expectSchema, requestSchema, size, spearletSchema, specSchema, stopOptionsSchema } from '../src/options.ts';
+import {
+  executeOptionsSchema,
+  expectSchema,
+  poolExecuteOptionsSchema,
+  poolSchema,
+  requestSchema,
+  size,
+  spearletSchema,
+  specSchema,
+  stopOptionsSchema,
+} from '../src/options.ts';
 import { parse } from '../src/parse.ts';
 
 const spec = { artifactId: 'a', command: 'c' };
@@ -38,6 +48,10 @@ test('without options these are the defaults', () => {
   });
   expect(requestSchema.parse({ command: 'c' })).toEqual({ command: 'c', args: [], env: new Map() });
   expect(executeOptionsSchema.parse({})).toEqual({ collect: false, encoding: 'utf8', reject: true });
+  expect(poolExecuteOptionsSchema.parse({})).toEqual({ collect: false, encoding: 'utf8', reject: true, retry: 'undelivered' });
+  expect(poolSchema.parse({})).toEqual({ min: 1, max: 1, warm: 0, idle: 30_000, queue: 1_024, maxConcurrency: 1 });
+  expect(poolSchema.parse({ min: 3 }).max).toBe(3);
+  expect(poolSchema.parse({ min: 0 }).max).toBe(1);
 });
 
 /** An option, the least and the most that it may be. */
@@ -173,4 +187,18 @@ test('a plain request is parsed as the schema parses it, whatever it holds', () 
       expect(outcome(() => parseRequest(request as never))).toEqual(outcome(() => parse(requestSchema, request, 'execute()')));
     }),
   );
+});
+
+test.each([
+  ['min', 0, 1_000],
+  ['max', 1, 1_000],
+  ['warm', 0, 1_000],
+  ['idle', 1, LONGEST],
+  ['recycleAfter', 1, Number.MAX_SAFE_INTEGER],
+  ['queue', 0, 1_000_000],
+  ['maxConcurrency', 1, 1_024],
+])('the option `%s` of a pool is from %i to %i', (name, min, max) => {
+  const fits = (value: number): boolean =>
+    poolSchema.safeParse({ ...(name === 'max' ? { min: 0 } : { max: 1_000 }), [name]: value }).success;
+  expect([fits(min - 1), fits(min), fits(max), fits(max + 1), fits(min + 0.5)]).toEqual([false, true, true, false, false]);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { executeOptionsSchema, spearletSchema, specSchema } from '../src/options.ts';
+import { executeOptionsSchema, poolExecuteOptionsSchema, poolSchema, spearletSchema, specSchema } from '../src/options.ts';
 import { atEnd } from './census/census.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -45,7 +45,7 @@ const anchorsOf = (page: string): string[] =>
 
 test('every option and configuration key stands in the documentation', () => {
   const options = read('docs/options.md');
-  for (const schema of [spearletSchema, specSchema, executeOptionsSchema])
+  for (const schema of [spearletSchema, specSchema, executeOptionsSchema, poolExecuteOptionsSchema, poolSchema.in])
     for (const option of Object.keys(schema.shape)) expect(options).toContain(`\`${option}\``);
   for (const key of ['command', 'args', 'working_directory', 'environment', 'timeout', 'max_memory'])
     expect(read('docs/command-line.md')).toContain(`\`config.${key}\``);

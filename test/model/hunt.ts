@@ -6,6 +6,7 @@ import { connectionInput, connectionPaths, playConnection } from './connection.t
 import { instanceInput, instancePaths, kinds, playInstance } from './instance.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
 import { advance, alone, type Step } from './paths.ts';
+import { playPool, poolInput, poolKinds, poolPaths } from './pool.ts';
 import { playSession, sessionInput, sessionKinds, sessionPaths } from './session.ts';
 import { listenerKinds } from './stage.ts';
 import { playSupervisor, supervisorInput, supervisorPaths } from './supervisor.ts';
@@ -129,8 +130,9 @@ export const instanceTrial: Trial = walked({
   paths: instancePaths,
   play: playInstance,
 });
-/** Steps of the session chart that a path has: no second path is walked for them. */
+/** Steps of the charts of session and pool that a path has: no second path is walked for them. */
 const sessionSteps = new Set<string>();
+const poolSteps = new Set<string>();
 
 export const smallTrials: readonly Trial[] = [
   tabled(execution),
@@ -143,6 +145,7 @@ export const smallTrials: readonly Trial[] = [
     paths: kind => sessionPaths(kind, sessionSteps),
     play: playSession,
   }),
+  walked({ name: 'pool', variants: poolKinds, input: poolInput, paths: kind => poolPaths(kind, poolSteps), play: playPool }),
   walked({ name: 'supervisor', variants: listenerKinds, input: () => supervisorInput, paths: supervisorPaths, play: playSupervisor }),
 ];
 

@@ -10,6 +10,8 @@ import { randomOf, sleep, survivors, zombies } from './measure.js';
 
 const WHOLE = { executions: 100_000, kills: 1_000, callers: 64, min: 4, max: 6, recycled: 10_000, recycleAfter: 100 };
 const MAX_FAULTS = 20;
+/** The second part goes on until two members of the first two were replaced. */
+const MIN_MEMBERS = 4;
 const clerk = fileURLToPath(new URL('../agents/clerk.js', import.meta.url));
 /** What a caller may see of an execution that was lost with a member. */
 const LOST = ['OUTCOME_UNKNOWN', 'NOT_DELIVERED'];
@@ -107,12 +109,14 @@ function judgeAll(all, journal) {
   return { faults, counts };
 }
 
-/** Runs `total` executions by so many callers. A retry policy is drawn for each, if `retry` is null. */
-async function callAll(pool, random, { total, callers, retry }) {
+/**
+ * Runs `total` executions by so many callers, and more until `isEnough()`. A retry policy is drawn for each, if `retry` is null.
+ */
+async function callAll(pool, random, { total, callers, retry, isEnough = () => true }) {
   const all = Object.assign([], { seen: new Set() });
   let next = 0;
   const caller = async () => {
-    while (next < total) {
+    while (next < total || !isEnough()) {
       const nonce = `n${(next += 1)}`;
       all.seen.add(nonce);
       const chosen = retry ?? (random() < 0.1 ? 'idempotent' : 'undelivered');
@@ -198,15 +202,14 @@ async function recycled(seed, folder, { recycled: total, recycleAfter, callers }
   const watch = setInterval(() => {
     most.members = Math.max(most.members, pool.members.length);
   }, 1);
-  const all = await callAll(pool, random, { total, callers, retry: 'undelivered' });
+  const all = await callAll(pool, random, { total, callers, retry: 'undelivered', isEnough: () => ids.size >= MIN_MEMBERS });
   clearInterval(watch);
   const stats = pool.stats();
   await pool.stop({ drain: true });
   await spearlet.stop();
   const { faults, counts } = judgeAll(all, journal);
-  if (counts.completed !== total) faults.push(`${counts.completed} of ${total} have completed`);
+  if (counts.completed !== all.length) faults.push(`${counts.completed} of ${all.length} have completed`);
   if (most.members > 3) faults.push(`${most.members} members at once: two, and one replacement, are allowed`);
-  if (ids.size < 4) faults.push(`only ${ids.size} members: none was replaced twice`);
   return { faults, figures: { executions: all.length, members: ids.size, mostMembers: most.members, ...counts, waitTime: stats.waitTime } };
 }
 

@@ -18,10 +18,6 @@ export const equivalent: Readonly<Record<string, string>> = {
     'it differs only after 31 falls in a row, with the least minimum (1 ms) and a maximum above 12 days',
   'struct.ts: for (let i = 0; i < literal.length; i += 1) if (bytes[at + i] !== literal[i]) return false; → for (let i = 0; i < literal.length; i += 1) if (bytes[at - i] !== literal[i]) return false;':
     'only the quick way is lost: the name of the field is read and looked up instead, with the same result',
-  "json.ts: const exact = count <= 20 ? BigInt(bytes.toString('latin1', start, at)) : max + 1n; → const exact = count <= 20 ? BigInt(bytes.toString('', start, at)) : max + 1n;":
-    'the bytes are a sign and digits, which every encoding reads alike',
-  "proc-table.ts: return [environment.toString('latin1', at + name.length, end < 0 ? length : end)]; → return [environment.toString('', at + name.length, end < 0 ? length : end)];":
-    'instance ids are ASCII: other bytes are no id of ours, however they are read',
   'codec.ts: const writer = new Writer(OUTPUT, flags, id, 8 + outputRoom); → const writer = new Writer(OUTPUT, flags, id, 16 + outputRoom);':
     'only more room is reserved than the frame takes',
   "request.ts: if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) !== Object.prototype) return null; → if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) === Object.prototype) return null;":

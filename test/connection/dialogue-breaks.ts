@@ -81,7 +81,9 @@ export function createBreaks(density: Density, { clock, after, random, say, isBu
     if (isHealed || faults === 0) return { kind: 'none' };
     faults -= 1;
     if (isUrgent()) return cut(HANDSHAKE_BYTES);
-    return density === 'dense' && upTo(ANY_FAULT) > 0 ? cut(0) : drawFault(random, reach());
+    if (density === 'dense' && upTo(ANY_FAULT) > 0) return cut(0);
+    const drawn = drawFault(random, reach());
+    return drawn.kind === 'none' ? cut(HANDSHAKE_BYTES) : drawn;
   };
   const limitLife = (link: Link): void =>
     after(upTo(LIVES[upTo(LIVES.length)]!), () => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { filter, firstValueFrom, type Observable, take, timeout } from 'rxjs';
+import { createWebSocketStream, WebSocket } from 'ws';
 import {
   createSpearlet,
   type Instance,
@@ -142,14 +143,19 @@ export function handPeer(
   };
 }
 
-function placeOf(text: string): { path: string } | { host: string; port: number } {
-  const address = parseAddress(text);
-  if (address.kind === 'tcp' || address.kind === 'unix') return address;
-  throw new Error(`a test cannot dial ${text}`);
-}
-
 export async function dial(address: string): Promise<HandPeer> {
-  const socket = connect(placeOf(address));
+  const at = parseAddress(address);
+  if (at.kind === 'ws') {
+    const webSocket = new WebSocket(at.url);
+    const stream = createWebSocketStream(webSocket);
+    // It has no half-open end, and behaves as a socket does otherwise.
+    stream.on('end', () => stream.destroy());
+    const peer = handPeer(stream as never as Socket);
+    await once(webSocket, 'open');
+    return peer;
+  }
+  if (at.kind === 'fd') throw new Error(`nobody can connect to ${address}`);
+  const socket = connect(at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port });
   const peer = handPeer(socket);
   await once(socket, 'connect');
   return peer;

@@ -12,9 +12,10 @@ import { handshakes } from './handshakes.js';
 import { hosts } from './hosts.js';
 import { hungry } from './hungry.js';
 import { stops } from './stops.js';
+import { transports } from './transports.js';
 import { trees } from './trees.js';
 
-const proofs = { callers, crashes, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, stops, trees };
+const proofs = { callers, crashes, cycles, dialogues, endings, flood, flow, frames, handshakes, hosts, hungry, stops, transports, trees };
 /** They take sizes. */
 const TIMED = new Set(['callers', 'dialogues']);
 const argument = name => {

@@ -64,7 +64,17 @@ export const size = z
     return Math.floor(Number(digits) * UNITS[unit!]!);
   });
 
-export const transport = z.enum(['tcp', 'unix', 'fd']);
+export const transport = z.enum(['tcp', 'unix', 'ws', 'fd']);
+/** What a browser sends as the origin of a page. A page has no other, so another text here would never match. */
+const origin = z.string().refine(text => URL.canParse(text) && new URL(text).origin === text, {
+  error: 'must be an origin as a browser sends it: scheme://host or scheme://host:port, without a path or a slash at the end',
+});
+/** Of the web pages that may connect over 'ws'. */
+const origins = z.array(origin).default([]);
+const hasNoIdleOrigins = ({ transport, origins }: { transport: string; origins: string[] }): boolean =>
+  origins.length === 0 || transport === 'ws';
+const idleOrigins = { path: ['origins'], error: "only transport 'ws' is open to web pages" };
+
 /** An inherited socket needs a program that the host starts. */
 const externalTransport = transport.refine(value => value !== 'fd', {
   error: "'fd' is a socket that a started program inherits, and expect() starts none: use another transport",
@@ -121,35 +131,41 @@ export const spearletSchema = z.strictObject({
 
 const trees = ['group', 'cookie', 'namespace'] as const;
 
-export const specSchema = z.strictObject({
-  artifactId: plain.min(1).max(256),
-  runtimeType: z.literal('process').default('process'),
-  command: plain.min(1),
-  args: z.array(plain).default([]),
-  workingDirectory: plain.min(1).optional(),
-  environment: environment.prefault({}),
-  timeout: timeout.optional(),
-  maxMemory: size.optional(),
-  restart: restartPolicy.default('temporary'),
-  /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
-  containment: z.enum(['cookie', 'namespace']).default('cookie'),
-  /** If this cannot be had, start() rejects with CONTAINMENT_UNAVAILABLE. Requiring a namespace also asks for one. */
-  requireContainment: z
-    .union([
-      z.enum(trees).transform(tree => ({ tree, diesWithHost: undefined, memory: undefined })),
-      z.strictObject({ tree: z.enum(trees).optional(), diesWithHost: z.boolean().optional(), memory: z.literal('sampled').optional() }),
-    ])
-    .optional(),
-  /** Whether an agent is restarted that does not answer a cancel within `grace`. */
-  onUnresponsive: z.enum(['leave', 'restart']).default('leave'),
-  transport: transport.default('tcp'),
-});
+export const specSchema = z
+  .strictObject({
+    artifactId: plain.min(1).max(256),
+    runtimeType: z.literal('process').default('process'),
+    command: plain.min(1),
+    args: z.array(plain).default([]),
+    workingDirectory: plain.min(1).optional(),
+    environment: environment.prefault({}),
+    timeout: timeout.optional(),
+    maxMemory: size.optional(),
+    restart: restartPolicy.default('temporary'),
+    /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
+    containment: z.enum(['cookie', 'namespace']).default('cookie'),
+    /** If this cannot be had, start() rejects with CONTAINMENT_UNAVAILABLE. Requiring a namespace also asks for one. */
+    requireContainment: z
+      .union([
+        z.enum(trees).transform(tree => ({ tree, diesWithHost: undefined, memory: undefined })),
+        z.strictObject({ tree: z.enum(trees).optional(), diesWithHost: z.boolean().optional(), memory: z.literal('sampled').optional() }),
+      ])
+      .optional(),
+    /** Whether an agent is restarted that does not answer a cancel within `grace`. */
+    onUnresponsive: z.enum(['leave', 'restart']).default('leave'),
+    transport: transport.default('tcp'),
+    origins,
+  })
+  .refine(hasNoIdleOrigins, idleOrigins);
 
-export const expectSchema = z.strictObject({
-  artifactId: plain.min(1).max(256),
-  timeout: timeout.optional(),
-  transport: externalTransport.default('tcp'),
-});
+export const expectSchema = z
+  .strictObject({
+    artifactId: plain.min(1).max(256),
+    timeout: timeout.optional(),
+    transport: externalTransport.default('tcp'),
+    origins,
+  })
+  .refine(hasNoIdleOrigins, idleOrigins);
 
 export const requestSchema = z.strictObject({
   command: wellFormed,

@@ -45,6 +45,7 @@ import { charts, wire } from './supervisor/wiring.ts';
 import { createNetwork } from './transport/network.ts';
 import { tcp } from './transport/tcp.ts';
 import { unix } from './transport/unix.ts';
+import { webSockets } from './transport/websocket.ts';
 import { realClock } from './world/clock.ts';
 import { realDisk } from './world/disk.ts';
 import { realRandom } from './world/random.ts';
@@ -99,7 +100,7 @@ let programs: Programs | null = null;
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   programs ??= createPrograms(processTable, realClock);
   const state = { disk: realDisk, processTable, trees: programs.trees };
-  const world = { clock: realClock, random: realRandom, programs, network: createNetwork({ tcp, unix }), state };
+  const world = { clock: realClock, random: realRandom, programs, network: createNetwork({ tcp, unix, ws: webSockets }), state };
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 

@@ -10,7 +10,7 @@ import { exitWithHost, watchHost } from './host.ts';
 import { kindOf } from './result.ts';
 import { openSession, type Session, type SessionHandlers } from './session.ts';
 import { createTasks } from './task.ts';
-import { type AgentWorld, realWorld } from './world.ts';
+import { type AgentWorld, loadWebSocketWorld, realWorld } from './world.ts';
 
 export interface ServeOptions {
   /** Called with the data of `instance.send(data)`. If it throws, this program gets an uncaught exception. */
@@ -28,17 +28,18 @@ export interface ServeOptions {
  * commands, or one per command. Resolves when the host ended this agent or is gone. Rejects with SpearletError:
  * INVALID_OPTIONS (no host started this program), AUTH_REFUSED, LINK_LOST (the host could not be reached again).
  */
-export function serve(handlers: Handler | Readonly<Record<string, Handler>>, options: ServeOptions = {}): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (typeof handlers !== 'function' && (typeof handlers !== 'object' || handlers === null))
-      throw new SpearletError('INVALID_OPTIONS', `serve() takes a handler or an object of handlers by command, not ${kindOf(handlers)}`);
-    const endpoint = readHostEndpoint(options.environment ?? process.env);
-    /** The host started this process and owns it: the process ends with the host. */
-    const hostOwnsProcess = options.environment === undefined && isMainThread;
-    // Children of this agent must not get its token.
-    if (options.environment === undefined) delete process.env.SPEARLET_TOKEN;
+export async function serve(handlers: Handler | Readonly<Record<string, Handler>>, options: ServeOptions = {}): Promise<void> {
+  if (typeof handlers !== 'function' && (typeof handlers !== 'object' || handlers === null))
+    throw new SpearletError('INVALID_OPTIONS', `serve() takes a handler or an object of handlers by command, not ${kindOf(handlers)}`);
+  const endpoint = readHostEndpoint(options.environment ?? process.env);
+  /** The host started this process and owns it: the process ends with the host. */
+  const hostOwnsProcess = options.environment === undefined && isMainThread;
+  // Children of this agent must not get its token.
+  if (options.environment === undefined) delete process.env.SPEARLET_TOKEN;
+  const world = endpoint.address.kind === 'ws' ? await loadWebSocketWorld() : realWorld;
 
-    const session = connectHandlers(endpoint, handlers, {
+  return new Promise((resolve, reject) => {
+    const events: AgentEvents = {
       // In its own turn: if onSignal throws, the error is not the host's protocol error.
       signal: data => defer(() => options.onSignal?.(data)),
       ended(error, hostGone) {
@@ -48,7 +49,8 @@ export function serve(handlers: Handler | Readonly<Record<string, Handler>>, opt
         if (error === null) resolve();
         else reject(error);
       },
-    });
+    };
+    const session = connectHandlers(endpoint, handlers, events, world);
     const onSigterm = (): void => session.dispatch('terminate', true);
     if (hostOwnsProcess) process.on('SIGTERM', onSigterm);
     const unwatch = hostOwnsProcess ? watchHost(() => session.dispatch('host.gone')) : () => {};

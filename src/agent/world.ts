@@ -20,3 +20,9 @@ export interface AgentWorld extends SessionWorld {
 }
 
 export const realWorld: AgentWorld = { clock, network: createNetwork({ tcp, unix, fd: inherited }), fraction, nonce, defer };
+
+/** Only an agent that needs it loads `ws`: that takes longer than all else that an agent loads. */
+export const loadWebSocketWorld = async (): Promise<AgentWorld> => ({
+  ...realWorld,
+  network: (await import('../transport/websocket.ts')).webSockets,
+});

@@ -27,6 +27,8 @@ export interface InstanceRecord {
   /** Null for an external instance: nothing is spawned. */
   readonly spec: ParsedSpec | null;
   readonly transport: Transport;
+  /** Of the web pages that may connect as its agent. */
+  readonly origins: readonly string[];
   readonly contained: Contained;
   readonly requests: RequestTable;
   /** Adds `instanceId` and `artifactId` to every line. */

@@ -42,7 +42,7 @@ export interface InstancesDeps {
 
 /** Creates and starts an instance; `spec` is null for an external one. When it returns, the instance is starting, or its start has failed and is settled. */
 export type Begin = (
-  expected: Pick<ParsedSpec, 'artifactId' | 'timeout' | 'transport'>,
+  expected: Pick<ParsedSpec, 'artifactId' | 'timeout' | 'transport' | 'origins'>,
   spec: ParsedSpec | null,
   contained: Contained,
 ) => InstanceRecord;
@@ -66,7 +66,7 @@ export function createInstances({
     return free;
   };
 
-  return ({ artifactId, timeout, transport }, spec, contained) => {
+  return ({ artifactId, timeout, transport, origins }, spec, contained) => {
     const id = newId(artifactId);
     const actorId = registry.actorIds.acquire();
     const followers: InstanceRecord['followers'] = new Set();
@@ -94,6 +94,7 @@ export function createInstances({
       actorId,
       spec,
       transport,
+      origins,
       contained,
       requests: createRequestTable({
         instanceId: id,

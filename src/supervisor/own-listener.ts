@@ -16,6 +16,8 @@ export function createOwnListener(world: World, { stateDir }: ParsedOptions, por
     sockets ??= createSocketFolder({ ...state, folder: socketFolderOf(stateDir, workingDirectory, environment), id: random.id() });
     return sockets.newPath();
   };
-  return ({ transport }, accepted) =>
-    transport === 'unix' ? network.listen({ kind: 'unix', path: newPath() }, accepted) : ports.listen(accepted);
+  return ({ transport, origins }, accepted) => {
+    if (transport === 'unix') return network.listen({ kind: 'unix', path: newPath() }, accepted);
+    return transport === 'ws' ? ports.listen(accepted, { origins }) : ports.listen(accepted);
+  };
 }

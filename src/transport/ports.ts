@@ -1,6 +1,7 @@
 // Chooses the port of the next listener. It opens listeners, since a port is owned only while one is bound to it, and does
 // not know which instance uses them.
 import { reasonOf, SpearletError } from '../errors.ts';
+import { formatAddress, type TcpAddress } from './address.ts';
 import type { ByteStream, Listener, Network } from './stream.ts';
 
 export interface PortRange {
@@ -9,8 +10,11 @@ export interface PortRange {
 }
 
 export interface Ports {
-  /** Opens a listener on the least recently used free port. Throws PORTS_EXHAUSTED or LISTEN_FAILED. */
-  listen(accepted: (stream: ByteStream) => void): Listener;
+  /**
+   * Opens a listener on the least recently used free port: of TCP, or of a WebSocket to which pages of these origins may connect.
+   * Throws PORTS_EXHAUSTED or LISTEN_FAILED.
+   */
+  listen(accepted: (stream: ByteStream) => void, webSocket?: { readonly origins: readonly string[] }): Listener;
 }
 
 const isTaken = (error: unknown): boolean => ['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '');
@@ -24,9 +28,11 @@ export function createPorts(network: Network, host: string, ports: PortRange | 0
   let released: number[] = [];
 
   /** Null where another program holds the port. */
-  const tryPort = (port: number, accepted: (stream: ByteStream) => void): Listener | null => {
+  const tryPort = (port: number, ...[accepted, webSocket]: Parameters<Ports['listen']>): Listener | null => {
+    const at: TcpAddress = { kind: 'tcp', host, port };
     try {
-      return network.listen({ kind: 'tcp', host, port }, accepted);
+      if (webSocket === undefined) return network.listen(at, accepted);
+      return network.listen({ kind: 'ws', url: `ws://${formatAddress(at)}/` }, accepted, webSocket.origins);
     } catch (error) {
       if (port !== 0 && isTaken(error)) return null;
       throw new SpearletError('LISTEN_FAILED', `the listener could not be opened: ${reasonOf(error)}`, { cause: error });
@@ -47,18 +53,18 @@ export function createPorts(network: Network, host: string, ports: PortRange | 0
   };
 
   return {
-    listen(accepted) {
-      if (ports === 0) return tryPort(0, accepted)!;
+    listen(...listening) {
+      if (ports === 0) return tryPort(0, ...listening)!;
       while (unused <= ports.to) {
         const port = unused;
         unused += 1;
-        const listener = tryPort(port, accepted);
+        const listener = tryPort(port, ...listening);
         if (listener !== null) return withRelease(listener, port);
         // Another program holds the port now, perhaps not later: it is tried again as the last one.
         released.push(port);
       }
       for (const [tried, port] of released.entries()) {
-        const listener = tryPort(port, accepted);
+        const listener = tryPort(port, ...listening);
         if (listener === null) continue;
         released = [...released.slice(tried + 1), ...released.slice(0, tried)];
         return withRelease(listener, port);

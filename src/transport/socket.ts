@@ -1,6 +1,6 @@
-// A socket of Node as a byte stream: TCP, a Unix domain socket, or an inherited descriptor. It knows nothing of the bytes that it
-// carries. One of the files that touch the world.
+// A socket of Node, or what behaves like one, as a byte stream. It knows nothing of the bytes that it carries. One of the files that touch the world.
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { reasonOf } from '../errors.ts';
 import type { ByteStream, ByteStreamEvents } from './stream.ts';
 
@@ -26,9 +26,12 @@ function joined(frames: readonly Buffer[]): Buffer[] {
   return buffers;
 }
 
-export function socketStream(socket: Socket, peer: string): ByteStream {
-  socket.setNoDelay(true);
+/** `reset`: registers for an error that the duplex itself does not tell of. */
+export function duplexStream(socket: Duplex, peer: string, reset?: (failed: (error: Error) => void) => void): ByteStream {
   let failure = '';
+  reset?.(error => {
+    failure = reasonOf(error);
+  });
   // Added at once: Node makes an error without a listener an uncaught exception of the host.
   socket.on('error', error => {
     failure = reasonOf(error);
@@ -65,6 +68,14 @@ export function socketStream(socket: Socket, peer: string): ByteStream {
     close: () => void socket.destroy(),
   };
 }
+
+export function socketStream(socket: Socket, peer: string): ByteStream {
+  socket.setNoDelay(true);
+  return duplexStream(socket, peer);
+}
+
+/** The address of the other end of a TCP connection. */
+export const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
 
 /** Hands each socket of a server over as a stream. `peerOf`: the address of its other end, for people. */
 export const accepting =

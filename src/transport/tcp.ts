@@ -1,11 +1,9 @@
 // TCP as a network. It knows nothing of the bytes that its sockets carry. One of the files that touch the world.
-import { createServer, connect as dial, type Socket } from 'node:net';
+import { createServer, connect as dial } from 'node:net';
 import { requireKind } from './address.ts';
 import { bindPort, closeServer } from './bind.ts';
-import { accepting, socketStream } from './socket.ts';
+import { accepting, peerOf, socketStream } from './socket.ts';
 import type { Network } from './stream.ts';
-
-const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
 
 export const tcp: Network = {
   listen(at, accepted) {

@@ -1,8 +1,12 @@
 // What an instance promises over each transport but TCP, which every other test uses: connect, cut, flood, stop, impostor.
+
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { serve } from '../../src/agent/index.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
 import { parseAddress } from '../../src/transport/address.ts';
@@ -14,6 +18,7 @@ const reconnecting = { ...everyday, args: [agentFile('reconnecting.js')] };
 /** What SPEARLET_ADDR looks like, and whether an agent can connect again. */
 const transports = [
   ['unix', /^unix:\/.*\/sockets\/[^/]+$/, true],
+  ['ws', /^ws:\/\/127\.0\.0\.1:\d+\/$/, true],
   ['fd', /^fd:3$/, false],
 ] as const;
 
@@ -71,6 +76,9 @@ describe.each(transports)('over %s', (transport, form, reconnects) => {
     expect(await instance.stop()).toMatchObject({ reason: 'stopped', code: 0, signal: null, stopStage: 'asked', left: [] });
     await spearlet.stop();
     if (address.kind === 'unix') expect(existsSync(address.path)).toBe(false);
+    if (address.kind !== 'ws') return;
+    const [error] = await once(connect(Number(new URL(address.url).port), '127.0.0.1'), 'error');
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   test.runIf(reconnects)('an impostor is refused, also after the agent has connected, and the agent notices nothing', async () => {
@@ -91,9 +99,12 @@ describe.each(transports)('over %s', (transport, form, reconnects) => {
   });
 
   test('a program with a wrong token is not let in', async () => {
-    const spearlet = open({ connectTimeout: 1_500, protocols: [1] });
-    const error = await failureOf(spearlet.start({ ...everyday, args: [agentFile('impostor.js')], transport }));
-    expect(error).toMatchObject({ code: 'CONNECT_TIMEOUT', refused: 1, stderr: 'AUTH_REFUSED' });
+    const spearlet = open({ protocols: [1] });
+    const starting = failureOf(spearlet.start({ ...everyday, args: [agentFile('impostor.js')], transport }));
+    const closed = await seen(spearlet.events$, event => event.type === 'connection.closed');
+    expect(closed).toMatchObject({ code: 'AUTH_REFUSED' });
+    await spearlet.stop({ grace: 0 });
+    expect(await starting).toMatchObject({ code: 'INSTANCE_STOPPED' });
   });
 });
 
@@ -165,6 +176,26 @@ describe('over fd', () => {
       message: expect.stringContaining("'fd:987'"),
     });
   });
+});
+
+test('ws: a text message, a foreign page and a request with a token in its URL are refused, and the agent notices nothing', async () => {
+  const spearlet = open();
+  const instance = await spearlet.start({ ...everyday, transport: 'ws' });
+  const url = instance.address!;
+  const text = new WebSocket(url);
+  text.once('open', () => text.send('AuthRequest'));
+  expect((await once(text, 'close'))[0]).toBe(1003);
+  const refused = new WebSocket(url, { origin: 'http://localhost:5173' });
+  expect(String((await once(refused, 'error'))[0])).toContain('403');
+  expect(String((await once(new WebSocket(`${url}?token=secret`), 'error'))[0])).toContain('404');
+  expect((await instance.execute({ command: 'echo', args: ['undisturbed'] }).result).output).toBe('undisturbed');
+});
+
+test('origins are those that a browser sends, and only for ws', () => {
+  const spearlet = open();
+  for (const origins of [['*'], ['http://localhost:5173/'], ['localhost:5173'], ['null']])
+    expect(() => spearlet.expect({ artifactId: 'page', transport: 'ws', origins })).toThrow(/origins.0: must be an origin as a browser/);
+  expect(() => spearlet.expect({ artifactId: 'page', origins: ['http://localhost:5173'] })).toThrow(/origins: only transport 'ws'/);
 });
 
 test('unix: a path that is too long fails the start before anything is spawned', async () => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { filter, firstValueFrom, type Observable, take, timeout } from 'rxjs';
+import { createWebSocketStream, WebSocket } from 'ws';
 import {
   createSpearlet,
   type Instance,
@@ -24,6 +25,20 @@ export const everyday: InstanceSpec = { artifactId: 'everyday', command: process
 /** A program that prints its environment to stdout and connects to nothing: the test connects as its agent. */
 export const hollow: InstanceSpec = { artifactId: 'hollow', command: process.execPath, args: [agentFile('hollow.js')] };
 
+/** Of specs that name none: `npm run stress -- --only transports` runs the situations over each. */
+const transport = process.env.SPEARLET_TEST_TRANSPORT as InstanceSpec['transport'];
+/** Agents by hand, which know TCP alone; and a test cannot connect as the agent of a program with an inherited socket. */
+const isByHand = ({ args }: InstanceSpec): boolean =>
+  /(fleeting|stubborn)\.js|\.sh$/.test(args?.join() ?? '') || (transport === 'fd' && args === hollow.args);
+
+function overTransport(spearlet: Spearlet): Partial<Spearlet> {
+  if (transport === undefined) return {};
+  return {
+    start: (spec, options) => spearlet.start(isByHand(spec) ? spec : { transport, ...spec }, options),
+    expect: spec => spearlet.expect(transport === 'fd' ? spec : { transport, ...spec }),
+  };
+}
+
 /** A spearlet with the events and log lines so far. */
 export type TestSpearlet = Spearlet & { readonly events: SpearletEvent[]; readonly log: string[] };
 
@@ -39,7 +54,7 @@ export function openSpearlet(options: SpearletOptions = {}): TestSpearlet {
     if (event.instanceId !== null) remember(event.instanceId);
   });
   atEnd(() => spearlet.stop({ grace: 0 }));
-  return Object.assign(Object.create(spearlet), { events, log }) as TestSpearlet;
+  return Object.assign(Object.create(spearlet), { events, log, ...overTransport(spearlet) }) as TestSpearlet;
 }
 
 /** The error with which a promise rejects. Throws if it resolves. */
@@ -142,14 +157,19 @@ export function handPeer(
   };
 }
 
-function placeOf(text: string): { path: string } | { host: string; port: number } {
-  const address = parseAddress(text);
-  if (address.kind === 'tcp' || address.kind === 'unix') return address;
-  throw new Error(`a test cannot dial ${text}`);
-}
-
 export async function dial(address: string): Promise<HandPeer> {
-  const socket = connect(placeOf(address));
+  const at = parseAddress(address);
+  if (at.kind === 'ws') {
+    const webSocket = new WebSocket(at.url);
+    const stream = createWebSocketStream(webSocket);
+    // It has no half-open end, and behaves as a socket does otherwise.
+    stream.on('end', () => stream.destroy());
+    const peer = handPeer(stream as never as Socket);
+    await once(webSocket, 'open');
+    return peer;
+  }
+  if (at.kind === 'fd') throw new Error(`nobody can connect to ${address}`);
+  const socket = connect(at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port });
   const peer = handPeer(socket);
   await once(socket, 'connect');
   return peer;

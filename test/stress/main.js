@@ -15,6 +15,7 @@ import { hungry } from './hungry.js';
 import { pools } from './pools.js';
 import { stalls } from './stalls.js';
 import { stops } from './stops.js';
+import { transports } from './transports.js';
 import { trees } from './trees.js';
 
 const proofs = {
@@ -33,6 +34,7 @@ const proofs = {
   pools,
   stalls,
   stops,
+  transports,
   trees,
 };
 /** They take sizes. */

@@ -8,6 +8,8 @@ export interface Fabric {
   readonly network: Network;
   /** An address that is free, or that the system completes. TCP by default. */
   at?(): Address;
+  /** An end that is told of an end can still send. True by default. */
+  readonly halfCloses?: boolean;
   /** What an accepted stream tells of its other end. A TCP address by default. */
   readonly peer?: RegExp;
   /** More bytes than lie between two ends of this network. */

@@ -1,0 +1,44 @@
+// A WebSocket as a byte stream. The bytes of the wire go in binary messages, which may be cut anywhere: a message is no frame. One of
+// the files that touch the world.
+import type { Duplex } from 'node:stream';
+import { createWebSocketStream, WebSocket } from 'ws';
+import { duplexStream } from './socket.ts';
+import type { ByteStream } from './stream.ts';
+
+/** The largest message that is read, in bytes. It takes memory before its sender has authenticated. */
+export const MAX_MESSAGE = 2 ** 20;
+/** The largest message that is written, in bytes. */
+const PIECE = 256 * 1024;
+
+/** Codes of RFC 6455, section 7.4.1. */
+const NORMAL = 1000;
+const UNSUPPORTED_DATA = 1003;
+
+const divide = (frame: Buffer): Buffer[] =>
+  Array.from({ length: Math.ceil(frame.length / PIECE) }, (_, n) => frame.subarray(n * PIECE, (n + 1) * PIECE));
+
+/** `reset`: registers for the error of the socket below, which a WebSocket does not tell of. */
+export function webSocketStream(webSocket: WebSocket, peer: string, reset: (failed: (error: Error) => void) => void): ByteStream {
+  // Comes before the listener of the stream below, which would take a text for bytes.
+  webSocket.on('message', (_, isBinary) => {
+    if (isBinary) return;
+    webSocket.close(UNSUPPORTED_DATA);
+    duplex.destroy(new Error('protocol error: a text message, but the wire is binary'));
+  });
+  const duplex: Duplex = createWebSocketStream(webSocket);
+  // A WebSocket has no half of a connection: when the other end has closed it, nothing can be sent any more.
+  duplex.on('end', () => duplex.destroy());
+  const stream = duplexStream(duplex, peer, reset);
+  return {
+    ...stream,
+    get pending() {
+      return stream.pending;
+    },
+    write: frames => stream.write(frames.flatMap(frame => (frame.length > PIECE ? divide(frame) : [frame]))),
+    close() {
+      // The other end is told that the end is meant, if the system takes as much at once.
+      if (webSocket.readyState === WebSocket.OPEN) webSocket.close(NORMAL);
+      duplex.destroy();
+    },
+  };
+}

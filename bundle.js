@@ -8,7 +8,7 @@ const errors = fileURLToPath(new URL('src/errors.ts', import.meta.url));
 await build({
   input: 'src/agent/index.ts',
   platform: 'neutral',
-  external: /^node:/,
+  external: [/^node:/, 'ws'],
   plugins: [
     {
       name: 'errors',
@@ -18,5 +18,6 @@ await build({
       },
     },
   ],
-  output: { file: 'dist/src/agent/index.js', sourcemap: true },
+  // What is only needed for a WebSocket is a chunk of its own, which is loaded then.
+  output: { dir: 'dist/src/agent', entryFileNames: 'index.js', chunkFileNames: '[name].js', sourcemap: true },
 });

@@ -23,7 +23,7 @@ export interface PoolContext extends PoolInput {
   readonly starting: number;
   /** Members that take no more executions. */
   readonly leaving: number;
-  /** The member that has executed enough: it serves until its replacement is ready. */
+  /** The member that has executed enough: it serves until its replacement is ready. src/pool/members.ts names one at a time. */
   readonly due: string | null;
   /** Members that have failed within the restart period. */
   readonly failures: number;
@@ -104,7 +104,6 @@ export const poolMachine = setup({
     isSettled: ({ context }) => context.starting === 0,
     isSmall: ({ context }) => servingOf(context) <= context.min,
     hasDue: ({ context }) => context.due !== null,
-    hasNoDue: ({ context }) => context.due === null,
     // Of the members that could still serve, the one that has failed now was the last.
     failedTooOften: ({ context }) => context.failures >= context.intensity && context.members - context.leaving <= 1,
     isDrain: ({ event }) => stopOf(event).drain,
@@ -145,7 +144,7 @@ export const poolMachine = setup({
               },
               { actions: ['noteReady', 'noteWanted'] },
             ],
-            'member.due': { guard: 'hasNoDue', actions: ['noteDue', 'noteWanted'] },
+            'member.due': { actions: ['noteDue', 'noteWanted'] },
             'member.retired': { actions: ['noteRetired', 'noteWanted'] },
             'member.ended': { actions: ['noteEnded', 'noteWanted'] },
             'member.failed': [

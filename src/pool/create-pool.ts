@@ -109,7 +109,7 @@ function createPool(deps: PoolDeps, spec: ParsedSpec, poolOptions: ParsedPoolOpt
   const show = (now: PoolState): void => {
     if (now === state) return;
     state = now;
-    log.info({ state, code: cause?.code }, 'pool');
+    log.info({ state, code: cause?.code }, 'pool state');
     emit({ type: 'pool.state', instanceId: null, ...ids, state });
   };
 

@@ -14,7 +14,7 @@ export const equivalent: Readonly<Record<string, string>> = {
     'only timeouts are among the timers: of any other event nothing is deleted',
   'struct.ts: return true; → return false;':
     'only the quick way is lost: the name of the field is read and looked up instead, with the same result',
-  'wiring.ts: return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(30, context.attempts - 1)))); → return Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(60, context.attempts - 1))));':
+  'random.ts: Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(30, attempt - 1)))); → Math.max(1, Math.floor(random.fraction() * Math.min(max, min * 2 ** Math.min(60, attempt - 1))));':
     'it differs only after 31 falls in a row, with the least minimum (1 ms) and a maximum above 12 days',
   'struct.ts: for (let i = 0; i < literal.length; i += 1) if (bytes[at + i] !== literal[i]) return false; → for (let i = 0; i < literal.length; i += 1) if (bytes[at - i] !== literal[i]) return false;':
     'only the quick way is lost: the name of the field is read and looked up instead, with the same result',

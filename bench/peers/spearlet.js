@@ -4,11 +4,12 @@ import { createSpearlet } from 'spearlet';
 
 const agent = fileURLToPath(new URL('../agents/spearlet.js', import.meta.url));
 
-const peer = (name, options) => ({
+/** `transport`: that of the spec. */
+const peer = (name, options, transport = 'tcp') => ({
   name,
   async open() {
     const spearlet = createSpearlet({ logger: false, ...options });
-    const instance = await spearlet.start({ artifactId: 'bench', command: process.execPath, args: [agent] });
+    const instance = await spearlet.start({ artifactId: 'bench', command: process.execPath, args: [agent], transport });
     return {
       echo: text => instance.execute({ command: 'echo', args: [text] }).result,
       stream(count, size, chunk) {
@@ -29,3 +30,6 @@ const peer = (name, options) => ({
 
 export const spearletV2 = peer('spearlet', {});
 export const spearletV1 = peer('spearlet, wire v1', { protocols: [1] });
+export const spearletUnix = peer('spearlet, unix', {}, 'unix');
+export const spearletFd = peer('spearlet, fd', {}, 'fd');
+export const spearletWs = peer('spearlet, ws', {}, 'ws');

@@ -35,6 +35,7 @@ test('without options these are the defaults', () => {
     containment: 'cookie',
     onUnresponsive: 'leave',
     transport: 'tcp',
+    origins: [],
   });
   expect(requestSchema.parse({ command: 'c' })).toEqual({ command: 'c', args: [], env: new Map() });
   expect(executeOptionsSchema.parse({})).toEqual({ collect: false, encoding: 'utf8', reject: true });

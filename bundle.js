@@ -18,6 +18,11 @@ await build({
       },
     },
   ],
-  // What is only needed for a WebSocket is a chunk of its own, which is loaded then.
-  output: { dir: 'dist/src/agent', entryFileNames: 'index.js', chunkFileNames: '[name].js', sourcemap: true },
+  // What only a WebSocket needs is a file of its own, which is loaded then; `shared.js` is what it has in common with the entry.
+  output: {
+    dir: 'dist/src/agent',
+    entryFileNames: 'index.js',
+    chunkFileNames: ({ name }) => (name === 'websocket' ? 'websocket.js' : 'shared.js'),
+    sourcemap: true,
+  },
 });

@@ -13,13 +13,11 @@ export type {
   ExecuteRequestInput,
   ExpectSpec,
   InstanceSpec,
-  PoolExecuteOptions,
-  PoolOptions,
-  PoolStopOptions,
   SpearletOptions,
   StartOptions,
   StopOptions,
 } from './options.ts';
+export type { PoolExecuteOptions, PoolOptions, PoolStopOptions } from './pool/options.ts';
 export type { Pool, PoolStats } from './pool/pool.ts';
 export type { Times } from './pool/times.ts';
 export type { Containment } from './process/containment/containment.ts';

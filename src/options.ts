@@ -6,8 +6,8 @@ import { DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
 const MAX_MS = 2 ** 31 - 1;
 const GIB = 2 ** 30;
 
-const duration = z.int().min(0).max(MAX_MS);
-const timeout = z.int().min(1).max(MAX_MS);
+export const duration = z.int().min(0).max(MAX_MS);
+export const timeout = z.int().min(1).max(MAX_MS);
 const bytes = z
   .int()
   .min(1)
@@ -191,33 +191,6 @@ export const executeOptionsSchema = z.strictObject({
 /** Used for a call without options, which needs no check. */
 export const defaultExecuteOptions = executeOptionsSchema.parse({});
 
-const RETRIES = ['never', 'undelivered', 'idempotent'] as const;
-
-export const poolExecuteOptionsSchema = executeOptionsSchema.extend({
-  /** Which executions of a member that was lost are executed again: those that were not delivered, or also those with an unknown outcome. */
-  retry: z.enum(RETRIES).default('undelivered'),
-});
-export const defaultPoolExecuteOptions = poolExecuteOptionsSchema.parse({});
-
-const members = z.int().min(0).max(1_000);
-
-/** `max` is the greater of `min` and 1 where it is not given. */
-export const poolSchema = z
-  .strictObject({
-    min: members.default(1),
-    max: members.min(1).optional(),
-    warm: members.default(0),
-    idle: timeout.default(30_000),
-    recycleAfter: z.int().min(1).optional(),
-    queue: z.int().min(0).max(1_000_000).default(1_024),
-    maxConcurrency: z.int().min(1).max(1_024).default(1),
-  })
-  .transform(pool => ({ ...pool, max: pool.max ?? Math.max(1, pool.min) }))
-  .refine(({ min, max }) => min <= max, { error: '`min` must not be above `max`' })
-  .refine(({ warm, max }) => warm <= max, { error: '`warm` must not be above `max`' });
-
-export const poolStopOptionsSchema = z.strictObject({ grace: duration.optional(), drain: z.boolean().default(false) });
-
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 
@@ -249,10 +222,5 @@ export type ExecuteRequestInput = z.input<typeof requestSchema>;
 export type ParsedRequest = z.output<typeof requestSchema>;
 export type ExecuteOptions = z.input<typeof executeOptionsSchema>;
 export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
-export type PoolExecuteOptions = z.input<typeof poolExecuteOptionsSchema>;
-export type ParsedPoolExecuteOptions = z.output<typeof poolExecuteOptionsSchema>;
-export type PoolOptions = z.input<typeof poolSchema>;
-export type ParsedPoolOptions = z.output<typeof poolSchema>;
-export type PoolStopOptions = z.input<typeof poolStopOptionsSchema>;
 export type StartOptions = z.input<typeof startOptionsSchema>;
 export type StopOptions = z.input<typeof stopOptionsSchema>;

@@ -21,8 +21,6 @@ import {
   expectSchema,
   type InstanceSpec,
   type ParsedSpec,
-  type PoolOptions,
-  poolSchema,
   type SpearletOptions,
   type StartOptions,
   type StopOptions,
@@ -33,6 +31,7 @@ import {
 } from './options.ts';
 import { parse } from './parse.ts';
 import { createPools } from './pool/create-pool.ts';
+import { type PoolOptions, poolSchema } from './pool/options.ts';
 import type { Pool } from './pool/pool.ts';
 import { contain, uncontained } from './process/containment/containment.ts';
 import { outerIds } from './process/environment.ts';
@@ -42,10 +41,7 @@ import { createInstances } from './supervisor/create-instance.ts';
 import type { SpearletEvent } from './supervisor/events.ts';
 import { createRegistry } from './supervisor/registry.ts';
 import { charts, wire } from './supervisor/wiring.ts';
-import { createNetwork } from './transport/network.ts';
-import { tcp } from './transport/tcp.ts';
-import { unix } from './transport/unix.ts';
-import { webSockets } from './transport/websocket.ts';
+import { realNetwork } from './transport/real.ts';
 import { realClock } from './world/clock.ts';
 import { realDisk } from './world/disk.ts';
 import { realRandom } from './world/random.ts';
@@ -100,7 +96,7 @@ let programs: Programs | null = null;
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   programs ??= createPrograms(processTable, realClock);
   const state = { disk: realDisk, processTable, trees: programs.trees };
-  const world = { clock: realClock, random: realRandom, programs, network: createNetwork({ tcp, unix, ws: webSockets }), state };
+  const world = { clock: realClock, random: realRandom, programs, network: realNetwork, state };
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 

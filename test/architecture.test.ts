@@ -220,10 +220,10 @@ test('the agent entry imports node built-ins and our own files only', () => {
   load('src/agent/index.ts');
 });
 
-test('an agent loads two files of spearlet: the bundled entry, and the class of its errors', () => {
+test('an agent loads three files of spearlet: the bundled entry, what it shares with WebSockets, and the class of its errors', () => {
   const entry = readFileSync(join(root, 'dist/src/agent/index.js'), 'utf8');
   const sources = importsOf(entry).map(({ source }) => source);
-  expect(sources.filter(source => !source.startsWith('node:'))).toEqual(['../errors.js']);
+  expect(sources.filter(source => !source.startsWith('node:'))).toEqual(['./shared.js', '../errors.js']);
   const errors = readFileSync(join(root, 'dist/src/errors.js'), 'utf8');
   expect(importsOf(errors).map(({ source }) => source)).toEqual(['node:util']);
 });

@@ -2,18 +2,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseRequest } from '../src/execution/request.ts';
-import {
-  executeOptionsSchema,
-  expectSchema,
-  poolExecuteOptionsSchema,
-  poolSchema,
-  requestSchema,
-  size,
-  spearletSchema,
-  specSchema,
-  stopOptionsSchema,
-} from '../src/options.ts';
+import { executeOptionsSchema, expectSchema, requestSchema, size, spearletSchema, specSchema, stopOptionsSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
+import { poolExecuteOptionsSchema, poolSchema } from '../src/pool/options.ts';
 
 const spec = { artifactId: 'a', command: 'c' };
 const LONGEST = 2_147_483_647;
@@ -45,6 +36,7 @@ test('without options these are the defaults', () => {
     containment: 'cookie',
     onUnresponsive: 'leave',
     transport: 'tcp',
+    origins: [],
   });
   expect(requestSchema.parse({ command: 'c' })).toEqual({ command: 'c', args: [], env: new Map() });
   expect(executeOptionsSchema.parse({})).toEqual({ collect: false, encoding: 'utf8', reject: true });

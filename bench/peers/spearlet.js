@@ -6,13 +6,19 @@ import { agentFile, forkAgent } from './child.js';
 /** How many external agents connect at once. A listener has a bound for connections that are not authenticated. */
 const AT_ONCE = 64;
 
-const peer = (name, options) => ({
+/** `transport`: that of the spec. */
+const peer = (name, options, transport = 'tcp') => ({
   name,
   async open({ manyConnections = false } = {}) {
     const spearlet = createSpearlet({ ...options, ...(manyConnections ? { listener: 'shared' } : {}) });
     return {
       async start() {
-        const instance = await spearlet.start({ artifactId: 'bench', command: process.execPath, args: [agentFile('spearlet.js')] });
+        const instance = await spearlet.start({
+          artifactId: 'bench',
+          command: process.execPath,
+          args: [agentFile('spearlet.js')],
+          transport,
+        });
         const execute = (command, args = []) => instance.execute({ command, args });
         return {
           pid: instance.pid,

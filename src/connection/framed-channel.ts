@@ -223,7 +223,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
 
   /** Tells the other end what has arrived, if it does not know of this many messages. */
   #acknowledge(least: number): void {
-    if (this.#continuity === null || this.over) return;
+    if (this.#continuity === null) return;
     this.#continuity.arrived(this.#decoder.counted);
     const due = this.#continuity.due(least);
     if (due === null) return;

@@ -26,7 +26,6 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const counts = newCounts();
   let nextId = 1;
   let channel: HostChannel | null = null;
-  /** Why the last connection was lost. */
   let loss: SpearletError | undefined;
   /** The size of the requests that wait for a session, in UTF-16 units. */
   let waitingSize = 0;
@@ -106,7 +105,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
     if (closed !== null)
       throw new SpearletError('INSTANCE_STOPPED', `the instance takes no more work: ${closed.why}`, { cause: closed.cause });
-    const { signal } = parsed;
+    const { signal, idleTimeout } = parsed;
     if (signal?.aborted)
       throw new SpearletError('CANCELLED', 'the signal was aborted before the execution began', { cause: signal.reason });
     if (executions.size >= options.maxInFlight)
@@ -119,7 +118,6 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     else send(channel, execution, request);
     const limit = parsed.timeout ?? owner.timeout;
     if (limit !== undefined) execution.deadline = deadlines.add(limit, execution);
-    const { idleTimeout } = parsed;
     if (idleTimeout !== undefined) {
       const isPausedFor = (): boolean => execution.phase === 'waiting' || execution.isHeldBack || isPaused();
       const idle = (): void => self.timedOut(execution, `nothing came of the execution for ${idleTimeout} ms`);

@@ -3,9 +3,9 @@
 import type { PoolEvent } from '../../machines/pool.ts';
 import { SpearletError } from '../errors.ts';
 import type { InstanceRecord } from '../instance/record.ts';
-import type { ParsedPoolOptions } from '../options.ts';
 import type { Clock } from '../world/clock.ts';
 import { createDispatcher, type Dispatcher, type Place } from './dispatcher.ts';
+import type { ParsedPoolOptions } from './options.ts';
 
 export interface Member extends Place {
   readonly record: InstanceRecord;

@@ -8,7 +8,8 @@ import type { Deadline, Expiring } from '../execution/deadlines.ts';
 import type { Execution, ExecutionResult } from '../execution/execution.ts';
 import type { ExecutionUpdate } from '../execution/update.ts';
 import { isolated } from '../observe/isolated.ts';
-import type { ParsedPoolExecuteOptions, ParsedRequest } from '../options.ts';
+import type { ParsedRequest } from '../options.ts';
+import type { ParsedPoolExecuteOptions } from './options.ts';
 import type { Queued } from './queue.ts';
 import { iterateRuns } from './runs.ts';
 

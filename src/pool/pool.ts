@@ -3,7 +3,8 @@ import type { PoolState } from '../../machines/pool.ts';
 import type { Execution } from '../execution/execution.ts';
 import type { Instance } from '../instance/instance.ts';
 import type { PoolExplanation, PoolFacts } from '../observe/pool-explanation.ts';
-import type { ExecuteRequestInput, PoolExecuteOptions, PoolStopOptions } from '../options.ts';
+import type { ExecuteRequestInput } from '../options.ts';
+import type { PoolExecuteOptions, PoolStopOptions } from './options.ts';
 import type { Times } from './times.ts';
 import type { WorkCounts } from './work.ts';
 

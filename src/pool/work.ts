@@ -9,15 +9,10 @@ import type { Execution, ExecutionResult } from '../execution/execution.ts';
 import { refusedExecution } from '../execution/refused.ts';
 import { attached, parseRequest, requestSize } from '../execution/request.ts';
 import { bounds } from '../limits.ts';
-import {
-  defaultPoolExecuteOptions,
-  type ExecuteRequestInput,
-  type ParsedRequest,
-  type PoolExecuteOptions,
-  poolExecuteOptionsSchema,
-} from '../options.ts';
+import type { ExecuteRequestInput, ParsedRequest } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { Member, Members } from './members.ts';
+import { defaultPoolExecuteOptions, type PoolExecuteOptions, poolExecuteOptionsSchema } from './options.ts';
 import { PoolExecution, type PoolExecutionOwner } from './pool-execution.ts';
 import { createQueue } from './queue.ts';
 import { createTimes, type Times } from './times.ts';

@@ -225,7 +225,7 @@ test('finish() does not wait for messages that only a resumed session could send
   expect([stream.calls, String(stream.writes.at(-1)![0])]).toEqual([['end'], 'resume']);
 });
 
-test('an urgent frame takes along what has arrived, once', () => {
+test('what is written takes along what has arrived, once', () => {
   const { stream, link } = open();
   const acknowledged: number[] = [];
   const counting = {
@@ -258,5 +258,5 @@ test('an urgent frame takes along what has arrived, once', () => {
   link.sendUrgent(Buffer.from('urgent'));
   link.sendUrgent(Buffer.from('urgent'));
   link.close();
-  expect([acknowledged, Buffer.concat(stream.writes.flat()).toString()]).toEqual([[3], 'resumeurgenthas 3urgent']);
+  expect([acknowledged, Buffer.concat(stream.writes.flat()).toString()]).toEqual([[3], 'resumeurgenturgenthas 3']);
 });

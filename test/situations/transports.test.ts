@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { serve } from '../../src/agent/index.ts';
+import { instanceSpecFromConfig } from '../../src/index.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
 import { parseAddress } from '../../src/transport/address.ts';
 import { atEnd } from '../census/census.ts';
@@ -189,6 +190,15 @@ test('ws: a text message, a foreign page and a request with a token in its URL a
   expect(String((await once(refused, 'error'))[0])).toContain('403');
   expect(String((await once(new WebSocket(`${url}?token=secret`), 'error'))[0])).toContain('404');
   expect((await instance.execute({ command: 'echo', args: ['undisturbed'] }).result).output).toBe('undisturbed');
+});
+
+test('a configuration file may name a transport', () => {
+  const config = { runtime_type: 'process', config: { command: 'c' } };
+  expect([instanceSpecFromConfig({ ...config, transport: 'unix' }).transport, instanceSpecFromConfig(config).transport]).toEqual([
+    'unix',
+    undefined,
+  ]);
+  expect(() => instanceSpecFromConfig({ ...config, transport: 'udp' })).toThrow(/transport: /);
 });
 
 test('origins are those that a browser sends, and only for ws', () => {

@@ -64,6 +64,7 @@ const mayImport: Record<string, readonly string[]> = {
 const mayUse: Record<string, readonly string[]> = {
   machines: ['xstate'],
   'src/options.ts': ['zod'],
+  'src/pool/options.ts': ['zod'],
   'src/config.ts': ['zod'],
   'src/transport/websocket.ts': ['ws'],
   'src/transport/websocket-stream.ts': ['ws'],

@@ -5,7 +5,7 @@ import { bounds } from '../limits.ts';
 import type { Clock } from '../world/clock.ts';
 import { describe, type Facts, inOrder, inputOf, isInnermost, safeFieldsOf, sourceAndTarget, type TraceRecord } from './trace-record.ts';
 
-/** A transition that an actor has taken. One that is repeated, alone or in turn with one or two others, is kept once. */
+/** A transition that an actor has taken. One that is repeated, alone or in turn with up to three others, is kept once. */
 export interface TakenTransition {
   /** As it was taken last. */
   readonly record: TraceRecord;
@@ -38,8 +38,8 @@ export interface Trace {
   follow(listener: (record: TraceRecord) => void): () => void;
 }
 
-/** The longest cycle of transitions that is recognised as repeated: a heartbeat takes three transitions. */
-const MAX_CYCLE = 3;
+/** The longest cycle of transitions that is recognised as repeated: a silence takes four transitions. */
+const MAX_CYCLE = 4;
 const NOTHING = {};
 
 interface Actor {

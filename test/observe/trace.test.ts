@@ -151,6 +151,7 @@ describe('the transitions of an actor', () => {
         .map(({ record, count }) => [record.from, record.to, count]),
     ).toEqual([
       ['ready.heartbeat.idle', 'ready.heartbeat.awaiting', 300],
+      ['ready.heartbeat.awaiting', 'ready.heartbeat.awaiting', 300],
       ['ready.heartbeat.awaiting', 'ready.heartbeat.suspect', 300],
       ['ready.heartbeat.suspect', 'ready.heartbeat.idle', 300],
     ]);

@@ -26,7 +26,7 @@ export interface ExplainedState {
   readonly meaning: string;
 }
 
-/** A transition and its cause. One that is repeated, alone or in turn with one or two others, is listed once. */
+/** A transition and its cause. One that is repeated, alone or in turn with up to three others, is listed once. */
 export interface ExplainedTransition {
   /** When it was taken last, how often, and when first. */
   readonly at: number;

@@ -32,7 +32,8 @@ export function webSocketStream(webSocket: WebSocket, peer: string, reset: (fail
   return {
     ...stream,
     get pending() {
-      return stream.pending;
+      // Bytes below the high-water mark are taken in a later turn, but no `drained` follows: a writer that waited for it would hang.
+      return duplex.writableNeedDrain || webSocket.readyState === WebSocket.CONNECTING ? stream.pending : 0;
     },
     write: frames => stream.write(frames.flatMap(frame => (frame.length > PIECE ? divide(frame) : [frame]))),
     close() {

@@ -7,7 +7,7 @@ import { everyday, failureOf, openSpearlet, seen } from './world.ts';
 describe('the life of an agent', () => {
   test('it is started, shows its states, answers, and stops in order', async () => {
     const spearlet = openSpearlet({ ports: { from: 9_100, to: 9_400 } });
-    const instance = await spearlet.start(everyday);
+    const instance = await spearlet.start({ ...everyday, transport: 'tcp' });
     const states: string[] = [];
     instance.state$.subscribe(state => states.push(state));
     expect(instance.state).toBe('ready');

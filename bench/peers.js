@@ -10,8 +10,8 @@ export const peers = [
   { name: 'grpc-js', load: async () => (await import('./peers/grpc.js')).grpc },
   { name: 'spearlet', load: async () => (await import('./peers/spearlet.js')).spearletV2, holdsIdle: true },
   { name: 'spearlet-v1', load: async () => (await import('./peers/spearlet.js')).spearletV1 },
-  { name: 'spearlet-unix', load: async () => (await import('./peers/spearlet.js')).spearletUnix },
-  { name: 'spearlet-fd', load: async () => (await import('./peers/spearlet.js')).spearletFd },
-  { name: 'spearlet-ws', load: async () => (await import('./peers/spearlet.js')).spearletWs },
+  { name: 'spearlet-unix', load: async () => (await import('./peers/spearlet.js')).spearletUnix, isExtra: true },
+  { name: 'spearlet-fd', load: async () => (await import('./peers/spearlet.js')).spearletFd, isExtra: true },
+  { name: 'spearlet-ws', load: async () => (await import('./peers/spearlet.js')).spearletWs, isExtra: true },
   { name: 'codec-v2', load: async () => (await import('./peers/codec.js')).codecV2, isExtra: true },
 ];

@@ -18,6 +18,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/printable.ts': [],
   'src/world': [],
   'src/options.ts': [],
+  'src/pool/options.ts': ['src/options.ts'],
   'src/parse.ts': [],
   'src/config.ts': ['src/options.ts', 'src/parse.ts'],
   'src/protocol': [],

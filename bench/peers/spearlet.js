@@ -54,3 +54,6 @@ const peer = (name, options, transport = 'tcp') => ({
 
 export const spearletV2 = peer('spearlet', {});
 export const spearletV1 = peer('spearlet-v1', { protocols: [1] });
+export const spearletUnix = peer('spearlet-unix', {}, 'unix');
+export const spearletFd = peer('spearlet-fd', {}, 'fd');
+export const spearletWs = peer('spearlet-ws', {}, 'ws');

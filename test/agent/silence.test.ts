@@ -18,12 +18,12 @@ function open(silence: number) {
   return { clock, channel, beats, ends, ids, stop };
 }
 
-test('a host that is not heard for the whole silence is given up, after three heartbeats that asked for an answer', () => {
+test('a host that is not heard for the whole silence is given up, after two heartbeats that asked for an answer', () => {
   const { clock, beats, ends, ids } = open(8_000);
   clock.pass(7_999);
-  expect([beats.length, ids.size, ends]).toEqual([3, 3, []]);
+  expect([beats.length, ids.size, ends]).toEqual([2, 2, []]);
   clock.pass(1);
-  expect([beats.length, ends, clock.pending]).toEqual([3, [8_000], []]);
+  expect([beats.length, ends, clock.pending]).toEqual([2, [8_000], []]);
 });
 
 test('a silence below three seconds counts as three seconds', () => {

@@ -17,7 +17,10 @@ test('every peer of the benchmark that is installed answers an echo and streams 
     'limit-tcp',
     'naive-v1',
     'spearlet',
+    'spearlet-fd',
+    'spearlet-unix',
     'spearlet-v1',
+    'spearlet-ws',
     'ws-corked',
     'ws-idiomatic',
   ];

@@ -102,8 +102,9 @@ export function createRunningOutput(
   /** Readers count the bytes of the texts that they get: a code point that is cut between two outputs comes with the second. */
   const pass = (output: OutputData, channel: OutputChannel | undefined, arrived: number, bytes = Buffer.byteLength(output)): void => {
     if (collected !== null) truncatedBytes += collected.add(output, bytes);
-    const update: ExecutionUpdate<OutputData> = { taskId, status: 'running', output };
-    updates.push(channel === undefined ? update : { ...update, channel }, bytes, arrived);
+    const update: ExecutionUpdate<OutputData> =
+      channel === undefined ? { taskId, status: 'running', output } : { taskId, status: 'running', output, channel };
+    updates.push(update, bytes, arrived);
   };
 
   return {

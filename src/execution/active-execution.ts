@@ -213,8 +213,9 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   #finish(failure: SpearletError | null, output: OutputData | null): void {
     this.#failure = failure;
     if (this.#output !== null) {
+      // Before readers are told: they may still take what has arrived, and must not enlarge the window by it.
+      this.#output.close();
       this.#tellEnd(this.#output, output);
-      this.#owner.lend(-this.#output.lentBytes);
     }
     if (failure === null) this.#resolve?.(this.#result!);
     else if (this.#reject !== null) {

@@ -18,8 +18,6 @@ export interface RunningOutput {
   readonly truncatedBytes: number;
   /** A reader has fallen behind. */
   readonly isHeldBack: boolean;
-  /** Bytes by which its window has grown. */
-  readonly lentBytes: number;
   /** Throws PROTOCOL_ERROR where the agent had no credit for it. */
   add(output: OutputData, channel: OutputChannel | undefined): void;
   /** The agent has written this many bytes; those of them that have not arrived are lost. */
@@ -28,6 +26,8 @@ export interface RunningOutput {
   collected(last: OutputData | null): OutputData | null;
   /** No more output comes: an incomplete code point is passed on as U+FFFD. */
   end(): void;
+  /** The execution has ended: no more is granted to the agent, and what was lent for its window is given back. */
+  close(): void;
 }
 
 export interface RunningOutputOptions {
@@ -40,7 +40,7 @@ export interface RunningOutputOwner {
   throttle(on: boolean): void;
   /** The agent may send this many bytes more. On wire v2. */
   grant(bytes: number): void;
-  /** Asks for a window that is larger by this many bytes. Returns whether the instance has them left. */
+  /** Asks for a window that is larger by this many bytes; negative: gives them back. Returns whether the instance has them left. */
   lend(bytes: number): boolean;
 }
 
@@ -115,9 +115,6 @@ export function createRunningOutput(
     get isHeldBack() {
       return isThrottled || credit <= 0;
     },
-    get lentBytes() {
-      return window - bounds.window;
-    },
     get truncatedBytes() {
       return truncatedBytes;
     },
@@ -146,11 +143,15 @@ export function createRunningOutput(
       return all?.length === 0 ? last : all;
     },
     end() {
-      isOver = true;
       for (const channel of ['stdout', 'stderr'] as const) {
         const rest = decoders?.[channel]?.end();
         if (rest) pass(rest, channel, 0);
       }
+    },
+    close() {
+      isOver = true;
+      lend(bounds.window - window);
+      window = bounds.window;
     },
   };
 }

@@ -26,6 +26,6 @@ export interface UpdateBounds {
 export interface UpdatesOwner {
   /** A pulling reader has fallen behind by more than the bound (true), or none is behind any more. */
   throttle(on: boolean): void;
-  /** All pulling readers have taken so many bytes more, as they were on the wire. `isAll`: nothing is left for them. */
+  /** The slowest iterator has taken this many bytes more, as counted on the wire. `isAll`: it has taken all that has arrived. */
   taken(bytes: number, isAll: boolean): void;
 }

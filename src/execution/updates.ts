@@ -60,7 +60,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
   /** What all entries there ever were took, and those that are not kept any more. */
   let pushed = 0;
   let dropped = 0;
-  /** Bytes on the wire: all that have arrived or were lost, those of entries that are not kept, and those that every pulling reader took. */
+  /** Bytes on the wire: all that have arrived or were lost, those of dropped entries, and those that every iterator has taken. */
   let arrived = 0;
   let droppedArrived = 0;
   let taken = 0;

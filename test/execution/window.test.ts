@@ -26,13 +26,16 @@ function open(lendable = 0) {
     get granted() {
       return granted;
     },
+    get lent() {
+      return lent;
+    },
   };
 }
 
 test('without an iterator output is taken at once, and the window grows as far as the instance lends', () => {
   const opened = open(3 * bounds.window);
   for (let sent = 0; sent < 2 ** 20; sent += KIB) opened.send(KIB);
-  expect(opened.output.lentBytes).toBe(3 * bounds.window);
+  expect(opened.lent).toBe(3 * bounds.window);
   expect(opened.granted).toBeGreaterThan(2 ** 20 + 2 * bounds.window);
   expect(opened.granted).toBeLessThanOrEqual(2 ** 20 + 3 * bounds.window);
 });
@@ -40,7 +43,7 @@ test('without an iterator output is taken at once, and the window grows as far a
 test('it grows to its largest size and no further', () => {
   const opened = open(Number.POSITIVE_INFINITY);
   for (let sent = 0; sent < 8 * 2 ** 20; sent += 16 * KIB) opened.send(16 * KIB);
-  expect(opened.output.lentBytes + bounds.window).toBe(bounds.largestWindow);
+  expect(opened.lent + bounds.window).toBe(bounds.largestWindow);
 });
 
 test('an iterator that takes nothing grants nothing, and output without credit is a fault of the agent', async () => {
@@ -64,9 +67,9 @@ test('the window does not grow for an iterator that never takes all there is', a
     opened.send(KIB);
     await reader.next();
   }
-  expect(opened.output.lentBytes).toBe(0);
+  expect(opened.lent).toBe(0);
   await reader.next();
-  expect(opened.output.lentBytes).toBe(bounds.window);
+  expect(opened.lent).toBe(bounds.window);
 });
 
 test('output that is no UTF-8 is granted as it was on the wire, and not as the longer text that readers get', async () => {
@@ -76,4 +79,18 @@ test('output that is no UTF-8 is granted as it was on the wire, and not as the l
   opened.output.add(bytes, undefined);
   await reader.next();
   expect(opened.granted).toBe(bytes.length);
+});
+
+test('what was lent is given back at the end, and readers that take the rest afterwards lend and grant nothing', async () => {
+  const opened = open(Number.POSITIVE_INFINITY);
+  opened.send(bounds.window);
+  expect(opened.lent).toBe(bounds.window);
+  const reader = opened.output.updates.iterate();
+  opened.send(bounds.window);
+  const { granted } = opened;
+  opened.output.close();
+  expect(opened.lent).toBe(0);
+  await reader.next();
+  await reader.return?.();
+  expect([opened.lent, opened.granted]).toEqual([0, granted]);
 });

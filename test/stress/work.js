@@ -33,7 +33,7 @@ function draw(random, nonce) {
   };
 }
 
-/** A reader is slow for so many updates: else all lanes would read what has arrived, and none would have work in flight. */
+/** The most updates at which a reader is slow: else all lanes would read what has arrived, and none would have work in flight. */
 const MAX_STALLS = 20;
 
 /** Reads an execution to its end, and returns the number of bytes. Its failure is judged by its result. */

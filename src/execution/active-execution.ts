@@ -213,13 +213,12 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   #finish(failure: SpearletError | null, output: OutputData | null): void {
     this.#failure = failure;
     if (this.#output !== null) {
-      // Before readers are told: they may still take what has arrived, and must not enlarge the window by it.
+      // First: readers may still take what has arrived.
       this.#output.close();
       this.#tellEnd(this.#output, output);
     }
     if (failure === null) this.#resolve?.(this.#result!);
     else if (this.#reject !== null) {
-      // Nobody has to look at a failure.
       this.#promise!.catch(() => {});
       this.#reject(failure);
     }

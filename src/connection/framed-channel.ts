@@ -84,9 +84,10 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
         if (this.#finishing !== null && this.#outgoing.isDone) this.#stream.end();
         this.#events?.drained?.();
       },
-      closed: ({ orderly, message }) => {
+      closed: ({ orderly, message, isViolation }) => {
         this.#outgoing.release();
         this.#finishing?.();
+        if (isViolation) return this.fail(message);
         const { unfinished } = this.#decoder;
         if (!orderly || unfinished === 0) return this.end({ code: 'LINK_LOST', message });
         this.#errorCount += 1;

@@ -27,10 +27,10 @@ export class Outgoing {
   get unacknowledged(): number {
     return this.#queue.unacknowledged;
   }
-  /** All is written that can be: what waits for `resume()` is not sent on this connection any more. */
+  /** All is handed to the stream that can be: what waits for `resume()` is not sent on this connection any more. */
   get isDone(): boolean {
     const isUnsent = this.#queue.isAttachedTo(this.#stream) && !this.#queue.isEmpty;
-    return this.#first.isEmpty && !isUnsent && this.#stream.pending === 0;
+    return this.#first.isEmpty && !isUnsent;
   }
   /** Messages and bytes that this connection has sent. */
   get messages(): number {

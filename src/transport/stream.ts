@@ -5,8 +5,11 @@ export interface ByteStreamEvents {
   data(chunk: Buffer): void;
   /** The system has taken all written bytes: writing may continue. */
   drained(): void;
-  /** Called once, as the last event. `orderly`: the other end closed the stream after its last byte. */
-  closed(end: { orderly: boolean; message: string }): void;
+  /**
+   * Called once, as the last event. `orderly`: the other end closed the stream after its last byte. `isViolation`: it broke the
+   * rules of the transport.
+   */
+  closed(end: { orderly: boolean; message: string; isViolation?: boolean }): void;
 }
 
 export interface ByteStream {

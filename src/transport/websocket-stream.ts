@@ -19,11 +19,17 @@ const divide = (frame: Buffer): Buffer[] =>
 
 /** `reset`: registers for the error of the socket below, which a WebSocket does not tell of. */
 export function webSocketStream(webSocket: WebSocket, peer: string, reset: (failed: (error: Error) => void) => void): ByteStream {
+  let isViolation = false;
   // Comes before the listener of the stream below, which would take a text for bytes.
   webSocket.on('message', (_, isBinary) => {
     if (isBinary) return;
+    isViolation = true;
     webSocket.close(UNSUPPORTED_DATA);
-    duplex.destroy(new Error('protocol error: a text message, but the wire is binary'));
+    duplex.destroy(new Error('a text message, but the wire is binary'));
+  });
+  // What ws refuses: a message that is too large, a frame that is none.
+  webSocket.on('error', ({ code }: NodeJS.ErrnoException) => {
+    isViolation ||= code?.startsWith('WS_ERR_') === true;
   });
   const duplex: Duplex = createWebSocketStream(webSocket);
   // A WebSocket has no half of a connection: when the other end has closed it, nothing can be sent any more.
@@ -32,9 +38,9 @@ export function webSocketStream(webSocket: WebSocket, peer: string, reset: (fail
   return {
     ...stream,
     get pending() {
-      // Bytes below the high-water mark are taken in a later turn, but no `drained` follows: a writer that waited for it would hang.
-      return duplex.writableNeedDrain || webSocket.readyState === WebSocket.CONNECTING ? stream.pending : 0;
+      return stream.pending;
     },
+    open: events => stream.open({ ...events, closed: end => events.closed(isViolation ? { ...end, isViolation } : end) }),
     write: frames => stream.write(frames.flatMap(frame => (frame.length > PIECE ? divide(frame) : [frame]))),
     close() {
       // The other end is told that the end is meant, if the system takes as much at once.

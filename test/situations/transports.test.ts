@@ -186,6 +186,7 @@ test('ws: a text message, a foreign page and a request with a token in its URL a
   const text = new WebSocket(url);
   text.once('open', () => text.send('AuthRequest'));
   expect((await once(text, 'close'))[0]).toBe(1003);
+  expect(spearlet.events.find(({ type }) => type === 'connection.closed')).toMatchObject({ code: 'PROTOCOL_ERROR' });
   const refused = new WebSocket(url, { origin: 'http://localhost:5173' });
   expect(String((await once(refused, 'error'))[0])).toContain('403');
   expect(String((await once(new WebSocket(`${url}?token=secret`), 'error'))[0])).toContain('404');

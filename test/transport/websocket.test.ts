@@ -99,7 +99,7 @@ test('a text message ends the connection as a protocol error, and none of it is 
   await until(() => arrived[0]?.end !== null);
   expect([code, arrived[0]!.end, arrived[0]!.bytes]).toEqual([
     1003,
-    { orderly: false, message: 'protocol error: a text message, but the wire is binary' },
+    { orderly: false, message: 'a text message, but the wire is binary', isViolation: true },
     0,
   ]);
 });
@@ -111,7 +111,7 @@ test('a message of more than 1 MiB ends the connection before it is read', async
   await until(() => arrived[0]?.bytes === 2 ** 20);
   webSocket.send(Buffer.alloc(2 ** 20 + 1));
   await until(() => arrived[0]?.end !== null);
-  expect(arrived[0]!.end).toEqual({ orderly: false, message: expect.stringContaining('Max payload size exceeded') });
+  expect(arrived[0]!.end).toEqual({ orderly: false, message: expect.stringContaining('Max payload size exceeded'), isViolation: true });
   expect(arrived[0]!.bytes).toBe(2 ** 20);
 });
 

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createSpearlet } from 'spearlet';
+import { createSpearlet } from '../dist/src/index.js';
 import { growth, mark } from './heap.js';
 
 const { values, positionals } = parseArgs({

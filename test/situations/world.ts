@@ -103,6 +103,8 @@ export interface HandPeer {
   next(type: MessageType): Promise<SpearMessage>;
   closed: Promise<void>;
   close(): void;
+  /** Over TCP with a reset; no other transport has one. */
+  reset(): void;
 }
 
 /** Hands over each message, with a payload of its own. */
@@ -154,6 +156,7 @@ export function handPeer(
       }
     },
     close: () => void socket.destroy(),
+    reset: () => void (socket.remoteAddress === undefined ? socket.destroy() : socket.resetAndDestroy()),
   };
 }
 

@@ -115,7 +115,7 @@ export function createOutlet(fd: 1 | 2): Outlet {
       }
     } catch (thrown) {
       const { code } = thrown as NodeJS.ErrnoException;
-      if (code === 'EAGAIN' || code === 'EINTR') return;
+      if (code === 'EAGAIN') return;
       failure = code ?? 'EIO';
       for (const entry of queue.splice(0)) countLost(entry);
       pending = 0;

@@ -88,6 +88,19 @@ test('output beyond the credit of its execution waits, and its result behind it;
   answers.window(1, 1);
 });
 
+test('what has waited for credit is sent before what came later and waits for room', () => {
+  const { answers, channel, sent, result } = open({ carriesBytes: true });
+  const delivery = answers.delivery(1, 't');
+  void answers.output(delivery, 'x'.repeat(bounds.window));
+  void answers.output(delivery, 'x');
+  channel.pending = bounds.agentUnsent + 1;
+  result(delivery);
+  answers.window(1, bounds.window);
+  channel.pending = 0;
+  answers.resumeWriters();
+  expect(sent).toEqual(['1 Started', '1 Running', '1 Running', '1 Completed']);
+});
+
 test('close() resolves the writes that wait, and sends nothing', async () => {
   const { answers, sent } = open({ carriesBytes: true });
   const delivery = answers.delivery(1, 't');

@@ -32,7 +32,8 @@ export interface Dialogue {
 }
 
 const WITHIN = [0, 1_000, 20_000] as const;
-const MAX_REQUESTS = { wide: 12, dense: 120 } as const;
+const MAX_REQUESTS = { wide: 12, dense: 120, heavy: 12 } as const;
+const SIZES = { wide: 'any', dense: 'small', heavy: 'large' } as const;
 /** Of a dense dialogue, at once. */
 const ABREAST = 4;
 /** An input that takes several pieces, in bytes. */
@@ -48,7 +49,7 @@ export function drawDialogue(density: Density, random: { fraction(): number }): 
   const one = <T>(list: readonly T[]): T => list[upTo(list.length)]!;
   const within = one(WITHIN);
   const draw = (n: number): Request => {
-    const work = drawWork(random, density === 'dense' ? 'small' : 'any');
+    const work = drawWork(random, SIZES[density]);
     // Of a large request the agent often has only the beginning when it is cancelled.
     const isLarge = (work.input ?? 0) >= LARGE;
     const isCancelled = fraction() < (isLarge ? 0.5 : 0.2) || work.ending === 'waits';

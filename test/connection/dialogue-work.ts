@@ -40,7 +40,7 @@ interface Sizes {
   readonly writes: readonly number[];
 }
 /** Small ones pass whole over connections that break after each 1,000 bytes. */
-const SIZES: Readonly<Record<'small' | 'any', Sizes>> = {
+const SIZES: Readonly<Record<'small' | 'any' | 'large', Sizes>> = {
   small: { write: [0, 10, 100, 400], input: [null, null, null, 0, 100, 500], result: [0, 4, 4, 4, 400], writes: [0, 1, 3, 10, 30] },
   any: {
     write: [0, 10, 300, 5_000, 20_000, 70_000],
@@ -48,11 +48,18 @@ const SIZES: Readonly<Record<'small' | 'any', Sizes>> = {
     result: [0, 4, 4, 4, 1_000, 30_000, 200_000],
     writes: [0, 0, 1, 3, 10, 40, 100],
   },
+  /** Requests and results go in several pieces, and outputs fill the windows of their readers. */
+  large: {
+    write: [5_000, 20_000, 70_000],
+    input: [null, null, 100_000, 600_000, 900_000],
+    result: [4, 100_000, 600_000],
+    writes: [0, 10, 40, 100],
+  },
 };
 /** Of all writes of a request, in bytes. */
 const MAX_OUTPUT = 300_000;
 
-export function drawWork({ fraction }: { fraction(): number }, size: 'small' | 'any'): Work {
+export function drawWork({ fraction }: { fraction(): number }, size: 'small' | 'any' | 'large'): Work {
   const sizes = SIZES[size];
   const upTo = (count: number): number => Math.floor(fraction() * count);
   const one = <T>(list: readonly T[]): T => list[upTo(list.length)]!;

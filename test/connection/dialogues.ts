@@ -33,8 +33,9 @@ const LARGE = 6 * 2 ** 20;
 const MAX_UNACKNOWLEDGED = 160 * 1024;
 /** Requests that are cancelled when a part of them is sent: one more than an agent keeps beginnings. */
 const PARTIAL = 5;
-/** The share of stories whose connections break all the time. */
-const DENSE = 0.7;
+/** The share of stories whose connections break all the time, and of those whose messages are large. */
+const DENSE = 0.6;
+const HEAVY = 0.2;
 /** One of so many stories sends more than that in the end. */
 const THOROUGH = 20;
 
@@ -73,8 +74,9 @@ export async function tell(seed: number, withLog = false): Promise<Story> {
   };
   const sleep = (ms: number): Promise<void> => new Promise(resolve => after(ms, resolve));
 
-  const density = random.fraction() < DENSE ? 'dense' : 'wide';
-  const breaks = createBreaks(density, { clock, after, random, say, isBusy: () => told.unsettled + running.size > 0 });
+  const drawn = random.fraction();
+  const density = drawn < DENSE ? 'dense' : drawn < DENSE + HEAVY ? 'heavy' : 'wide';
+  const breaks = createBreaks(density, { clock, after, random, say, isBusy: () => told.unsettled + running.size > 0, wrong: note });
   const network = createMemoryNetwork({
     clock,
     random,

@@ -226,30 +226,47 @@ test('finish() does not wait for messages that only a resumed session could send
   expect([stream.calls, String(stream.writes.at(-1)![0])]).toEqual([['end'], 'resume']);
 });
 
+/** Every byte is a message, and '!' is a fault. */
+const countingCodec = (acknowledged: number[]) => ({
+  ...createV1(handClock()).host,
+  resume: () => Buffer.from('resume'),
+  acknowledge(count: number) {
+    acknowledged.push(count);
+    return Buffer.from(`has ${count}`);
+  },
+  createDecoder: () => ({
+    frames: 0,
+    counted: 0,
+    unfinished: 0,
+    limit: 0,
+    push(chunk: Buffer) {
+      for (const byte of chunk) {
+        if (byte === 0x21) throw new SpearletError('PROTOCOL_ERROR', 'a fault');
+        this.counted += 1;
+      }
+    },
+    pause() {},
+    resume() {},
+    rest: () => [],
+  }),
+});
+
+test('what has arrived in the same chunk before a fault is not sent again on the next connection', () => {
+  const { stream, link, ends } = open();
+  const continuity = new Continuity();
+  link.use(countingCodec([]) as never);
+  stream.events.data(Buffer.alloc(0));
+  link.adopt(continuity);
+  link.resume(0);
+  stream.events.data(Buffer.from('ab!c'));
+  expect(ends).toEqual([{ code: 'PROTOCOL_ERROR', message: 'a fault' }]);
+  expect(continuity.begin()).toBe(2);
+});
+
 test('what is written takes along what has arrived, once', () => {
   const { stream, link } = open();
   const acknowledged: number[] = [];
-  const counting = {
-    ...createV1(handClock()).host,
-    resume: () => Buffer.from('resume'),
-    acknowledge(count: number) {
-      acknowledged.push(count);
-      return Buffer.from(`has ${count}`);
-    },
-    // Every byte is a message.
-    createDecoder: () => ({
-      frames: 0,
-      counted: 0,
-      unfinished: 0,
-      limit: 0,
-      push(chunk: Buffer) {
-        this.counted += chunk.length;
-      },
-      pause() {},
-      resume() {},
-      rest: () => [],
-    }),
-  };
+  const counting = countingCodec(acknowledged);
   link.use(counting as never);
   stream.events.data(Buffer.alloc(0));
   link.adopt(new Continuity());

@@ -160,6 +160,19 @@ test('a slow reader holds the connection until it reads on, and no cancel counts
   expect(calls.counts.unanswered).toBe(1);
 });
 
+test('a connection that is lost while a slow reader holds it is read to its end', async () => {
+  const { calls, connect, answer } = openTable();
+  calls.detach(undefined);
+  const { channel } = connect();
+  const slow = calls.execute({ command: 'slow' });
+  await turn();
+  slow[Symbol.asyncIterator]();
+  for (let i = 0; i < 3; i += 1) answer(1, 'Running', { output: 'x'.repeat(MIB / 2) });
+  expect(channel.paused).toBe(true);
+  calls.detach(undefined);
+  expect(channel.paused).toBe(false);
+});
+
 test('activity is reported when it begins and when it ends', async () => {
   const { clock, told, calls, connect, answer } = openTable();
   connect();

@@ -28,6 +28,9 @@ export interface Run {
   readonly failed: { readonly file: string; readonly title: string } | null;
 }
 
+/** The title of the failure where nothing was heard in time. */
+export const SILENCE = 'no result in time';
+
 /** As above, where it is not known how long a test takes. */
 const LONGEST_TEST = 1_200_000;
 
@@ -94,7 +97,7 @@ export function createCopy(from: string, root: string, built: Copy | undefined):
     const failure = lines.find(({ state }) => state === 'failed');
     if (failure !== undefined) return { lines, failed: failure };
     if (code === 0) return { lines, failed: null };
-    return { lines, failed: { file: running(), title: code === 'silent' ? 'no result in time' : 'an error outside of a test' } };
+    return { lines, failed: { file: running(), title: code === 'silent' ? SILENCE : 'an error outside of a test' } };
   };
 
   return {

@@ -9,6 +9,8 @@ import { type Message, Unacknowledged } from './unacknowledged.ts';
 /** Bytes of a large body in one frame: of the one with the fewest bytes left, and of each of the others. */
 const FIRST_PIECE = 512 * 1024;
 const PIECE = 64 * 1024;
+/** Its jobs cost less than those of `queueMicrotask`, which makes an AsyncResource for each. */
+const SETTLED = Promise.resolve();
 /** Large bodies that are on the way at once: the other end keeps their pieces. */
 const MAX_LARGE = 4;
 
@@ -231,6 +233,6 @@ export class SendQueue {
     this.#isScheduled = true;
     // It runs after the promise jobs of this turn, also where this is called before them (for an acknowledgement): what they send
     // still goes into the same write.
-    queueMicrotask(this.#flushAfterJobs);
+    SETTLED.then(this.#flushAfterJobs);
   }
 }

@@ -1,8 +1,11 @@
 // When an instance counts as executing. A stream of short executions is one stay in `executing`, not one for each.
 import type { Deadlines } from './deadlines.ts';
 
-/** How long nothing may be in flight before the instance counts as idle, in ms. */
-const QUIET_MS = 1;
+/**
+ * How long nothing may be in flight before the instance counts as idle, in ms. A shorter time costs more than the requests: where they
+ * follow each other, a timer expires once in this time.
+ */
+export const QUIET_MS = 20;
 
 export interface Activity {
   /** An execution has come. */

@@ -1,6 +1,6 @@
-// When an instance counts as executing: from the first execution, until nothing is in flight for a millisecond.
+// When an instance counts as executing: from the first execution, until nothing is in flight for the quiet time.
 import { expect, test } from 'vitest';
-import { createActivity } from '../../src/execution/activity.ts';
+import { createActivity, QUIET_MS } from '../../src/execution/activity.ts';
 import { createDeadlines } from '../../src/execution/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 
@@ -29,11 +29,11 @@ test('executions at the same time are one activity, reported once', () => {
   begin();
   begin();
   end();
-  clock.pass(10);
+  clock.pass(2 * QUIET_MS);
   expect(told).toEqual(['begun']);
   end();
   expect(told).toEqual(['begun']);
-  clock.pass(1);
+  clock.pass(QUIET_MS);
   expect([told, clock.pending]).toEqual([['begun', 'finished'], []]);
   begin();
   expect(told).toEqual(['begun', 'finished', 'begun']);
@@ -44,10 +44,10 @@ test('a stream of short executions is one activity', () => {
   for (let i = 0; i < 10; i += 1) {
     begin();
     end();
-    clock.pass(0.5);
+    clock.pass(QUIET_MS / 2);
   }
   expect(told).toEqual(['begun']);
-  clock.pass(2);
+  clock.pass(2 * QUIET_MS);
   expect(told).toEqual(['begun', 'finished']);
 });
 
@@ -56,10 +56,10 @@ test('an execution in flight when the quiet time is over continues the activity'
   begin();
   end();
   begin();
-  clock.pass(5);
+  clock.pass(2 * QUIET_MS);
   expect(told).toEqual(['begun']);
   end();
-  clock.pass(5);
+  clock.pass(2 * QUIET_MS);
   expect(told).toEqual(['begun', 'finished']);
 });
 
@@ -72,7 +72,7 @@ test('reset() reports executions in flight anew, and nothing where there are non
   expect(told).toEqual(['begun', 'begun']);
   end();
   activity.reset();
-  clock.pass(5);
+  clock.pass(2 * QUIET_MS);
   expect(told).toEqual(['begun', 'begun']);
   begin();
   expect(told).toEqual(['begun', 'begun', 'begun']);
@@ -83,6 +83,6 @@ test('after close() nothing is reported', () => {
   begin();
   end();
   activity.close();
-  clock.pass(5);
+  clock.pass(2 * QUIET_MS);
   expect(told).toEqual(['begun']);
 });

@@ -1,5 +1,6 @@
 // The executions of one instance over a connection that a test plays: what is sent when, and how each one settles.
 import { expect, test } from 'vitest';
+import { QUIET_MS } from '../../src/execution/activity.ts';
 import { MIB, openTable, saidOn, turn } from './stage.ts';
 
 test('requests that wait for a connection are sent on the first one, in order, and each answer reaches its execution', async () => {
@@ -179,7 +180,7 @@ test('activity is reported when it begins and when it ends', async () => {
   calls.execute({ command: 'c' });
   await turn();
   answer(1, 'Completed');
-  clock.pass(1);
+  clock.pass(QUIET_MS);
   expect(told).toEqual(['begun', 'finished']);
 });
 

@@ -37,6 +37,26 @@ function append(parts: Buffer[], part: Buffer): void {
   parts.push(last);
 }
 
+/** Larger bodies get a buffer of their own, in bytes. */
+const MAX_REUSED = 2 * 2 ** 20;
+/** One for all connections, because a body is read as soon as it is joined. Null while one is read, or before the first. */
+let reused: Buffer | null = null;
+
+/** The bytes of the parts, in a buffer that may be longer. */
+function join(parts: readonly Buffer[], bytes: number): Buffer {
+  let buffer = reused;
+  reused = null;
+  if (buffer === null || buffer.length < bytes) buffer = Buffer.allocUnsafeSlow(bytes);
+  let at = 0;
+  for (const part of parts) at += part.copy(buffer, at);
+  return buffer;
+}
+
+/** A new buffer for each body would make V8 collect garbage often. Not called for a body that could not be read: its buffer is dropped. */
+function reuse(buffer: Buffer): void {
+  if (buffer.length <= MAX_REUSED) reused = buffer;
+}
+
 export const fault = (message: string): SpearletError => new SpearletError('PROTOCOL_ERROR', message);
 
 export const readU32 = (bytes: Buffer, at: number): number =>
@@ -189,7 +209,9 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
     this.forget(requestId);
     this.frames += 1;
     this.counted += 1;
-    this.#deliver(this, kind & 0xff, kind >>> 8, requestId, Buffer.concat(body.parts, body.bytes), 0, body.bytes);
+    const buffer = join(body.parts, body.bytes);
+    this.#deliver(this, kind & 0xff, kind >>> 8, requestId, buffer, 0, body.bytes);
+    reuse(buffer);
   }
 
   #dispatch(head: Buffer, at: number, buffer: Buffer, from: number, to: number): void {
@@ -220,7 +242,12 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
     this.#parts = [];
     this.#partBytes = 0;
     if (this.#isPiece(header, 0)) this.#join(header, 0, pieces, bytes);
-    else this.#dispatch(header, 0, pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes), 0, bytes);
+    else if (pieces.length === 1) this.#dispatch(header, 0, pieces[0]!, 0, bytes);
+    else {
+      const buffer = join(pieces, bytes);
+      this.#dispatch(header, 0, buffer, 0, bytes);
+      reuse(buffer);
+    }
     return at;
   }
 }

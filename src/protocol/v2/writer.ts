@@ -94,7 +94,7 @@ export class Writer {
       }
     }
     if (!text.isWellFormed()) throw new SpearletError('PROTOCOL_ERROR', 'a lone surrogate cannot be sent: it is not text');
-    this.#at = at + this.#bytes.write(text, at, 'utf8');
+    this.#at = at + this.#bytes.write(text, at, text.length > LONG && Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8');
     return this;
   }
 

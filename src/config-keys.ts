@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { durations } from './options.ts';
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/;
+const WITH_UNIT = /^\d+(\.\d+)?(ms|s|m|h)$/;
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-const EXPECTED = "must be seconds, or a text like '250ms', '1.5s', '2m' or '1h'";
+const EXPECTED = "must be a number of seconds, or a text like '250ms', '1.5s', '2m' or '1h'";
 /** The longest duration of a timer in Node, in ms. */
 const MAX_MS = 2 ** 31 - 1;
 
@@ -22,7 +23,7 @@ export function milliseconds(value: number | string): number | null {
 
 /** The schema of a duration in a file, for the schema of an option in ms. */
 export const inSeconds = (option: z.ZodType<number>) =>
-  z.union([z.number(), z.string().regex(DURATION, { error: EXPECTED })], { error: EXPECTED }).transform((value, check): number => {
+  z.union([z.number(), z.string().regex(WITH_UNIT, { error: EXPECTED })], { error: EXPECTED }).transform((value, check): number => {
     const ms = milliseconds(value);
     if (ms !== null && option.safeParse(ms).success) return ms;
     check.issues.push({ code: 'custom', input: value, message: 'is too short or too long here' });
@@ -32,6 +33,7 @@ export const inSeconds = (option: z.ZodType<number>) =>
 interface Def {
   readonly type: string;
   readonly innerType: z.ZodType;
+  readonly in: z.ZodType;
   readonly options: readonly z.ZodType[];
   readonly shape: Readonly<Record<string, z.ZodType>>;
   readonly checks?: readonly never[];
@@ -63,8 +65,10 @@ const descriptions: Readonly<Record<string, string>> = {
 /** The schema of a key in a file, for the schema of an option. */
 function inFile(option: z.ZodType): z.ZodType {
   if (durations.has(option)) return inSeconds(option as z.ZodType<number>);
-  const { type, innerType, options, shape, checks } = option.def as never as Def;
+  const { type, innerType, in: input, options, shape, checks } = option.def as never as Def;
   if (type === 'default' || type === 'prefault' || type === 'optional') return inFile(innerType).optional();
+  // A transformed option with a default: the transform is left to the API.
+  if (type === 'pipe' && input.def.type === 'default') return inFile(input);
   if (type === 'union') return z.union(options.map(inFile));
   if (type === 'object') return z.strictObject(keysOf(shape)).check(...(checks ?? []));
   return option;

@@ -5,7 +5,7 @@ import { createSpearlet, type InstanceSpec, type Spearlet, SpearletError } from 
 import { stdout } from '../world/stdio.ts';
 import { type ReadConfig, readConfig } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
-import { errorJson, json, printError } from './print.ts';
+import { printError } from './print.ts';
 import { createScreen } from './screen.ts';
 
 const GIVEN_UP = 1;
@@ -63,8 +63,7 @@ export async function run(file: string, options: RunOptions): Promise<number> {
       // The other starts fail because of the stop.
       if (interrupt.signal.aborted || (options.failFast && notStarted)) return;
       notStarted = true;
-      if (options.json) stdout.write(`${json({ type: 'error', ...errorJson(error) })}\n`);
-      else printError(error, false);
+      screen.startFailed(error);
       if (options.failFast) void spearlet.stop();
     }
   };

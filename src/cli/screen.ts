@@ -8,7 +8,7 @@ import { printable } from '../printable.ts';
 import { iso, realClock } from '../world/clock.ts';
 import { type Kept, stdout } from '../world/stdio.ts';
 import { createLines, type Line } from './lines.ts';
-import { json } from './print.ts';
+import { errorJson, json, printError } from './print.ts';
 
 type Colour = Parameters<typeof styleText>[0];
 
@@ -51,7 +51,7 @@ function hintOf(event: SpearletEvent, restart: InstanceSpec['restart'], wasReady
   if (event.type === 'instance.givenUp')
     return 'Correct what makes it fail. `restart.intensity` and `restart.period` say how many failures are followed by a restart.';
   if (event.type !== 'instance.exited' || orderly(event.report.reason) || !wasReady) return undefined;
-  const stays = restart === 'permanent' || restart === 'transient' ? '' : 'It is not restarted: with "restart": \'transient\' it would be.';
+  const stays = restart === 'permanent' || restart === 'transient' ? '' : 'It is not restarted: set "restart" to "transient" for that.';
   return [hints[event.report.reason] ?? '', stays].filter(Boolean).join(' ') || undefined;
 }
 
@@ -85,6 +85,8 @@ const textOf = ({ text, cut, droppedBytes }: Line): string => {
 
 export interface Screen {
   event(event: SpearletEvent): void;
+  /** Shows why an instance could not start; as text on stderr. */
+  startFailed(error: unknown): void;
   /** Shows the output of an instance from now on. */
   follow(instance: Instance): void;
 }
@@ -118,6 +120,10 @@ export function createScreen(asJson: boolean, specs: readonly InstanceSpec[]): S
       const lines = createLines();
       instances.set(instance.id, { lines, wasReady: false });
       instance.output$.subscribe(chunk => writeLines(instance.id, instance.artifactId, lines.add(chunk)));
+    },
+    startFailed(error) {
+      if (asJson) stdout.write(`${json({ time: time(), type: 'error', ...errorJson(error) })}\n`, keptJson);
+      else printError(error, false);
     },
     event(event) {
       const instance = event.instanceId === null ? undefined : instances.get(event.instanceId);

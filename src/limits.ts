@@ -38,6 +38,10 @@ export const bounds = {
   keptStopped: 100,
   /** Unread lines of the default logger or of `spearlet run`. Lines above this are dropped and counted. */
   unreadLines: 2 ** 20,
+  /** The standard input that `spearlet exec` reads. */
+  execInput: 16 * 2 ** 20,
+  /** A line of an agent's output that `spearlet run` shows, in UTF-16 units; the rest of the line is counted. As text `quoted` cuts it. */
+  outputLine: 64 * 1024,
   /** Bytes that an agent gives to a framed channel before they are sent. Further responses wait in the agent. */
   agentUnsent: 256 * 1024,
   /** Results that an agent sends again after a reconnect (a count). */

@@ -8,6 +8,9 @@ const GIB = 2 ** 30;
 
 export const duration = z.int().min(0).max(MAX_MS);
 export const timeout = z.int().min(1).max(MAX_MS);
+const heartbeatInterval = z.int().min(10).max(MAX_MS);
+/** The schemas of all durations. Options take ms; a configuration file takes seconds or a text. */
+export const durations: ReadonlySet<z.ZodType> = new Set([duration, timeout, heartbeatInterval]);
 const bytes = z
   .int()
   .min(1)
@@ -95,9 +98,7 @@ export const spearletSchema = z.strictObject({
   authTimeout: timeout.default(5_000),
   reconnectWindow: duration.default(10_000),
   grace: duration.default(DEFAULT_GRACE),
-  heartbeat: z
-    .strictObject({ interval: z.int().min(10).max(MAX_MS).default(10_000), misses: z.int().min(1).max(100).default(3) })
-    .prefault({}),
+  heartbeat: z.strictObject({ interval: heartbeatInterval.default(10_000), misses: z.int().min(1).max(100).default(3) }).prefault({}),
   restart: z
     .strictObject({
       intensity: z.int().min(0).max(1_000_000).default(3),

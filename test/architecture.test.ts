@@ -20,7 +20,8 @@ const mayImport: Record<string, readonly string[]> = {
   'src/options.ts': [],
   'src/pool/options.ts': ['src/options.ts'],
   'src/parse.ts': [],
-  'src/config.ts': ['src/options.ts', 'src/parse.ts'],
+  'src/config-keys.ts': ['src/options.ts'],
+  'src/config.ts': ['src/config-keys.ts', 'src/options.ts', 'src/parse.ts'],
   'src/protocol': [],
   'src/transport/websocket.ts': ['src/transport'],
   'src/transport/websocket-stream.ts': ['src/transport'],
@@ -58,7 +59,7 @@ const mayImport: Record<string, readonly string[]> = {
     'src/transport',
     'src/protocol',
   ],
-  'src/cli': ['src/index.ts', 'src/config.ts', 'src/options.ts', 'src/agent'],
+  'src/cli': ['src/index.ts', 'src/config.ts', 'src/config-keys.ts', 'src/agent'],
 };
 
 /** Packages that a place may import beside node's built-ins. */
@@ -66,6 +67,7 @@ const mayUse: Record<string, readonly string[]> = {
   machines: ['xstate'],
   'src/options.ts': ['zod'],
   'src/pool/options.ts': ['zod'],
+  'src/config-keys.ts': ['zod'],
   'src/config.ts': ['zod'],
   'src/transport/websocket.ts': ['ws'],
   'src/transport/websocket-stream.ts': ['ws'],
@@ -76,7 +78,7 @@ const mayUse: Record<string, readonly string[]> = {
   'src/supervisor': ['xstate', 'rxjs'],
   'src/pool': ['xstate', 'rxjs'],
   'src/spearlet.ts': ['xstate'],
-  'src/cli': ['commander'],
+  'src/cli': ['commander', 'jsonc-parser'],
 };
 
 /** Files that implement an interface to the world; nobody else touches time, chance, network or processes. */

@@ -1,11 +1,14 @@
-// `spearlet exec`: starts one agent and runs one execution. Prints the output of the execution to stdout and everything else to
-// stderr, and exits with the exit code of the execution.
+// `spearlet exec`: starts one agent and runs one execution. Passes stdin, stdout, stderr and the exit code through, byte for byte;
+// its own messages go to stderr.
 
-import { createSpearlet, type InstanceSpec, SpearletError } from '../index.ts';
-import { stdout } from '../world/stdio.ts';
-import { readSpecs } from './file.ts';
+import { milliseconds } from '../config-keys.ts';
+import { createSpearlet, type Execution, type ExecutionUpdate, type InstanceSpec, SpearletError, type SpearletOptions } from '../index.ts';
+import { DEFAULT_MAX_FRAME_BYTES } from '../limits.ts';
+import { type Outlet, stderr, stdout } from '../world/stdio.ts';
+import { readConfig } from './file.ts';
+import { openInput } from './input.ts';
 import { onInterrupt } from './interrupt.ts';
-import { errorJson, json, milliseconds, printError, printMessage } from './print.ts';
+import { errorJson, json, printError, printMessage } from './print.ts';
 
 const USAGE = 2;
 const TIMEOUT = 124;
@@ -17,20 +20,29 @@ const CANCELLED = 130;
  */
 const MAX_UNREAD_OUTPUTS = 16;
 
-interface ExecOptions {
+export interface ExecOptions {
   readonly json: boolean;
   readonly timeout?: string;
+  /** False: stdin is not read. */
+  readonly input: boolean;
 }
 
-function readTask(file: string, { timeout }: ExecOptions): { spec: InstanceSpec; limit: number | undefined } {
+interface Task {
+  readonly options: SpearletOptions;
+  readonly spec: InstanceSpec;
+  readonly limit: number | undefined;
+}
+
+function readTask(file: string, { timeout }: ExecOptions): Task {
   const limit = timeout === undefined ? undefined : milliseconds(timeout);
   if (limit === null || limit === 0)
-    throw new SpearletError('INVALID_OPTIONS', `--timeout is '${timeout}', expected a number of seconds above 0`);
-  const [spec, ...others] = readSpecs(file);
+    throw new SpearletError('INVALID_OPTIONS', `--timeout is '${timeout}', expected seconds above 0 or a text like '250ms'`);
+  const { options, specs } = readConfig(file);
+  const [spec, ...others] = specs;
   if (spec === undefined || others.length > 0) {
     throw new SpearletError('INVALID_CONFIG', `exec runs one agent, but ${file} describes ${others.length + 1}`);
   }
-  return { spec, limit };
+  return { options, spec, limit };
 }
 
 /** A process can exit with 0..255 only. A code above that must not become 0, which means success. */
@@ -41,21 +53,26 @@ function exitCodeOf(error: unknown): number {
   if (error.code === 'EXECUTION_FAILED') return processCode(error.exitCode ?? 1);
   if (error.code === 'EXECUTION_TIMEOUT') return TIMEOUT;
   if (error.code === 'CANCELLED') return CANCELLED;
+  if (error.code === 'INVALID_OPTIONS') return USAGE;
   return NO_AGENT;
 }
 
+/** A program that has ended with an exit code has said on its stderr why, and an exit code says the rest. */
+const saysOnlyItsCode = (error: unknown): boolean =>
+  error instanceof SpearletError && error.code === 'EXECUTION_FAILED' && error.error === `exit code ${error.exitCode}`;
+
 /**
- * Writes output to stdout and waits until a slow reader has taken it, or until the execution is cancelled. Resolves with false
- * if the reader has left: the output is lost. Any other failure of stdout, such as a full disk, also loses the output. It is
+ * Writes output to stdout or stderr and waits until a slow reader has taken it, or until the execution is cancelled. Resolves with
+ * false if the reader of stdout has left: the output is lost. Any other failure, such as a full disk, also loses the output. It is
  * reported once, the execution goes on, and its exit code counts.
  */
-function createWriter({ signal }: AbortController, asJson: boolean): (text: string) => Promise<boolean> {
+function createWriter({ signal }: AbortController, asJson: boolean): (to: Outlet, output: string | Uint8Array) => Promise<boolean> {
   let reported = false;
-  return async text => {
-    stdout.write(text);
-    await stdout.drained(signal);
-    const { failure } = stdout;
-    if (failure === null || signal.aborted) return true;
+  return async (to, output) => {
+    to.write(output);
+    await to.drained(signal);
+    const { failure } = to;
+    if (failure === null || signal.aborted || to === stderr) return true;
     if (failure === 'EPIPE' || failure === 'ECONNRESET') return false;
     if (!reported) printMessage({ code: failure, message: 'cannot write to stdout: output of the execution is lost' }, asJson);
     reported = true;
@@ -65,42 +82,67 @@ function createWriter({ signal }: AbortController, asJson: boolean): (text: stri
 
 export async function exec(file: string, command: string, args: string[], options: ExecOptions): Promise<number> {
   const asJson = options.json;
-  let task: ReturnType<typeof readTask>;
+  const aborter = new AbortController();
+  let task: Task;
+  let spearlet: ReturnType<typeof createSpearlet>;
   try {
     task = readTask(file, options);
+    const defaults = { ports: 0 as const, maxQueuedBytes: DEFAULT_MAX_FRAME_BYTES };
+    spearlet = createSpearlet({ ...defaults, ...task.options, logger: false });
   } catch (error) {
     printError(error, asJson);
     return USAGE;
   }
-  const aborter = new AbortController();
-  const spearlet = createSpearlet({ logger: false, ports: 0 });
   const off = onInterrupt(again => {
     aborter.abort();
     if (again) void spearlet.stop({ grace: 0 });
   });
   const write = createWriter(aborter, asJson);
+  const stdin = options.input
+    ? openInput(() => printMessage({ code: 'INPUT_LOST', message: 'stdin began after the command: the command does not get it' }, asJson))
+    : null;
   let unreadOutputs = 0;
-  try {
-    const instance = await spearlet.start(task.spec, { signal: aborter.signal });
-    const execution = instance.execute(
-      { command, args },
-      { signal: aborter.signal, ...(task.limit === undefined ? {} : { timeout: task.limit }) },
-    );
-    for await (const update of execution) {
-      const { output } = update;
+
+  const pass = async (execution: Execution<string | Buffer>): Promise<void> => {
+    for await (const update of execution as AsyncIterable<ExecutionUpdate<string | Buffer>>) {
+      const { output, channel, gap } = update;
+      if (gap !== undefined && !asJson)
+        printMessage(
+          { code: 'OUTPUT_LOST', message: `${gap.to - gap.from} bytes of output are missing here: the connection was lost` },
+          false,
+        );
       if (!asJson && output === undefined) continue;
-      const read = await write(asJson ? `${json(update)}\n` : output!);
+      const read = asJson ? await write(stdout, `${json(update)}\n`) : await write(channel === 'stderr' ? stderr : stdout, output!);
       if (!read && output !== undefined) unreadOutputs += 1;
       if (unreadOutputs > MAX_UNREAD_OUTPUTS) aborter.abort();
     }
+  };
+  try {
+    const { signal } = aborter;
+    const instance = await spearlet.start(task.spec, { signal });
+    const input = await stdin?.taken(signal);
+    const request = { command, args, ...(input === undefined ? {} : { input }) };
+    const more = { signal, ...(task.limit === undefined ? {} : { timeout: task.limit }) };
+    let execution: Execution<string | Buffer> = asJson
+      ? instance.execute(request, more)
+      : instance.execute(request, { ...more, encoding: 'buffer' });
+    try {
+      await pass(execution);
+    } catch (error) {
+      // Wire v1 carries text only. Nothing was sent.
+      if (asJson || input !== undefined || !(error instanceof SpearletError) || error.code !== 'UNSUPPORTED') throw error;
+      execution = instance.execute(request, more);
+      await pass(execution);
+    }
     const result = await execution.result;
-    if (asJson) await write(`${json({ ...result, code: 'COMPLETED' })}\n`);
+    if (asJson) await write(stdout, `${json({ ...result, code: 'COMPLETED' })}\n`);
     return processCode(result.exitCode ?? 0);
   } catch (error) {
-    if (asJson) await write(`${json(errorJson(error))}\n`);
-    else printError(error, false);
+    if (asJson) await write(stdout, `${json(errorJson(error))}\n`);
+    else if (!saysOnlyItsCode(error)) printError(error, false);
     return exitCodeOf(error);
   } finally {
+    stdin?.close();
     await spearlet.stop();
     off();
   }

@@ -5,6 +5,8 @@ import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { DEFAULT_GRACE } from '../limits.ts';
 import { stderr, stdout } from '../world/stdio.ts';
+import type { ExecOptions } from './exec.ts';
+import type { RunOptions } from './run.ts';
 
 /** The exit code for wrong usage. */
 const USAGE = 2;
@@ -14,6 +16,8 @@ const program = new Command('spearlet')
   .description('Runs other programs as agents.')
   .version(version)
   .exitOverride()
+  // For `exec`, whose command has options of its own.
+  .enablePositionalOptions()
   .showHelpAfterError()
   // Must come before the subcommands, which inherit it.
   .configureOutput({ writeOut: text => stdout.write(text), writeErr: text => stderr.write(text) });
@@ -22,22 +26,40 @@ program
   .command('run')
   .argument('<config.json>', 'the configuration file')
   .option('--json', 'print one JSON object per line instead of text', false)
-  .option('--grace <seconds>', 'how long each program may take to end by itself after Ctrl-C', String(DEFAULT_GRACE / 1000))
-  .description('Starts all instances of the file and supervises them until Ctrl-C.')
-  .action(async (file: string, options: { json: boolean; grace: string }) => {
+  .option('--fail-fast', 'stop all instances when one could not start', false)
+  .option(
+    '--grace <duration>',
+    `how long each program may take to end by itself after Ctrl-C (default: 'grace' of the file, or ${DEFAULT_GRACE / 1000} s)`,
+  )
+  .description('Starts all instances of the file and supervises them until Ctrl-C. Durations are seconds, or texts like 250ms.')
+  .action(async (file: string, options: RunOptions) => {
     const { run } = await import('./run.ts');
     process.exitCode = await run(file, options);
   });
 
 program
+  .command('check')
+  .argument('<config.json>', 'the configuration file')
+  .option('--json', 'print one JSON object', false)
+  .description('Checks the file and starts nothing.')
+  .action(async (file: string, options: { json: boolean }) => {
+    const { check } = await import('./check.ts');
+    process.exitCode = check(file, options.json);
+  });
+
+program
   .command('exec')
   .argument('<config.json>', 'the configuration file, with one agent')
-  .argument('<command>', 'the command that the agent executes')
-  .argument('[args...]', 'the arguments of the command')
+  .argument('<command...>', 'the command that the agent executes, and its arguments')
   .option('--json', 'print updates and result as JSON, one object per line', false)
-  .option('--timeout <seconds>', 'the longest time that the execution may take')
-  .description("Starts one agent, runs one command on it, and passes output and exit code through. Write '--' before the command.")
-  .action(async (file: string, command: string, args: string[], options: { json: boolean; timeout?: string }) => {
+  .option('--timeout <duration>', 'the longest time that the execution may take: seconds, or a text like 250ms')
+  .option('--no-input', 'do not read stdin')
+  .passThroughOptions()
+  .description('Starts one agent, runs one command on it, and passes stdin, output and exit code through.')
+  .action(async (file: string, words: string[], options: ExecOptions) => {
+    const [command, ...args] = words[0] === '--' ? words.slice(1) : words;
+    if (command === undefined)
+      return program.commands.find(each => each.name() === 'exec')!.error("error: missing required argument 'command'");
     const { exec } = await import('./exec.ts');
     process.exitCode = await exec(file, command, args, options);
   });

@@ -34,9 +34,3 @@ export function printError(error: unknown, asJson: boolean): void {
     printMessage({ code: error.code, message: error.hint ? `${error.message}\n${error.hint}` : error.message }, false);
   else stderr.write(`spearlet: ${legible(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`);
 }
-
-/** Converts seconds to ms. Null: the text is not a number, or out of the range of a timer. */
-export function milliseconds(seconds: string): number | null {
-  const value = Number(seconds);
-  return seconds.trim() !== '' && Number.isFinite(value) && value >= 0 && value <= 2_147_483 ? Math.round(value * 1000) : null;
-}

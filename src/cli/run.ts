@@ -1,56 +1,74 @@
 // `spearlet run`: starts all instances of a configuration file and supervises them in the foreground.
 import { isatty } from 'node:tty';
-import { createSpearlet, type InstanceSpec, SpearletError } from '../index.ts';
+import { milliseconds } from '../config-keys.ts';
+import { createSpearlet, type InstanceSpec, type Spearlet, SpearletError } from '../index.ts';
 import { stdout } from '../world/stdio.ts';
-import { readSpecs } from './file.ts';
+import { type ReadConfig, readConfig } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
-import { errorJson, json, milliseconds, printError } from './print.ts';
+import { printError } from './print.ts';
 import { createScreen } from './screen.ts';
 
 const GIVEN_UP = 1;
 const USAGE = 2;
 const NOT_STARTED = 3;
 
-export async function run(file: string, options: { json: boolean; grace: string }): Promise<number> {
-  let specs: InstanceSpec[];
-  const grace = milliseconds(options.grace);
+export interface RunOptions {
+  readonly json: boolean;
+  readonly failFast: boolean;
+  readonly grace?: string;
+}
+
+function open(file: string, { json, grace }: RunOptions): { spearlet: Spearlet; specs: ReadConfig['specs'] } {
+  const ms = grace === undefined ? undefined : milliseconds(grace);
+  if (ms === null) throw new SpearletError('INVALID_OPTIONS', `--grace is '${grace}', expected seconds or a text like '250ms'`);
+  const { options, specs } = readConfig(file);
+  const overrides = { ...(ms === undefined ? {} : { grace: ms }), ...(json || isatty(1) ? { logger: false as const } : {}) };
+  return { spearlet: createSpearlet({ ...options, ...overrides }), specs };
+}
+
+export async function run(file: string, options: RunOptions): Promise<number> {
+  let opened: ReturnType<typeof open>;
   try {
-    if (grace === null) throw new SpearletError('INVALID_OPTIONS', `--grace is '${options.grace}', expected a number of seconds`);
-    specs = readSpecs(file);
+    opened = open(file, options);
   } catch (error) {
     printError(error, options.json);
     return USAGE;
   }
-  const spearlet = createSpearlet({ grace, ...(options.json || isatty(1) ? { logger: false } : {}) });
+  const { spearlet, specs } = opened;
+  const screen = createScreen(options.json, specs);
+  const followed = new Set<string>();
+  spearlet.events$.subscribe(event => {
+    const instance = event.instanceId === null ? undefined : spearlet.get(event.instanceId);
+    if (instance !== undefined && !followed.has(instance.id)) {
+      followed.add(instance.id);
+      screen.follow(instance);
+    }
+    screen.event(event);
+  });
   const interrupt = new AbortController();
-  spearlet.events$.subscribe(createScreen(options.json, interrupt.signal));
   const off = onInterrupt(again => {
     interrupt.abort();
     void spearlet.stop(again ? { grace: 0 } : {});
   });
   let notStarted = false;
   let givenUp = false;
-  const ends: Promise<void>[] = [];
   const startOne = async (spec: InstanceSpec): Promise<void> => {
     try {
       const { exited } = await spearlet.start(spec);
-      ends.push(
-        exited.then(({ reason }) => {
-          // After the stop has begun, a program may end in any way: it does not count as given up.
-          const expected = reason === 'stopped' || reason === 'completed' || (interrupt.signal.aborted && reason !== 'internal');
-          if (!expected) givenUp = true;
-        }),
-      );
+      const { reason } = await exited;
+      // After the stop has begun, a program may end in any way: it does not count as given up.
+      const expected = reason === 'stopped' || reason === 'completed' || (interrupt.signal.aborted && reason !== 'internal');
+      if (!expected) givenUp = true;
     } catch (error) {
-      if (interrupt.signal.aborted) return;
+      // The other starts fail because of the stop.
+      if (interrupt.signal.aborted || (options.failFast && notStarted)) return;
       notStarted = true;
-      if (options.json) stdout.write(`${json({ type: 'error', ...errorJson(error) })}\n`);
-      else printError(error, false);
+      screen.startFailed(error);
+      if (options.failFast) void spearlet.stop();
     }
   };
   try {
     await Promise.all(specs.map(startOne));
-    if (!notStarted) await Promise.all(ends);
     await spearlet.stop();
     // Waits for a slow reader of stdout, but not after an interrupt.
     await stdout.drained(interrupt.signal);

@@ -161,7 +161,7 @@ export function createOutlet(fd: 1 | 2): Outlet {
   return {
     write(text, kept) {
       const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-      const entry = { bytes, lines: 1, size: bytes.length };
+      const entry = { bytes, lines: typeof text === 'string' ? Math.max(1, text.split('\n').length - 1) : 1, size: bytes.length };
       if (kept !== undefined) {
         gap = kept.gap;
         if (pending + bytes.length > kept.bytes) return countLost(entry);

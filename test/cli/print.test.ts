@@ -1,14 +1,8 @@
-// How the command line parses seconds, prints errors, and handles Ctrl-C.
+// How the command line prints errors and handles Ctrl-C.
 import { expect, test } from 'vitest';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
-import { errorJson, milliseconds } from '../../src/cli/print.ts';
+import { errorJson } from '../../src/cli/print.ts';
 import { SpearletError } from '../../src/errors.ts';
-
-test('seconds are a number from 0 to what a timer can hold', () => {
-  expect(['0', '1', '0.0015', '1.5', ' 2 ', '2147483'].map(milliseconds)).toEqual([0, 1_000, 2, 1_500, 2_000, 2_147_483_000]);
-  for (const wrong of ['', ' ', '-1', '-0.001', '2147484', '2147483.1', 'Infinity', 'NaN', '1s', '1,5'])
-    expect(milliseconds(wrong)).toBe(null);
-});
 
 test('an error as JSON has its code, and INTERNAL where it has none', () => {
   const error = new SpearletError('EXECUTION_FAILED', 'bad', { hint: 'do this', exitCode: 3, output: 'out', error: 'why', taskId: 't' });

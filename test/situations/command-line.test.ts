@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { configJsonSchema, specsFromConfig } from '../../src/config.ts';
 import { instanceSpecFromConfig } from '../../src/index.ts';
-import { agent, configFile, spearlet } from './command.ts';
+import { agent, configFile, program, spearlet } from './command.ts';
 import { agentFile, cli, commandAgent, failureOf, openSpearlet, seen, until } from './world.ts';
 
 const seed = {
@@ -181,8 +181,7 @@ describe('spearlet run', () => {
   test('exits with 1 if an instance was given up, 2 for a bad file, 3 if an instance could not start', async () => {
     expect(await spearlet('run', configFile('[]'))).toMatchObject({ code: 2 });
     expect(await spearlet('run', configFile(seed))).toMatchObject({ code: 3, stderr: expect.stringContaining('SPAWN_FAILED') });
-    const brief = { runtime_type: 'process', config: { command: process.execPath, args: [agentFile('brief.js')] } };
-    expect(await spearlet('run', configFile(brief))).toMatchObject({
+    expect(await spearlet('run', configFile(program('fleeting.js', 'crash')))).toMatchObject({
       code: 1,
       stdout: expect.stringContaining('ended: crashed, exit code 4'),
     });

@@ -8,6 +8,7 @@ export interface Cause {
     | 'completed'
     | 'crashed'
     | 'stopped'
+    | 'restarted'
     | 'spawn'
     | 'listen'
     | 'connect'
@@ -38,6 +39,8 @@ export interface InstanceInput {
   readonly onUnresponsive: 'leave' | 'restart';
   /** An instance may fail so many times per restart period; one failure more stops it for good. */
   readonly intensity: number;
+  /** How long a program may take to connect and authenticate, in ms. */
+  readonly connectTimeout: number;
   /** How many heartbeats may stay unanswered. */
   readonly misses: number;
   /** The grace period of a program that is ended because of a failure, in ms. A stop brings its own. */
@@ -84,7 +87,8 @@ export type InstanceEvent =
   | { type: 'activity.started' }
   | { type: 'activity.idle' }
   | { type: 'failure.expired' }
-  | { type: 'stop'; grace: number };
+  | { type: 'stop'; grace: number }
+  | { type: 'restart'; grace: number };
 
 /** What an instance reports to the supervisor. */
 export type InstanceReport = { type: 'instance.queued'; actorId: string } | { type: 'instance.settled'; actorId: string };

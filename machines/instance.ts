@@ -77,7 +77,15 @@ export const instanceMachine = setup({
       assertEvent(event, 'xstate.error.actor.*');
       return { reason: 'internal', code: 'INTERNAL', message: String(event.error), final: true };
     }),
-    noteConnectTimeout: noteEnd('connect', 'CONNECT_TIMEOUT', 'did not connect and authenticate in time'),
+    noteConnectTimeout: assign({
+      cause: ({ context: { cause, connectTimeout } }) =>
+        cause ?? {
+          reason: 'connect' as const,
+          code: 'CONNECT_TIMEOUT',
+          message: `did not connect and authenticate within ${connectTimeout} ms`,
+          final: false,
+        },
+    }),
     noteExitBeforeReady: noteEnd('crashed', 'EXITED_BEFORE_READY', 'the program ended before it was ready'),
     noteCompletion: noteEnd('completed', 'INSTANCE_STOPPED', 'the program ended by itself'),
     noteCrash: noteEnd('crashed', 'OUTCOME_UNKNOWN', 'the program crashed'),
@@ -89,11 +97,24 @@ export const instanceMachine = setup({
     ),
     noteLinkLost: noteEnd('link', 'LINK_LOST', 'the agent did not reconnect within the reconnect window'),
     // After a stop nothing restarts, whatever the policy was.
-    noteStop: assign(({ context }) => ({
+    noteStop: assign(({ context: { cause } }) => ({
       policy: 'temporary' as const,
-      cause: context.cause ?? ({ reason: 'stopped', code: 'INSTANCE_STOPPED', message: 'stopped by request', final: true } as const),
+      cause:
+        cause === null || cause.reason === 'restarted'
+          ? ({ reason: 'stopped', code: 'INSTANCE_STOPPED', message: 'stopped by request', final: true } as const)
+          : cause,
     })),
-    noteGracePeriod: assign({ gracePeriod: ({ event }) => eventOf(event, 'stop').grace }),
+    // The next incarnation begins whatever the policy is.
+    noteRestart: assign({
+      policy: 'permanent',
+      cause: { reason: 'restarted', code: 'INSTANCE_STOPPED', message: 'a restart was requested', final: false },
+    }),
+    noteGracePeriod: assign({
+      gracePeriod: ({ event }) => {
+        assertEvent(event, ['stop', 'restart']);
+        return event.grace;
+      },
+    }),
     noteRestartLimit: assign(({ context }) => ({
       cause: {
         reason: 'restart' as const,
@@ -137,6 +158,7 @@ export const instanceMachine = setup({
     // What callers and their executions learn: provided by src/instance/wiring.ts.
     openSession: (_, _params: { connectionId: string; epoch: Epoch }) => notProvided("action 'openSession'"),
     closeSession: () => notProvided("action 'closeSession'"),
+    holdRequests: () => notProvided("action 'holdRequests'"),
     beginStopping: () => notProvided("action 'beginStopping'"),
     noteStopStage: (_, _params: { stage: StopStage }) => notProvided("action 'noteStopStage'"),
     endIncarnation: () => notProvided("action 'endIncarnation'"),
@@ -156,6 +178,7 @@ export const instanceMachine = setup({
       context.policy === 'temporary' ||
       context.cause?.final === true ||
       (context.policy === 'transient' && context.cause?.reason === 'completed'),
+    wasRestarted: ({ context }) => context.cause?.reason === 'restarted',
     failedTooOften: ({ context }) => context.failures > context.intensity,
   },
   // How long each takes is known to src/instance/wiring.ts alone.
@@ -243,6 +266,7 @@ export const instanceMachine = setup({
             ],
             'memory.exceeded': { target: 'stopping.killed', actions: 'noteMemoryExceeded' },
             stop: { target: 'stopping', actions: ['noteStop', 'noteGracePeriod'] },
+            restart: { target: 'stopping', actions: ['noteRestart', 'noteGracePeriod', 'holdRequests'] },
           },
           states: {
             connecting: {
@@ -315,7 +339,8 @@ export const instanceMachine = setup({
           },
         },
         stopping: {
-          description: 'The program has to end, by request or after a failure: its agent is asked, then it gets SIGTERM, then SIGKILL.',
+          description:
+            'The program has to end, by request, for a restart or after a failure: its agent is asked, then it gets SIGTERM, then SIGKILL.',
           entry: 'beginStopping',
           initial: 'deciding',
           on: { 'process.exited': 'exiting', 'process.failed': 'ended' },
@@ -382,8 +407,14 @@ export const instanceMachine = setup({
       },
       onDone: [
         { guard: 'isFinal', target: 'stopped', actions: 'endIncarnation' },
+        { guard: 'wasRestarted', target: 'restarting', actions: 'endIncarnation' },
         { target: 'failed', actions: 'endIncarnation' },
       ],
+    },
+    restarting: {
+      description: 'A restart was requested, and the program has ended. The next incarnation begins at once: this is no failure.',
+      entry: 'announceSettled',
+      always: 'running',
     },
     failed: {
       description: 'The program ended although the policy wants it to run. Failures within the restart period are counted.',
@@ -394,7 +425,7 @@ export const instanceMachine = setup({
       description:
         'The instance waits before the next incarnation. The longest wait doubles with each failure; a random share of it is taken.',
       entry: 'countAttempt',
-      on: { stop: { target: 'stopped', actions: 'noteStop' } },
+      on: { stop: { target: 'stopped', actions: 'noteStop' }, restart: 'running' },
       after: { backoff: 'running' },
     },
     stopped: {

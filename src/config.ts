@@ -1,11 +1,11 @@
 // The form of configuration files, and how a file becomes options and specs. Nothing is guessed: an unknown key is an error that
 // names the nearest known key. It reads neither files nor the environment of this process.
-import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { inSeconds, keysOf } from './config-keys.ts';
 import { reasonOf, SpearletError } from './errors.ts';
 import {
+  artifactIdOf,
   environment,
   type InstanceSpec,
   plain,
@@ -62,7 +62,7 @@ const instance = z.strictObject({
   restart: restartPolicy
     .optional()
     .describe("When the program is restarted: 'permanent' always, 'transient' after a failure, 'temporary' (default) never"),
-  ...keysOf(specSchema.shape, ['artifactId', 'runtimeType', 'restart', ...Object.keys(program.shape)]),
+  ...keysOf(specSchema.in.shape, ['artifactId', 'runtimeType', 'restart', ...Object.keys(program.shape)]),
 });
 const instanceOfFile = instance.extend({ config: programOfFile });
 
@@ -75,6 +75,8 @@ const several = z.strictObject({ $schema, instances: z.array(instanceOfFile).min
 
 /** A configuration file describes one instance or several. */
 export const configSchema = z.union([several, one]);
+
+export type NamedSpec = InstanceSpec & { readonly artifactId: string };
 
 export type ConfiguredInstance = z.output<typeof instanceOfFile>;
 
@@ -90,7 +92,7 @@ const defined = (object: object): object => Object.fromEntries(Object.entries(ob
 function specOf(
   { runtime_type: _, runtimeType: __, name, replicas: ___, config, ...keys }: ConfiguredInstance,
   inherited: ReadonlyMap<string, string>,
-): InstanceSpec {
+): NamedSpec {
   const {
     command,
     args,
@@ -104,7 +106,7 @@ function specOf(
   const isOwn = command === OWN_COMMAND;
   const variables = inherited.size === 0 ? environment : new Map([...inherited, ...(environment ?? [])]);
   return defined({
-    artifactId: name ?? basename(command),
+    artifactId: name ?? artifactIdOf(command),
     runtimeType: 'process',
     command: isOwn ? process.execPath : command,
     args: isOwn ? [ownMain, ...(args ?? [])] : args,
@@ -113,11 +115,11 @@ function specOf(
     timeout,
     maxMemory,
     ...keys,
-  }) as InstanceSpec;
+  }) as NamedSpec;
 }
 
 /** Each replica is a spec of its own: `name-1`, `name-2`. */
-export function specsOf(instance: ConfiguredInstance, inherited: ReadonlyMap<string, string> = new Map()): InstanceSpec[] {
+export function specsOf(instance: ConfiguredInstance, inherited: ReadonlyMap<string, string> = new Map()): NamedSpec[] {
   const spec = specOf(instance, inherited);
   const { replicas = 1 } = instance;
   return replicas === 1 ? [spec] : Array.from({ length: replicas }, (_, i) => ({ ...spec, artifactId: `${spec.artifactId}-${i + 1}` }));

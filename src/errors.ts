@@ -24,6 +24,10 @@ export const errorCodes = {
   UNSUPPORTED: 'The agent speaks a version of the wire that cannot carry this. Nothing was sent.',
   VERSION_MISMATCH: 'Host and agent speak no common version of the wire. The message names the versions of both.',
   EXECUTION_FAILED: 'The agent answered Failed. `exitCode`, `output` and `error` are those of its answer.',
+  INVALID_ARGUMENT:
+    'The argument of a `call()` is not valid: it cannot be said as JSON, or the schema of the agent has refused it, and then its handler did not run. `issues` has each fault.',
+  INVALID_RESULT:
+    'The result of a `call()` is not valid: it is not JSON, or the schema of the caller has refused it. `issues` has each fault.',
   EXECUTION_TIMEOUT: 'The execution did not end within its timeout. The agent was told to cancel it.',
   CANCELLED: 'The caller cancelled. The agent was told to cancel, too.',
   NOT_DELIVERED: 'Not one byte of the request was handed to the socket. A retry is safe.',
@@ -45,6 +49,48 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** What to do about each code, where an error has no better hint of its own. */
+const hints: Readonly<Record<ErrorCode, string>> = {
+  INVALID_OPTIONS: 'Correct the options that `issues` names; docs/options.md has all of them.',
+  INVALID_CONFIG: 'Correct the keys that `issues` names; docs/command-line.md has all of them.',
+  SPAWN_FAILED: 'Run the command by hand, in the same working directory. Is it installed, executable, and in PATH?',
+  CONTAINMENT_UNAVAILABLE: 'Ask for less in `requireContainment`, or allow user namespaces on this system.',
+  CONNECT_TIMEOUT:
+    'An agent connects to SPEARLET_ADDR and sends an AuthRequest with SPEARLET_TOKEN; serve() of spearlet/agent does both. Is `connectTimeout` long enough?',
+  EXITED_BEFORE_READY: 'Run the program by hand: it has to stay, connect to SPEARLET_ADDR, and authenticate.',
+  AUTH_REFUSED: 'Give the agent the environment of this start: SPEARLET_TOKEN and SPEARLET_INSTANCE_ID hold for one program only.',
+  AUTH_TIMEOUT: 'Send the AuthRequest as the first message, at once after connecting.',
+  ALREADY_CLAIMED: 'Let one agent connect for each instance; a second one waits until the first has gone.',
+  PORTS_EXHAUSTED: 'Widen `ports`, or use `ports: 0` and let the system choose.',
+  LISTEN_FAILED: 'Look at `cause`: it has the error of the system.',
+  PROTOCOL_ERROR: 'Compare what the agent sends with docs/protocol.md.',
+  FRAME_TOO_LARGE: 'Send it in pieces, or raise `maxFrameBytes`.',
+  UNSUPPORTED: 'Use an agent that speaks wire v2, such as one on serve() of spearlet/agent, or send bytes as text.',
+  VERSION_MISMATCH: 'Use the same version of spearlet on both sides, or allow more in the option `protocols`.',
+  EXECUTION_FAILED:
+    'See `error`, `stderr` and `exitCode`. Where a handler has thrown, `cause` has its stack. `reject: false` makes it a result.',
+  INVALID_ARGUMENT: 'Correct what `issues` names: the schema of the handler says what it takes.',
+  INVALID_RESULT: 'Correct the handler, or the schema in `result`.',
+  EXECUTION_TIMEOUT: 'Raise `timeout`, or look why the agent takes so long: `output` and `stderr` have what had arrived.',
+  CANCELLED: 'Nothing: the caller wanted it. `cause` has the reason of its AbortSignal.',
+  NOT_DELIVERED: 'Execute it again.',
+  OUTCOME_UNKNOWN: 'Find out whether it has happened before you execute it again; a pool does so with `retry: "idempotent"`.',
+  OVERLOADED: 'Wait for results before you execute more, or raise the bound that the message names.',
+  HEARTBEAT_LOST: 'An agent has to answer heartbeats while it works: do not block its event loop, or raise `heartbeat`.',
+  LINK_LOST: 'An agent has to reconnect within `reconnectWindow`; serve() of spearlet/agent does.',
+  MEMORY_EXCEEDED: 'Raise `maxMemory`, or let the program use less.',
+  UNRESPONSIVE: 'Let the handler follow `context.signal`, or raise `grace`.',
+  RESTART_LIMIT: 'See the last failure in the message and in `explain(id)`. Raise `restart.intensity` if such failures are normal.',
+  INSTANCE_STOPPED: 'Start another instance.',
+  POOL_STOPPED: 'Open another pool.',
+  STOPPED: 'Create another spearlet.',
+  STATE_UNWRITABLE: 'Use a folder of this user that nobody else may write to: `chmod 700`.',
+  INTERNAL: 'Please report it, with the message and the stack.',
+};
+
+/** What to do about an error of this code. */
+export const hintOf = (code: ErrorCode): string => hints[code];
+
 /** One fault of an option or a configuration: where, what was found, what to do. */
 export interface OptionIssue {
   readonly path: string;
@@ -64,7 +110,7 @@ export interface ErrorFacts {
   readonly output?: string | Buffer | null | undefined;
   /** What the agent itself called the error. */
   readonly error?: string | null | undefined;
-  readonly stderr?: string | undefined;
+  readonly stderr?: string | Buffer | undefined;
   readonly refused?: number | undefined;
   readonly truncatedBytes?: number | undefined;
   readonly issues?: readonly OptionIssue[] | undefined;
@@ -74,13 +120,14 @@ export interface ErrorFacts {
 export class SpearletError extends Error {
   override readonly name = 'SpearletError';
   readonly code: ErrorCode;
-  readonly hint: string | undefined;
+  readonly hint: string;
   declare readonly instanceId: string | undefined;
   declare readonly artifactId: string | undefined;
   declare readonly poolId: string | undefined;
   declare readonly taskId: string | undefined;
   declare readonly exitCode: number | null | undefined;
   declare readonly signal: string | null | undefined;
+  /** What had arrived on stdout. A Buffer with `encoding: 'buffer'`, which the type does not tell. */
   declare readonly output: string | null | undefined;
   declare readonly error: string | null | undefined;
   declare readonly stderr: string | undefined;
@@ -95,9 +142,34 @@ export class SpearletError extends Error {
   ) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.hint = hint;
+    this.hint = hint ?? hints[code];
     Object.assign(this, facts);
   }
+}
+
+/**
+ * Puts the lines that await the failure into its stack: an error that was made where a message arrived shows no line of the caller.
+ * For use in an async function, after an await; `within` is that function. Where nobody awaits it, the stack stays as it is.
+ */
+export function withCallerOf(error: unknown, within: (...args: never[]) => unknown): unknown {
+  const here: { stack?: unknown } = {};
+  Error.captureStackTrace(here, within);
+  if (!(error instanceof SpearletError) || typeof here.stack !== 'string') return error;
+  const frames = here.stack.split('\n').filter(line => /^ +at /.test(line));
+  if (frames.length > 0) error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
+  return error;
+}
+
+/**
+ * A promise to resolve `rejected` with, which then rejects with the error, and raises nothing where nobody observes it. V8 knows who
+ * awaits `rejected` two turns later, and only while nothing else waits for it.
+ */
+export async function rejectionOf(error: SpearletError, rejected: Promise<unknown>): Promise<never> {
+  await undefined;
+  await undefined;
+  withCallerOf(error, rejectionOf);
+  rejected.catch(() => {});
+  throw error;
 }
 
 /** The longest reason, in UTF-16 units. */

@@ -16,7 +16,9 @@ export const bounds = {
   keptUpdates: 64 * 1024,
   /** Updates that are buffered for a slow reader; above this the socket is paused. */
   slowReader: 2 ** 20,
-  /** Output that `collect` joins. */
+  /** Running output that a result has where no `collect` was given, for each channel. */
+  collectedByDefault: 2 ** 20,
+  /** The most that `collect` keeps, for each channel. */
   collected: 16 * 2 ** 20,
   /** How often a pool executes an idempotent request whose outcome is unknown (a count). */
   poolAttempts: 3,

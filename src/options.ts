@@ -1,6 +1,7 @@
 // Every option with its default and its range, in one place. A caller's value is parsed once and trusted afterwards.
+import { basename } from 'node:path';
 import { z } from 'zod';
-import { DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
+import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
 
 /** The longest duration of a timer in Node. A longer one fires at once. */
 const MAX_MS = 2 ** 31 - 1;
@@ -132,9 +133,16 @@ export const spearletSchema = z.strictObject({
 
 const trees = ['group', 'cookie', 'namespace'] as const;
 
+/** The longest name of what runs, in characters. */
+const ARTIFACT_ID = 256;
+const artifactId = plain.min(1).max(ARTIFACT_ID);
+
+/** The name of a program without a name of its own: the last part of its command. */
+export const artifactIdOf = (command: string): string => (basename(command) || command).slice(0, ARTIFACT_ID).toWellFormed();
+
 export const specSchema = z
   .strictObject({
-    artifactId: plain.min(1).max(256),
+    artifactId: artifactId.optional(),
     runtimeType: z.literal('process').default('process'),
     command: plain.min(1),
     args: z.array(plain).default([]),
@@ -157,11 +165,12 @@ export const specSchema = z
     transport: transport.default('tcp'),
     origins,
   })
-  .refine(hasNoIdleOrigins, idleOrigins);
+  .refine(hasNoIdleOrigins, idleOrigins)
+  .transform(({ artifactId, ...spec }) => ({ artifactId: artifactId ?? artifactIdOf(spec.command), ...spec }));
 
 export const expectSchema = z
   .strictObject({
-    artifactId: plain.min(1).max(256),
+    artifactId,
     timeout: timeout.optional(),
     transport: externalTransport.default('tcp'),
     origins,
@@ -184,7 +193,10 @@ export const executeOptionsSchema = z.strictObject({
   signal: abortSignal.optional(),
   timeout: timeout.optional(),
   idleTimeout: timeout.optional(),
-  collect: z.boolean().default(false),
+  /** Undefined: the result has the running output where the terminal response has no output. */
+  collect: z.union([z.boolean(), z.int().min(1).max(bounds.collected)]).optional(),
+  /** Cancels the execution when its reader leaves the `for await` loop. */
+  cancelOnReturn: z.boolean().default(false),
   encoding: z.enum(['utf8', 'buffer']).default('utf8'),
   reject: z.boolean().default(true),
 });
@@ -194,6 +206,7 @@ export const defaultExecuteOptions = executeOptionsSchema.parse({});
 
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
+export const restartOptionsSchema = z.strictObject({ grace: duration.optional() });
 
 /** The part of a pino logger that spearlet uses. */
 export interface Logger {
@@ -225,3 +238,4 @@ export type ExecuteOptions = z.input<typeof executeOptionsSchema>;
 export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
 export type StartOptions = z.input<typeof startOptionsSchema>;
 export type StopOptions = z.input<typeof stopOptionsSchema>;
+export type RestartOptions = z.input<typeof restartOptionsSchema>;

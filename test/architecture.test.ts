@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 const root = join(import.meta.dirname, '..');
 
 /** Every file may import these: they know nothing of spearlet but its words for errors, limits and time. */
-const ground = ['src/errors.ts', 'src/limits.ts', 'src/printable.ts', 'src/world'];
+const ground = ['src/errors.ts', 'src/limits.ts', 'src/printable.ts', 'src/standard-schema.ts', 'src/world'];
 
 /** Folder or file → what of ours it may import beside itself and the ground. A file comes before its folder. Nothing imports upward. */
 const mayImport: Record<string, readonly string[]> = {
@@ -16,6 +16,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/errors.ts': [],
   'src/limits.ts': [],
   'src/printable.ts': [],
+  'src/standard-schema.ts': [],
   'src/world': [],
   'src/options.ts': [],
   'src/pool/options.ts': ['src/options.ts'],
@@ -44,12 +45,28 @@ const mayImport: Record<string, readonly string[]> = {
     ...['src/observe/isolated.ts', 'src/options.ts', 'machines'],
   ],
   'src/pool': [...['src/supervisor', 'src/instance', 'src/execution', 'src/observe', 'src/options.ts', 'src/parse.ts', 'machines']],
+  'src/command-agent.ts': [],
+  'src/run.ts': ['src/command-agent.ts', 'src/instance', 'src/options.ts', 'src/parse.ts'],
+  'src/host.ts': ['src/run.ts', 'src/pool', 'src/supervisor', 'src/instance', 'src/observe', 'src/options.ts'],
   'src/spearlet.ts': [
+    ...['src/host.ts', 'src/run.ts'],
     ...['src/pool', 'src/supervisor', 'src/instance', 'src/execution', 'src/process', 'src/journal', 'src/transport', 'src/observe'],
     ...['src/options.ts', 'src/parse.ts'],
   ],
   'src/index.ts': [
-    ...['src/spearlet.ts', 'src/config.ts', 'src/pool', 'src/supervisor', 'src/instance', 'src/execution', 'src/connection', 'src/process'],
+    ...[
+      'src/spearlet.ts',
+      'src/host.ts',
+      'src/run.ts',
+      'src/command-agent.ts',
+      'src/config.ts',
+      'src/pool',
+      'src/supervisor',
+      'src/instance',
+      'src/execution',
+      'src/connection',
+      'src/process',
+    ],
     ...['src/observe', 'src/options.ts'],
   ],
   'src/agent': [
@@ -68,6 +85,7 @@ const mayUse: Record<string, readonly string[]> = {
   'src/options.ts': ['zod'],
   'src/pool/options.ts': ['zod'],
   'src/config-keys.ts': ['zod'],
+  'src/run.ts': ['zod'],
   'src/config.ts': ['zod'],
   'src/transport/websocket.ts': ['ws'],
   'src/transport/websocket-stream.ts': ['ws'],

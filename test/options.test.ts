@@ -38,9 +38,16 @@ test('without options these are the defaults', () => {
     transport: 'tcp',
     origins: [],
   });
+  const named = (command: string) => specSchema.parse({ command }).artifactId;
+  expect([named('/usr/bin/node'), named('./agent.js'), named('/'), named(`x/${'y'.repeat(300)}`)]).toEqual([
+    'node',
+    'agent.js',
+    '/',
+    'y'.repeat(256),
+  ]);
   expect(requestSchema.parse({ command: 'c' })).toEqual({ command: 'c', args: [], env: new Map() });
-  expect(executeOptionsSchema.parse({})).toEqual({ collect: false, encoding: 'utf8', reject: true });
-  expect(poolExecuteOptionsSchema.parse({})).toEqual({ collect: false, encoding: 'utf8', reject: true, retry: 'undelivered' });
+  expect(executeOptionsSchema.parse({})).toEqual({ cancelOnReturn: false, encoding: 'utf8', reject: true });
+  expect(poolExecuteOptionsSchema.parse({})).toEqual({ cancelOnReturn: false, encoding: 'utf8', reject: true, retry: 'undelivered' });
   expect(poolSchema.parse({})).toEqual({ min: 1, max: 1, warm: 0, idle: 30_000, queue: 1_024, maxConcurrency: 1 });
   expect(poolSchema.parse({ min: 3 }).max).toBe(3);
   expect(poolSchema.parse({ min: 0 }).max).toBe(1);

@@ -46,7 +46,7 @@ const anchorsOf = (page: string): string[] =>
 
 test('every option and configuration key stands in the documentation', () => {
   const options = read('docs/options.md');
-  for (const schema of [spearletSchema, specSchema, executeOptionsSchema, poolExecuteOptionsSchema, poolSchema.in])
+  for (const schema of [spearletSchema, specSchema.in, executeOptionsSchema, poolExecuteOptionsSchema, poolSchema.in])
     for (const option of Object.keys(schema.shape)) expect(options).toContain(`\`${option}\``);
   for (const key of ['command', 'args', 'working_directory', 'environment', 'timeout', 'max_memory'])
     expect(read('docs/command-line.md')).toContain(`\`config.${key}\``);

@@ -5,35 +5,12 @@ import type { AgentChannel } from '../connection/channel.ts';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import type { AgentCodec } from '../protocol/codec.ts';
-import type { U64 } from '../protocol/message.ts';
+import type { AgentSignal, U64 } from '../protocol/message.ts';
 import type { Pieces } from '../protocol/pieces.ts';
+import { encodeAgentSignal } from '../protocol/signal.ts';
+import type { Delivery, QueuedAnswer } from './delivery.ts';
 import { type Answer, failed } from './result.ts';
 import { SentResults } from './sent-results.ts';
-
-/** Which answers of one execution were sent. */
-export interface Delivery {
-  readonly requestId: U64;
-  readonly taskId: string;
-  /** The number of the session that brought the request. */
-  readonly session: number;
-  startedSent: boolean;
-  /** Bytes of Running output that were given to a channel, as UTF-8. */
-  sentBytes: number;
-  /** Output is sent while this is above 0, in bytes. */
-  credit: number;
-  /** The answers that wait for credit, and those behind them. */
-  waiting: QueuedAnswer[];
-}
-
-/** An output or a result that was not given to a channel yet. */
-interface QueuedAnswer {
-  readonly delivery: Delivery;
-  readonly answer: Answer;
-  readonly outputBytes: number;
-  /** The frame of the answer for the session of its request. Null: not encoded yet. */
-  readonly frame: Buffer | Pieces | null;
-  readonly sent: () => void;
-}
 
 export interface Answers {
   /** The number of outputs and results that were not given to a channel yet. */
@@ -43,6 +20,8 @@ export interface Answers {
   started(delivery: Delivery): void;
   /** Resolves when the output was given to a channel: then the caller may write more. */
   output(delivery: Delivery, output: string | Buffer, channel?: 'stderr'): Promise<void>;
+  /** The same for a signal. Progress needs credit, as output does; an exception does not. */
+  signal(delivery: Delivery, signal: Pick<AgentSignal, 'signal' | 'value'>): Promise<void>;
   /** The host takes bytes. If not, it takes texts only. */
   readonly carriesBytes: boolean;
   /** The terminal answer of an execution. If it cannot be sent, a Failed with the reason is sent instead. */
@@ -107,9 +86,19 @@ class AnswerQueue implements Answers {
   }
 
   output(delivery: Delivery, output: string | Buffer, channel?: 'stderr'): Promise<void> {
-    this.started(delivery);
     const answer: Answer = { status: 'Running', output, error: null, exitCode: null, channel };
-    const outputBytes = Buffer.byteLength(output);
+    return this.#running(delivery, answer, Buffer.byteLength(output));
+  }
+
+  signal(delivery: Delivery, told: Pick<AgentSignal, 'signal' | 'value'>): Promise<void> {
+    const bytes = Buffer.byteLength(encodeAgentSignal(told));
+    const signal = { ...told, bytes } as AgentSignal;
+    const answer: Answer = { status: 'Running', output: null, error: null, exitCode: null, signal };
+    return this.#running(delivery, answer, signal.signal === 'progress' ? bytes : 0);
+  }
+
+  #running(delivery: Delivery, answer: Answer, outputBytes: number): Promise<void> {
+    this.started(delivery);
     if (this.#queue.length === 0 && this.#hasRoom && !this.#isStalled(delivery, outputBytes)) {
       this.#give(delivery, answer, outputBytes, null);
       return GIVEN;
@@ -205,7 +194,7 @@ class AnswerQueue implements Answers {
     delivery.credit -= outputBytes;
     if (isLast) this.#deliveries.delete(delivery.requestId);
     const size = this.#send(delivery, answer, frame);
-    delivery.sentBytes += outputBytes;
+    if (answer.signal === undefined) delivery.sentBytes += outputBytes;
     // On wire v2 the channel keeps what is not acknowledged.
     if (isLast && !this.#codec!.carriesBytes) this.#sentResults.add({ delivery, answer, size });
   }
@@ -220,10 +209,13 @@ class AnswerQueue implements Answers {
    * Bytes that were given to a lost connection may not have arrived, and the host cannot count what it did not receive. So each
    * answer in a later session than its request says how many bytes of output came before it.
    */
-  #encode({ requestId, taskId, session, sentBytes }: Delivery, { status, output, error, exitCode, channel }: Answer): Buffer | Pieces {
+  #encode(
+    { requestId, taskId, session, sentBytes }: Delivery,
+    { status, output, error, exitCode, channel, signal }: Answer,
+  ): Buffer | Pieces {
     const codec = this.#codec!;
     const outputOffset = codec.carriesBytes || session === this.#session ? undefined : sentBytes;
-    return codec.executeResponse(requestId, { taskId, status, output, error, exitCode, channel, outputOffset });
+    return codec.executeResponse(requestId, { taskId, status, output, error, exitCode, channel, outputOffset, signal });
   }
 
   /** The host ends the connection if it cannot read an answer, and again after each reconnect. So Failed replaces it. */

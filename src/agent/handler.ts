@@ -27,7 +27,16 @@ export interface HandlerContext {
    * text on wire v1, or if the execution has ended. If the handler ignores a rejection, the execution is Failed with it.
    */
   write(output: string | Uint8Array, options?: WriteOptions): Promise<void>;
+  /**
+   * Tells the caller how far the execution is: a value that JSON can say, such as `{ done: 0.3, message: 'reading' }`. The caller sees
+   * it as an update of its own. Await the promise, as that of write(). It rejects for a value that JSON cannot say, or of more than
+   * 16 Ki characters as JSON, or if the execution has ended.
+   */
+  progress(value: unknown): Promise<void>;
 }
 
-/** If it throws, the execution is Failed, with the message of the error and exit code 1. An invalid result does the same. */
+/**
+ * If it throws, the execution is Failed, with the message of the error and exit code 1. The caller's error has what was thrown as its
+ * `cause`, with the stack of this agent, which is also printed to stderr. An invalid result does the same.
+ */
 export type Handler = (request: AgentRequest, context: HandlerContext) => HandlerResult | Promise<HandlerResult>;

@@ -42,6 +42,8 @@ export async function serve(handlers: Handler | Readonly<Record<string, Handler>
     const events: AgentEvents = {
       // In its own turn: if onSignal throws, the error is not the host's protocol error.
       signal: data => defer(() => options.onSignal?.(data)),
+      // Of a process that is the host's: a program that embeds an agent decides itself what its stderr shows.
+      threw: hostOwnsProcess ? printException : undefined,
       ended(error, hostGone) {
         process.off('SIGTERM', onSigterm);
         unwatch();
@@ -57,7 +59,14 @@ export async function serve(handlers: Handler | Readonly<Record<string, Handler>
   });
 }
 
-export type AgentEvents = Pick<SessionHandlers, 'signal' | 'ended'>;
+export type AgentEvents = Pick<SessionHandlers, 'signal' | 'ended'> & {
+  /** A handler has thrown an error with this stack. */
+  readonly threw?: ((taskId: string, stack: string) => void) | undefined;
+};
+
+function printException(taskId: string, stack: string): void {
+  process.stderr.write(`spearlet agent: task ${JSON.stringify(taskId)} threw ${stack}\n`);
+}
 
 /** Connects handlers to a host: their executions, the answers, and the session. It does not know the process that it runs in. */
 export function connectHandlers(
@@ -74,7 +83,9 @@ export function connectHandlers(
   const answers = createAnswers(endpoint.maxFrameBytes, reportDrained);
   // Text takes up to 24 times its UTF-16 units on wire v1. So every update fits into a frame, whatever it holds.
   const updateSize = Math.max(1, Math.min(bounds.agentUpdate, Math.floor(endpoint.maxFrameBytes / 32)));
-  const tasks = createTasks(handlers, answers, () => (answers.carriesBytes ? Math.min(updateSize, bounds.outputPiece) : updateSize), later);
+  const sizeOfUpdates = (): number => (answers.carriesBytes ? Math.min(updateSize, bounds.outputPiece) : updateSize);
+  const hide = (text: string): string => text.replaceAll(endpoint.token, '[token]');
+  const tasks = createTasks(handlers, answers, sizeOfUpdates, later, { hide, print: events.threw });
   const session: Session = openSession(
     endpoint,
     {

@@ -2,11 +2,12 @@
 // the host is reached.
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
-import type { Answers, Delivery } from './answers.ts';
-
+import type { Answers } from './answers.ts';
 import { defer as deferReally } from './clock.ts';
+import type { Delivery } from './delivery.ts';
+import { exceptionOf } from './exception.ts';
 import type { AgentRequest, Handler, HandlerContext, WriteOptions } from './handler.ts';
-
+import { RefusedWrite } from './refused-write.ts';
 import { type Answer, answerOf, failed, type HandlerResult, kindOf } from './result.ts';
 import { createTextJoiner, pieces, slices, type TextJoiner } from './text.ts';
 
@@ -22,35 +23,6 @@ interface Task {
   refused: RefusedWrite | null;
 }
 
-/**
- * The rejected promise of a refused write(). It records whether anybody observes it, and it never causes an
- * unhandledRejection, which would end the process and all other executions. It is a subclass because `await` calls the own
- * `then` of a subclass only.
- */
-class RefusedWrite extends Promise<void> {
-  /** then() and finally() return plain promises. */
-  static override get [Symbol.species](): PromiseConstructor {
-    return Promise;
-  }
-  readonly error: unknown;
-  observed = false;
-
-  constructor(error: unknown) {
-    super((_, reject) => reject(error));
-    this.error = error;
-    super.then(undefined, () => {});
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: `await`, `catch` and `finally` call it too
-  override then<T = void, F = never>(
-    fulfilled?: ((value: void) => T | PromiseLike<T>) | null,
-    rejected?: ((reason: unknown) => F | PromiseLike<F>) | null,
-  ): Promise<T | F> {
-    this.observed = true;
-    return super.then(fulfilled, rejected);
-  }
-}
-
 export interface Tasks {
   readonly size: number;
   deliveries(): Delivery[];
@@ -63,20 +35,23 @@ export interface Tasks {
   clear(): void;
 }
 
-type Write = (task: Task, output: string | Uint8Array, options?: WriteOptions) => Promise<void>;
+interface Outputs {
+  write(task: Task, output: string | Uint8Array, options?: WriteOptions): Promise<void>;
+  progress(task: Task, value: unknown): Promise<void>;
+}
 
 /** A class, because V8 is slow with object literals that have getters, and one is made for every request. */
 class Context implements HandlerContext {
   readonly taskId: string;
   readonly #task: Task;
   readonly #answers: Answers;
-  readonly #write: Write;
+  readonly #outputs: Outputs;
 
-  constructor(task: Task, answers: Answers, write: Write) {
+  constructor(task: Task, answers: Answers, outputs: Outputs) {
     this.taskId = task.request.taskId;
     this.#task = task;
     this.#answers = answers;
-    this.#write = write;
+    this.#outputs = outputs;
   }
 
   get signal(): AbortSignal {
@@ -87,7 +62,10 @@ class Context implements HandlerContext {
   }
   /** A function of its own: a handler may take it out of the context. */
   get write(): HandlerContext['write'] {
-    return (output, options) => this.#write(this.#task, output, options);
+    return (output, options) => this.#outputs.write(this.#task, output, options);
+  }
+  get progress(): HandlerContext['progress'] {
+    return value => this.#outputs.progress(this.#task, value);
   }
 }
 
@@ -116,6 +94,14 @@ function findHandler(handlers: Handler | Readonly<Record<string, Handler>>, comm
   throw new TypeError(`the handler of '${command}' is ${kindOf(handler)}, not a function`);
 }
 
+/** What becomes of an exception beside its answer. */
+export interface Exceptions {
+  /** Removes what must not leave this process. */
+  hide(text: string): string;
+  /** For the stderr of this agent. */
+  print?: ((taskId: string, stack: string) => void) | undefined;
+}
+
 /**
  * `updateSize` gives the largest Running update, in UTF-16 units or bytes; `defer` runs a function after everything that has
  * arrived in this turn.
@@ -125,6 +111,7 @@ export function createTasks(
   answers: Answers,
   updateSize: () => number,
   defer = deferReally,
+  { hide, print }: Exceptions = { hide: text => text },
 ): Tasks {
   const tasks = new Map<U64, Task>();
   let withoutStarted: Task[] = [];
@@ -132,9 +119,20 @@ export function createTasks(
 
   const isRunning = (task: Task): boolean => tasks.get(task.delivery.requestId) === task;
 
-  const write: Write = (task, output, { channel } = {}) => {
+  /** Gives the promise of an update, or one that rejects where the update is refused. */
+  const attempt = (task: Task, what: string, send: () => Promise<void>): Promise<void> => {
     try {
-      if (!isRunning(task)) throw new SpearletError('PROTOCOL_ERROR', 'write() after the end of the execution');
+      if (!isRunning(task)) throw new SpearletError('PROTOCOL_ERROR', `${what}() after the end of the execution`);
+      return send();
+    } catch (error) {
+      const refused = new RefusedWrite(error);
+      if (task.refused === null || task.refused.observed) task.refused = refused;
+      return refused;
+    }
+  };
+
+  const write: Outputs['write'] = (task, output, { channel } = {}) =>
+    attempt(task, 'write', () => {
       if (typeof output !== 'string' && !ArrayBuffer.isView(output))
         throw new TypeError(`write() takes a text or bytes, not ${kindOf(output)}`);
       if (channel !== undefined && channel !== 'stdout' && channel !== 'stderr')
@@ -144,12 +142,18 @@ export function createTasks(
       if (cut.length === 1) return answers.output(task.delivery, cut[0]!, stderr);
       if (cut.length === 0) return Promise.resolve();
       return cut.map(piece => answers.output(task.delivery, piece, stderr)).at(-1)!;
-    } catch (error) {
-      const refused = new RefusedWrite(error);
-      if (task.refused === null || task.refused.observed) task.refused = refused;
-      return refused;
-    }
-  };
+    });
+
+  const progress: Outputs['progress'] = (task, value) =>
+    attempt(task, 'progress', () => {
+      const json = JSON.stringify(value);
+      if (json === undefined) throw new TypeError(`progress() takes a value that JSON can say, not ${kindOf(value)}`);
+      if (json.length > updateSize())
+        throw new TypeError(`progress() takes a value of up to ${updateSize()} characters as JSON, not ${json.length}`);
+      // A copy: the handler may change the value while it waits to be sent.
+      return answers.signal(task.delivery, { signal: 'progress', value: JSON.parse(json) });
+    });
+  const outputs = { write, progress };
 
   /** Each channel has its own joiner: a code point may be split between two writes to it. */
   const textPieces = (task: Task, output: string | Uint8Array, channel: 'stdout' | 'stderr' = 'stdout'): string[] => {
@@ -163,7 +167,14 @@ export function createTasks(
     tasks.delete(task.delivery.requestId);
     answers.result(task.delivery, answer);
   };
-  const fail = (task: Task, thrown: unknown): void => finish(task, failed(reasonOf(thrown)));
+  const fail = (task: Task, thrown: unknown): void => {
+    const exception = isRunning(task) && task.aborted === null ? exceptionOf(thrown, hide, updateSize()) : null;
+    if (exception !== null) {
+      void answers.signal(task.delivery, { signal: 'exception', value: exception });
+      if (exception.stack !== undefined) print?.(task.request.taskId, exception.stack);
+    }
+    finish(task, failed(hide(reasonOf(thrown))));
+  };
   const complete = (task: Task, value: HandlerResult): void => {
     try {
       // The refused output is missing, and the handler does not know it.
@@ -180,7 +191,7 @@ export function createTasks(
     const { command } = task.request;
     const handler = findHandler(handlers, command);
     if (handler === undefined) return finish(task, failed(`unknown command '${command}'`, 127));
-    const value = handler(task.request, new Context(task, answers, write));
+    const value = handler(task.request, new Context(task, answers, outputs));
     if (typeof (value as Promise<HandlerResult> | undefined | null)?.then !== 'function') return complete(task, value as HandlerResult);
     Promise.resolve(value).then(
       result => complete(task, result),

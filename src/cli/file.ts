@@ -2,8 +2,8 @@
 // every error.
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type ConfiguredInstance, parseConfig, specsOf } from '../config.ts';
-import { type InstanceSpec, type OptionIssue, SpearletError, type SpearletOptions } from '../index.ts';
+import { type ConfiguredInstance, type NamedSpec, parseConfig, specsOf } from '../config.ts';
+import { type OptionIssue, SpearletError, type SpearletOptions } from '../index.ts';
 import { printable } from '../printable.ts';
 import { parseEnvFile } from './env-file.ts';
 import { type Located, locate, type Place, syntaxError } from './locate.ts';
@@ -17,7 +17,7 @@ const MAX_ISSUES = 100;
 
 export interface ReadConfig {
   readonly options: SpearletOptions;
-  readonly specs: readonly InstanceSpec[];
+  readonly specs: readonly NamedSpec[];
 }
 
 /** An issue with its place. Without a place it concerns the whole file. */

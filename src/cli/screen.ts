@@ -2,6 +2,7 @@
 // output, in colours on a terminal.
 import { isatty } from 'node:tty';
 import { styleText } from 'node:util';
+import type { NamedSpec } from '../config.ts';
 import type { ExitReport, Instance, InstanceSpec, InstanceState, SpearletEvent } from '../index.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
@@ -91,7 +92,7 @@ export interface Screen {
   follow(instance: Instance): void;
 }
 
-export function createScreen(asJson: boolean, specs: readonly InstanceSpec[]): Screen {
+export function createScreen(asJson: boolean, specs: readonly NamedSpec[]): Screen {
   const isTerminal = isatty(1);
   const isColoured = isTerminal && !process.env.NO_COLOR;
   const policies = new Map(specs.map(({ artifactId, restart }) => [artifactId, restart]));

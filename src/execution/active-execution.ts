@@ -1,16 +1,16 @@
 // One execution from the caller's side: the result that it settles with, and the updates on the way. It knows nothing of the
 // wire. Its phases are a table (phases.ts).
 import type { Observable } from 'rxjs';
-import { type ErrorFacts, SpearletError } from '../errors.ts';
-import { bounds } from '../limits.ts';
+import { type ErrorFacts, rejectionOf, type SpearletError } from '../errors.ts';
 import { isolated } from '../observe/isolated.ts';
-import type { ParsedRequest } from '../options.ts';
-import { printable } from '../printable.ts';
-import type { ExecuteResponse } from '../protocol/message.ts';
+import type { ParsedExecuteOptions, ParsedRequest } from '../options.ts';
+import type { AgentException, ExecuteResponse } from '../protocol/message.ts';
 import { textOf } from '../protocol/text.ts';
+import { cancelOnReturn } from './cancel-on-return.ts';
 import type { OutputData } from './collected.ts';
 import type { Deadline, Expiring } from './deadlines.ts';
 import type { Execution, ExecutionResult } from './execution.ts';
+import { executionFailed } from './execution-failed.ts';
 import type { IdleWatch } from './idle-watch.ts';
 import { type ExecutionEvent, eventOf, type Phase, table } from './phases.ts';
 import { createRunningOutput, type RunningOutput } from './running-output.ts';
@@ -32,12 +32,7 @@ export interface ExecutionOwner {
   subscriberThrew(error: unknown): void;
 }
 
-export interface ExecutionOptions {
-  readonly collect: boolean;
-  readonly encoding: 'utf8' | 'buffer';
-  readonly reject: boolean;
-  readonly timeout?: number | undefined;
-}
+export type ExecutionOptions = Pick<ParsedExecuteOptions, 'collect' | 'cancelOnReturn' | 'encoding' | 'reject' | 'timeout'>;
 
 /** An execution from the call to its end. One object for the caller and the engine: one is made for every request. */
 export class ActiveExecution implements Execution<OutputData>, Expiring {
@@ -55,9 +50,10 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   #output: RunningOutput | null = null;
   #result: ExecutionResult<OutputData> | null = null;
   #failure: SpearletError | null = null;
+  /** What a handler has thrown, as its agent has told before the response. */
+  #exception: AgentException | null = null;
   #promise: Promise<ExecutionResult<OutputData>> | null = null;
-  #resolve: ((result: ExecutionResult<OutputData>) => void) | null = null;
-  #reject: ((error: SpearletError) => void) | null = null;
+  #resolve: ((result: ExecutionResult<OutputData> | Promise<never>) => void) | null = null;
   /** Kept here by the request table and the send queue, and let go of when it ends. */
   deadline: Deadline | null = null;
   idleWatch: IdleWatch | null = null;
@@ -79,7 +75,6 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
       else if (this.#result !== null) resolve(this.#result);
       else {
         this.#resolve = resolve;
-        this.#reject = reject;
       }
     });
     // Nobody has to look at a failure.
@@ -92,7 +87,8 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ExecutionUpdate<OutputData>, undefined> {
-    return this.#theOutput().updates.iterate();
+    const reading = this.#theOutput().updates.iterate();
+    return this.#options.cancelOnReturn ? cancelOnReturn(reading, () => this.cancel('its reader has left')) : reading;
   }
 
   cancel(reason = 'cancelled by the caller'): void {
@@ -142,6 +138,8 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   /** Ends it from our side; false where it has ended already. */
   end(event: 'cancel' | 'deadline' | 'lost', error: SpearletError): boolean {
     if (!this.#move(event)) return false;
+    // What had arrived.
+    if (this.#output !== null) Object.assign(error, this.#output.collected(null));
     this.#finish(error, null);
     return true;
   }
@@ -188,8 +186,10 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   }
 
   /** On wire v1 a Running with an error and no output is output on stderr. */
-  #addOutput({ output, error, channel }: ExecuteResponse): void {
-    if (output === null && error !== null) this.#theOutput().add(error, 'stderr');
+  #addOutput({ taskId, output, error, channel, signal }: ExecuteResponse): void {
+    if (signal?.signal === 'exception') this.#exception = signal.value;
+    else if (signal !== undefined) this.#theOutput().progress(signal.value, signal.bytes, taskId === null);
+    else if (output === null && error !== null) this.#theOutput().add(error, 'stderr');
     else this.#theOutput().add(output ?? '', channel);
   }
 
@@ -197,17 +197,12 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
     const { taskId } = this;
     this.#output?.end();
     const output = received === null || typeof received === 'string' ? received : this.#decode(received);
-    const joined = this.#output === null ? output : this.#output.collected(output);
-    const truncatedBytes = this.#output?.truncatedBytes ?? 0;
-    const isCompleted = status === 'Completed';
-    this.#result = { taskId, status: isCompleted ? 'completed' : 'failed', output: joined, error, exitCode, truncatedBytes };
-    if (isCompleted || !this.#options.reject) return this.#finish(null, output);
-    const code = exitCode === null ? '' : ` with exit code ${exitCode}`;
-    const facts = { ...this.#owner.ids, taskId, exitCode, output: joined, error, truncatedBytes };
-    this.#finish(
-      new SpearletError('EXECUTION_FAILED', `the execution failed${code}${error ? `: ${printable(error, bounds.quoted)}` : ''}`, facts),
-      output,
-    );
+    const outcome = status === 'Completed' ? 'completed' : 'failed';
+    const { output: all, stderr, truncatedBytes } = this.#output?.collected(output) ?? { output, stderr: null, truncatedBytes: 0 };
+    const result = { taskId, status: outcome, output: all, stderr, error, exitCode, truncatedBytes } as const;
+    this.#result = result;
+    const isFailure = outcome === 'failed' && this.#options.reject;
+    this.#finish(isFailure ? executionFailed(this.#owner.ids, result, this.#exception) : null, output);
   }
 
   #finish(failure: SpearletError | null, output: OutputData | null): void {
@@ -218,10 +213,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
       this.#tellEnd(this.#output, output);
     }
     if (failure === null) this.#resolve?.(this.#result!);
-    else if (this.#reject !== null) {
-      this.#promise!.catch(() => {});
-      this.#reject(failure);
-    }
+    else this.#resolve?.(rejectionOf(failure, this.#promise!));
     this.deadline?.cancel();
     this.idleWatch?.cancel();
     this.stopWaiting?.();

@@ -1,35 +1,57 @@
-// The output that `collect` joins: the first bytes up to a bound, without a hole. What comes after is only counted.
+// The running output that a result has: the first bytes up to a bound, without a hole. What comes after is only counted.
 
 export type OutputData = string | Buffer;
 
 export interface Collected {
-  /** `bytes`: of the output, in UTF-8 for a text. Returns how many of them were not kept. */
-  add(output: OutputData, bytes: number): number;
-  /** Followed by `last`, the output of the terminal response. */
-  join(last: OutputData | null): OutputData;
+  /** Bytes that were not kept. */
+  readonly dropped: number;
+  /** `bytes`: of the output, in UTF-8 for a text. */
+  add(output: OutputData, bytes: number): void;
+  /** Followed by `last`, the output of the terminal response. Null where there is no output. */
+  join(last: OutputData | null): OutputData | null;
 }
 
+/** Small pieces are joined: a piece of two characters alone takes some 30 bytes of memory. */
+const JOINED = 256;
+
 export function createCollected(maxBytes: number): Collected {
-  const parts: OutputData[] = [];
+  let parts: OutputData[] = [];
+  let recent: OutputData[] = [];
   let room = maxBytes;
+  let dropped = 0;
+  const keep = (output: OutputData): void => {
+    if (output.length === 0 || recent.push(output) < JOINED) return;
+    parts.push(concat(recent));
+    recent = [];
+  };
   return {
+    get dropped() {
+      return dropped;
+    },
     add(output, bytes) {
       if (bytes <= room) {
         room -= bytes;
-        parts.push(output);
-        return 0;
+        keep(output);
+        return;
       }
+      dropped += bytes;
+      if (room === 0) return;
       const kept = beginning(output, room);
+      dropped -= Buffer.byteLength(kept);
       room = 0;
-      parts.push(kept);
-      return bytes - Buffer.byteLength(kept);
+      keep(kept);
     },
     join(last) {
-      const all = last === null ? parts : [...parts, last];
-      return all.every(each => typeof each === 'string') ? all.join('') : Buffer.concat(all.map(each => Buffer.from(each as Buffer)));
+      parts = [...parts, ...recent];
+      recent = [];
+      if (parts.length === 0) return last;
+      return concat(last === null ? parts : [...parts, last]);
     },
   };
 }
+
+const concat = (parts: readonly OutputData[]): OutputData =>
+  typeof parts[0] === 'string' ? parts.join('') : Buffer.concat(parts as readonly Buffer[]);
 
 /** As many bytes as fit, or as many whole code points. */
 function beginning(output: OutputData, maxBytes: number): OutputData {

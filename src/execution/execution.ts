@@ -6,11 +6,17 @@ import type { ExecutionUpdate } from './update.ts';
 export interface ExecutionResult<Output = string> {
   readonly taskId: string;
   readonly status: 'completed' | 'failed';
-  /** The terminal message's own output; with `collect`, the first 16 MiB of the running output joined before it. */
+  /**
+   * The output of the agent's terminal message. Where it has none: the first 1 MiB of what the execution has written to stdout.
+   * With `collect`, what it has written comes before the output of the terminal message. Null: there was none.
+   */
   readonly output: Output | null;
+  /** The first 1 MiB of what the execution has written to stderr, or as much as `collect` says. Null: nothing. */
+  readonly stderr: Output | null;
+  /** The agent's own words for a failure; null where there are none. */
   readonly error: string | null;
   readonly exitCode: number | null;
-  /** Bytes of running output that were lost with a connection, and with `collect` those beyond its bound. */
+  /** Bytes of running output that were lost with a connection, and those beyond the bounds of `output` and `stderr`. */
   readonly truncatedBytes: number;
 }
 

@@ -1,5 +1,6 @@
 // An execution that is refused before it begins: it settles at once, with the reason.
 import { type ErrorFacts, reasonOf, SpearletError } from '../errors.ts';
+import { defaultExecuteOptions } from '../options.ts';
 import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 
 const NO_REQUEST = { command: '', args: [], env: new Map<string, string>() };
@@ -15,7 +16,7 @@ export function refusedExecution(taskId: string, ids: ErrorFacts, thrown: unknow
     lend: () => false,
     subscriberThrew() {},
   };
-  const execution = new ActiveExecution(nobody, 0, taskId, NO_REQUEST, 0, { collect: false, encoding: 'utf8', reject: true });
+  const execution = new ActiveExecution(nobody, 0, taskId, NO_REQUEST, 0, defaultExecuteOptions);
   execution.end('lost', refusal(thrown, { ...ids, taskId }));
   return execution;
 }

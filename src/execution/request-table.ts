@@ -8,6 +8,7 @@ import type { U64 } from '../protocol/message.ts';
 import { onAbort } from './abort.ts';
 import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 import { createActivity } from './activity.ts';
+import { createBudget } from './budget.ts';
 import { createCancelWatch } from './cancel-watch.ts';
 import { newCounts } from './counts.ts';
 import { IdleWatch } from './idle-watch.ts';
@@ -29,13 +30,12 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   let loss: SpearletError | undefined;
   /** The size of the requests that wait for a session, in UTF-16 units. */
   let waitingSize = 0;
-  /** What the windows of executions have grown by, in bytes. */
-  let lentBytes = 0;
+  /** Requests wait for the next session, although there is one. */
+  let isHeld = false;
   let isConnected = false;
   let closed: { why: string; cause: unknown } | null = null;
 
   const activity = createActivity(deadlines, () => executions.size, owner.activity);
-
   const fault = ({ taskId }: ActiveExecution, code: ErrorCode, message: string, cause?: unknown): SpearletError =>
     new SpearletError(code, message, { ...ids, taskId, cause });
 
@@ -63,7 +63,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     settled(execution) {
       executions.delete(execution.requestId);
       if (namedTasks.size > 0) namedTasks.delete(execution.taskId);
-      if (channel === null && execution.request !== null) waitingSize -= execution.size;
+      if ((channel === null || isHeld) && execution.request !== null) waitingSize = Math.max(0, waitingSize - execution.size);
       if (throttling.size > 0) self.throttle(execution, false);
       recovering.settle(execution);
       if (executions.size === 0) activity.idle();
@@ -75,11 +75,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', why));
     },
     grant: (execution, bytes) => channel?.sendUrgent(channel.codec.window(execution.requestId, bytes)),
-    lend(bytes) {
-      if (lentBytes + bytes > bounds.lentWindows) return false;
-      lentBytes += bytes;
-      return true;
-    },
+    lend: createBudget(bounds.lentWindows),
     throttle(execution, on) {
       // On wire v2 the window of the execution holds the agent back.
       if (channel?.codec.carriesBytes) return;
@@ -93,7 +89,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
   /** Throws OVERLOADED. The bound counts requests and not frames: a frame of wire v1 has up to 4 bytes for a character. */
   const checkRoom = (size: number): void => {
-    const queued = channel === null ? waitingSize : Math.floor((channel.pending + channel.unacknowledged) / channel.codec.expansion);
+    const queued =
+      channel === null || isHeld ? waitingSize : Math.floor((channel.pending + channel.unacknowledged) / channel.codec.expansion);
     if (queued === 0 || queued + size <= options.maxQueuedBytes) return;
     throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, ids);
   };
@@ -105,7 +102,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
     if (closed !== null)
       throw new SpearletError('INSTANCE_STOPPED', `the instance takes no more work: ${closed.why}`, { cause: closed.cause });
-    const { signal, idleTimeout } = parsed;
+    const { signal, idleTimeout, timeout = owner.timeout } = parsed;
     if (signal?.aborted)
       throw new SpearletError('CANCELLED', 'the signal was aborted before the execution began', { cause: signal.reason });
     if (executions.size >= options.maxInFlight)
@@ -114,10 +111,9 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     checkSize('the request', size, options.maxFrameBytes);
     checkRoom(size);
     const execution = new ActiveExecution(self, requestId, taskId, request, size, parsed);
-    if (channel === null) waitingSize += size;
+    if (channel === null || isHeld) waitingSize += size;
     else send(channel, execution, request);
-    const limit = parsed.timeout ?? owner.timeout;
-    if (limit !== undefined) execution.deadline = deadlines.add(limit, execution);
+    if (timeout !== undefined) execution.deadline = deadlines.add(timeout, execution);
     if (idleTimeout !== undefined) {
       const isPausedFor = (): boolean => execution.phase === 'waiting' || execution.isHeldBack || isPaused();
       const idle = (): void => self.timedOut(execution, `nothing came of the execution for ${idleTimeout} ms`);
@@ -181,8 +177,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       } else if (requestId >= nextId) counts.foreignAnswers += 1;
       else {
         counts.lateAnswers += 1;
-        const { output } = response;
-        if (typeof output === 'object' && output !== null) channel?.sendUrgent(channel.codec.window(requestId as number, output.length));
+        if (Buffer.isBuffer(response.output)) channel?.sendUrgent(channel.codec.window(requestId as number, response.output.length));
         if (response.status === 'Started') {
           if (channel !== null) cancels.started(channel, requestId, response.taskId ?? `${instanceId}/${requestId}`);
         } else if (response.status !== 'Running') cancels.responded(requestId);
@@ -224,8 +219,13 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       }
     },
 
+    hold() {
+      isHeld = true;
+    },
+
     epochEnded(why, cause) {
       cancels.clear();
+      isHeld = false;
       // Requests that were not written wait for the next incarnation.
       channel = null;
       waitingSize = 0;

@@ -4,7 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { textOf } from '../protocol/text.ts';
-import { createCollected, type OutputData } from './collected.ts';
+import { type Collected, createCollected, type OutputData } from './collected.ts';
 import type { ExecutionUpdate } from './update.ts';
 import { createUpdates, type Updates } from './updates.ts';
 
@@ -14,24 +14,35 @@ export interface RunningOutput {
   readonly updates: Updates;
   /** Bytes that the agent has written as far as is known: arrived or lost. */
   readonly writtenBytes: number;
-  /** Bytes that were lost with a connection, and with `collect` those beyond its bound. */
-  readonly truncatedBytes: number;
   /** A reader has fallen behind. */
   readonly isHeldBack: boolean;
   /** Throws PROTOCOL_ERROR where the agent had no credit for it. */
   add(output: OutputData, channel: OutputChannel | undefined): void;
   /** The agent has written this many bytes; those of them that have not arrived are lost. */
   advance(writtenBytes: number): void;
-  /** What `collect` has joined, followed by the output of the terminal response. */
-  collected(last: OutputData | null): OutputData | null;
+  /**
+   * The agent says how far it is. `bytes`: of `value` on the wire. `isCharged`: they need credit, as output does on wire v2. Throws
+   * PROTOCOL_ERROR where the agent had none.
+   */
+  progress(value: unknown, bytes: number, isCharged: boolean): void;
+  /** The output of the result. `last`: the output of the terminal response. */
+  collected(last: OutputData | null): CollectedOutput;
   /** No more output comes: an incomplete code point is passed on as U+FFFD. */
   end(): void;
   /** The execution has ended: no more is granted to the agent, and what was lent for its window is given back. */
   close(): void;
 }
 
+export interface CollectedOutput {
+  readonly output: OutputData | null;
+  readonly stderr: OutputData | null;
+  /** Bytes that were lost with a connection, and those beyond the bound of the result. */
+  readonly truncatedBytes: number;
+}
+
 export interface RunningOutputOptions {
-  readonly collect: boolean;
+  /** What the result keeps of each channel, in bytes; true: the most. Undefined: only if the terminal response has no output. */
+  readonly collect?: boolean | number | undefined;
   readonly encoding: 'utf8' | 'buffer';
 }
 
@@ -85,9 +96,12 @@ export function createRunningOutput(
     },
   );
   let isOver = false;
-  const collected = collect ? createCollected(bounds.collected) : null;
+  const kept = collect === true ? bounds.collected : (collect ?? bounds.collectedByDefault);
+  const stdout = kept === false ? null : createCollected(kept);
+  /** Made when first needed: most programs write nothing there. */
+  let stderr: Collected | null = null;
   let writtenBytes = 0;
-  let truncatedBytes = 0;
+  let lostBytes = 0;
   /** By channel, once a code point was split between two outputs. */
   let decoders: Partial<Record<OutputChannel, StringDecoder>> | null = null;
 
@@ -101,10 +115,16 @@ export function createRunningOutput(
   };
   /** Readers count the bytes of the texts that they get: a code point that is cut between two outputs comes with the second. */
   const pass = (output: OutputData, channel: OutputChannel | undefined, arrived: number, bytes = Buffer.byteLength(output)): void => {
-    if (collected !== null) truncatedBytes += collected.add(output, bytes);
+    if (kept !== false) (channel === 'stderr' ? (stderr ??= createCollected(kept)) : stdout!).add(output, bytes);
     const update: ExecutionUpdate<OutputData> =
       channel === undefined ? { taskId, status: 'running', output } : { taskId, status: 'running', output, channel };
     updates.push(update, bytes, arrived);
+  };
+  /** On wire v2: what the agent sends for a reader takes up credit. */
+  const charge = (bytes: number): void => {
+    if (credit <= 0 && bytes > 0) throw new SpearletError('PROTOCOL_ERROR', 'the agent sent more output than it was granted');
+    hasWindow = true;
+    credit -= bytes;
   };
 
   return {
@@ -115,16 +135,11 @@ export function createRunningOutput(
     get isHeldBack() {
       return isThrottled || credit <= 0;
     },
-    get truncatedBytes() {
-      return truncatedBytes;
-    },
     add(output, channel) {
       const bytes = Buffer.byteLength(output);
       writtenBytes += bytes;
       if (typeof output === 'string') return pass(output, channel, bytes, bytes);
-      if (credit <= 0 && bytes > 0) throw new SpearletError('PROTOCOL_ERROR', 'the agent sent more output than it was granted');
-      hasWindow = true;
-      credit -= bytes;
+      charge(bytes);
       // A copy: the buffer belongs to the connection, and holds more than this output.
       if (encoding === 'buffer') pass(Buffer.from(output), channel, bytes, bytes);
       else if (decoders === null && isAscii(output)) pass(output.toString('latin1'), channel, bytes, bytes);
@@ -134,13 +149,22 @@ export function createRunningOutput(
       const lost = written - writtenBytes;
       if (lost <= 0) return;
       writtenBytes = written;
-      truncatedBytes += lost;
+      lostBytes += lost;
       if (hasWindow) credit -= lost;
       updates.lose(lost);
     },
+    progress(value, bytes, isCharged) {
+      if (isCharged) charge(bytes);
+      updates.push({ taskId, status: 'running', type: 'progress', progress: value }, 0, bytes);
+    },
     collected(last) {
-      const all = collected?.join(last) ?? last;
-      return all?.length === 0 ? last : all;
+      const hasLast = last !== null && last.length > 0;
+      const isJoined = stdout !== null && (collect !== undefined || !hasLast);
+      return {
+        output: isJoined ? stdout.join(last) : last,
+        stderr: stderr?.join(null) ?? null,
+        truncatedBytes: lostBytes + (isJoined ? stdout.dropped : 0) + (stderr?.dropped ?? 0),
+      };
     },
     end() {
       for (const channel of ['stdout', 'stderr'] as const) {

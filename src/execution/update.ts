@@ -7,6 +7,10 @@ export interface ExecutionUpdate<Output = string> {
   readonly output?: Output;
   /** Of a running update, where the agent tells its channels apart. */
   readonly channel?: 'stdout' | 'stderr';
+  /** Of a running update that tells progress, and has no output. */
+  readonly type?: 'progress';
+  /** What the agent's `context.progress(value)` has said. */
+  readonly progress?: unknown;
   readonly error?: string;
   readonly exitCode?: number;
   /**

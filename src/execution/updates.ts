@@ -1,6 +1,6 @@
-// The updates of one execution: one bounded log, and readers that each follow it at their own pace. What a reader has missed
-// is told to that reader, to the byte. It knows nothing of the wire.
+// The updates of one execution: one bounded log, which each reader follows at its own pace, told to the byte what it has missed.
 import { Observable } from 'rxjs';
+import { withCallerOf } from '../errors.ts';
 import type { OutputData } from './collected.ts';
 import type { ExecutionUpdate, UpdateBounds, UpdatesOwner } from './update.ts';
 
@@ -17,6 +17,8 @@ interface Entry {
   /** Bytes of running output before it, and in it. */
   readonly from: number;
   readonly bytes: number;
+  /** What it takes, in bytes. Progress has bytes on the wire, and no output. */
+  readonly cost: number;
   /** Bytes on the wire, of all running output up to its end. */
   readonly arrived: number;
 }
@@ -74,14 +76,13 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
   const wakeAll = (): void => {
     for (const reader of readers) reader.wake();
   };
-
   /** Drops the oldest entries beyond the bound, but none that a reader has still to take. */
   const trim = (): void => {
     if (pushed - dropped <= bounds.kept) return;
     let needed = first + log.length - head;
     for (const { next } of readers) if (next < needed) needed = next;
     while (pushed - dropped > bounds.kept && first < needed) {
-      dropped += log[head]!.bytes + UPDATE_COST;
+      dropped += log[head]!.cost;
       droppedArrived = log[head]!.arrived;
       head += 1;
       first += 1;
@@ -103,7 +104,8 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
 
   const tellTaken = (): void => {
     let least = arrived;
-    for (const { taken, offset: told } of pulling) if (told < offset && taken < least) least = taken;
+    for (const { taken, next, offset: told } of pulling)
+      if ((next - first < log.length - head || told < offset) && taken < least) least = taken;
     if (least <= taken) return;
     const more = least - taken;
     taken = least;
@@ -126,7 +128,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
     if (entry !== undefined) {
       reader.next += 1;
       reader.offset += entry.bytes;
-      reader.passed += entry.bytes + UPDATE_COST;
+      reader.passed += entry.cost;
       reader.taken = entry.arrived;
       return entry.update;
     }
@@ -183,13 +185,18 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
         }
       }
     };
+    const next = async (): Promise<IteratorResult<Update, undefined>> => {
+      try {
+        return poll() ?? (await new Promise((resolve, reject) => waiting.push({ resolve, reject })));
+      } catch (error) {
+        throw withCallerOf(error, next);
+      }
+    };
     const reader = join(wake);
     pulling = [...pulling, reader];
     measure();
     return {
-      async next() {
-        return poll() ?? new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-      },
+      next,
       return() {
         close();
         for (const { resolve } of waiting.splice(0)) resolve(done);
@@ -204,8 +211,9 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
       if (update.status === 'started') started = update;
       else if (update.status === 'running') {
         arrived += onWire;
-        log.push({ update, from: offset, bytes, arrived });
-        pushed += bytes + UPDATE_COST;
+        const cost = Math.max(bytes, onWire) + UPDATE_COST;
+        log.push({ update, from: offset, bytes, cost, arrived });
+        pushed += cost;
         offset += bytes;
       } else terminal = update;
       wakeAll();

@@ -1,12 +1,14 @@
 // The handle by which a caller uses one instance.
 import { distinctUntilChanged, Observable } from 'rxjs';
+import { call } from '../execution/call.ts';
 import type { Execution } from '../execution/execution.ts';
 import { isolated, logged } from '../observe/isolated.ts';
-import { type ExecuteOptions, type ExecuteRequestInput, stopOptionsSchema } from '../options.ts';
+import { type ExecuteOptions, type ExecuteRequestInput, restartOptionsSchema, stopOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { OutputChunk } from '../process/output/output.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceRecord } from './record.ts';
+import { restart } from './restart.ts';
 
 const outputOf = (record: InstanceRecord): Observable<OutputChunk> =>
   new Observable(subscriber => {
@@ -15,8 +17,9 @@ const outputOf = (record: InstanceRecord): Observable<OutputChunk> =>
     record.followers.add(subscriber);
     return () => record.followers.delete(subscriber);
   });
+
 export function createInstance(record: InstanceRecord, defaultGrace: number): Instance {
-  return {
+  const instance: Instance = {
     id: record.id,
     artifactId: record.artifactId,
     get pid() {
@@ -39,12 +42,21 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
     // The class gives texts or bytes as `encoding` says; the overloads of Instance tell them apart.
     execute: (request: ExecuteRequestInput, options?: ExecuteOptions) =>
       record.requests.execute(request, options) as Execution<unknown> as Execution<never>,
+    call: (name, argument, options = {}) => call((...given) => instance.execute(...given), name, argument, options),
     send: data => record.requests.signal(data),
     async stop(options = {}) {
       const { grace = defaultGrace } = parse(stopOptionsSchema, options, 'stop()');
       if (record.state !== 'stopped') record.stop(grace);
       return record.exited.promise;
     },
+    async restart(options = {}) {
+      const { grace = defaultGrace } = parse(restartOptionsSchema, options, 'restart()');
+      await restart(record, grace);
+    },
+    async [Symbol.asyncDispose]() {
+      await instance.stop();
+    },
     exited: record.exited.promise,
   };
+  return instance;
 }

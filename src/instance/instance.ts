@@ -1,8 +1,9 @@
 // The public types of an instance: its states, its handle, and the report about the end of an incarnation.
 import type { Observable } from 'rxjs';
 import type { Cause, StopStage } from '../../machines/instance-types.ts';
+import type { CallOptions } from '../execution/call.ts';
 import type { Execution } from '../execution/execution.ts';
-import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
+import type { ExecuteOptions, ExecuteRequestInput, RestartOptions, StopOptions } from '../options.ts';
 import type { Containment } from '../process/containment/containment.ts';
 import type { OutputChunk } from '../process/output/output.ts';
 
@@ -69,6 +70,13 @@ export interface Instance {
   execute(request: ExecuteRequestInput, options: ExecuteOptions & { readonly encoding: 'buffer' }): Execution<Buffer>;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): Execution;
   /**
+   * Calls a handler of the agent that was made with `handler(schema, fn)` of `spearlet/agent`, or any that reads JSON in its first
+   * argument and answers JSON. Resolves with the result. Rejects as `execute()` does, with INVALID_ARGUMENT where the argument cannot
+   * be said as JSON or the agent's schema refuses it, and with INVALID_RESULT where the result is not JSON or `options.result`
+   * refuses it: both have `issues`.
+   */
+  call<Result = unknown>(name: string, argument?: unknown, options?: CallOptions<Result>): Promise<Result>;
+  /**
    * Sends a Signal to the agent's `onSignal`. Throws NOT_DELIVERED where no session is open, FRAME_TOO_LARGE for a text that may
    * need more than `maxFrameBytes` as a frame (up to 4 times its bytes), OVERLOADED beyond `maxQueuedBytes`.
    */
@@ -78,6 +86,16 @@ export interface Instance {
    * Resolves when no process of the tree lives.
    */
   stop(options?: StopOptions): Promise<ExitReport>;
+  /**
+   * Ends the program as `stop()` does, and starts it again at once, whatever the restart policy is. It is no failure: it does not
+   * count for the restart intensity. The agent may answer what is in flight within `grace` (ms; default: that of `createSpearlet()`);
+   * executions that come meanwhile wait for the new program. In backoff the wait ends at once; where a start or an end is under way
+   * already, it only waits. Resolves when the new program is ready. Rejects with INSTANCE_STOPPED where the instance is stopped, or
+   * ends instead; with INVALID_OPTIONS for an instance of `expect()`, whose program the host cannot start.
+   */
+  restart(options?: RestartOptions): Promise<void>;
+  /** `stop()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
   /** Resolves with the last report, when the instance is not restarted any more. */
   readonly exited: Promise<ExitReport>;
 }
@@ -89,7 +107,7 @@ export function stateOf(value: unknown): InstanceState {
     const key = typeof at === 'string' ? at : Object.keys(at as object)[0]!;
     if ((instanceStates as readonly string[]).includes(key)) state = key as InstanceState;
     else if (key === 'exiting' || key === 'ended') state = 'stopping';
-    else if (key === 'failed') state = 'backoff';
+    else if (key === 'failed' || key === 'restarting') state = 'backoff';
     at = typeof at === 'string' ? undefined : (at as Record<string, unknown>)[key];
   }
   return state;

@@ -67,6 +67,7 @@ export interface InstanceRecord {
   /** Disposes the resources of its effects where the chart fails and runs no cleanup. */
   readonly held: Set<() => void>;
   stop(grace: number): void;
+  restart(grace: number): void;
   /** Removes the instance after it has stopped. */
   forget(): void;
 }

@@ -60,12 +60,6 @@ export const endingOf = ({ code, signal, message }: ExitReport): string =>
 export const asErrorCode = (code: string): ErrorCode => (Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INTERNAL');
 export const codeOf = ({ code }: Cause): ErrorCode => asErrorCode(code);
 
-const hints: Partial<Record<ErrorCode, string>> = {
-  CONNECT_TIMEOUT:
-    'An agent connects to SPEARLET_ADDR and sends an AuthRequest with SPEARLET_TOKEN; serve() of spearlet/agent does both. Is `connectTimeout` long enough?',
-  EXITED_BEFORE_READY: 'Run the program by hand: it has to stay, connect to SPEARLET_ADDR, and authenticate.',
-};
-
 /** The error with which a failed start rejects. */
 export function startFailure(record: InstanceRecord, cause: Cause): SpearletError {
   const { report, refused, refusals } = record;
@@ -80,7 +74,7 @@ export function startFailure(record: InstanceRecord, cause: Cause): SpearletErro
     signal: report?.signal,
     stderr: report?.stderr,
     refused,
-    hint: record.hint ?? hints[codeOf(cause)],
+    hint: record.hint,
   });
 }
 

@@ -73,12 +73,13 @@ export function wireInstance(
         const { endingSince, stopStages } = recordOf(args).run;
         stopStages[stage] ??= Math.round(clock.now() - (endingSince ?? clock.now()));
       },
+      holdRequests: args => recordOf(args).requests.hold(),
       closeSession: args => recordOf(args).requests.detach(recordOf(args).loss),
       endIncarnation: args => host.incarnationEnded(recordOf(args), args.context),
       endInstance: args => host.instanceEnded(recordOf(args), args.context),
     },
     delays: {
-      connectTimeout: options.connectTimeout,
+      connectTimeout: ({ context }) => context.connectTimeout,
       reconnectWindow: args => reconnectWindowOf(recordOf(args).transport, options),
       terminateDelay: ({ context }) => Math.min(context.gracePeriod / 2, TERMINATE),
       gracePeriod: ({ context }) => context.gracePeriod,

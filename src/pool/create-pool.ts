@@ -2,6 +2,7 @@
 import { createActor } from 'xstate';
 import type { PoolContext, PoolEvent, PoolState, poolMachine } from '../../machines/pool.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
+import { call } from '../execution/call.ts';
 import type { Deadlines } from '../execution/deadlines.ts';
 import type { Execution } from '../execution/execution.ts';
 import type { Instance } from '../instance/instance.ts';
@@ -10,14 +11,14 @@ import { bounds } from '../limits.ts';
 import { logged } from '../observe/isolated.ts';
 import { explainPool, type PoolExplanation, type PoolFacts } from '../observe/pool-explanation.ts';
 import type { Trace } from '../observe/trace.ts';
-import type { Logger, ParsedOptions, ParsedSpec } from '../options.ts';
+import type { ExecuteRequestInput, Logger, ParsedOptions, ParsedSpec } from '../options.ts';
 import { parse } from '../parse.ts';
 import { printable } from '../printable.ts';
 import type { SpearletEvent } from '../supervisor/events.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import { createMembers, type Members } from './members.ts';
-import { type ParsedPoolOptions, poolStopOptionsSchema } from './options.ts';
+import { type ParsedPoolOptions, type PoolExecuteOptions, poolStopOptionsSchema } from './options.ts';
 import { type Pool, poolStateOf } from './pool.ts';
 import { wirePool } from './wiring.ts';
 import { createWork } from './work.ts';
@@ -187,6 +188,8 @@ function createPool(deps: PoolDeps, spec: ParsedSpec, poolOptions: ParsedPoolOpt
     send({ type: 'stop', drain, grace });
     await stopped.promise;
   };
+  const execute: Pool['execute'] = (request: ExecuteRequestInput, executeOptions?: PoolExecuteOptions) =>
+    work.execute(request, executeOptions) as Execution<unknown> as Execution<never>;
   return {
     id: poolId,
     artifactId,
@@ -198,7 +201,8 @@ function createPool(deps: PoolDeps, spec: ParsedSpec, poolOptions: ParsedPoolOpt
     },
     ready: ready.promise,
     // The class gives texts or bytes as `encoding` says; the overloads of Pool tell them apart.
-    execute: (request, executeOptions) => work.execute(request, executeOptions) as Execution<unknown> as Execution<never>,
+    execute,
+    call: (name, argument, callOptions = {}) => call(execute, name, argument, callOptions),
     stats() {
       const { failure: _failure, ...now } = facts();
       return { ...now, ...work.counts, waitTime: work.waitTime(), runTime: work.runTime() };

@@ -1,8 +1,9 @@
 // One execution of a pool, from the caller's side: it may wait for a member, run on one, and run again on another. Each run is an
 // execution of the member's instance, whose updates it passes on. It decides no retry.
 import { Observable, type Subscriber } from 'rxjs';
-import type { SpearletError } from '../errors.ts';
+import { rejectionOf, type SpearletError } from '../errors.ts';
 import type { ActiveExecution } from '../execution/active-execution.ts';
+import { cancelOnReturn } from '../execution/cancel-on-return.ts';
 import type { OutputData } from '../execution/collected.ts';
 import type { Deadline, Expiring } from '../execution/deadlines.ts';
 import type { Execution, ExecutionResult } from '../execution/execution.ts';
@@ -33,8 +34,7 @@ export class PoolExecution implements Execution<OutputData>, Expiring, Queued {
   readonly acceptedAt: number;
   readonly result: Promise<Result>;
   readonly #owner: PoolExecutionOwner;
-  #resolve!: (result: Result) => void;
-  #reject!: (error: SpearletError) => void;
+  #resolve!: (result: Result | Promise<never>) => void;
   /** Wakes those who wait for the next run, or for the end. */
   #wakes: (() => void)[] = [];
   /** The run on a member; null while it waits for one. */
@@ -58,9 +58,8 @@ export class PoolExecution implements Execution<OutputData>, Expiring, Queued {
     this.request = request.taskId === undefined ? { ...request, taskId } : request;
     this.options = options;
     this.acceptedAt = acceptedAt;
-    this.result = new Promise<Result>((resolve, reject) => {
+    this.result = new Promise<Result>(resolve => {
       this.#resolve = resolve;
-      this.#reject = reject;
     });
   }
 
@@ -69,7 +68,8 @@ export class PoolExecution implements Execution<OutputData>, Expiring, Queued {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Update, undefined> {
-    return iterateRuns(this);
+    const reading = iterateRuns(this);
+    return this.options.cancelOnReturn ? cancelOnReturn(reading, () => this.cancel('its reader has left')) : reading;
   }
 
   cancel(reason = 'cancelled by the caller'): void {
@@ -98,9 +98,7 @@ export class PoolExecution implements Execution<OutputData>, Expiring, Queued {
   fail(error: SpearletError, isOwn: boolean): void {
     if (isOwn) this.failure = error;
     this.#end();
-    // Nobody has to look at a failure.
-    this.result.catch(() => {});
-    this.#reject(error);
+    this.#resolve(rejectionOf(error, this.result));
   }
 
   /** Resolves with the run after `last`, or with null when the execution has ended and no such run exists. */

@@ -1,5 +1,6 @@
 // The public types of a pool: its handle, and its numbers.
 import type { PoolState } from '../../machines/pool.ts';
+import type { CallOptions } from '../execution/call.ts';
 import type { Execution } from '../execution/execution.ts';
 import type { Instance } from '../instance/instance.ts';
 import type { PoolExplanation, PoolFacts } from '../observe/pool-explanation.ts';
@@ -13,6 +14,9 @@ export interface PoolStats extends Omit<PoolFacts, 'failure'>, Readonly<WorkCoun
   readonly waitTime: Times;
   readonly runTime: Times;
 }
+
+/** `retry`: as for `execute()` of a pool. */
+export interface PoolCallOptions<Result = unknown> extends CallOptions<Result>, Pick<PoolExecuteOptions, 'retry'> {}
 
 export interface Pool {
   readonly id: string;
@@ -28,6 +32,8 @@ export interface Pool {
    */
   execute(request: ExecuteRequestInput, options: PoolExecuteOptions & { readonly encoding: 'buffer' }): Execution<Buffer>;
   execute(request: ExecuteRequestInput, options?: PoolExecuteOptions): Execution;
+  /** The same for a typed call: see `call()` of an instance. */
+  call<Result = unknown>(name: string, argument?: unknown, options?: PoolCallOptions<Result>): Promise<Result>;
   stats(): PoolStats;
   /** Explains what the pool waits for, and which transitions led there. As data, and with String(…) as text. */
   explain(): PoolExplanation;

@@ -85,9 +85,25 @@ export interface ExecuteResponse {
    * so that the host knows what was lost with it; agents in other languages may.
    */
   readonly outputOffset?: number | undefined;
+  /** A Running with a signal has no output. */
+  readonly signal?: AgentSignal | undefined;
 }
 
-/** What spearlet puts into a Signal. An agent in another language may send or understand less. */
+/** What a handler has thrown. */
+export interface AgentException {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** The handler did not run: its schema has refused the argument of the call, for these reasons. */
+  readonly issues?: readonly { readonly path: string; readonly message: string }[];
+}
+
+/** What an agent tells of an execution beside its responses. `bytes`: of the signal on the wire. */
+export type AgentSignal =
+  | { readonly signal: 'progress'; readonly value: unknown; readonly bytes: number }
+  | { readonly signal: 'exception'; readonly value: AgentException; readonly bytes: number };
+
+/** What a host puts into a Signal. An agent in another language may send or understand less. */
 export type Signal =
   | { readonly signal: 'terminate'; readonly grace_ms: number }
   | { readonly signal: 'cancel'; readonly task_id: string }

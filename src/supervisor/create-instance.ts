@@ -138,6 +138,9 @@ export function createInstances({
         if (actor === undefined) earlyStop = Math.min(grace, earlyStop ?? grace);
         else actor.send({ type: 'stop', grace });
       },
+      restart(grace) {
+        if (actor?.getSnapshot().status === 'active') actor.send({ type: 'restart', grace });
+      },
       forget() {
         remember(record);
         registry.remove(record);
@@ -161,6 +164,7 @@ export function createInstances({
         restart: spec?.restart ?? 'temporary',
         onUnresponsive: spec?.onUnresponsive ?? 'leave',
         intensity: options.restart.intensity,
+        connectTimeout: options.connectTimeout,
         misses: options.heartbeat.misses,
         failureGrace: Math.min(options.grace, FAILURE_GRACE),
       },

@@ -138,7 +138,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
     incarnationEnded(record, context) {
       const report = reportOf(record, context, clock);
       record.report = report;
-      const orderly = report.reason === 'stopped' || report.reason === 'completed';
+      const orderly = ['stopped', 'restarted', 'completed'].includes(report.reason);
       const level = orderly && report.left.length === 0 ? 'info' : 'warn';
       const { instanceId: _id, artifactId: _artifact, stderr: _stderr, pid: programPid, ...fields } = report;
       record.log[level]({ programPid, ...fields }, 'program ended');

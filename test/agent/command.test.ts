@@ -18,7 +18,7 @@ function run(command: string, args: string[] = [], env: Record<string, string> =
   const result = Promise.resolve(
     runCommand(
       { taskId: 't', command, args, env: { SPEARLET_INSTANCE_ID: instanceId, ...env } },
-      { taskId: 't', signal: aborter.signal, carriesBytes: false, write },
+      { taskId: 't', signal: aborter.signal, carriesBytes: false, write, progress: async () => {} },
     ),
   );
   result.catch(() => {});

@@ -1,6 +1,7 @@
 // The executions of an agent: the signal that a handler may ask for, who is cancelled, and what is answered.
 import { expect, test } from 'vitest';
-import type { Answers, Delivery } from '../../src/agent/answers.ts';
+import type { Answers } from '../../src/agent/answers.ts';
+import type { Delivery } from '../../src/agent/delivery.ts';
 import type { Handler } from '../../src/agent/handler.ts';
 import { createTasks } from '../../src/agent/task.ts';
 
@@ -19,6 +20,8 @@ function open(handler: Handler) {
       waiting: [],
     }),
     window() {},
+    signal: ({ taskId }: Delivery, { signal, value }: { signal: string; value: { message: string } }) =>
+      void told.push(`${signal} ${taskId} ${value.message}`),
     started: ({ taskId }: Delivery) => void told.push(`started ${taskId}`),
     result: ({ taskId }: Delivery, answer: { status: string; error: string | null }) =>
       void told.push(`${answer.status} ${taskId}${answer.error === null ? '' : `: ${answer.error}`}`),

@@ -69,7 +69,7 @@ test('every option of createSpearlet and every key of a spec has its key in the 
   expect(options.filter(name => !(name in host))).toEqual([]);
   const { config, ...beside } = instances.items.properties;
   const renamed: Record<string, string> = { artifactId: 'name' };
-  const keys = Object.keys(specSchema.shape).map(name => renamed[name] ?? name);
+  const keys = Object.keys(specSchema.in.shape).map(name => renamed[name] ?? name);
   expect(keys.filter(name => !(name in beside) && !(name in config!.properties))).toEqual([]);
 });
 

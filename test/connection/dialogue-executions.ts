@@ -178,10 +178,11 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
       result => settled(begun, result.status, result),
       (error: SpearletError) => {
         if (error.code !== 'EXECUTION_FAILED') return settled(begun, error.code, null);
-        const { output = null, exitCode = null, truncatedBytes = 0 } = error as unknown as Settled;
+        const { output = null, stderr = null, exitCode = null, truncatedBytes = 0 } = error as unknown as Settled;
         settled(begun, error.code, {
           status: 'failed',
           output,
+          stderr,
           error: work.ending === 'throws' ? 'as planned' : null,
           exitCode,
           truncatedBytes,

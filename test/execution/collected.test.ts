@@ -5,32 +5,42 @@ import { createCollected } from '../../src/execution/collected.ts';
 
 test('a piece that does not fit is cut between two code points, and nothing is kept after it', () => {
   const collected = createCollected(10);
-  expect(collected.add('aaaa', 4)).toBe(0);
-  expect(collected.add('é€€', 8)).toBe(3);
-  expect(collected.add('b', 1)).toBe(1);
-  expect(collected.add('', 0)).toBe(0);
+  const dropped = (output: string, bytes: number): number => {
+    collected.add(output, bytes);
+    return collected.dropped;
+  };
+  expect([dropped('aaaa', 4), dropped('é€€', 8), dropped('b', 1), dropped('', 0)]).toEqual([0, 3, 4, 4]);
   expect(collected.join(null)).toBe('aaaaé€');
 });
 
 test('pieces that fit exactly are kept whole', () => {
   const collected = createCollected(4);
-  expect([collected.add('ab', 2), collected.add('', 0), collected.add('é', 2), collected.add('c', 1)]).toEqual([0, 0, 0, 1]);
-  expect(collected.join(null)).toBe('abé');
+  for (const each of ['ab', '', 'é', 'c']) collected.add(each, Buffer.byteLength(each));
+  expect([collected.join(null), collected.dropped]).toEqual(['abé', 1]);
 });
 
 test('a bound that lies between two code points cuts there', () => {
   const collected = createCollected(4);
-  expect(collected.add('éé€', 7)).toBe(3);
-  expect(collected.join(null)).toBe('éé');
+  collected.add('éé€', 7);
+  expect([collected.join(null), collected.dropped]).toEqual(['éé', 3]);
 });
 
 test('bytes are cut anywhere, and joined as bytes', () => {
   const collected = createCollected(4);
-  expect(collected.add(Buffer.from('éé€'), 7)).toBe(3);
-  expect(collected.join(Buffer.from('x'))).toEqual(Buffer.from('ééx'));
+  collected.add(Buffer.from('éé€'), 7);
+  expect([collected.join(Buffer.from('x')), collected.dropped]).toEqual([Buffer.from('ééx'), 3]);
   const odd = createCollected(1);
-  expect(odd.add(Buffer.from('é'), 2)).toBe(1);
+  odd.add(Buffer.from('é'), 2);
+  expect(odd.dropped).toBe(1);
   expect(odd.join(null)).toEqual(Buffer.from([0xc3]));
+});
+
+test('many small pieces come back in their order; without any, the last output stands alone', () => {
+  const collected = createCollected(10_000);
+  const pieces = Array.from({ length: 1_000 }, (_, n) => `${n},`);
+  for (const each of pieces) collected.add(each, each.length);
+  expect(collected.join('end')).toBe(`${pieces.join('')}end`);
+  expect([createCollected(1).join('end'), createCollected(1).join(null)]).toEqual(['end', null]);
 });
 
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
@@ -46,6 +56,7 @@ test('a result of more than the bound is its beginning, however its pieces are c
   };
   const call = new ActiveExecution(owner, 1, 't', { command: 'c', args: [], env: new Map() }, 0, {
     collect: true,
+    cancelOnReturn: false,
     encoding: 'utf8',
     reject: true,
   });

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { SpearletError } from '../../src/errors.ts';
 import { ActiveExecution, type ExecutionOptions, type ExecutionOwner } from '../../src/execution/active-execution.ts';
 import type { ExecutionUpdate } from '../../src/execution/update.ts';
+import { defaultExecuteOptions } from '../../src/options.ts';
 import type { Status } from '../../src/protocol/message.ts';
 
 const request = { command: 'c', args: [], env: new Map<string, string>() };
@@ -19,7 +20,7 @@ function open(options: Partial<ExecutionOptions> = {}) {
     lend: () => false,
     subscriberThrew: error => void told.push(`thrown ${error}`),
   };
-  const execution = new ActiveExecution(owner, 1, 't', request, 1, { collect: false, encoding: 'utf8', reject: true, ...options });
+  const execution = new ActiveExecution(owner, 1, 't', request, 1, { ...defaultExecuteOptions, collect: false, ...options });
   const answer = (status: Status, more: { output?: string; error?: string; exitCode?: number; outputOffset?: number } = {}) =>
     execution.answer({ taskId: 't', status, output: null, error: null, exitCode: null, ...more });
   const updates = () => {
@@ -43,6 +44,7 @@ test('an answer before the request was written, a second one, or one after the e
     taskId: 't',
     status: 'completed',
     output: 'first',
+    stderr: null,
     error: null,
     exitCode: 0,
     truncatedBytes: 0,

@@ -2,11 +2,11 @@
 # them again; `golden` prints them; `proof` computes the proofs of a handshake that is given as JSON on stdin.
 import hashlib, hmac, json, struct, sys
 
-TYPES = {"Request": 0x01, "Cancel": 0x02, "Signal": 0x03, "Terminate": 0x04, "Window": 0x05, "Started": 0x11, "Output": 0x12, "Result": 0x13, "Heartbeat": 0x21, "Error": 0x22, "Acknowledge": 0x23, "Resume": 0x24}
+TYPES = {"Request": 0x01, "Cancel": 0x02, "Signal": 0x03, "Terminate": 0x04, "Window": 0x05, "Started": 0x11, "Output": 0x12, "Result": 0x13, "Report": 0x14, "Heartbeat": 0x21, "Error": 0x22, "Acknowledge": 0x23, "Resume": 0x24}
 NAMES = {number: name for name, number in TYPES.items()}
 FROM_BOTH = {"Heartbeat", "Error", "Acknowledge", "Resume"}
 FROM_HOST = {"Request", "Cancel", "Signal", "Terminate", "Window"} | FROM_BOTH
-FROM_AGENT = {"Started", "Output", "Result"} | FROM_BOTH
+FROM_AGENT = {"Started", "Output", "Result", "Report"} | FROM_BOTH
 ALLOWED = {"Request": 1 | 2, "Started": 4, "Output": 2 | 4, "Result": 1 | 2 | 4 | 8 | 16 | 32}
 MORE = 1
 
@@ -31,7 +31,7 @@ def encode_body(message):
         if message["input_hex"] is not None:
             flags |= 2
             body += bytes.fromhex(message["input_hex"])
-    elif kind in ("Signal", "Error"):
+    elif kind in ("Signal", "Error", "Report"):
         body = message["text"].encode("utf-8")
     elif kind == "Terminate":
         body = struct.pack("<I", message["grace_ms"])
@@ -115,7 +115,7 @@ def decode_body(kind, flags, request_id, body):
         if len({name for name, _ in message["env"]}) < len(message["env"]):
             raise Fault("a variable twice")
         message["input_hex"] = body.rest().hex() if flags & 2 else None
-    elif kind in ("Signal", "Error"):
+    elif kind in ("Signal", "Error", "Report"):
         message["text"] = body.rest().decode("utf-8")
     elif kind == "Terminate":
         message["grace_ms"] = body.number("<I")
@@ -238,6 +238,10 @@ def golden():
     yield "Result with text beyond ASCII", "host", {**result, "error": odd, "output_hex": odd.encode().hex()}, []
     yield "Result with output that is no UTF-8", "host", {**result, "output_hex": "ff00fe80"}, []
     yield "Result with the largest numbers", "host", {**result, "request_id": big, "output_offset": big}, []
+    for value in ("0.5", "null", '{"done":0.5,"message":"é"}', "[]"):
+        yield f"Report of progress {value}", "host", {"type": "Report", "request_id": 7, "text": '{"signal":"progress","value":%s}' % value}, []
+    exception = '{"signal":"exception","value":{"name":"RangeError","message":"no","stack":"RangeError: no\\n    at sum"}}'
+    yield "Report of an exception", "host", {"type": "Report", "request_id": big, "text": exception}, []
     yield "Result in pieces", "host", {**result, "output_offset": 5, "exit_code": 0, "output_hex": "00" * 300}, [100, 7, 100]
 
 

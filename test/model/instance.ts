@@ -61,6 +61,7 @@ export const instanceInput = ({
   restart,
   onUnresponsive: onUnresponsive ?? 'leave',
   intensity,
+  connectTimeout: 20_000,
   misses: 3,
   failureGrace: grace,
 });

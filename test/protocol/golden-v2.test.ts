@@ -53,6 +53,7 @@ test('every type is there with every combination of its flags', () => {
     '11': [4],
     '12': [2, 4],
     '13': [2, 4, 8, 16, 32],
+    '14': [],
     '21': [],
     '22': [],
     '23': [],

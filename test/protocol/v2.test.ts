@@ -41,6 +41,7 @@ const toHost: fc.Arbitrary<Message> = fc.oneof(
     error: fc.option(text),
     output_hex: fc.option(hex),
   }),
+  fc.record({ type: fc.constant('Report' as const), text: fc.json().map(value => `{"signal":"progress","value":${value}}`) }),
   either,
 );
 

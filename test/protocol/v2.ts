@@ -3,6 +3,7 @@ import { SpearletError } from '../../src/errors.ts';
 import type { AgentCodec, AgentReceiver, Decoder, HostCodec, HostReceiver } from '../../src/protocol/codec.ts';
 import type { ExecuteResponse, U64 } from '../../src/protocol/message.ts';
 import { Pieces } from '../../src/protocol/pieces.ts';
+import { encodeAgentSignal } from '../../src/protocol/signal.ts';
 import { createV1 } from '../../src/protocol/v1/codec.ts';
 import { createV2Agent, createV2Host } from '../../src/protocol/v2/codec.ts';
 import { handClock } from '../world/clock.ts';
@@ -27,6 +28,7 @@ export interface Message {
     | 'Started'
     | 'Output'
     | 'Result'
+    | 'Report'
     | 'Heartbeat'
     | 'Error';
   readonly request_id?: number;
@@ -51,7 +53,8 @@ export interface Message {
 const hex = (bytes: Uint8Array | string | null | undefined): string | null => (bytes == null ? null : Buffer.from(bytes).toString('hex'));
 const bytes = (digits: string | null | undefined): Buffer | null => (digits == null ? null : Buffer.from(digits, 'hex'));
 
-function responseOf(request_id: U64, { status, output, error, exitCode, channel, outputOffset }: ExecuteResponse): object {
+function responseOf(request_id: U64, { status, output, error, exitCode, channel, outputOffset, signal }: ExecuteResponse): object {
+  if (signal !== undefined) return { type: 'Report', request_id, text: encodeAgentSignal(signal) };
   const known = { request_id, output_offset: outputOffset ?? null };
   if (status === 'Started') return { type: 'Started', ...known };
   if (status === 'Running') return { type: 'Output', ...known, channel, output_hex: hex(output) };
@@ -115,10 +118,11 @@ export function encode(to: To, message: Message): Buffer | Pieces {
     const { task_id: taskId = '', command = '', args = [], env = [] } = message;
     return host.executeRequest(request_id, { taskId, command, args, env: new Map(env), input: bytes(message.input_hex) ?? undefined });
   }
-  const status = type === 'Started' ? 'Started' : type === 'Output' ? 'Running' : message.status!;
+  const signal = type === 'Report' ? { ...JSON.parse(text), bytes: Buffer.byteLength(text) } : undefined;
+  const status = type === 'Started' ? 'Started' : type === 'Output' || type === 'Report' ? 'Running' : message.status!;
   const [exitCode, outputOffset] = [message.exit_code ?? null, message.output_offset ?? undefined];
   return agent.executeResponse(request_id, {
-    ...{ taskId: null, status, output: bytes(message.output_hex), error, exitCode, channel, outputOffset },
+    ...{ taskId: null, status, output: bytes(message.output_hex), error, exitCode, channel, outputOffset, signal },
   });
 }
 

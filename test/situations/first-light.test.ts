@@ -19,6 +19,7 @@ describe('the life of an agent', () => {
       taskId: expect.any(String),
       status: 'completed',
       output: 'hello wörld',
+      stderr: null,
       error: null,
       exitCode: 0,
       truncatedBytes: 0,

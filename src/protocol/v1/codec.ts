@@ -2,7 +2,8 @@
 import { SpearletError } from '../../errors.ts';
 import type { Clock } from '../../world/clock.ts';
 import type { AgentCodec, AgentReceiver, Decoder, HostCodec, HostReceiver } from '../codec.ts';
-import type { ExecuteResponse, SpearMessage, Timestamp } from '../message.ts';
+import type { ExecuteResponse, SpearMessage, Timestamp, U64 } from '../message.ts';
+import { encodeAgentSignal, readAgentSignal } from '../signal.ts';
 import { createFrameReader } from './frame.ts';
 import {
   decodeAuthRequest,
@@ -42,7 +43,16 @@ function deliverToHost(receiver: HostReceiver, { type, requestId, payload }: Spe
   if (type === 'ExecuteResponse') receiver.executeResponse(requestId, decodeExecuteResponse(payload));
   else if (type === 'Heartbeat') receiver.heartbeat(requestId, payload);
   else if (type === 'AuthRequest') receiver.authRequest(requestId, decodeAuthRequest(payload));
+  else if (type === 'Signal') deliverSignal(receiver, requestId, payload);
   else receiver.other(type, payload);
+}
+
+/** A signal about an execution is a Running without output. Any other Signal is not known here. */
+function deliverSignal(receiver: HostReceiver, requestId: U64, payload: Buffer): void {
+  const read = readAgentSignal(payload);
+  if (read == null || read.taskId === null) return receiver.other('Signal', payload);
+  const { taskId, signal } = read;
+  receiver.executeResponse(requestId, { taskId, status: 'Running', output: null, error: null, exitCode: null, signal });
 }
 
 function deliverToAgent(receiver: AgentReceiver, { type, requestId, payload }: SpearMessage): void {
@@ -102,7 +112,11 @@ export function createV1(clock: Clock): { readonly host: HostCodec; readonly age
       ...both,
       createDecoder: (limit, receiver) => createDecoder(limit, receiver, deliverToAgent),
       authRequest: (requestId, request) => frame('AuthRequest', requestId, encodeAuthRequest(request)),
-      executeResponse: (requestId, response) => frame('ExecuteResponse', requestId, encodeExecuteResponse(textResponse(response))),
+      executeResponse(requestId, response) {
+        const { signal, taskId } = response;
+        if (signal !== undefined) return frame('Signal', requestId, encodeAgentSignal(signal, taskId ?? ''));
+        return frame('ExecuteResponse', requestId, encodeExecuteResponse(textResponse(response)));
+      },
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { AgentCodec, AgentReceiver, HostCodec, HostReceiver } from '../codec.ts';
 import type { ExecuteRequest, ExecuteResponse, U64 } from '../message.ts';
 import type { Pieces } from '../pieces.ts';
+import { encodeAgentSignal, readAgentSignal } from '../signal.ts';
 import { type Deliver, FrameReader, fault } from './frame.ts';
 import { Reader } from './reader.ts';
 import {
@@ -19,6 +20,7 @@ import {
   HAS_OUTPUT,
   HEARTBEAT,
   OUTPUT,
+  REPORT,
   REQUEST,
   RESULT,
   RESUME,
@@ -107,7 +109,20 @@ const deliverToHost: Deliver<HostReceiver> = (frames, type, flags, requestId, by
   if (type === OUTPUT) receiver.executeResponse(requestId, readOutput(flags, new Reader(bytes, from, to)));
   else if (type === RESULT) receiver.executeResponse(requestId, readResult(flags, new Reader(bytes, from, to)));
   else if (type === STARTED) receiver.executeResponse(requestId, readStarted(flags, new Reader(bytes, from, to)));
-  else control(frames, type, requestId, new Reader(bytes, from, to));
+  else if (type === REPORT) {
+    const read = readAgentSignal(bytes.subarray(from, to));
+    if (read === undefined) throw fault('a Report that is no JSON object with a signal');
+    // A newer agent may know more signals.
+    if (read === null) return;
+    receiver.executeResponse(requestId, {
+      taskId: null,
+      status: 'Running',
+      output: null,
+      error: null,
+      exitCode: null,
+      signal: read.signal,
+    });
+  } else control(frames, type, requestId, new Reader(bytes, from, to));
 };
 
 const deliverToAgent =
@@ -162,7 +177,11 @@ function encodeRequest(requestId: U64, { taskId, command, args, env, input }: Ex
 }
 
 function encodeResponse(requestId: U64, response: ExecuteResponse): Buffer | Pieces {
-  const { status, output, error, exitCode, channel, outputOffset } = response;
+  const { status, output, error, exitCode, channel, outputOffset, signal } = response;
+  if (signal !== undefined) {
+    const text = encodeAgentSignal(signal);
+    return new Writer(REPORT, 0, Number(requestId), roomOf(text)).raw(text).frame();
+  }
   const id = Number(requestId);
   let flags = outputOffset === undefined ? 0 : HAS_OFFSET;
   if (status === 'Started') {

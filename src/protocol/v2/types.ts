@@ -11,6 +11,7 @@ export const WINDOW = 0x05;
 export const STARTED = 0x11;
 export const OUTPUT = 0x12;
 export const RESULT = 0x13;
+export const REPORT = 0x14;
 export const HEARTBEAT = 0x21;
 export const ERROR = 0x22;
 export const ACKNOWLEDGE = 0x23;
@@ -47,6 +48,7 @@ export const fromHost = allow({ [REQUEST]: MORE | HAS_INPUT, [CANCEL]: 0, [SIGNA
 export const fromAgent = allow({
   [STARTED]: HAS_OFFSET,
   [OUTPUT]: STDERR | HAS_OFFSET,
+  [REPORT]: 0,
   [RESULT]: MORE | FAILED | HAS_OFFSET | HAS_EXIT_CODE | HAS_ERROR | HAS_OUTPUT,
 });
 

@@ -1,0 +1,20 @@
+// Where the command agent of this package is: the agent whose executions run programs.
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { reasonOf, SpearletError } from './errors.ts';
+
+/**
+ * `{ command, args }` of the agent that runs programs, which is `spearlet agent`: `start({ ...commandAgent() })`. It runs with the Node
+ * of this process. Throws SPAWN_FAILED where this package was bundled into another file, and the agent cannot be found.
+ */
+export function commandAgent(): { command: string; args: string[] } {
+  try {
+    const root = dirname(createRequire(import.meta.url).resolve('spearlet/package.json'));
+    return { command: process.execPath, args: [join(root, 'dist', 'src', 'cli', 'main.js'), 'agent'] };
+  } catch (cause) {
+    throw new SpearletError('SPAWN_FAILED', `the command agent of the package spearlet cannot be found: ${reasonOf(cause)}`, {
+      cause,
+      hint: 'Leave the package spearlet out of a bundle, or start `spearlet agent` by its path.',
+    });
+  }
+}

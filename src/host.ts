@@ -1,0 +1,55 @@
+// What createSpearlet() gives: the handle of a host. Types only.
+import type { Observable } from 'rxjs';
+import type { AgentEnvironment } from './instance/agent-environment.ts';
+import type { ExitReport, Instance } from './instance/instance.ts';
+import type { Explanation } from './observe/explanation.ts';
+import type { Stats } from './observe/stats.ts';
+import type { ExpectSpec, InstanceSpec, StartOptions, StopOptions } from './options.ts';
+import type { PoolOptions } from './pool/options.ts';
+import type { Pool } from './pool/pool.ts';
+import type { RunOptions, RunResult } from './run.ts';
+import type { SpearletEvent } from './supervisor/events.ts';
+
+export interface Spearlet {
+  /** Every instance that is not yet stopped. */
+  readonly instances: readonly Instance[];
+  get(instanceId: string): Instance | undefined;
+  readonly events$: Observable<SpearletEvent>;
+  /** Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. */
+  start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
+  /**
+   * Runs one program to its end, by a command agent of its own, and gives what it has written and its exit code. Everything that the
+   * program leaves behind is ended. Rejects with EXECUTION_FAILED for another exit code than 0 (not with `reject: false`), which has
+   * `output`, `stderr` and `exitCode` too, with EXECUTION_TIMEOUT, CANCELLED, INVALID_OPTIONS or STOPPED. `args`: default none.
+   */
+  run(command: string, args: readonly string[], options: RunOptions & { readonly encoding: 'buffer' }): Promise<RunResult<Buffer>>;
+  run(command: string, args?: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /**
+   * Opens a pool: instances of one program that share executions. It returns at once; executions wait until a member is ready.
+   * Throws INVALID_OPTIONS or STOPPED.
+   */
+  pool(spec: InstanceSpec, options?: PoolOptions): Pool;
+  /** Waits for a program that the host does not start: any program with `environment` may connect. Throws PORTS_EXHAUSTED. */
+  expect(spec: ExpectSpec): Expected;
+  /** Numbers of executions, messages and bytes, for every instance that is not yet stopped and its connections. */
+  stats(): Stats;
+  /**
+   * Explains why an instance is in its state: since when, what it waits for and until when, its last transitions with their
+   * causes, and its last exit. As data, and with String(…) as text. The last 100 stopped instances are kept; for any other id
+   * it returns undefined.
+   */
+  explain(instanceId: string): Explanation | undefined;
+  /** Stops every instance. When it resolves, no process, port, timer or handle of this spearlet is left. */
+  stop(options?: StopOptions): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface Expected {
+  readonly id: string;
+  /** The environment of the agent: address, token, instance id, largest frame, versions. Nothing else gives out a token. */
+  readonly environment: AgentEnvironment;
+  /** Rejects with CONNECT_TIMEOUT where no agent has connected and authenticated within `connectTimeout`. */
+  readonly ready: Promise<Instance>;
+  /** Stops the wait, or ends the session. */
+  stop(options?: StopOptions): Promise<ExitReport>;
+}

@@ -31,8 +31,9 @@ export interface Dialogue {
   readonly signals: readonly number[];
 }
 
-const WITHIN = [0, 1_000, 20_000] as const;
-const MAX_REQUESTS = { wide: 12, dense: 120, heavy: 12 } as const;
+/** All requests begin within one of these times, in ms. Those of a heavy dialogue fill the queue of the agent together. */
+const WITHIN = { wide: [0, 1_000, 20_000], dense: [0, 1_000, 20_000], heavy: [0, 100, 1_000] } as const;
+const MAX_REQUESTS = { wide: 12, dense: 120, heavy: 24 } as const;
 const SIZES = { wide: 'any', dense: 'small', heavy: 'large' } as const;
 /** Of a dense dialogue, at once. */
 const ABREAST = 4;
@@ -47,7 +48,7 @@ export function drawDialogue(density: Density, random: { fraction(): number }): 
   const { fraction } = random;
   const upTo = (count: number): number => Math.floor(fraction() * count);
   const one = <T>(list: readonly T[]): T => list[upTo(list.length)]!;
-  const within = one(WITHIN);
+  const within = one<number>(WITHIN[density]);
   const draw = (n: number): Request => {
     const work = drawWork(random, SIZES[density]);
     // Of a large request the agent often has only the beginning when it is cancelled.

@@ -52,8 +52,8 @@ const SIZES: Readonly<Record<'small' | 'any' | 'large', Sizes>> = {
   large: {
     write: [5_000, 20_000, 70_000],
     input: [null, null, 100_000, 600_000, 900_000],
-    result: [4, 100_000, 600_000],
-    writes: [0, 10, 40, 100],
+    result: [4, 600_000, 900_000],
+    writes: [0, 40, 100],
   },
 };
 /** Of all writes of a request, in bytes. */
@@ -68,7 +68,8 @@ export function drawWork({ fraction }: { fraction(): number }, size: 'small' | '
     seed: upTo(2 ** 30),
     writes,
     maxWrite: Math.min(one(sizes.write) + 1, Math.floor((2 * MAX_OUTPUT) / Math.max(1, writes))),
-    isAwaited: fraction() < 0.7,
+    // Outputs that nobody awaits come while earlier ones wait for their reader.
+    isAwaited: fraction() < (size === 'large' ? 0.3 : 0.7),
     pause: one([0, 0, 20, 300]),
     input: one(sizes.input),
     resultSize: one(sizes.result),

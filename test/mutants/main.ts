@@ -118,8 +118,9 @@ async function hunt(copy: Copy, mutant: Mutant, times: Record<string, number>, t
       const restore = await copy.apply(mutant);
       const { failed } = await copy[how](waiting, silenceOf).finally(restore);
       if (failed === null) break;
-      const isQuick = times[failed.file]! < QUICK && failed.title !== SILENCE;
-      if (isQuick || (await isDue(copy, mutant, failed.file, silenceOf))) return failed;
+      // Files in one process can disturb each other, also where they all pass without a mutant.
+      const isCertain = how === 'run' && times[failed.file]! < QUICK && failed.title !== SILENCE;
+      if (isCertain || (await isDue(copy, mutant, failed.file, silenceOf))) return failed;
       waiting = waiting.slice(waiting.indexOf(failed.file) + 1);
     }
   }
@@ -136,7 +137,7 @@ async function findTogether(copy: Copy, times: Record<string, number>): Promise<
   }
 }
 
-/** A busy machine can fail a test, too: it has noticed the mutant if it fails again with it, and passes without it. */
+/** A busy machine or another file can fail a test, too: it has noticed the mutant if it fails again with it, and passes without it. */
 async function isDue(copy: Copy, mutant: Mutant, file: string, silenceOf: (test: string) => number): Promise<boolean> {
   const restore = await copy.apply(mutant);
   const again = await copy.run([file], silenceOf).finally(restore);

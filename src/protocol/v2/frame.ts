@@ -2,6 +2,7 @@
 // not know what a body holds.
 import { SpearletError } from '../../errors.ts';
 import type { Decoder } from '../codec.ts';
+import { join, reuse } from './joined.ts';
 import { type AllowedFlags, CONTROL, HEADER_BYTES, MORE } from './types.ts';
 
 /** The bodies that may be unfinished at once. A sender has no more large bodies on the way than this. */
@@ -35,26 +36,6 @@ function append(parts: Buffer[], part: Buffer): void {
   while (last.length < SMALL_PART && parts.length > 0 && parts.at(-1)!.length <= 2 * last.length)
     last = Buffer.concat([parts.pop()!, last]);
   parts.push(last);
-}
-
-/** Larger bodies get a buffer of their own, in bytes. */
-const MAX_REUSED = 2 * 2 ** 20;
-/** One for all connections, because a body is read as soon as it is joined. Null while one is read, or before the first. */
-let reused: Buffer | null = null;
-
-/** The bytes of the parts, in a buffer that may be longer. */
-function join(parts: readonly Buffer[], bytes: number): Buffer {
-  let buffer = reused;
-  reused = null;
-  if (buffer === null || buffer.length < bytes) buffer = Buffer.allocUnsafeSlow(bytes);
-  let at = 0;
-  for (const part of parts) at += part.copy(buffer, at);
-  return buffer;
-}
-
-/** A new buffer for each body would make V8 collect garbage often. Not called for a body that could not be read: its buffer is dropped. */
-function reuse(buffer: Buffer): void {
-  if (buffer.length <= MAX_REUSED) reused = buffer;
 }
 
 export const fault = (message: string): SpearletError => new SpearletError('PROTOCOL_ERROR', message);

@@ -1,8 +1,9 @@
 // The decoder of wire v2 keeps what has arrived, and allocates nothing for what was only announced.
 import { describe, expect, test } from 'vitest';
 import { SpearletError } from '../../src/errors.ts';
+import type { HostReceiver } from '../../src/protocol/codec.ts';
 import { Pieces } from '../../src/protocol/pieces.ts';
-import { agent, cut, decode, decoder, inPieces, written } from './v2.ts';
+import { agent, cut, decode, decoder, host, inPieces, written } from './v2.ts';
 
 const MIB = 2 ** 20;
 const gc = (globalThis as { gc?: () => void }).gc!;
@@ -95,4 +96,20 @@ describe('bounds', () => {
     expect(() => reader.push(Buffer.alloc(16))).toThrow(SpearletError);
     expect(held() - before).toBeLessThan(MIB);
   });
+});
+
+/** A decoder that hands the payload of each heartbeat to `heard`. */
+const heartbeats = (heard: (payload: Buffer) => void) =>
+  host.createDecoder(4 * MIB, { heartbeat: (_id: unknown, payload: Buffer) => heard(payload) } as HostReceiver, () => {});
+
+test.each([100_000, 3 * MIB])('a body of %i bytes stays whole while it is read, also if another connection joins one meanwhile', size => {
+  const chunksOf = (byte: number): Buffer[] => cut(agent.heartbeat(1, Buffer.alloc(size, byte)), [50_000]);
+  const read: number[] = [];
+  const other = heartbeats(payload => read.push(payload[size - 1]!));
+  const first = heartbeats(payload => {
+    for (const chunk of chunksOf(2)) other.push(chunk);
+    read.push(payload[0]!, payload[size - 1]!);
+  });
+  for (let round = 0; round < 2; round += 1) for (const chunk of chunksOf(1)) first.push(chunk);
+  expect(read).toEqual([2, 1, 1, 2, 1, 1]);
 });

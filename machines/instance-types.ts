@@ -35,6 +35,8 @@ export interface InstanceInput {
   /** An external instance starts no program: an agent connects from outside. */
   readonly external: boolean;
   readonly restart: RestartPolicy;
+  /** Whether failures before the first session are followed by a restart. False in the context once there was a session. */
+  readonly retryStart?: boolean;
   /** What happens to an agent that does not answer a cancel. */
   readonly onUnresponsive: 'leave' | 'restart';
   /** An instance may fail so many times per restart period; one failure more stops it for good. */
@@ -48,7 +50,7 @@ export interface InstanceInput {
 }
 
 export interface InstanceContext extends InstanceInput {
-  /** `temporary` until the first session and after a stop, `permanent` once the agent is unresponsive, else `restart`. */
+  /** `temporary` until the first session (`permanent` with `retryStart`) and after a stop, `permanent` once the agent is unresponsive, else `restart`. */
   readonly policy: RestartPolicy;
   readonly incarnation: number;
   /** The connection that holds the session. Null: no session is open. */

@@ -53,10 +53,10 @@ export const instanceMachine = setup({
     beginIncarnation: assign(({ context }) => ({
       ...newIncarnation,
       incarnation: context.incarnation + 1,
-      policy: context.incarnation === 0 ? ('temporary' as const) : context.restart,
+      policy: context.retryStart ? ('permanent' as const) : context.incarnation === 0 ? ('temporary' as const) : context.restart,
       gracePeriod: context.failureGrace,
     })),
-    adoptPolicy: assign({ policy: ({ context }) => context.restart }),
+    adoptPolicy: assign({ policy: ({ context }) => context.restart, retryStart: false }),
     forceRestart: assign({ policy: 'permanent' }),
 
     // The causes of an end.

@@ -57,7 +57,7 @@ const descriptions: Readonly<Record<string, string>> = {
   protocols: 'The versions of the wire that agents may speak; both by default',
   reconnectWindow: 'How long a lost session is waited for; 10 s by default',
   requireContainment: 'The containment that must hold; without it the instance does not start',
-  retryStart: 'Whether a start that fails is tried again, as `restart` says for failures; false by default',
+  retryStart: 'Whether a program that fails before its first ready is started again, within the restart intensity; false by default',
   stateDir: 'The folder in which spearlet records the programs that it has started, so that the next run can end what is left of them',
   transport: "What connects the program to spearlet; 'tcp' by default",
 };

@@ -15,7 +15,10 @@ export interface Spearlet {
   readonly instances: readonly Instance[];
   get(instanceId: string): Instance | undefined;
   readonly events$: Observable<SpearletEvent>;
-  /** Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. */
+  /**
+   * Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. With
+   * `retryStart` it waits through the failures that the restart intensity allows, and rejects with RESTART_LIMIT after them.
+   */
   start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
   /**
    * Runs one program to its end, by a command agent of its own, and gives what it has written and its exit code. Everything that the

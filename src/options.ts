@@ -151,6 +151,8 @@ export const specSchema = z
     timeout: timeout.optional(),
     maxMemory: size.optional(),
     restart: restartPolicy.default('temporary'),
+    /** Whether failures before the first ready are followed by a restart, within the restart intensity. */
+    retryStart: z.boolean().default(false),
     /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
     containment: z.enum(['cookie', 'namespace']).default('cookie'),
     /** If this cannot be had, start() rejects with CONTAINMENT_UNAVAILABLE. Requiring a namespace also asks for one. */

@@ -33,6 +33,7 @@ test('without options these are the defaults', () => {
     args: [],
     environment: new Map(),
     restart: 'temporary',
+    retryStart: false,
     containment: 'cookie',
     onUnresponsive: 'leave',
     transport: 'tcp',

@@ -162,6 +162,7 @@ export function createInstances({
         actorId,
         external: spec === null,
         restart: spec?.restart ?? 'temporary',
+        retryStart: spec?.retryStart ?? false,
         onUnresponsive: spec?.onUnresponsive ?? 'leave',
         intensity: options.restart.intensity,
         connectTimeout: options.connectTimeout,

@@ -25,7 +25,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     pool: 'forks',
     execArgv: ['--expose-gc'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: LongFirst },
   },
 });

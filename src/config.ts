@@ -22,7 +22,7 @@ const program = z.strictObject({
 });
 
 const instance = z.strictObject({
-  runtime_type: z.literal('process').describe('How the program is run'),
+  runtime_type: z.literal('process').optional().describe("How the program is run; 'process' by default"),
   config: program,
 });
 

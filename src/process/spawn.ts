@@ -61,7 +61,7 @@ export const createSpawn =
       if (live && pid === undefined) events.failed(error);
     });
     // Where no file descriptors are left, there are no streams, although their types say so.
-    const link = child.stdio[INHERITED] as Socket | null | undefined;
+    const link = (child.stdio as typeof child.stdio | undefined)?.[INHERITED] as Socket | null | undefined;
     const streams: (Readable | Writable | undefined)[] = [child.stdin, child.stdout, child.stderr, link ?? undefined];
     for (const stream of streams) stream?.on('error', () => {});
     const read = (channel: Channel) => (chunk: Buffer) => {

@@ -114,6 +114,9 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
       return !external && restart === 'temporary' && snapshot.matches({ running: { started: { connected: 'executing' } } })
         ? [{ type }]
         : [];
+    case 'restart':
+      // Before the first session, a program of the next incarnation that cannot be started would be another case.
+      return !external && (session !== null || snapshot.value === 'backoff') ? [{ type, grace: 100 }] : [];
     case 'stop':
       return (isStopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
     case 'xstate.error.actor.*':
@@ -137,6 +140,7 @@ const bits = (c: InstanceContext) => [
   c.policy,
   c.cause?.final,
   c.cause?.reason === 'completed',
+  c.cause?.reason === 'restarted',
   c.output,
   c.tree,
   c.lossCode === 'HEARTBEAT_LOST',
@@ -177,7 +181,7 @@ function feasible(steps: readonly Step[]): number {
       if (attempted) return i;
       quick = true;
     }
-    if (delayOf(type) === 'backoff') attempted = true;
+    if (delayOf(type) === 'backoff' || type === 'restart') attempted = true;
     // Meanwhile heartbeats would be lost.
     if (quick && (type === 'failure.expired' || delayOf(type) === 'stableUptime')) return i;
   }
@@ -369,6 +373,13 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
         return [await arrived(type)];
       }
+      case 'restart':
+        // Otherwise the failures would expire together with the stable uptime of the next program.
+        stage.clock.pass(20);
+        subject()
+          .restart({ grace: event.grace as number })
+          .catch(() => {});
+        return [await arrived(type)];
       case 'stop':
         void subject().stop({ grace: event.grace as number });
         return [await arrived(type)];

@@ -25,7 +25,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     pool: 'forks',
     execArgv: ['--expose-gc'],
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: LongFirst },
   },
 });

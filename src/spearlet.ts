@@ -54,10 +54,7 @@ export interface Spearlet {
   readonly instances: readonly Instance[];
   get(instanceId: string): Instance | undefined;
   readonly events$: Observable<SpearletEvent>;
-  /**
-   * Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. With
-   * `retryStart` it waits through the failures that the restart intensity allows, and rejects with RESTART_LIMIT after them.
-   */
+  /** Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. */
   start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
   /**
    * Opens a pool: instances of one program that share executions. It returns at once; executions wait until a member is ready.

@@ -95,23 +95,19 @@ describe('spearlet exec', () => {
 
   test('exits with 2 for usage or config, 124 for a timeout, 125 without an agent, 130 when cancelled', async () => {
     const file = configFile(agent);
-    expect(await spearlet('exec')).toMatchObject({ code: 2 });
-    expect(await spearlet('exec', '/no/such/file', '--', 'x')).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('INVALID_CONFIG'),
-    });
-    expect(await spearlet('exec', configFile({ instances: [agent, agent] }), '--', 'x')).toMatchObject({ code: 2 });
-    expect(await spearlet('exec', '--timeout', '0.2', file, '--', 'sleep', '100')).toMatchObject({
-      code: 124,
-      stderr: expect.stringContaining('EXECUTION_TIMEOUT'),
-    });
-    expect(await spearlet('exec', configFile(seed), '--', 'x')).toMatchObject({
-      code: 125,
-      stderr: expect.stringContaining('SPAWN_FAILED'),
-    });
-    expect(await spearlet('exec', configFile({ runtime_type: 'process', config: { command: 'false' } }), '--', 'x')).toMatchObject({
-      code: 125,
-    });
+    const exits = { runtime_type: 'process', config: { command: 'false' } };
+    const [usage, unread, several, timeout, missing, exited] = await Promise.all([
+      spearlet('exec'),
+      spearlet('exec', '/no/such/file', '--', 'x'),
+      spearlet('exec', configFile({ instances: [agent, agent] }), '--', 'x'),
+      spearlet('exec', '--timeout', '0.2', file, '--', 'sleep', '100'),
+      spearlet('exec', configFile(seed), '--', 'x'),
+      spearlet('exec', configFile(exits), '--', 'x'),
+    ]);
+    expect([usage.code, unread.code, several.code, exited.code]).toEqual([2, 2, 2, 125]);
+    expect(unread.stderr).toContain('INVALID_CONFIG');
+    expect(timeout).toMatchObject({ code: 124, stderr: expect.stringContaining('EXECUTION_TIMEOUT') });
+    expect(missing).toMatchObject({ code: 125, stderr: expect.stringContaining('SPAWN_FAILED') });
     const child = spawn(process.execPath, [cli, 'exec', file, '--', 'sh', '-c', 'echo begun; sleep 100']);
     await once(child.stdout, 'data');
     child.kill('SIGINT');

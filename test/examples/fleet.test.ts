@@ -12,9 +12,16 @@ const root = join(import.meta.dirname, '../..');
 /** util-linux's script(1) makes terminals. */
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-/** The lines of each instance in order, its events before its output: the order between them is not fixed. */
+/**
+ * The lines of each instance in order, its events before its output: the order between them is not fixed. Whether the end of a crash's
+ * connection is seen before that of its process is not either, so the state between them is left out.
+ */
 function ordered(text: string): string {
-  const lines = text.replaceAll('\r', '').replaceAll('^C', '').split('\n').filter(Boolean);
+  const lines = text
+    .replaceAll('\r', '')
+    .replaceAll('^C', '')
+    .split('\n')
+    .filter(line => line !== '' && !line.includes('reconnecting'));
   const keyOf = (line: string): string => /(greeter|crasher|shell) *( \|)?/.exec(line)?.slice(1).join('') ?? '';
   const keys = [...new Set(lines.map(keyOf))].sort();
   return `${keys.flatMap(key => lines.filter(line => keyOf(line) === key)).join('\n')}\n`;

@@ -14,7 +14,7 @@ export const bounds = {
 /** How long the output of a program is read after its exit, in ms. */
 const DRAIN = 250;
 /** How long an instance may stay in `executing` without an execution in flight, in ms. */
-const IDLE_DELAY = 3;
+const IDLE_DELAY = 45;
 
 /** The allowed transitions between public states. */
 const transitions: Readonly<Record<string, readonly string[]>> = {

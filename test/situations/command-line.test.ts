@@ -95,23 +95,19 @@ describe('spearlet exec', () => {
 
   test('exits with 2 for usage or config, 124 for a timeout, 125 without an agent, 130 when cancelled', async () => {
     const file = configFile(agent);
-    expect(await spearlet('exec')).toMatchObject({ code: 2 });
-    expect(await spearlet('exec', '/no/such/file', '--', 'x')).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('INVALID_CONFIG'),
-    });
-    expect(await spearlet('exec', configFile({ instances: [agent, agent] }), '--', 'x')).toMatchObject({ code: 2 });
-    expect(await spearlet('exec', '--timeout', '0.2', file, '--', 'sleep', '100')).toMatchObject({
-      code: 124,
-      stderr: expect.stringContaining('EXECUTION_TIMEOUT'),
-    });
-    expect(await spearlet('exec', configFile(seed), '--', 'x')).toMatchObject({
-      code: 125,
-      stderr: expect.stringContaining('SPAWN_FAILED'),
-    });
-    expect(await spearlet('exec', configFile({ runtime_type: 'process', config: { command: 'false' } }), '--', 'x')).toMatchObject({
-      code: 125,
-    });
+    const exits = { runtime_type: 'process', config: { command: 'false' } };
+    const [usage, unread, several, timeout, missing, exited] = await Promise.all([
+      spearlet('exec'),
+      spearlet('exec', '/no/such/file', '--', 'x'),
+      spearlet('exec', configFile({ instances: [agent, agent] }), '--', 'x'),
+      spearlet('exec', '--timeout', '0.2', file, '--', 'sleep', '100'),
+      spearlet('exec', configFile(seed), '--', 'x'),
+      spearlet('exec', configFile(exits), '--', 'x'),
+    ]);
+    expect([usage.code, unread.code, several.code, exited.code]).toEqual([2, 2, 2, 125]);
+    expect(unread.stderr).toContain('INVALID_CONFIG');
+    expect(timeout).toMatchObject({ code: 124, stderr: expect.stringContaining('EXECUTION_TIMEOUT') });
+    expect(missing).toMatchObject({ code: 125, stderr: expect.stringContaining('SPAWN_FAILED') });
     const child = spawn(process.execPath, [cli, 'exec', file, '--', 'sh', '-c', 'echo begun; sleep 100']);
     await once(child.stdout, 'data');
     child.kill('SIGINT');
@@ -192,7 +188,7 @@ describe('the command agent', () => {
   test('runs programs, streams their output, and hides the token from them', async () => {
     const host = openSpearlet();
     const instance = await host.start(commandAgent);
-    const { output } = await instance.execute(
+    const { output, stderr } = await instance.execute(
       {
         command: 'sh',
         args: ['-c', 'echo "$GREETING [$SPEARLET_TOKEN] $SPEARLET_INSTANCE_ID"; echo err >&2'],
@@ -200,7 +196,7 @@ describe('the command agent', () => {
       },
       { collect: true },
     ).result;
-    expect(output!.split('\n').sort()).toEqual(['', 'err', `hi [] ${instance.id}`]);
+    expect([output, stderr]).toEqual([`hi [] ${instance.id}\n`, 'err\n']);
     expect(await failureOf(instance.execute({ command: 'sh', args: ['-c', 'kill -KILL $$'] }).result)).toMatchObject({ exitCode: 137 });
     expect(await failureOf(instance.execute({ command: '/etc/passwd' }).result)).toMatchObject({ exitCode: 126 });
     const many = await Promise.all(

@@ -112,17 +112,23 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
   const accepted: string[] = [];
   const arrived: string[] = [];
 
-  const judgeResult = ({ request, execution }: Begun, { status, output, error, exitCode, truncatedBytes }: Settled): void => {
+  const judgeResult = ({ request, execution }: Begun, { status, output, stderr, error, exitCode, truncatedBytes }: Settled): void => {
     const { work, options } = request;
     const own = work.ending === 'throws' ? null : resultOf(work);
-    const { updates, bytes } = updatesOf(work, options.encoding);
-    const parts = options.collect && bytes > 0 ? Array.from(updates.values(), each => each.output) : [];
+    const { updates } = updatesOf(work, options.encoding);
+    const collected = (channel: 'stdout' | 'stderr'): Buffer[] =>
+      options.collect ? [...updates.values()].filter(each => each.channel === channel).map(each => each.output) : [];
+    const [parts, errors] = [collected('stdout'), collected('stderr')];
     const whole = own === null && parts.length === 0 ? null : Buffer.concat([...parts, Buffer.from(own ?? '')]);
+    const wholeStderr = errors.length === 0 ? null : Buffer.concat(errors);
+    const isSame = (expected: Buffer | null, got: string | Buffer | null): boolean =>
+      expected === null ? got === null : got !== null && expected.equals(Buffer.from(got as string));
     const isRight =
       status === (work.ending === 'completes' ? 'completed' : 'failed') &&
       exitCode === (work.ending === 'completes' ? 0 : work.ending === 'throws' ? 1 : EXIT_CODE) &&
       (work.ending === 'throws' ? error === 'as planned' : error === null) &&
-      (whole === null ? output === null : output !== null && whole.equals(Buffer.from(output as string))) &&
+      isSame(whole, output) &&
+      isSame(wholeStderr, stderr) &&
       (output === null || Buffer.isBuffer(output) === (options.encoding === 'buffer')) &&
       truncatedBytes === 0;
     if (!isRight) {

@@ -59,6 +59,7 @@ export const instanceInput = ({
   actorId: 'instance-1',
   external,
   restart,
+  retryStart: false,
   onUnresponsive: onUnresponsive ?? 'leave',
   intensity,
   connectTimeout: 20_000,

@@ -376,7 +376,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       }
       case 'restart':
         // Otherwise the failures would expire together with the stable uptime of the next program.
-        stage.clock.pass(20);
+        stage.clock.pass(45);
         subject()
           .restart({ grace: event.grace as number })
           .catch(() => {});

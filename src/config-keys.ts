@@ -1,14 +1,12 @@
 // How the option of an API becomes a key of a configuration file: without a default, durations in seconds or as a text, and with
 // the description that an editor shows. It does not know the form of a file.
 import { z } from 'zod';
-import { durations } from './options.ts';
+import { durations, MAX_MS } from './options.ts';
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/;
 const WITH_UNIT = /^\d+(\.\d+)?(ms|s|m|h)$/;
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const EXPECTED = "must be a number of seconds, or a text like '250ms', '1.5s', '2m' or '1h'";
-/** The longest duration of a timer in Node, in ms. */
-const MAX_MS = 2 ** 31 - 1;
 
 /**
  * A duration in ms from seconds, or from a text with a unit: '250ms', '1.5s', '2m', '1h'. One above 0 never becomes 0. Null: it

@@ -1,7 +1,7 @@
 // The form of configuration files, and how a file becomes options and specs. Nothing is guessed: an unknown key is an error that
 // names the nearest known key. It reads neither files nor the environment of this process.
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { commandLineFile } from './command-agent.ts';
 import { inSeconds, keysOf } from './config-keys.ts';
 import { reasonOf, SpearletError } from './errors.ts';
 import {
@@ -20,7 +20,6 @@ import { parse } from './parse.ts';
 
 /** As the command of an instance, it is this package, whatever PATH is. */
 const OWN_COMMAND = 'spearlet';
-const ownMain = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist/src/cli/main.js' : './cli/main.js', import.meta.url));
 
 const workingDirectory = plain.min(1).optional().describe('The working directory of the program; by default that of spearlet');
 const maxMemory = size
@@ -109,7 +108,7 @@ function specOf(
     artifactId: name ?? artifactIdOf(command),
     runtimeType: 'process',
     command: isOwn ? process.execPath : command,
-    args: isOwn ? [ownMain, ...(args ?? [])] : args,
+    args: isOwn ? [commandLineFile(), ...(args ?? [])] : args,
     workingDirectory,
     environment: variables,
     timeout,
@@ -160,9 +159,6 @@ export function parseConfig(value: unknown, written: unknown = value): Config {
     instances: [Object.fromEntries(entries.filter(entry => !isOption(entry))) as ConfiguredInstance],
   };
 }
-
-/** Converts the text or the value of a whole file. Throws INVALID_CONFIG. */
-export const specsFromConfig = (json: unknown): InstanceSpec[] => parseConfig(parseJson(json)).instances.flatMap(each => specsOf(each));
 
 /** The JSON Schema of a configuration file, for editors. docs/config.schema.json is generated from it. */
 export function configJsonSchema(): object {

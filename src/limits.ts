@@ -42,7 +42,7 @@ export const bounds = {
   unreadLines: 2 ** 20,
   /** The standard input that `spearlet exec` reads. */
   execInput: 16 * 2 ** 20,
-  /** A line of an agent's output that `spearlet run` shows, in UTF-16 units; the rest of the line is counted. As text `quoted` cuts it. */
+  /** A line of an agent's output that `spearlet run --json` shows, in UTF-16 units; the rest of the line is counted. As text, lines are cut at `quoted`. */
   outputLine: 64 * 1024,
   /** Bytes that an agent gives to a framed channel before they are sent. Further responses wait in the agent. */
   agentUnsent: 256 * 1024,

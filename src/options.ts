@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
 
 /** The longest duration of a timer in Node. A longer one fires at once. */
-const MAX_MS = 2 ** 31 - 1;
+export const MAX_MS = 2 ** 31 - 1;
 const GIB = 2 ** 30;
 
 export const duration = z.int().min(0).max(MAX_MS);

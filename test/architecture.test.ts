@@ -22,7 +22,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/pool/options.ts': ['src/options.ts'],
   'src/parse.ts': [],
   'src/config-keys.ts': ['src/options.ts'],
-  'src/config.ts': ['src/config-keys.ts', 'src/options.ts', 'src/parse.ts'],
+  'src/config.ts': ['src/command-agent.ts', 'src/config-keys.ts', 'src/options.ts', 'src/parse.ts'],
   'src/protocol': [],
   'src/transport/websocket.ts': ['src/transport'],
   'src/transport/websocket-stream.ts': ['src/transport'],

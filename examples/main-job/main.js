@@ -1,10 +1,9 @@
 // The main job: starts three kinds of agents, gives them real work, and prints each event and each result.
 import { fileURLToPath } from 'node:url';
-import { createSpearlet } from 'spearlet';
+import { commandAgent, createSpearlet } from 'spearlet';
 
 const here = name => fileURLToPath(new URL(name, import.meta.url));
 const project = here('../..');
-const cli = fileURLToPath(new URL('cli/main.js', import.meta.resolve('spearlet')));
 const startedAt = performance.now();
 const say = text => console.log(`${((performance.now() - startedAt) / 1000).toFixed(3).padStart(7)} s  ${text}`);
 
@@ -51,8 +50,7 @@ try {
   const hasher = await spearlet.start({ artifactId: 'hasher', command: process.execPath, args: [here('hasher.js')], timeout: 30_000 });
   const runner = await spearlet.start({
     artifactId: 'runner',
-    command: process.execPath,
-    args: [cli, 'agent'],
+    ...commandAgent(),
     timeout: 30_000,
     restart: 'permanent',
   });

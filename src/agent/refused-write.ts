@@ -1,9 +1,8 @@
 // The rejected promise of a refused write() or progress().
 
 /**
- * It records whether anybody observes it, and it never causes an
- * unhandledRejection, which would end the process and all other executions. It is a subclass because `await` calls the own
- * `then` of a subclass only.
+ * It records whether anybody observes it. It never causes an unhandledRejection, which would end the process and all other
+ * executions. It is a subclass because `await` calls the own `then` of a subclass only.
  */
 export class RefusedWrite extends Promise<void> {
   /** then() and finally() return plain promises. */

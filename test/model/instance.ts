@@ -34,6 +34,7 @@ export interface Kind {
   readonly restart?: 'permanent' | 'transient' | 'temporary';
   readonly intensity?: number;
   readonly external?: boolean;
+  readonly retryStart?: boolean;
   readonly onUnresponsive?: 'restart';
   /** The grace of a program after a failure, in ms. */
   readonly grace?: number;
@@ -43,6 +44,7 @@ export const kinds: readonly Kind[] = [
   { name: 'temporary' },
   { name: 'transient', restart: 'transient', intensity: 1 },
   { name: 'permanent', restart: 'permanent', intensity: 0 },
+  { name: 'retries its start', retryStart: true, intensity: 1 },
   { name: 'external', external: true },
   { name: 'restarts unresponsive', onUnresponsive: 'restart', intensity: 0 },
   { name: 'without grace', grace: 0 },
@@ -52,6 +54,7 @@ export const instanceInput = ({
   restart = 'temporary',
   intensity = 3,
   external = false,
+  retryStart = false,
   onUnresponsive,
   grace = 100,
 }: Kind): InstanceInput => ({
@@ -59,7 +62,7 @@ export const instanceInput = ({
   actorId: 'instance-1',
   external,
   restart,
-  retryStart: false,
+  retryStart,
   onUnresponsive: onUnresponsive ?? 'leave',
   intensity,
   connectTimeout: 20_000,
@@ -375,7 +378,8 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         return [await arrived(type)];
       }
       case 'restart':
-        // Otherwise the failures would expire together with the stable uptime of the next program.
+        // The failures must not expire together with the stable uptime of the next program. So this takes more than the 20 ms of an
+        // `activity.idle` between the two, and less than the shortest backoff, 50 ms.
         stage.clock.pass(45);
         subject()
           .restart({ grace: event.grace as number })
@@ -409,6 +413,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
             artifactId: 'subject',
             command: program,
             restart: input.restart,
+            retryStart: input.retryStart ?? false,
             maxMemory: MAX_MEMORY,
             onUnresponsive: input.onUnresponsive,
           })

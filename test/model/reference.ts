@@ -13,8 +13,11 @@ export const bounds = {
 } as const;
 /** How long the output of a program is read after its exit, in ms. */
 const DRAIN = 250;
-/** How long an instance may stay in `executing` without an execution in flight, in ms. */
-const IDLE_DELAY = 45;
+/**
+ * How long an instance may stay in `executing` without an execution in flight, in ms: until 20 ms have passed without one. This is
+ * looked at every 20 ms, so it may take twice as long; and some turns.
+ */
+const IDLE_DELAY = 2 * 20 + 3;
 
 /** The allowed transitions between public states. */
 const transitions: Readonly<Record<string, readonly string[]>> = {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { configJsonSchema, specsFromConfig } from '../../src/config.ts';
+import { configJsonSchema, parseConfig, specsOf } from '../../src/config.ts';
 import { instanceSpecFromConfig } from '../../src/index.ts';
 import { agent, configFile, program, spearlet } from './command.ts';
 import { agentFile, cli, commandAgent, failureOf, openSpearlet, seen, until } from './world.ts';
@@ -39,7 +39,9 @@ describe('configuration', () => {
   });
 
   test('the form with several instances has names, replicas and restart', () => {
-    const specs = specsFromConfig({ instances: [{ ...seed, name: 'worker', replicas: 2, restart: 'permanent' }, seed] });
+    const specs = parseConfig({ instances: [{ ...seed, name: 'worker', replicas: 2, restart: 'permanent' }, seed] }).instances.flatMap(
+      each => specsOf(each),
+    );
     expect(specs.map(({ artifactId, restart }) => [artifactId, restart])).toEqual([
       ['worker-1', 'permanent'],
       ['worker-2', 'permanent'],
@@ -57,7 +59,7 @@ describe('configuration', () => {
         },
       ],
     };
-    const error = await failureOf((async () => specsFromConfig(wrong))());
+    const error = await failureOf((async () => parseConfig(wrong))());
     expect(error.code).toBe('INVALID_CONFIG');
     const issues = Object.fromEntries(error.issues!.map(({ path, didYouMean }) => [path, didYouMean]));
     expect(issues).toMatchObject({
@@ -71,12 +73,12 @@ describe('configuration', () => {
       'instances.0.config.environment.A': undefined,
     });
     expect(error.issues!.find(({ path }) => path.endsWith('args.1'))!.value).toBe(8080);
-    expect(await failureOf((async () => specsFromConfig('{"runtime_type":'))())).toMatchObject({
+    expect(await failureOf((async () => instanceSpecFromConfig('{"runtime_type":'))())).toMatchObject({
       code: 'INVALID_CONFIG',
       message: expect.stringContaining('not JSON'),
     });
     for (const other of [null, [], 7, 'x', {}, { instances: [] }])
-      expect(await failureOf((async () => specsFromConfig(other))())).toMatchObject({ code: 'INVALID_CONFIG' });
+      expect(await failureOf((async () => parseConfig(other))())).toMatchObject({ code: 'INVALID_CONFIG' });
   });
 
   test('docs/config.schema.json is the JSON Schema of the configuration', () => {

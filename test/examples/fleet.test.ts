@@ -28,12 +28,13 @@ function ordered(text: string): string {
 }
 
 async function onTerminal(environment: Record<string, string>): Promise<{ text: string; code: number }> {
-  const line = `'${process.execPath}' '${cli}' run examples/fleet/agents.json`;
+  // Of a shell that stays in between, Ctrl-C would end the shell, and its exit code would hide that of the command line.
+  const line = `exec '${process.execPath}' '${cli}' run examples/fleet/agents.json`;
   const { NO_COLOR: _, ...host } = process.env;
   const state = temporaryFolder();
   const script = spawn('script', ['-qfec', line, '/dev/null'], {
     cwd: root,
-    env: { ...host, FLEET_STATE: state, ...environment },
+    env: { ...host, SHELL: '/bin/sh', FLEET_STATE: state, ...environment },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   atEnd(() => void script.kill('SIGKILL'));

@@ -36,8 +36,12 @@ export interface InstanceInput {
   readonly restart: RestartPolicy;
   /** What happens to an agent that does not answer a cancel. */
   readonly onUnresponsive: 'leave' | 'restart';
-  /** An instance may fail so many times per restart period; one failure more stops it for good. */
+  /** An instance may fail so many times per restart period; one failure more stops it for good. Infinity: it never gives up. */
   readonly intensity: number;
+  /** The exit codes that count as a clean end, beside 0. */
+  readonly successCodes: readonly number[];
+  /** The exit codes after which the program is not started again. */
+  readonly neverRestartOn: readonly number[];
   /** How many heartbeats may stay unanswered. */
   readonly misses: number;
   /** The grace period of a program that is ended because of a failure, in ms. A stop brings its own. */
@@ -67,6 +71,14 @@ export interface InstanceContext extends InstanceInput {
 export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: string };
 export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
 
+/** `status`: the exit code, or 128 + n after a death by signal n. All three are null for an external instance. */
+export interface ProcessExit {
+  readonly type: 'process.exited';
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly status: number | null;
+}
+
 export type InstanceEvent =
   | SessionReport
   | DoneActorEvent
@@ -75,8 +87,8 @@ export type InstanceEvent =
   | { type: 'listener.bound'; address: string }
   | { type: 'listener.failed'; code: string; message: string }
   | { type: 'socket.accepted'; connectionId: string }
-  | { type: 'process.failed'; code: string; message: string; final: boolean }
-  | { type: 'process.exited'; exitCode: number | null; signal: string | null }
+  | { type: 'process.failed'; code: string; message: string }
+  | ProcessExit
   | { type: 'process.closed' }
   | { type: 'process.ended'; left: number }
   | { type: 'memory.exceeded'; bytes: number; limit: number }
@@ -87,4 +99,6 @@ export type InstanceEvent =
   | { type: 'stop'; grace: number };
 
 /** What an instance reports to the supervisor. */
-export type InstanceReport = { type: 'instance.queued'; actorId: string } | { type: 'instance.settled'; actorId: string };
+export type InstanceReport =
+  /** `restart`: its program was ready before. */
+  { type: 'instance.queued'; actorId: string; restart: boolean } | { type: 'instance.settled'; actorId: string };

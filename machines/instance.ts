@@ -2,7 +2,16 @@
 // `running` is one incarnation of the program: leaving `running` disposes its listener, its process, and its session with all
 // connections.
 import { assertEvent, assign, fromCallback, raise, sendParent, sendTo, setup } from 'xstate';
-import type { Cause, InstanceContext, InstanceEvent, InstanceInput, ListenerCommand, ProcessCommand, StopStage } from './instance-types.ts';
+import type {
+  Cause,
+  InstanceContext,
+  InstanceEvent,
+  InstanceInput,
+  ListenerCommand,
+  ProcessCommand,
+  ProcessExit,
+  StopStage,
+} from './instance-types.ts';
 import { type Epoch, sessionMachine } from './session.ts';
 
 /** Which incarnation of which program an actor serves. */
@@ -24,14 +33,24 @@ function eventOf<Type extends InstanceEvent['type']>(event: InstanceEvent, type:
 }
 
 /** Notes why the incarnation ends. The first cause counts. */
-function noteCause(causeOf: (event: InstanceEvent) => Cause) {
+function noteCause(causeOf: (event: InstanceEvent, context: InstanceContext) => Cause) {
   return assign<InstanceContext, InstanceEvent, undefined, InstanceEvent, never>({
-    cause: ({ context, event }) => context.cause ?? causeOf(event),
+    cause: ({ context, event }) => context.cause ?? causeOf(event, context),
   });
 }
 
 /** Notes a cause that is always the same. The restart policy decides what follows. */
 const noteEnd = (reason: Cause['reason'], code: string, message: string) => noteCause(() => ({ reason, code, message, final: false }));
+
+/** Whether the exit status is one of these codes. */
+const isListed = ({ status }: ProcessExit, codes: readonly number[]): boolean => status !== null && codes.includes(status);
+
+/** Notes an end of the program by itself. After some exit codes nothing is restarted. */
+const noteExit = (reason: Cause['reason'], code: string, message: string) =>
+  noteCause((event, { neverRestartOn }) => ({
+    ...{ reason, code, message },
+    final: isListed(eventOf(event, 'process.exited'), neverRestartOn),
+  }));
 
 function notProvided(what: string): never {
   throw new Error(`instance: ${what} was not provided`);
@@ -65,8 +84,8 @@ export const instanceMachine = setup({
       return { reason: 'listen', code, message, final: false };
     }),
     noteSpawnFailure: noteCause(event => {
-      const { code, message, final } = eventOf(event, 'process.failed');
-      return { reason: 'spawn', code, message, final };
+      const { code, message } = eventOf(event, 'process.failed');
+      return { reason: 'spawn', code, message, final: false };
     }),
     noteMemoryExceeded: noteCause(event => {
       const { bytes, limit } = eventOf(event, 'memory.exceeded');
@@ -78,9 +97,9 @@ export const instanceMachine = setup({
       return { reason: 'internal', code: 'INTERNAL', message: String(event.error), final: true };
     }),
     noteConnectTimeout: noteEnd('connect', 'CONNECT_TIMEOUT', 'did not connect and authenticate in time'),
-    noteExitBeforeReady: noteEnd('crashed', 'EXITED_BEFORE_READY', 'the program ended before it was ready'),
-    noteCompletion: noteEnd('completed', 'INSTANCE_STOPPED', 'the program ended by itself'),
-    noteCrash: noteEnd('crashed', 'OUTCOME_UNKNOWN', 'the program crashed'),
+    noteExitBeforeReady: noteExit('crashed', 'EXITED_BEFORE_READY', 'the program ended before it was ready'),
+    noteCompletion: noteExit('completed', 'INSTANCE_STOPPED', 'the program ended by itself'),
+    noteCrash: noteExit('crashed', 'OUTCOME_UNKNOWN', 'the program crashed'),
     noteUnresponsive: noteEnd('unresponsive', 'UNRESPONSIVE', 'the agent did not answer a cancelled execution within the grace period'),
     noteHeartbeatLost: noteEnd(
       'heartbeat',
@@ -109,7 +128,11 @@ export const instanceMachine = setup({
     clearAttempts: assign({ attempts: 0 }),
 
     // Listener and process.
-    requestStartSlot: sendParent(({ context }) => ({ type: 'instance.queued', actorId: context.actorId })),
+    requestStartSlot: sendParent(({ context }) => ({
+      type: 'instance.queued',
+      actorId: context.actorId,
+      restart: context.incarnation > 1,
+    })),
     announceSettled: sendParent(({ context }) => ({ type: 'instance.settled', actorId: context.actorId })),
     bind: sendTo('listener', { type: 'bind' }),
     dropSocket: sendTo('listener', ({ event }) => ({
@@ -147,7 +170,11 @@ export const instanceMachine = setup({
     restartsUnresponsive: ({ context }) => context.onUnresponsive === 'restart',
     hasSession: ({ context }) => context.session !== null,
     wasSilent: ({ context }) => context.lossCode === 'HEARTBEAT_LOST',
-    isClean: ({ event }) => eventOf(event, 'process.exited').exitCode === 0,
+    // A SIGTERM of somebody else is a clean end, as `shutdown` is for a supervisor of OTP.
+    isClean: ({ context, event }) => {
+      const exit = eventOf(event, 'process.exited');
+      return exit.exitCode === 0 || exit.signal === 'SIGTERM' || isListed(exit, context.successCodes);
+    },
     isSooner: ({ context, event }) => eventOf(event, 'stop').grace < context.gracePeriod,
     hasNoGrace: ({ context }) => context.gracePeriod <= 0,
     isDrained: ({ context }) => context.session === null && context.output === 'closed',
@@ -156,7 +183,8 @@ export const instanceMachine = setup({
       context.policy === 'temporary' ||
       context.cause?.final === true ||
       (context.policy === 'transient' && context.cause?.reason === 'completed'),
-    failedTooOften: ({ context }) => context.failures > context.intensity,
+    neverGivesUp: ({ context }) => context.intensity === Number.POSITIVE_INFINITY,
+    hasFailedTooOften: ({ context }) => context.failures >= context.intensity,
   },
   // How long each takes is known to src/instance/wiring.ts alone.
   delays: {
@@ -386,13 +414,17 @@ export const instanceMachine = setup({
       ],
     },
     failed: {
-      description: 'The program ended although the policy wants it to run. Failures within the restart period are counted.',
-      entry: ['announceSettled', 'countFailure', 'expireFailureLater'],
-      always: [{ guard: 'failedTooOften', target: 'stopped', actions: 'noteRestartLimit' }, { target: 'backoff' }],
+      description:
+        'The program ended although the policy wants it to run. Failures within the restart period are counted, unless the intensity has no limit.',
+      entry: 'announceSettled',
+      always: [
+        { guard: 'neverGivesUp', target: 'backoff' },
+        { guard: 'hasFailedTooOften', target: 'stopped', actions: ['countFailure', 'noteRestartLimit'] },
+        { target: 'backoff', actions: ['countFailure', 'expireFailureLater'] },
+      ],
     },
     backoff: {
-      description:
-        'The instance waits before the next incarnation. The longest wait doubles with each failure; a random share of it is taken.',
+      description: 'The instance waits before the next incarnation. The wait doubles with each failure, within the bounds of its backoff.',
       entry: 'countAttempt',
       on: { stop: { target: 'stopped', actions: 'noteStop' } },
       after: { backoff: 'running' },

@@ -81,6 +81,11 @@ const externalTransport = transport.refine(value => value !== 'fd', {
 });
 
 export const restartPolicy = z.enum(['permanent', 'transient', 'temporary']);
+const intensity = z.union([z.int().min(0).max(1_000_000), z.literal(Number.POSITIVE_INFINITY)], {
+  error: 'must be a whole number from 0 to 1,000,000, or Infinity: never give up',
+});
+const jitter = z.enum(['full', 'equal', 'none']);
+const exitCodes = z.array(z.int().min(0).max(255)).optional();
 
 export const spearletSchema = z.strictObject({
   host: loopback.default('127.0.0.1'),
@@ -100,10 +105,10 @@ export const spearletSchema = z.strictObject({
     .prefault({}),
   restart: z
     .strictObject({
-      intensity: z.int().min(0).max(1_000_000).default(3),
+      intensity: intensity.default(3),
       period: timeout.default(60_000),
       backoff: z
-        .strictObject({ min: timeout.default(200), max: timeout.default(30_000) })
+        .strictObject({ min: timeout.default(200), max: timeout.default(30_000), jitter: jitter.default('full') })
         .refine(backoff => backoff.min <= backoff.max, { error: '`min` must not be above `max`' })
         .prefault({}),
     })
@@ -142,6 +147,14 @@ export const specSchema = z
     timeout: timeout.optional(),
     maxMemory: size.optional(),
     restart: restartPolicy.default('temporary'),
+    // Where these are not given, those of createSpearlet() hold (src/instance/instance-options.ts).
+    intensity: intensity.optional(),
+    period: timeout.optional(),
+    backoff: z.strictObject({ min: timeout.optional(), max: timeout.optional(), jitter: jitter.optional() }).optional(),
+    /** Exit codes that count as a clean end, as 0 does. A death by signal n has the exit code 128 + n, as in a shell. */
+    successCodes: exitCodes,
+    /** Exit codes after which the program is not started again, whatever `restart` says. */
+    neverRestartOn: exitCodes,
     /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
     containment: z.enum(['cookie', 'namespace']).default('cookie'),
     /** If this cannot be had, start() rejects with CONTAINMENT_UNAVAILABLE. Requiring a namespace also asks for one. */

@@ -85,9 +85,9 @@ export function wireInstance(
       giveUpDelay: GIVE_UP,
       drainDelay: DRAIN,
       cleanupTimeout: CLEANUP,
-      backoff: ({ context }) => backoffTime(random, options.restart.backoff, context.attempts),
-      restartPeriod: options.restart.period,
-      stableUptime: options.restart.period,
+      backoff: args => backoffTime(random, recordOf(args).options.restart.backoff, args.context.attempts),
+      restartPeriod: args => recordOf(args).options.restart.period,
+      stableUptime: args => recordOf(args).options.restart.period,
     },
   });
 }

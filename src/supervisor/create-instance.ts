@@ -9,6 +9,7 @@ import type { Deadlines } from '../execution/deadlines.ts';
 import { createRequestTable } from '../execution/request-table.ts';
 import { createInstance } from '../instance/handle.ts';
 import { type ExitReport, type Instance, type InstanceState, stateOf } from '../instance/instance.ts';
+import { instanceOptions } from '../instance/instance-options.ts';
 import { reconnectWindowOf } from '../instance/reconnect-window.ts';
 import { deferred, type InstanceRecord } from '../instance/record.ts';
 import { endWithoutChart } from '../instance/report.ts';
@@ -40,7 +41,10 @@ export interface InstancesDeps {
   remember(record: InstanceRecord): void;
 }
 
-/** Creates and starts an instance; `spec` is null for an external one. When it returns, the instance is starting, or its start has failed and is settled. */
+/**
+ * Creates and starts an instance; `spec` is null for an external one. When it returns, the instance is starting, or its start has
+ * failed and is settled. Throws INVALID_OPTIONS before anything is created.
+ */
 export type Begin = (
   expected: Pick<ParsedSpec, 'artifactId' | 'timeout' | 'transport' | 'origins'>,
   spec: ParsedSpec | null,
@@ -48,7 +52,7 @@ export type Begin = (
 ) => InstanceRecord;
 
 export function createInstances({
-  options,
+  options: engineOptions,
   clock,
   random,
   registry,
@@ -67,6 +71,7 @@ export function createInstances({
   };
 
   return ({ artifactId, timeout, transport, origins }, spec, contained) => {
+    const options = instanceOptions(engineOptions, spec);
     const id = newId(artifactId);
     const actorId = registry.actorIds.acquire();
     const followers: InstanceRecord['followers'] = new Set();
@@ -93,6 +98,7 @@ export function createInstances({
       artifactId,
       actorId,
       spec,
+      options,
       transport,
       origins,
       contained,
@@ -161,6 +167,8 @@ export function createInstances({
         restart: spec?.restart ?? 'temporary',
         onUnresponsive: spec?.onUnresponsive ?? 'leave',
         intensity: options.restart.intensity,
+        successCodes: spec?.successCodes ?? [],
+        neverRestartOn: spec?.neverRestartOn ?? [],
         misses: options.heartbeat.misses,
         failureGrace: Math.min(options.grace, FAILURE_GRACE),
       },

@@ -61,7 +61,7 @@ test('a program is spawned and signalled, and its exit and the end of its tree a
   it.program.ended!({ left: [{ pid: 8, startTime: 1, command: '' }], complete: true });
   expect(calls).toEqual(['pid 7', 'SIGTERM', 'exited']);
   expect(events).toEqual([
-    { type: 'process.exited', exitCode: 0, signal: null },
+    { type: 'process.exited', exitCode: 0, signal: null, status: 0 },
     { type: 'process.closed' },
     { type: 'process.ended', left: 1 },
   ]);
@@ -114,25 +114,30 @@ test('where trees are not tracked, the exit is also the end of the tree', () => 
   it.program.exited({ exitCode: 3, signal: null });
   expect([events, record.run.peakMemory]).toEqual([
     [
-      { type: 'process.exited', exitCode: 3, signal: null },
+      { type: 'process.exited', exitCode: 3, signal: null, status: 3 },
       { type: 'process.ended', left: 0 },
     ],
     null,
   ]);
 });
 
-test.each(['ENOMEM', 'EAGAIN', 'EMFILE', 'ENFILE'])('a spawn that fails with %s may be tried again', code => {
-  const { events, command } = open({ spawnError: Object.assign(new Error('no'), { code }) });
-  command('spawn');
-  expect(events).toEqual([{ type: 'process.failed', code: 'SPAWN_FAILED', message: 'no', final: false }]);
+test('a spawn that fails is an event, whatever the reason', () => {
+  for (const code of ['ENOENT', 'EACCES', 'ETXTBSY', 'EAGAIN', 'EMFILE']) {
+    const { events, command } = open({ spawnError: Object.assign(new Error('no'), { code }) });
+    command('spawn');
+    expect(events).toEqual([{ type: 'process.failed', code: 'SPAWN_FAILED', message: 'no' }]);
+  }
 });
 
-test('a spawn that fails otherwise is final', () => {
-  for (const spawnError of [new Error('no'), Object.assign(new Error('no'), { code: 'ENOENT' })]) {
-    const { events, command } = open({ spawnError });
-    command('spawn');
-    expect(events).toMatchObject([{ final: true }]);
-  }
+test.each([
+  [{ exitCode: 7, signal: null }, 7],
+  [{ exitCode: null, signal: 'SIGTERM' }, 143],
+  [{ exitCode: null, signal: 'SIGRTMIN+6' }, 168],
+])('the end %o has the exit status of a shell', (exit, status) => {
+  const { events, it, command } = open();
+  command('spawn');
+  it.program.exited(exit);
+  expect(events).toEqual([{ type: 'process.exited', ...exit, status }]);
 });
 
 test('an external instance has no program: a signal is its exit', () => {
@@ -142,6 +147,10 @@ test('an external instance has no program: a signal is its exit', () => {
   command('signal', 'SIGTERM');
   expect([calls, events]).toEqual([
     [],
-    [{ type: 'process.closed' }, { type: 'process.ended', left: 0 }, { type: 'process.exited', exitCode: null, signal: null }],
+    [
+      { type: 'process.closed' },
+      { type: 'process.ended', left: 0 },
+      { type: 'process.exited', exitCode: null, signal: null, status: null },
+    ],
   ]);
 });

@@ -1,6 +1,5 @@
 // Causes each event of the instance chart in the running engine, with real programs and sockets.
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AnyMachineSnapshot } from 'xstate';
@@ -8,7 +7,6 @@ import { type InstanceContext, type InstanceInput, instanceMachine } from '../..
 import type { Instance } from '../../src/index.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
-import { nodeKeeps } from '../census/census.ts';
 import { authRequest, seen } from '../situations/world.ts';
 import { type ModelEvent, pathsOf, type Step } from './paths.ts';
 import { type AgentEnd, idOf, obedient, openStage, type Stage } from './stage.ts';
@@ -35,6 +33,8 @@ export interface Kind {
   readonly intensity?: number;
   readonly external?: boolean;
   readonly onUnresponsive?: 'restart';
+  readonly successCodes?: readonly number[];
+  readonly neverRestartOn?: readonly number[];
   /** The grace of a program after a failure, in ms. */
   readonly grace?: number;
 }
@@ -46,6 +46,8 @@ export const kinds: readonly Kind[] = [
   { name: 'external', external: true },
   { name: 'restarts unresponsive', onUnresponsive: 'restart', intensity: 0 },
   { name: 'without grace', grace: 0 },
+  { name: 'never gives up', restart: 'permanent', intensity: Number.POSITIVE_INFINITY },
+  { name: 'never restarts on 1', restart: 'permanent', neverRestartOn: [1] },
 ];
 
 export const instanceInput = ({
@@ -54,6 +56,8 @@ export const instanceInput = ({
   external = false,
   onUnresponsive,
   grace = 100,
+  successCodes = [],
+  neverRestartOn = [],
 }: Kind): InstanceInput => ({
   instanceId: `subject-${idOf(1)}`,
   actorId: 'instance-1',
@@ -61,6 +65,8 @@ export const instanceInput = ({
   restart,
   onUnresponsive: onUnresponsive ?? 'leave',
   intensity,
+  successCodes,
+  neverRestartOn,
   misses: 3,
   failureGrace: grace,
 });
@@ -97,10 +103,10 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
       if (session === null) return [];
       return (isConnected ? ['LINK_LOST', 'HEARTBEAT_LOST'] : ['LINK_LOST']).map(code => ({ type, code }));
     case 'process.failed':
-      return external ? [] : [true, false].map(final => ({ type, final }));
+      return external ? [] : [{ type }];
     case 'process.exited':
-      if (external) return isSignalled && tree === 'ended' ? [{ type, exitCode: null, signal: null }] : [];
-      return [0, 1].map(exitCode => ({ type, exitCode, signal: null }));
+      if (external) return isSignalled && tree === 'ended' ? [{ type, exitCode: null, signal: null, status: null }] : [];
+      return [0, 1].map(exitCode => ({ type, exitCode, signal: null, status: exitCode }));
     case 'process.closed':
       return (external ? isSignalled : hasExited) && output === 'open' ? [{ type }] : [];
     case 'process.ended':
@@ -139,7 +145,7 @@ const bits = (c: InstanceContext) => [
   c.output,
   c.tree,
   c.lossCode === 'HEARTBEAT_LOST',
-  c.failures > c.intensity,
+  c.failures >= c.intensity,
   c.failures > 0,
   c.attempts > 0,
   c.gracePeriod > 0,
@@ -206,35 +212,14 @@ function delay(name: string, { gracePeriod, attempts }: InstanceContext): number
     giveUpDelay: 5_000,
     drainDelay: 250,
     cleanupTimeout: 3_000,
-    backoff: Math.floor(0.5 * Math.min(10_000, 100 * 2 ** (attempts - 1))),
+    backoff: Math.round((100 + Math.min(10_000, 100 * 2 ** (attempts - 1))) / 2),
     stableUptime: 1_000_000,
   };
   return delays[name] ?? Number.NaN;
 }
 
-/** Opens files until no descriptor is left; returns a function that closes them. */
-function exhaustDescriptors(): () => void {
-  const taken: number[] = [];
-  try {
-    for (;;) taken.push(openSync('/dev/null', 'r'));
-  } catch {
-    // EMFILE is intended.
-  }
-  return () => {
-    for (const each of taken) closeSync(each);
-  };
-}
-
-let limited = false;
-/** Lowers the limit, so that few files use up all descriptors. */
-function limitDescriptors(): void {
-  if (!limited) execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=512:']);
-  limited = true;
-}
-
 /** Plays one path in the engine. `finding` says what was wrong. */
 export async function playInstance(kind: Kind, steps: readonly Step[], charts?: Charts): Promise<Played> {
-  limitDescriptors();
   const input = instanceInput(kind);
   const events = steps.map(step => step.event);
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-model-'));
@@ -266,10 +251,6 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       return () => occupant.close();
     }
     if (outcome?.type !== 'process.failed') return () => {};
-    if (outcome.final !== true) {
-      nodeKeeps('PipeWrap', 3);
-      return exhaustDescriptors();
-    }
     rmSync(program);
     return () => symlinkSync(obedient, program);
   };
@@ -397,6 +378,8 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
             command: program,
             restart: input.restart,
             maxMemory: MAX_MEMORY,
+            successCodes: [...input.successCodes],
+            neverRestartOn: [...input.neverRestartOn],
             onUnresponsive: input.onUnresponsive,
           })
           .catch(() => {});

@@ -65,7 +65,10 @@ export function openStage(maxConcurrentStarts = 4) {
     start: (instanceId: string, actorId = 'instance-1', restart: 'permanent' | 'temporary' = 'temporary') =>
       supervisor.send({
         type: 'start',
-        instance: { instanceId, actorId, external: false, restart, onUnresponsive: 'leave', intensity: 3, misses: 3, failureGrace: 400 },
+        instance: {
+          ...{ instanceId, actorId, external: false, restart, onUnresponsive: 'leave', intensity: 3, misses: 3, failureGrace: 400 },
+          ...{ successCodes: [], neverRestartOn: [] },
+        },
       }),
     /** Sends an event of its listener to an instance. Programs have no process tree here, so none is left after an exit. */
     sendToInstance(instanceId: string, event: InstanceEvent) {

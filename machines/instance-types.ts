@@ -22,7 +22,7 @@ export interface Cause {
   readonly final: boolean;
 }
 
-/** How far the ending of a program had to go: a request to its agent, SIGTERM, SIGKILL. */
+/** How far the ending of a program had to go: a request to its agent, its kill signal (SIGTERM by default), SIGKILL. */
 export type StopStage = 'asked' | 'signalled' | 'killed';
 
 export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
@@ -69,7 +69,8 @@ export interface InstanceContext extends InstanceInput {
 }
 
 export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: string };
-export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
+/** `terminate`: the kill signal of the instance to every process of the tree; `kill`: SIGKILL. */
+export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'terminate' } | { type: 'kill' };
 
 /** `status`: the exit code, or 128 + n after a death by signal n. All three are null for an external instance. */
 export interface ProcessExit {
@@ -77,6 +78,13 @@ export interface ProcessExit {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly status: number | null;
+}
+
+/** `drain`: executions are in flight, and may end first, within the grace period. */
+export interface StopRequest {
+  readonly type: 'stop';
+  readonly grace: number;
+  readonly drain?: boolean;
 }
 
 export type InstanceEvent =
@@ -96,7 +104,7 @@ export type InstanceEvent =
   | { type: 'activity.started' }
   | { type: 'activity.idle' }
   | { type: 'failure.expired' }
-  | { type: 'stop'; grace: number };
+  | StopRequest;
 
 /** What an instance reports to the supervisor. */
 export type InstanceReport =

@@ -142,8 +142,9 @@ export const instanceMachine = setup({
     spawnProcess: sendTo('process', { type: 'spawn' }),
     // A process that was seen while the program lives stays known after it has left the program's group and parent.
     scanTree: sendTo('process', { type: 'scan' }),
-    terminate: sendTo('process', { type: 'signal', signal: 'SIGTERM' }),
-    kill: sendTo('process', { type: 'signal', signal: 'SIGKILL' }),
+    // Each process gets the signal once: a second one could end it in the midst of its cleanup.
+    terminate: sendTo('process', { type: 'terminate' }),
+    kill: sendTo('process', { type: 'kill' }),
     noteOutputClosed: assign({ output: 'closed' }),
     noteTreeEnded: assign({ tree: 'ended' }),
 
@@ -161,6 +162,7 @@ export const instanceMachine = setup({
     openSession: (_, _params: { connectionId: string; epoch: Epoch }) => notProvided("action 'openSession'"),
     closeSession: () => notProvided("action 'closeSession'"),
     beginStopping: () => notProvided("action 'beginStopping'"),
+    beginGrace: () => notProvided("action 'beginGrace'"),
     noteStopStage: (_, _params: { stage: StopStage }) => notProvided("action 'noteStopStage'"),
     endIncarnation: () => notProvided("action 'endIncarnation'"),
     endInstance: () => notProvided("action 'endInstance'"),
@@ -176,6 +178,7 @@ export const instanceMachine = setup({
       return exit.exitCode === 0 || exit.signal === 'SIGTERM' || isListed(exit, context.successCodes);
     },
     isSooner: ({ context, event }) => eventOf(event, 'stop').grace < context.gracePeriod,
+    asksToDrain: ({ event }) => eventOf(event, 'stop').drain === true && eventOf(event, 'stop').grace > 0,
     hasNoGrace: ({ context }) => context.gracePeriod <= 0,
     isDrained: ({ context }) => context.session === null && context.output === 'closed',
     isTreeEnded: ({ context }) => context.tree === 'ended',
@@ -192,6 +195,8 @@ export const instanceMachine = setup({
     reconnectWindow: () => notProvided("delay 'reconnectWindow'"),
     terminateDelay: () => notProvided("delay 'terminateDelay'"),
     gracePeriod: () => notProvided("delay 'gracePeriod'"),
+    graceLeft: () => notProvided("delay 'graceLeft'"),
+    drainLimit: () => notProvided("delay 'drainLimit'"),
     giveUpDelay: () => notProvided("delay 'giveUpDelay'"),
     drainDelay: () => notProvided("delay 'drainDelay'"),
     cleanupTimeout: () => notProvided("delay 'cleanupTimeout'"),
@@ -262,7 +267,6 @@ export const instanceMachine = setup({
         started: {
           description: 'The program was started and is meant to run: it connects, takes executions, and reconnects.',
           initial: 'connecting',
-          exit: 'endClaims',
           on: {
             'socket.accepted': { actions: 'acceptSocket' },
             'process.exited': [
@@ -326,13 +330,33 @@ export const instanceMachine = setup({
                 },
                 executing: {
                   description: 'At least one execution is in flight.',
-                  on: { 'activity.idle': 'ready' },
+                  on: {
+                    'activity.idle': 'ready',
+                    stop: [
+                      {
+                        guard: 'asksToDrain',
+                        target: '#instance.running.stopping.graceful.draining',
+                        actions: ['noteStop', 'noteGracePeriod'],
+                      },
+                      { target: '#instance.running.stopping', actions: ['noteStop', 'noteGracePeriod'] },
+                    ],
+                  },
                 },
               },
             },
             reconnecting: {
               description: 'The session is lost, the program still runs. Executions in flight wait until the agent reconnects.',
-              on: { 'session.opened': { target: 'connected', actions: 'noteSession' } },
+              on: {
+                'session.opened': { target: 'connected', actions: 'noteSession' },
+                stop: [
+                  {
+                    guard: 'asksToDrain',
+                    target: '#instance.running.stopping.graceful.draining',
+                    actions: ['noteStop', 'noteGracePeriod'],
+                  },
+                  { target: '#instance.running.stopping', actions: ['noteStop', 'noteGracePeriod'] },
+                ],
+              },
               after: {
                 reconnectWindow: [
                   { guard: 'wasSilent', target: '#instance.running.stopping', actions: 'noteHeartbeatLost' },
@@ -343,7 +367,8 @@ export const instanceMachine = setup({
           },
         },
         stopping: {
-          description: 'The program has to end, by request or after a failure: its agent is asked, then it gets SIGTERM, then SIGKILL.',
+          description:
+            'The program has to end, by request or after a failure: its agent is asked, then its tree gets SIGTERM, then SIGKILL.',
           entry: 'beginStopping',
           initial: 'deciding',
           on: { 'process.exited': 'exiting', 'process.failed': 'ended' },
@@ -352,7 +377,7 @@ export const instanceMachine = setup({
               description: 'Without a grace period SIGKILL comes first; without a session SIGTERM does.',
               always: [
                 { guard: 'hasNoGrace', target: 'killed' },
-                { guard: 'hasSession', target: 'graceful.asked', actions: 'drainSession' },
+                { guard: 'hasSession', target: 'graceful.asked' },
                 { target: 'graceful.signalled' },
               ],
             },
@@ -362,42 +387,72 @@ export const instanceMachine = setup({
               initial: 'signalled',
               on: {
                 'memory.exceeded': 'killed',
-                stop: { guard: 'isSooner', target: 'deciding', actions: ['noteStop', 'noteGracePeriod'] },
+                stop: { guard: 'isSooner', target: 'deciding', actions: ['noteStop', 'noteGracePeriod', 'beginGrace'] },
               },
               after: { gracePeriod: 'killed' },
               states: {
+                draining: {
+                  description: 'No new execution is taken. Those in flight may end, and the agent may reconnect for their results.',
+                  on: {
+                    'activity.idle': [{ guard: 'hasSession', target: 'asked' }, { target: 'signalled' }],
+                    'socket.accepted': { actions: 'acceptSocket' },
+                    'session.opened': {
+                      actions: ['noteSession', { type: 'openSession', params: ({ event }) => event }],
+                    },
+                    'session.lost': { actions: ['closeSession', 'noteSessionLoss'] },
+                    stop: [
+                      { guard: 'asksToDrain', actions: 'noteStop' },
+                      {
+                        target: '#instance.running.stopping.deciding',
+                        actions: ['noteStop', 'noteGracePeriod', 'beginGrace'],
+                      },
+                    ],
+                  },
+                  after: { drainLimit: 'signalled' },
+                },
                 asked: {
                   description: 'The host has asked the agent over its connection to end.',
-                  entry: { type: 'noteStopStage', params: { stage: 'asked' } },
+                  entry: ['endClaims', 'drainSession', { type: 'noteStopStage', params: { stage: 'asked' } }],
                   on: {
                     'session.lost': { guard: 'isExternal', target: '#instance.running.ended', actions: 'noteSessionLoss' },
                   },
                   after: { terminateDelay: 'signalled' },
                 },
                 signalled: {
-                  description: "The host has sent SIGTERM to the program's process group.",
-                  entry: [{ type: 'noteStopStage', params: { stage: 'signalled' } }, 'terminate'],
+                  description: 'The host has sent SIGTERM, or the kill signal of the instance, to every process of the tree.',
+                  entry: ['endClaims', { type: 'noteStopStage', params: { stage: 'signalled' } }, 'terminate'],
                 },
               },
             },
             killed: {
               description: 'The host has sent SIGKILL to the program and all its descendants. Only the kernel can delay the end now.',
-              entry: [{ type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
+              entry: ['endClaims', { type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
               after: { giveUpDelay: '#instance.running.ended' },
             },
           },
         },
         exiting: {
-          description: 'The program has ended. Its output is read to the end, then its descendants are killed.',
+          description: 'The program has ended. The rest of its tree gets the kill signal, and SIGKILL at the end of the grace period.',
+          entry: ['endClaims', 'terminate'],
           initial: 'draining',
           states: {
             draining: {
               description: 'The host reads what the program wrote before it ended.',
+              on: { stop: { guard: 'isSooner', actions: ['noteStop', 'noteGracePeriod', 'beginGrace'] } },
               always: { guard: 'isDrained', target: 'cleaningUp' },
               after: { drainDelay: 'cleaningUp' },
             },
             cleaningUp: {
-              description: 'The host finds the descendants of the program and kills them. None may outlive this incarnation.',
+              description: 'The descendants of the program have what is left of the grace period. None may outlive this incarnation.',
+              on: {
+                stop: { guard: 'isSooner', target: 'cleaningUp', reenter: true, actions: ['noteStop', 'noteGracePeriod', 'beginGrace'] },
+              },
+              always: { guard: 'isTreeEnded', target: '#instance.running.ended' },
+              after: { graceLeft: 'killing' },
+            },
+            killing: {
+              description: 'The host has sent SIGKILL to the descendants that are left.',
+              entry: [{ type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
               always: { guard: 'isTreeEnded', target: '#instance.running.ended' },
               after: { cleanupTimeout: '#instance.running.ended' },
             },

@@ -27,7 +27,8 @@ export type SupervisorEvent =
   | DoneActorEvent
   | ErrorActorEvent
   | { type: 'start'; instance: InstanceInput }
-  | { type: 'stop'; grace: number };
+  /** `grace`: null for that of each instance. */
+  | { type: 'stop'; grace: number | null };
 
 /** An instance that starts a program: for the first time, or again after it was ready. Each kind has start slots of its own. */
 export interface StartRequest {
@@ -124,7 +125,7 @@ export const supervisorMachine = setup({
     }),
 
     // Provided by src/supervisor/wiring.ts. XState stops no child gracefully: every instance is told to stop, the youngest first.
-    stopInstances: (_, _params: { grace: number }) => notProvided("action 'stopInstances'"),
+    stopInstances: (_, _params: { grace: number | null }) => notProvided("action 'stopInstances'"),
     // The actor id may be given to another instance.
     releaseActorId: (_, _params: { actorId: string }) => notProvided("action 'releaseActorId'"),
     // An instance whose chart failed cannot dispose its process and sockets itself.

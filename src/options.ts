@@ -134,6 +134,7 @@ export const spearletSchema = z.strictObject({
     .optional(),
 });
 
+const killSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
 const trees = ['group', 'cookie', 'namespace'] as const;
 
 export const specSchema = z
@@ -147,7 +148,9 @@ export const specSchema = z
     timeout: timeout.optional(),
     maxMemory: size.optional(),
     restart: restartPolicy.default('temporary'),
-    // Where these are not given, those of createSpearlet() hold (src/instance/instance-options.ts).
+    // Where these five are not given, those of createSpearlet() hold (src/instance/instance-options.ts).
+    connectTimeout: timeout.optional(),
+    grace: duration.optional(),
     intensity: intensity.optional(),
     period: timeout.optional(),
     backoff: z.strictObject({ min: timeout.optional(), max: timeout.optional(), jitter: jitter.optional() }).optional(),
@@ -155,6 +158,8 @@ export const specSchema = z
     successCodes: exitCodes,
     /** Exit codes after which the program is not started again, whatever `restart` says. */
     neverRestartOn: exitCodes,
+    /** What every process of the tree gets before SIGKILL. */
+    killSignal: z.enum(killSignals).optional(),
     /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
     containment: z.enum(['cookie', 'namespace']).default('cookie'),
     /** If this cannot be had, start() rejects with CONTAINMENT_UNAVAILABLE. Requiring a namespace also asks for one. */
@@ -206,6 +211,7 @@ export const defaultExecuteOptions = executeOptionsSchema.parse({});
 
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
+export const instanceStopOptionsSchema = stopOptionsSchema.extend({ drain: z.boolean().default(false) });
 
 /** The part of a pino logger that spearlet uses. */
 export interface Logger {
@@ -237,3 +243,4 @@ export type ExecuteOptions = z.input<typeof executeOptionsSchema>;
 export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
 export type StartOptions = z.input<typeof startOptionsSchema>;
 export type StopOptions = z.input<typeof stopOptionsSchema>;
+export type InstanceStopOptions = z.input<typeof instanceStopOptionsSchema>;

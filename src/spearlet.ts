@@ -20,6 +20,7 @@ import {
   type ExpectSpec,
   expectSchema,
   type InstanceSpec,
+  type InstanceStopOptions,
   type ParsedSpec,
   type SpearletOptions,
   type StartOptions,
@@ -71,7 +72,7 @@ export interface Spearlet {
    * it returns undefined.
    */
   explain(instanceId: string): Explanation | undefined;
-  /** Stops every instance. When it resolves, no process, port, timer or handle of this spearlet is left. */
+  /** Stops every instance, within `grace` or its own. When it resolves, no process, port, timer or handle of this spearlet is left. */
   stop(options?: StopOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -83,7 +84,7 @@ export interface Expected {
   /** Rejects with CONNECT_TIMEOUT where no agent has connected and authenticated within `connectTimeout`. */
   readonly ready: Promise<Instance>;
   /** Stops the wait, or ends the session. */
-  stop(options?: StopOptions): Promise<ExitReport>;
+  stop(options?: InstanceStopOptions): Promise<ExitReport>;
 }
 
 /** Shared by all spearlets of this process; created with the first one. */
@@ -161,13 +162,13 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
-    const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
+    const { grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
     stopping = true;
     // Before their members end: a pool would start others.
-    const pooled = [...pools].map(pool => pool.stop({ grace }));
+    const pooled = [...pools].map(pool => pool.stop(grace === undefined ? {} : { grace }));
     // No instance starts before the stale state is ended, and `leftovers.ended` comes before `events$` completes.
     if (cleanup?.ended) await cleanup.ended;
-    if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace });
+    if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace: grace ?? null });
     await Promise.all([stopped.promise, ...pooled]);
     // A program that SIGKILL does not end must not block stop() for ever.
     const late = deferred<void>();

@@ -2,7 +2,7 @@
 import { distinctUntilChanged, Observable } from 'rxjs';
 import type { Execution } from '../execution/execution.ts';
 import { isolated, logged } from '../observe/isolated.ts';
-import { type ExecuteOptions, type ExecuteRequestInput, stopOptionsSchema } from '../options.ts';
+import { type ExecuteOptions, type ExecuteRequestInput, instanceStopOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { OutputChunk } from '../process/output/output.ts';
 import type { Instance } from './instance.ts';
@@ -15,7 +15,7 @@ const outputOf = (record: InstanceRecord): Observable<OutputChunk> =>
     record.followers.add(subscriber);
     return () => record.followers.delete(subscriber);
   });
-export function createInstance(record: InstanceRecord, defaultGrace: number): Instance {
+export function createInstance(record: InstanceRecord): Instance {
   return {
     id: record.id,
     artifactId: record.artifactId,
@@ -41,8 +41,8 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
       record.requests.execute(request, options) as Execution<unknown> as Execution<never>,
     send: data => record.requests.signal(data),
     async stop(options = {}) {
-      const { grace = defaultGrace } = parse(stopOptionsSchema, options, 'stop()');
-      if (record.state !== 'stopped') record.stop(grace);
+      const { grace, drain } = parse(instanceStopOptionsSchema, options, 'stop()');
+      if (record.state !== 'stopped') record.stop(grace, drain);
       return record.exited.promise;
     },
     exited: record.exited.promise,

@@ -17,6 +17,8 @@ export function instanceOptions(options: ParsedOptions, spec: ParsedSpec | null)
   }
   return {
     ...options,
+    grace: spec?.grace ?? options.grace,
+    connectTimeout: spec?.connectTimeout ?? options.connectTimeout,
     restart: {
       intensity: spec?.intensity ?? intensity,
       period: spec?.period ?? period,

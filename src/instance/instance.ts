@@ -2,7 +2,7 @@
 import type { Observable } from 'rxjs';
 import type { Cause, StopStage } from '../../machines/instance-types.ts';
 import type { Execution } from '../execution/execution.ts';
-import type { ExecuteOptions, ExecuteRequestInput, StopOptions } from '../options.ts';
+import type { ExecuteOptions, ExecuteRequestInput, InstanceStopOptions } from '../options.ts';
 import type { Containment } from '../process/containment/containment.ts';
 import type { OutputChunk } from '../process/output/output.ts';
 
@@ -74,10 +74,11 @@ export interface Instance {
    */
   send(data: string): void;
   /**
-   * Asks the agent to end at once, sends SIGTERM after min(grace / 2, 1 s), and SIGKILL to the whole tree after `grace`.
-   * Resolves when no process of the tree lives.
+   * Asks the agent to end at once, sends SIGTERM (or `killSignal`) to the whole tree after min(grace / 2, 1 s), and SIGKILL after
+   * `grace`. With `drain` the executions in flight may end before the agent is asked: SIGTERM waits for the last one, or until
+   * min(grace / 2, 1 s) before SIGKILL. Resolves when no process of the tree lives.
    */
-  stop(options?: StopOptions): Promise<ExitReport>;
+  stop(options?: InstanceStopOptions): Promise<ExitReport>;
   /** Resolves with the last report, when the instance is not restarted any more. */
   readonly exited: Promise<ExitReport>;
 }

@@ -30,6 +30,8 @@ export const runProgram = (deps: ProcessDeps) =>
     let running: RunningProgram | null = null;
     let watch: MemoryWatch | null = null;
     let external = false;
+    /** An external instance has had the events of its exit. */
+    let answered = false;
 
     const failed = (thrown: unknown): void => sendBack({ type: 'process.failed', code: 'SPAWN_FAILED', message: reasonOf(thrown) });
 
@@ -97,10 +99,12 @@ export const runProgram = (deps: ProcessDeps) =>
         measure();
         void running?.tree?.scan();
       } else if (external) {
+        if (answered) return;
+        answered = true;
         sendBack({ type: 'process.closed' });
         sendBack({ type: 'process.ended', left: 0 });
         sendBack({ type: 'process.exited', exitCode: null, signal: null, status: null });
-      } else running?.signal(command.signal);
+      } else running?.signal(command.type === 'kill' ? 'SIGKILL' : (record.spec?.killSignal ?? 'SIGTERM'));
     });
 
     return hold(record, deps.host, () => {

@@ -68,7 +68,8 @@ export interface InstanceRecord {
   readonly followers: Set<Subscriber<OutputChunk>>;
   /** Disposes the resources of its effects where the chart fails and runs no cleanup. */
   readonly held: Set<() => void>;
-  stop(grace: number): void;
+  /** `grace`: that of its options where it is not given. */
+  stop(grace?: number, drain?: boolean): void;
   /** Removes the instance after it has stopped. */
   forget(): void;
 }

@@ -1,6 +1,7 @@
 // Creates an instance: its record, its actor under the supervisor, its handle, and the states that callers see.
 import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
+import type { StopRequest } from '../../machines/instance-types.ts';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import { newCredentials } from '../connection/handshake.ts';
 import { createRefusals } from '../connection/refusals.ts';
@@ -79,8 +80,8 @@ export function createInstances({
     const shown$ = new ReplaySubject<InstanceState>(1);
     shown$.next('allocating');
     let actor: AnyActorRef | undefined;
-    /** The grace of a stop that a logger or an inspector requests while the actor is being created. */
-    let earlyStop: number | null = null;
+    /** A stop that a logger or an inspector requests while the actor is being created. */
+    let earlyStop: StopRequest | null = null;
 
     const show = (state: InstanceState): void => {
       if (state === record.state) return;
@@ -139,10 +140,11 @@ export function createInstances({
       failure: null,
       hint: undefined,
       held: new Set(),
-      stop(grace) {
+      stop(grace = options.grace, drain = false) {
         record.requests.close('the instance was stopped', undefined);
-        if (actor === undefined) earlyStop = Math.min(grace, earlyStop ?? grace);
-        else actor.send({ type: 'stop', grace });
+        const request: StopRequest = { type: 'stop', grace, drain: drain && record.requests.inFlight > 0 };
+        if (actor !== undefined) actor.send(request);
+        else if (earlyStop === null || grace < earlyStop.grace) earlyStop = request;
       },
       forget() {
         remember(record);
@@ -154,7 +156,7 @@ export function createInstances({
     };
 
     registry.add(record);
-    handles.set(id, createInstance(record, options.grace));
+    handles.set(id, createInstance(record));
     registry.notify(() =>
       registry.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }),
     );
@@ -191,7 +193,7 @@ export function createInstances({
       show(stateOf(actor.getSnapshot().value));
       // The supervisor handles an error of the actor: it still needs the record.
       actor.subscribe({ next: snapshot => show(stateOf(snapshot.value)), complete: record.forget, error() {} });
-      if (earlyStop !== null) actor.send({ type: 'stop', grace: earlyStop });
+      if (earlyStop !== null) actor.send(earlyStop);
     }
     if (contained.lacking !== null)
       record.log.warn(

@@ -75,9 +75,11 @@ function stateOf(snapshot: AnyMachineSnapshot) {
   const isStarted = snapshot.matches({ running: 'started' });
   const isConnected = snapshot.matches({ running: { started: 'connected' } });
   const isStopping = snapshot.matches({ running: 'stopping' });
+  const isDraining = snapshot.matches({ running: { stopping: { graceful: 'draining' } } });
   const hasExited = snapshot.matches({ running: 'exiting' });
   return {
     isStarted,
+    isDraining,
     isConnected,
     isStopping,
     isSignalled:
@@ -90,7 +92,7 @@ function stateOf(snapshot: AnyMachineSnapshot) {
 /** The events that can happen in a state. */
 function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
   const { session, failures, external, restart, output, tree } = snapshot.context as InstanceContext;
-  const { isStarted, hasStarted, hasExited, isConnected, isStopping, isSignalled } = stateOf(snapshot);
+  const { isStarted, isDraining, hasStarted, hasExited, isConnected, isStopping, isSignalled } = stateOf(snapshot);
   switch (type) {
     case 'listener.bound':
     case 'listener.failed':
@@ -120,7 +122,14 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
         ? [{ type }]
         : [];
     case 'stop':
-      return (isStopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
+      return [
+        ...(isStopping || hasExited ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace, drain: false })),
+        ...(isDraining ||
+        snapshot.matches({ running: { started: { connected: 'executing' } } }) ||
+        snapshot.matches({ running: { started: 'reconnecting' } })
+          ? [{ type, grace: 100, drain: true }]
+          : []),
+      ];
     case 'xstate.error.actor.*':
       // A listener can fail when an incarnation begins, a session when it spawns a connection.
       if (snapshot.matches({ running: { allocating: 'queued' } })) return [{ type: 'xstate.error.actor.listener' }];
@@ -131,7 +140,7 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
       const delay = delayOf(type);
       // The failures would expire before; and SIGTERM always comes before the grace period is over.
       if (delay === 'stableUptime' && failures > 0) return [];
-      if (delay === 'gracePeriod' && snapshot.matches({ running: { stopping: { graceful: 'asked' } } })) return [];
+      if (delay === 'gracePeriod' && !snapshot.matches({ running: { stopping: { graceful: 'signalled' } } })) return [];
       return [{ type }];
     }
   }
@@ -203,12 +212,14 @@ export const instancePaths = (kind: Kind, seen?: Set<string>): Step[][] =>
   });
 
 /** The delays that the documentation promises, in ms. */
-function delay(name: string, { gracePeriod, attempts }: InstanceContext): number {
+function delay(name: string, { gracePeriod, attempts }: InstanceContext, graceLeft: number): number {
   const delays: Record<string, number> = {
     connectTimeout: 20_000,
     reconnectWindow: 10_000,
-    terminateDelay: Math.min(gracePeriod / 2, 1_000),
+    terminateDelay: Math.min(gracePeriod / 2, 1_000, Math.max(0, graceLeft - Math.min(gracePeriod / 2, 1_000))),
     gracePeriod,
+    drainLimit: gracePeriod - Math.min(gracePeriod / 2, 1_000),
+    graceLeft,
     giveUpDelay: 5_000,
     drainDelay: 250,
     cleanupTimeout: 3_000,
@@ -272,20 +283,24 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     const socket = await stage.connect(`127.0.0.1:${PORT}`);
     const held = await gate.wait(each => each.type === 'socket.accepted');
     agentEnds.set(held.event.connectionId as string, socket);
-    const { isStarted } = stateOf(gate.subject.getSnapshot() as AnyMachineSnapshot);
+    const { isStarted, isDraining } = stateOf(gate.subject.getSnapshot() as AnyMachineSnapshot);
     gate.release(held);
     // In states that accept no connection, it is closed at once.
-    if (isStarted) unused.push(socket);
+    if (isStarted || isDraining) unused.push(socket);
     else await socket.closed;
     return held.event;
   };
+
+  /** When the grace period of the last stop began. Null: the program ended by itself. */
+  let graceSince: number | null = null;
+  const graceLeft = (): number => Math.max(0, context().gracePeriod - (graceSince === null ? 0 : stage.clock.now() - graceSince));
 
   const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
     const { type } = event;
     const delayed = delayOf(type);
     if (delayed !== null) {
       if (delayed === 'backoff') breakToken(ahead);
-      return [elapse(stage, type, delay(delayed, context()))];
+      return [elapse(stage, type, delay(delayed, context(), graceLeft()))];
     }
     switch (type) {
       case 'failure.expired':
@@ -343,14 +358,21 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         return [await arrived(type)];
       case 'activity.idle': {
         const { session } = context();
-        const peer = agentEnds.get(session!)!;
+        if (session === null) {
+          for (const execution of stage.executions) execution.cancel('no agent is there');
+          for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
+          return [await arrived(type)];
+        }
+        const peer = agentEnds.get(session)!;
         peer.answer(peer.openRequests()[0] ?? (await peer.next('ExecuteRequest')));
         await Promise.race(stage.executions.map(each => each.result.catch(() => {})));
         for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
         return [await arrived(type)];
       }
       case 'stop':
-        void subject().stop({ grace: event.grace as number });
+        // Where nothing is in flight, nothing is drained.
+        if (event.drain === true && spearlet.stats().instances[0]!.inFlight === 0) stage.execute(subject());
+        void subject().stop({ grace: event.grace as number, drain: event.drain as boolean });
         return [await arrived(type)];
       default:
         return [await arrived(type)];
@@ -358,6 +380,8 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
   };
 
   const check = (): void => {
+    if (gate.effects.some(effect => effect === 'beginStopping' || effect === 'beginGrace')) graceSince = stage.clock.now();
+    if (gate.effects.includes('endIncarnation')) graceSince = null;
     const live = spearlet.stats().instances.flatMap(each => each.connections.filter(connection => connection.session));
     if (live.length > 1) throw new Error(`${live.length} live sessions`);
     if (live.length === 1 && context().session === null) throw new Error('a live session that the chart does not know');

@@ -69,7 +69,7 @@ const instanceOfFile = instance.extend({ config: programOfFile });
 const $schema = z.string().optional().describe('The JSON Schema of this file, for editors');
 /** `logger` and `inspect` are code, not data. */
 const hostKeys = keysOf(spearletSchema.shape, ['logger', 'inspect']);
-/** A file with one instance has no place for the option `restart` of the host: the key is the policy of the instance. */
+/** A file with one instance has no place for the option `restart` of the host: keys of both are those of the instance. */
 const one = z.strictObject({ $schema, ...hostKeys, ...instanceOfFile.shape });
 const several = z.strictObject({ $schema, instances: z.array(instanceOfFile).min(1), ...hostKeys });
 

@@ -85,6 +85,11 @@ const externalTransport = transport.refine(value => value !== 'fd', {
 });
 
 export const restartPolicy = z.enum(['permanent', 'transient', 'temporary']);
+const intensity = z.union([z.int().min(0).max(1_000_000), z.literal(Number.POSITIVE_INFINITY)], {
+  error: 'must be a whole number from 0 to 1,000,000, or Infinity: never give up',
+});
+const jitter = z.enum(['full', 'equal', 'none']);
+const exitCodes = z.array(z.int().min(0).max(255)).optional();
 
 export const spearletSchema = z.strictObject({
   host: loopback.default('127.0.0.1'),
@@ -102,10 +107,10 @@ export const spearletSchema = z.strictObject({
   heartbeat: z.strictObject({ interval: heartbeatInterval.default(10_000), misses: z.int().min(1).max(100).default(3) }).prefault({}),
   restart: z
     .strictObject({
-      intensity: z.int().min(0).max(1_000_000).default(3),
+      intensity: intensity.default(3),
       period: timeout.default(60_000),
       backoff: z
-        .strictObject({ min: timeout.default(200), max: timeout.default(30_000) })
+        .strictObject({ min: timeout.default(200), max: timeout.default(30_000), jitter: jitter.default('full') })
         .refine(backoff => backoff.min <= backoff.max, { error: '`min` must not be above `max`' })
         .prefault({}),
     })
@@ -131,6 +136,7 @@ export const spearletSchema = z.strictObject({
     .optional(),
 });
 
+const killSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
 const trees = ['group', 'cookie', 'namespace'] as const;
 
 /** The longest name of what runs, in characters. */
@@ -153,6 +159,18 @@ export const specSchema = z
     restart: restartPolicy.default('temporary'),
     /** Whether failures before the first ready are followed by a restart, within the restart intensity. */
     retryStart: z.boolean().default(false),
+    // Where these five are not given, those of createSpearlet() hold (src/instance/instance-options.ts).
+    connectTimeout: timeout.optional(),
+    grace: duration.optional(),
+    intensity: intensity.optional(),
+    period: timeout.optional(),
+    backoff: z.strictObject({ min: timeout.optional(), max: timeout.optional(), jitter: jitter.optional() }).optional(),
+    /** Exit codes that count as a clean end, as 0 does. A death by signal n has the exit code 128 + n, as in a shell. */
+    successCodes: exitCodes,
+    /** Exit codes after which the program is not started again, whatever `restart` says. */
+    neverRestartOn: exitCodes,
+    /** What every process of the tree gets before SIGKILL. */
+    killSignal: z.enum(killSignals).optional(),
     /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
     containment: z.enum(['cookie', 'namespace']).default('cookie'),
     /** If this cannot be had, start() rejects with CONTAINMENT_UNAVAILABLE. Requiring a namespace also asks for one. */
@@ -209,6 +227,7 @@ export const defaultExecuteOptions = executeOptionsSchema.parse({});
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 export const restartOptionsSchema = z.strictObject({ grace: duration.optional() });
+export const instanceStopOptionsSchema = stopOptionsSchema.extend({ drain: z.boolean().default(false) });
 
 /** The part of a pino logger that spearlet uses. */
 export interface Logger {
@@ -241,3 +260,4 @@ export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
 export type StartOptions = z.input<typeof startOptionsSchema>;
 export type StopOptions = z.input<typeof stopOptionsSchema>;
 export type RestartOptions = z.input<typeof restartOptionsSchema>;
+export type InstanceStopOptions = z.input<typeof instanceStopOptionsSchema>;

@@ -19,7 +19,7 @@ test('without options these are the defaults', () => {
     reconnectWindow: 10_000,
     grace: 5_000,
     heartbeat: { interval: 10_000, misses: 3 },
-    restart: { intensity: 3, period: 60_000, backoff: { min: 200, max: 30_000 } },
+    restart: { intensity: 3, period: 60_000, backoff: { min: 200, max: 30_000, jitter: 'full' } },
     protocols: [1, 2],
     maxFrameBytes: 33_554_432,
     maxPreAuthFrameBytes: 16_384,

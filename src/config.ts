@@ -4,18 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { inSeconds, keysOf } from './config-keys.ts';
 import { reasonOf, SpearletError } from './errors.ts';
-import {
-  artifactIdOf,
-  environment,
-  type InstanceSpec,
-  plain,
-  restartPolicy,
-  type SpearletOptions,
-  size,
-  spearletSchema,
-  specSchema,
-  timeout,
-} from './options.ts';
+import { environment, plain, size } from './option-values.ts';
+import { artifactIdOf, type InstanceSpec, restartPolicy, type SpearletOptions, spearletSchema, specSchema, timeout } from './options.ts';
 import { parse } from './parse.ts';
 
 /** As the command of an instance, it is this package, whatever PATH is. */

@@ -2,10 +2,10 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
+import { environment, plain, size, textMap, wellFormed } from './option-values.ts';
 
 /** The longest duration of a timer in Node. A longer one fires at once. */
 const MAX_MS = 2 ** 31 - 1;
-const GIB = 2 ** 30;
 
 export const duration = z.int().min(0).max(MAX_MS);
 export const timeout = z.int().min(1).max(MAX_MS);
@@ -15,7 +15,7 @@ export const durations: ReadonlySet<z.ZodType> = new Set([duration, timeout, hea
 const bytes = z
   .int()
   .min(1)
-  .max(4 * GIB);
+  .max(4 * 2 ** 30);
 const port = z.int().min(1).max(65_535);
 
 /** A loopback name or address: any other would let other machines connect to the listeners. */
@@ -25,48 +25,6 @@ const loopback = z
     error: 'must be a loopback address: agents run on this machine',
   })
   .transform(host => (host === 'localhost' ? '127.0.0.1' : host));
-
-/** Text without lone surrogates, which cannot be sent as UTF-8. */
-const wellFormed = z.string().refine(value => value.isWellFormed(), { error: 'holds a lone surrogate, which is not text' });
-/** Text that can be an argument of a system call. */
-export const plain = wellFormed.refine(value => !value.includes('\0'), { error: 'holds a NUL, which cannot be passed to a program' });
-
-/** Parses names and texts into a Map: z.record loses the name `__proto__`, and an object reorders names that look like integers. */
-const textMap = (text: z.ZodType<string>, nameRule: RegExp, rule: string) =>
-  z
-    .custom<Readonly<Record<string, string>> | ReadonlyMap<string, string>>()
-    .transform((value: unknown, check): ReadonlyMap<string, string> => {
-      const map = new Map<string, string>();
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        check.issues.push({ code: 'custom', input: value, message: 'expected an object of strings' });
-        return map;
-      }
-      for (const [name, each] of value instanceof Map ? (value as Map<unknown, unknown>) : Object.entries(value)) {
-        const parsed = text.safeParse(each);
-        const problem =
-          parsed.error?.issues[0]?.message ?? (typeof name === 'string' && name.isWellFormed() && nameRule.test(name) ? null : rule);
-        if (problem !== null) check.issues.push({ code: 'custom', input: each, message: problem, path: [String(name)] });
-        else map.set(name as string, each as string);
-      }
-      return map;
-    });
-export const environment = textMap(plain, /^[^=\0]+$/, "a name must not be empty and must not hold '=' or NUL");
-
-const UNITS: Record<string, number> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: GIB, TiB: 2 ** 40 };
-
-/** A number is bytes; `'1GB'` is 10^9 and `'1GiB'` is 2^30. */
-export const size = z
-  .union([
-    z.int().min(1),
-    z
-      .string()
-      .regex(/^\d+(\.\d+)?(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/, { error: "must be bytes, or a text like '512MB' (10^6) or '1GiB' (2^30)" }),
-  ])
-  .transform(value => {
-    if (typeof value === 'number') return value;
-    const [, digits, unit] = /^([\d.]+)(\w+)$/.exec(value)!;
-    return Math.floor(Number(digits) * UNITS[unit!]!);
-  });
 
 export const transport = z.enum(['tcp', 'unix', 'ws', 'fd']);
 /** What a browser sends as the origin of a page. A page has no other, so another text here would never match. */

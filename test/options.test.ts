@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseRequest } from '../src/execution/request.ts';
-import { executeOptionsSchema, expectSchema, requestSchema, size, spearletSchema, specSchema, stopOptionsSchema } from '../src/options.ts';
+import { size } from '../src/option-values.ts';
+import { executeOptionsSchema, expectSchema, requestSchema, spearletSchema, specSchema, stopOptionsSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
 import { poolExecuteOptionsSchema, poolSchema } from '../src/pool/options.ts';
 

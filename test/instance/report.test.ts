@@ -25,7 +25,7 @@ test('the error of a failed start has all known facts, and a hint', () => {
   expect(startFailure(record(), cause('SPAWN_FAILED'))).toMatchObject({
     code: 'SPAWN_FAILED',
     message: 'a: it failed',
-    hint: undefined,
+    hint: expect.stringContaining('by hand'),
     refused: 0,
     instanceId: 'i',
     artifactId: 'a',

@@ -81,7 +81,7 @@ describe('what an instance waits for', () => {
       state: 'backoff',
       chart: { state: 'backoff', since: WALL + 250 },
       waits: [{ timeout: 'backoff', until: WALL + 450 }],
-      endedBy: ['stop'],
+      endedBy: ['stop', 'restart'],
     });
   });
 
@@ -137,7 +137,7 @@ test('String(explanation) is a text with all of it', async () => {
   running.started.reconnecting since 2026-01-01T00:00:00.150Z (2.5 s)
     The session is lost, the program still runs. Executions in flight wait until the agent reconnects.
     until 2026-01-01T00:00:10.150Z (in 7.5 s, reconnectWindow): the agent has to reconnect, or its program is ended
-    left by: process.exited, memory.exceeded, stop, session.opened
+    left by: process.exited, memory.exceeded, stop, restart, session.opened
 session
   resuming since 2026-01-01T00:00:00.150Z (2.5 s)
     The connection is lost, the epoch goes on: the agent resumes it over a new connection.

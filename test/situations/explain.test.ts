@@ -48,7 +48,7 @@ describe('an instance that waits', () => {
     expect(explanation).toMatchObject({
       state: 'backoff',
       waits: [{ timeout: 'backoff' }],
-      endedBy: ['stop'],
+      endedBy: ['stop', 'restart'],
       lastExit: { code: 9, reason: 'crashed', incarnation: 1 },
     });
     expect(explanation.waits[0]!.until).toBeGreaterThan(explanation.chart.since);

@@ -23,7 +23,7 @@ export interface Cause {
   readonly final: boolean;
 }
 
-/** How far the ending of a program had to go: a request to its agent, SIGTERM, SIGKILL. */
+/** How far the ending of a program had to go: a request to its agent, its kill signal (SIGTERM by default), SIGKILL. */
 export type StopStage = 'asked' | 'signalled' | 'killed';
 
 export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
@@ -39,10 +39,14 @@ export interface InstanceInput {
   readonly retryStart?: boolean;
   /** What happens to an agent that does not answer a cancel. */
   readonly onUnresponsive: 'leave' | 'restart';
-  /** An instance may fail so many times per restart period; one failure more stops it for good. */
+  /** An instance may fail so many times per restart period; one failure more stops it for good. Infinity: it never gives up. */
   readonly intensity: number;
   /** How long a program may take to connect and authenticate, in ms. */
   readonly connectTimeout: number;
+  /** The exit codes that count as a clean end, beside 0. */
+  readonly successCodes: readonly number[];
+  /** The exit codes after which the program is not started again. */
+  readonly neverRestartOn: readonly number[];
   /** How many heartbeats may stay unanswered. */
   readonly misses: number;
   /** The grace period of a program that is ended because of a failure, in ms. A stop brings its own. */
@@ -70,7 +74,23 @@ export interface InstanceContext extends InstanceInput {
 }
 
 export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: string };
-export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'signal'; signal: 'SIGTERM' | 'SIGKILL' };
+/** `terminate`: the kill signal of the instance to every process of the tree; `kill`: SIGKILL. */
+export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'terminate' } | { type: 'kill' };
+
+/** `status`: the exit code, or 128 + n after a death by signal n. All three are null for an external instance. */
+export interface ProcessExit {
+  readonly type: 'process.exited';
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly status: number | null;
+}
+
+/** `drain`: executions are in flight, and may end first, within the grace period. */
+export interface StopRequest {
+  readonly type: 'stop';
+  readonly grace: number;
+  readonly drain?: boolean;
+}
 
 export type InstanceEvent =
   | SessionReport
@@ -80,8 +100,8 @@ export type InstanceEvent =
   | { type: 'listener.bound'; address: string }
   | { type: 'listener.failed'; code: string; message: string }
   | { type: 'socket.accepted'; connectionId: string }
-  | { type: 'process.failed'; code: string; message: string; final: boolean }
-  | { type: 'process.exited'; exitCode: number | null; signal: string | null }
+  | { type: 'process.failed'; code: string; message: string }
+  | ProcessExit
   | { type: 'process.closed' }
   | { type: 'process.ended'; left: number }
   | { type: 'memory.exceeded'; bytes: number; limit: number }
@@ -89,8 +109,10 @@ export type InstanceEvent =
   | { type: 'activity.started' }
   | { type: 'activity.idle' }
   | { type: 'failure.expired' }
-  | { type: 'stop'; grace: number }
+  | StopRequest
   | { type: 'restart'; grace: number };
 
 /** What an instance reports to the supervisor. */
-export type InstanceReport = { type: 'instance.queued'; actorId: string } | { type: 'instance.settled'; actorId: string };
+export type InstanceReport =
+  /** `restart`: an incarnation after the first, and no retry of a first start. */
+  { type: 'instance.queued'; actorId: string; restart: boolean } | { type: 'instance.settled'; actorId: string };

@@ -2,7 +2,16 @@
 // `running` is one incarnation of the program: leaving `running` disposes its listener, its process, and its session with all
 // connections.
 import { assertEvent, assign, fromCallback, raise, sendParent, sendTo, setup } from 'xstate';
-import type { Cause, InstanceContext, InstanceEvent, InstanceInput, ListenerCommand, ProcessCommand, StopStage } from './instance-types.ts';
+import type {
+  Cause,
+  InstanceContext,
+  InstanceEvent,
+  InstanceInput,
+  ListenerCommand,
+  ProcessCommand,
+  ProcessExit,
+  StopStage,
+} from './instance-types.ts';
 import { type Epoch, sessionMachine } from './session.ts';
 
 /** Which incarnation of which program an actor serves. */
@@ -24,14 +33,24 @@ function eventOf<Type extends InstanceEvent['type']>(event: InstanceEvent, type:
 }
 
 /** Notes why the incarnation ends. The first cause counts. */
-function noteCause(causeOf: (event: InstanceEvent) => Cause) {
+function noteCause(causeOf: (event: InstanceEvent, context: InstanceContext) => Cause) {
   return assign<InstanceContext, InstanceEvent, undefined, InstanceEvent, never>({
-    cause: ({ context, event }) => context.cause ?? causeOf(event),
+    cause: ({ context, event }) => context.cause ?? causeOf(event, context),
   });
 }
 
 /** Notes a cause that is always the same. The restart policy decides what follows. */
 const noteEnd = (reason: Cause['reason'], code: string, message: string) => noteCause(() => ({ reason, code, message, final: false }));
+
+/** Whether the exit status is one of these codes. */
+const isListed = ({ status }: ProcessExit, codes: readonly number[]): boolean => status !== null && codes.includes(status);
+
+/** Notes an end of the program by itself. After some exit codes nothing is restarted. */
+const noteExit = (reason: Cause['reason'], code: string, message: string) =>
+  noteCause((event, { neverRestartOn }) => ({
+    ...{ reason, code, message },
+    final: isListed(eventOf(event, 'process.exited'), neverRestartOn),
+  }));
 
 function notProvided(what: string): never {
   throw new Error(`instance: ${what} was not provided`);
@@ -65,8 +84,8 @@ export const instanceMachine = setup({
       return { reason: 'listen', code, message, final: false };
     }),
     noteSpawnFailure: noteCause(event => {
-      const { code, message, final } = eventOf(event, 'process.failed');
-      return { reason: 'spawn', code, message, final };
+      const { code, message } = eventOf(event, 'process.failed');
+      return { reason: 'spawn', code, message, final: false };
     }),
     noteMemoryExceeded: noteCause(event => {
       const { bytes, limit } = eventOf(event, 'memory.exceeded');
@@ -77,18 +96,15 @@ export const instanceMachine = setup({
       assertEvent(event, 'xstate.error.actor.*');
       return { reason: 'internal', code: 'INTERNAL', message: String(event.error), final: true };
     }),
-    noteConnectTimeout: assign({
-      cause: ({ context: { cause, connectTimeout } }) =>
-        cause ?? {
-          reason: 'connect' as const,
-          code: 'CONNECT_TIMEOUT',
-          message: `did not connect and authenticate within ${connectTimeout} ms`,
-          final: false,
-        },
-    }),
-    noteExitBeforeReady: noteEnd('crashed', 'EXITED_BEFORE_READY', 'the program ended before it was ready'),
-    noteCompletion: noteEnd('completed', 'INSTANCE_STOPPED', 'the program ended by itself'),
-    noteCrash: noteEnd('crashed', 'OUTCOME_UNKNOWN', 'the program crashed'),
+    noteConnectTimeout: noteCause((_, { connectTimeout }) => ({
+      reason: 'connect',
+      code: 'CONNECT_TIMEOUT',
+      message: `did not connect and authenticate within ${connectTimeout} ms`,
+      final: false,
+    })),
+    noteExitBeforeReady: noteExit('crashed', 'EXITED_BEFORE_READY', 'the program ended before it was ready'),
+    noteCompletion: noteExit('completed', 'INSTANCE_STOPPED', 'the program ended by itself'),
+    noteCrash: noteExit('crashed', 'OUTCOME_UNKNOWN', 'the program crashed'),
     noteUnresponsive: noteEnd('unresponsive', 'UNRESPONSIVE', 'the agent did not answer a cancelled execution within the grace period'),
     noteHeartbeatLost: noteEnd(
       'heartbeat',
@@ -130,7 +146,11 @@ export const instanceMachine = setup({
     clearAttempts: assign({ attempts: 0 }),
 
     // Listener and process.
-    requestStartSlot: sendParent(({ context }) => ({ type: 'instance.queued', actorId: context.actorId })),
+    requestStartSlot: sendParent(({ context }) => ({
+      type: 'instance.queued',
+      actorId: context.actorId,
+      restart: context.incarnation > 1 && context.retryStart !== true,
+    })),
     announceSettled: sendParent(({ context }) => ({ type: 'instance.settled', actorId: context.actorId })),
     bind: sendTo('listener', { type: 'bind' }),
     dropSocket: sendTo('listener', ({ event }) => ({
@@ -140,8 +160,9 @@ export const instanceMachine = setup({
     spawnProcess: sendTo('process', { type: 'spawn' }),
     // A process that was seen while the program lives stays known after it has left the program's group and parent.
     scanTree: sendTo('process', { type: 'scan' }),
-    terminate: sendTo('process', { type: 'signal', signal: 'SIGTERM' }),
-    kill: sendTo('process', { type: 'signal', signal: 'SIGKILL' }),
+    // Each process gets the signal once: a second one could end it in the midst of its cleanup.
+    terminate: sendTo('process', { type: 'terminate' }),
+    kill: sendTo('process', { type: 'kill' }),
     noteOutputClosed: assign({ output: 'closed' }),
     noteTreeEnded: assign({ tree: 'ended' }),
 
@@ -160,6 +181,7 @@ export const instanceMachine = setup({
     closeSession: () => notProvided("action 'closeSession'"),
     holdRequests: () => notProvided("action 'holdRequests'"),
     beginStopping: () => notProvided("action 'beginStopping'"),
+    beginGrace: () => notProvided("action 'beginGrace'"),
     noteStopStage: (_, _params: { stage: StopStage }) => notProvided("action 'noteStopStage'"),
     endIncarnation: () => notProvided("action 'endIncarnation'"),
     endInstance: () => notProvided("action 'endInstance'"),
@@ -169,8 +191,13 @@ export const instanceMachine = setup({
     restartsUnresponsive: ({ context }) => context.onUnresponsive === 'restart',
     hasSession: ({ context }) => context.session !== null,
     wasSilent: ({ context }) => context.lossCode === 'HEARTBEAT_LOST',
-    isClean: ({ event }) => eventOf(event, 'process.exited').exitCode === 0,
+    // A SIGTERM of somebody else is a clean end, as `shutdown` is for a supervisor of OTP.
+    isClean: ({ context, event }) => {
+      const exit = eventOf(event, 'process.exited');
+      return exit.exitCode === 0 || exit.signal === 'SIGTERM' || isListed(exit, context.successCodes);
+    },
     isSooner: ({ context, event }) => eventOf(event, 'stop').grace < context.gracePeriod,
+    asksToDrain: ({ event }) => eventOf(event, 'stop').drain === true && eventOf(event, 'stop').grace > 0,
     hasNoGrace: ({ context }) => context.gracePeriod <= 0,
     isDrained: ({ context }) => context.session === null && context.output === 'closed',
     isTreeEnded: ({ context }) => context.tree === 'ended',
@@ -179,7 +206,8 @@ export const instanceMachine = setup({
       context.cause?.final === true ||
       (context.policy === 'transient' && context.cause?.reason === 'completed'),
     wasRestarted: ({ context }) => context.cause?.reason === 'restarted',
-    failedTooOften: ({ context }) => context.failures > context.intensity,
+    neverGivesUp: ({ context }) => context.intensity === Number.POSITIVE_INFINITY,
+    hasFailedTooOften: ({ context }) => context.failures >= context.intensity,
   },
   // How long each takes is known to src/instance/wiring.ts alone.
   delays: {
@@ -187,6 +215,8 @@ export const instanceMachine = setup({
     reconnectWindow: () => notProvided("delay 'reconnectWindow'"),
     terminateDelay: () => notProvided("delay 'terminateDelay'"),
     gracePeriod: () => notProvided("delay 'gracePeriod'"),
+    graceLeft: () => notProvided("delay 'graceLeft'"),
+    drainLimit: () => notProvided("delay 'drainLimit'"),
     giveUpDelay: () => notProvided("delay 'giveUpDelay'"),
     drainDelay: () => notProvided("delay 'drainDelay'"),
     cleanupTimeout: () => notProvided("delay 'cleanupTimeout'"),
@@ -257,7 +287,6 @@ export const instanceMachine = setup({
         started: {
           description: 'The program was started and is meant to run: it connects, takes executions, and reconnects.',
           initial: 'connecting',
-          exit: 'endClaims',
           on: {
             'socket.accepted': { actions: 'acceptSocket' },
             'process.exited': [
@@ -322,13 +351,33 @@ export const instanceMachine = setup({
                 },
                 executing: {
                   description: 'At least one execution is in flight.',
-                  on: { 'activity.idle': 'ready' },
+                  on: {
+                    'activity.idle': 'ready',
+                    stop: [
+                      {
+                        guard: 'asksToDrain',
+                        target: '#instance.running.stopping.graceful.draining',
+                        actions: ['noteStop', 'noteGracePeriod'],
+                      },
+                      { target: '#instance.running.stopping', actions: ['noteStop', 'noteGracePeriod'] },
+                    ],
+                  },
                 },
               },
             },
             reconnecting: {
               description: 'The session is lost, the program still runs. Executions in flight wait until the agent reconnects.',
-              on: { 'session.opened': { target: 'connected', actions: 'noteSession' } },
+              on: {
+                'session.opened': { target: 'connected', actions: 'noteSession' },
+                stop: [
+                  {
+                    guard: 'asksToDrain',
+                    target: '#instance.running.stopping.graceful.draining',
+                    actions: ['noteStop', 'noteGracePeriod'],
+                  },
+                  { target: '#instance.running.stopping', actions: ['noteStop', 'noteGracePeriod'] },
+                ],
+              },
               after: {
                 reconnectWindow: [
                   { guard: 'wasSilent', target: '#instance.running.stopping', actions: 'noteHeartbeatLost' },
@@ -340,7 +389,7 @@ export const instanceMachine = setup({
         },
         stopping: {
           description:
-            'The program has to end, by request, for a restart or after a failure: its agent is asked, then it gets SIGTERM, then SIGKILL.',
+            'The program has to end, by request, for a restart or after a failure: its agent is asked, then its tree gets SIGTERM, then SIGKILL.',
           entry: 'beginStopping',
           initial: 'deciding',
           on: { 'process.exited': 'exiting', 'process.failed': 'ended' },
@@ -349,7 +398,7 @@ export const instanceMachine = setup({
               description: 'Without a grace period SIGKILL comes first; without a session SIGTERM does.',
               always: [
                 { guard: 'hasNoGrace', target: 'killed' },
-                { guard: 'hasSession', target: 'graceful.asked', actions: 'drainSession' },
+                { guard: 'hasSession', target: 'graceful.asked' },
                 { target: 'graceful.signalled' },
               ],
             },
@@ -359,42 +408,72 @@ export const instanceMachine = setup({
               initial: 'signalled',
               on: {
                 'memory.exceeded': 'killed',
-                stop: { guard: 'isSooner', target: 'deciding', actions: ['noteStop', 'noteGracePeriod'] },
+                stop: { guard: 'isSooner', target: 'deciding', actions: ['noteStop', 'noteGracePeriod', 'beginGrace'] },
               },
               after: { gracePeriod: 'killed' },
               states: {
+                draining: {
+                  description: 'No new execution is taken. Those in flight may end, and the agent may reconnect for their results.',
+                  on: {
+                    'activity.idle': [{ guard: 'hasSession', target: 'asked' }, { target: 'signalled' }],
+                    'socket.accepted': { actions: 'acceptSocket' },
+                    'session.opened': {
+                      actions: ['noteSession', { type: 'openSession', params: ({ event }) => event }],
+                    },
+                    'session.lost': { actions: ['closeSession', 'noteSessionLoss'] },
+                    stop: [
+                      { guard: 'asksToDrain', actions: 'noteStop' },
+                      {
+                        target: '#instance.running.stopping.deciding',
+                        actions: ['noteStop', 'noteGracePeriod', 'beginGrace'],
+                      },
+                    ],
+                  },
+                  after: { drainLimit: 'signalled' },
+                },
                 asked: {
                   description: 'The host has asked the agent over its connection to end.',
-                  entry: { type: 'noteStopStage', params: { stage: 'asked' } },
+                  entry: ['endClaims', 'drainSession', { type: 'noteStopStage', params: { stage: 'asked' } }],
                   on: {
                     'session.lost': { guard: 'isExternal', target: '#instance.running.ended', actions: 'noteSessionLoss' },
                   },
                   after: { terminateDelay: 'signalled' },
                 },
                 signalled: {
-                  description: "The host has sent SIGTERM to the program's process group.",
-                  entry: [{ type: 'noteStopStage', params: { stage: 'signalled' } }, 'terminate'],
+                  description: 'The host has sent SIGTERM, or the kill signal of the instance, to every process of the tree.',
+                  entry: ['endClaims', { type: 'noteStopStage', params: { stage: 'signalled' } }, 'terminate'],
                 },
               },
             },
             killed: {
               description: 'The host has sent SIGKILL to the program and all its descendants. Only the kernel can delay the end now.',
-              entry: [{ type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
+              entry: ['endClaims', { type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
               after: { giveUpDelay: '#instance.running.ended' },
             },
           },
         },
         exiting: {
-          description: 'The program has ended. Its output is read to the end, then its descendants are killed.',
+          description: 'The program has ended. The rest of its tree gets the kill signal, and SIGKILL at the end of the grace period.',
+          entry: ['endClaims', 'terminate'],
           initial: 'draining',
           states: {
             draining: {
               description: 'The host reads what the program wrote before it ended.',
+              on: { stop: { guard: 'isSooner', actions: ['noteStop', 'noteGracePeriod', 'beginGrace'] } },
               always: { guard: 'isDrained', target: 'cleaningUp' },
               after: { drainDelay: 'cleaningUp' },
             },
             cleaningUp: {
-              description: 'The host finds the descendants of the program and kills them. None may outlive this incarnation.',
+              description: 'The descendants of the program have what is left of the grace period. None may outlive this incarnation.',
+              on: {
+                stop: { guard: 'isSooner', target: 'cleaningUp', reenter: true, actions: ['noteStop', 'noteGracePeriod', 'beginGrace'] },
+              },
+              always: { guard: 'isTreeEnded', target: '#instance.running.ended' },
+              after: { graceLeft: 'killing' },
+            },
+            killing: {
+              description: 'The host has sent SIGKILL to the descendants that are left.',
+              entry: [{ type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
               always: { guard: 'isTreeEnded', target: '#instance.running.ended' },
               after: { cleanupTimeout: '#instance.running.ended' },
             },
@@ -417,13 +496,17 @@ export const instanceMachine = setup({
       always: 'running',
     },
     failed: {
-      description: 'The program ended although the policy wants it to run. Failures within the restart period are counted.',
-      entry: ['announceSettled', 'countFailure', 'expireFailureLater'],
-      always: [{ guard: 'failedTooOften', target: 'stopped', actions: 'noteRestartLimit' }, { target: 'backoff' }],
+      description:
+        'The program ended although the policy wants it to run. Failures within the restart period are counted, unless the intensity has no limit.',
+      entry: 'announceSettled',
+      always: [
+        { guard: 'neverGivesUp', target: 'backoff' },
+        { guard: 'hasFailedTooOften', target: 'stopped', actions: ['countFailure', 'noteRestartLimit'] },
+        { target: 'backoff', actions: ['countFailure', 'expireFailureLater'] },
+      ],
     },
     backoff: {
-      description:
-        'The instance waits before the next incarnation. The longest wait doubles with each failure; a random share of it is taken.',
+      description: 'The instance waits before the next incarnation. The wait doubles with each failure, within the bounds of its backoff.',
       entry: 'countAttempt',
       on: { stop: { target: 'stopped', actions: 'noteStop' }, restart: 'running' },
       after: { backoff: 'running' },

@@ -27,16 +27,32 @@ export type SupervisorEvent =
   | DoneActorEvent
   | ErrorActorEvent
   | { type: 'start'; instance: InstanceInput }
-  | { type: 'stop'; grace: number };
+  /** `grace`: null for that of each instance. */
+  | { type: 'stop'; grace: number | null };
+
+/** An instance that starts a program: for the first time, or again after it was ready. Each kind has start slots of its own. */
+export interface StartRequest {
+  readonly actorId: string;
+  readonly restart: boolean;
+}
 
 /** Instances are listed by actor id. */
 export interface SupervisorContext extends SupervisorInput {
   /** All instances, in the order of their start. */
   readonly instances: readonly string[];
-  /** Those that hold a start slot. There are `maxConcurrentStarts` slots. */
-  readonly starting: readonly string[];
-  /** Those that wait for a start slot, first come first served. */
-  readonly waiting: readonly string[];
+  /** Those that hold a start slot. There are `maxConcurrentStarts` slots for first starts, and as many for restarts. */
+  readonly starting: readonly StartRequest[];
+  /** Those that wait for a start slot, first come first served among each kind. */
+  readonly waiting: readonly StartRequest[];
+}
+
+/** The first one that waits and whose kind has a free slot. */
+function nextStart({ maxConcurrentStarts, starting, waiting }: SupervisorContext): StartRequest | undefined {
+  if (waiting.length === 0) return undefined;
+  const restarts = starting.filter(({ restart }) => restart).length;
+  const canRestart = restarts < maxConcurrentStarts;
+  const canStart = starting.length - restarts < maxConcurrentStarts;
+  return waiting.find(({ restart }) => (restart ? canRestart : canStart));
 }
 
 /** The instance that an event is about. */
@@ -76,18 +92,24 @@ export const supervisorMachine = setup({
         return event.instance;
       },
     }),
-    queueForStart: assign(({ context, event }) => ({ waiting: [...context.waiting, instanceOf(event)] })),
-    acquireStartSlot: assign(({ context }) => ({
-      starting: [...context.starting, ...context.waiting.slice(0, 1)],
-      waiting: context.waiting.slice(1),
-    })),
+    queueForStart: assign(({ context, event }) => {
+      assertEvent(event, 'instance.queued');
+      return { waiting: [...context.waiting, { actorId: event.actorId, restart: event.restart }] };
+    }),
+    acquireStartSlot: assign(({ context }) => {
+      const next = nextStart(context);
+      return {
+        starting: next === undefined ? context.starting : [...context.starting, next],
+        waiting: context.waiting.filter(each => each !== next),
+      };
+    }),
     // To the instance that has acquired its slot last.
-    grantStart: sendTo(({ context }) => context.starting.at(-1) ?? '', { type: 'start.granted' }),
+    grantStart: sendTo(({ context }) => context.starting.at(-1)?.actorId ?? '', { type: 'start.granted' }),
     releaseStartSlot: assign(({ context, event }) => {
       const released = instanceOf(event);
       return {
-        starting: context.starting.filter(each => each !== released),
-        waiting: context.waiting.filter(each => each !== released),
+        starting: context.starting.filter(each => each.actorId !== released),
+        waiting: context.waiting.filter(each => each.actorId !== released),
       };
     }),
     forgetInstance: assign(({ context, event }) => {
@@ -103,14 +125,14 @@ export const supervisorMachine = setup({
     }),
 
     // Provided by src/supervisor/wiring.ts. XState stops no child gracefully: every instance is told to stop, the youngest first.
-    stopInstances: (_, _params: { grace: number }) => notProvided("action 'stopInstances'"),
+    stopInstances: (_, _params: { grace: number | null }) => notProvided("action 'stopInstances'"),
     // The actor id may be given to another instance.
     releaseActorId: (_, _params: { actorId: string }) => notProvided("action 'releaseActorId'"),
     // An instance whose chart failed cannot dispose its process and sockets itself.
     abandonInstance: (_, _params: { actorId: string; error: unknown }) => notProvided("action 'abandonInstance'"),
   },
   guards: {
-    canStartNext: ({ context }) => context.waiting.length > 0 && context.starting.length < context.maxConcurrentStarts,
+    canStartNext: ({ context }) => nextStart(context) !== undefined,
     isEmpty: ({ context }) => context.instances.length === 0,
   },
 }).createMachine({

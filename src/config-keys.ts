@@ -46,19 +46,26 @@ const descriptions: Readonly<Record<string, string>> = {
   grace: 'How long a program may take to end by itself when it is stopped; 5 s by default',
   heartbeat: 'After `misses` silent intervals a connection ends; 10 s and 3 by default',
   host: 'The loopback address of the listeners; 127.0.0.1 by default',
-  intensity: 'How many failures of one instance in a `period` are followed by a restart',
+  intensity: 'How many failures of one instance in a `period` are followed by a restart; 3 by default',
+  jitter: "How the waits are spread below their bound; 'full' by default",
+  killSignal: "What every process of the tree gets before SIGKILL; 'SIGTERM' by default",
+  neverRestartOn: 'Exit codes after which the program is not restarted, whatever `restart` says',
   listener: "'shared': one listener for all instances; 'perInstance' by default",
   maxConcurrentStarts: 'How many programs may be starting at once; 4 by default',
   onUnresponsive: "Whether an agent is restarted that does not answer a cancel within `grace`; 'leave' by default",
   origins: "The origins of web pages that may connect, for transport 'ws'",
   ports: 'The range of ports { from, to }; or 0: the system chooses',
+  period: 'The time in which failures are counted; 60 s by default',
   protocols: 'The versions of the wire that agents may speak; both by default',
   reconnectWindow: 'How long a lost session is waited for; 10 s by default',
   requireContainment: 'The containment that must hold; without it the instance does not start',
   retryStart: 'Whether a program that fails before its first ready is started again, within the restart intensity; false by default',
   stateDir: 'The folder in which spearlet records the programs that it has started, so that the next run can end what is left of them',
+  successCodes: 'Exit codes that count as a clean end, beside 0',
   transport: "What connects the program to spearlet; 'tcp' by default",
 };
+
+const isInfinite = (option: z.ZodType): boolean => option instanceof z.ZodLiteral && option.value === Number.POSITIVE_INFINITY;
 
 /** The schema of a key in a file, for the schema of an option. */
 function inFile(option: z.ZodType): z.ZodType {
@@ -67,7 +74,8 @@ function inFile(option: z.ZodType): z.ZodType {
   if (type === 'default' || type === 'prefault' || type === 'optional') return inFile(innerType).optional();
   // A transformed option with a default: the transform is left to the API.
   if (type === 'pipe' && input.def.type === 'default') return inFile(input);
-  if (type === 'union') return z.union(options.map(inFile));
+  // JSON has no Infinity.
+  if (type === 'union') return z.union(options.filter(each => !isInfinite(each)).map(inFile));
   if (type === 'object') return z.strictObject(keysOf(shape)).check(...(checks ?? []));
   return option;
 }

@@ -4,18 +4,8 @@ import { z } from 'zod';
 import { commandLineFile } from './command-agent.ts';
 import { inSeconds, keysOf } from './config-keys.ts';
 import { reasonOf, SpearletError } from './errors.ts';
-import {
-  artifactIdOf,
-  environment,
-  type InstanceSpec,
-  plain,
-  restartPolicy,
-  type SpearletOptions,
-  size,
-  spearletSchema,
-  specSchema,
-  timeout,
-} from './options.ts';
+import { environment, plain, size } from './option-values.ts';
+import { artifactIdOf, type InstanceSpec, restartPolicy, type SpearletOptions, spearletSchema, specSchema, timeout } from './options.ts';
 import { parse } from './parse.ts';
 
 /** As the command of an instance, it is this package, whatever PATH is. */
@@ -68,7 +58,7 @@ const instanceOfFile = instance.extend({ config: programOfFile });
 const $schema = z.string().optional().describe('The JSON Schema of this file, for editors');
 /** `logger` and `inspect` are code, not data. */
 const hostKeys = keysOf(spearletSchema.shape, ['logger', 'inspect']);
-/** A file with one instance has no place for the option `restart` of the host: the key is the policy of the instance. */
+/** A file with one instance has no place for the option `restart` of the host: keys of both are those of the instance. */
 const one = z.strictObject({ $schema, ...hostKeys, ...instanceOfFile.shape });
 const several = z.strictObject({ $schema, instances: z.array(instanceOfFile).min(1), ...hostKeys });
 

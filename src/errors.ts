@@ -8,7 +8,7 @@ export const errorCodes = {
   INVALID_CONFIG:
     'A configuration file is not valid. `issues` has the path and value of each fault and the nearest known key. Correct them.',
   SPAWN_FAILED:
-    'The program could not be started: it is missing or not executable, or its working directory is missing. spearlet does not retry.',
+    'The program could not be started: it is missing or not executable, or its working directory is missing. It is tried again in a restart, and in a first start with `retryStart`, within the restart intensity.',
   CONTAINMENT_UNAVAILABLE:
     'The containment of `requireContainment` is not possible here. The message says what is possible, and why. Nothing was started.',
   CONNECT_TIMEOUT: 'The program runs, but it did not connect and authenticate within `connectTimeout`. `stderr` has the end of its stderr.',

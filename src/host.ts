@@ -4,7 +4,7 @@ import type { AgentEnvironment } from './instance/agent-environment.ts';
 import type { ExitReport, Instance } from './instance/instance.ts';
 import type { Explanation } from './observe/explanation.ts';
 import type { Stats } from './observe/stats.ts';
-import type { ExpectSpec, InstanceSpec, StartOptions, StopOptions } from './options.ts';
+import type { ExpectSpec, InstanceSpec, InstanceStopOptions, StartOptions, StopOptions } from './options.ts';
 import type { PoolOptions } from './pool/options.ts';
 import type { Pool } from './pool/pool.ts';
 import type { RunOptions, RunResult } from './run.ts';
@@ -42,7 +42,7 @@ export interface Spearlet {
    * it returns undefined.
    */
   explain(instanceId: string): Explanation | undefined;
-  /** Stops every instance. When it resolves, no process, port, timer or handle of this spearlet is left. */
+  /** Stops every instance, within `grace` or its own. When it resolves, no process, port, timer or handle of this spearlet is left. */
   stop(options?: StopOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -54,5 +54,5 @@ export interface Expected {
   /** Rejects with CONNECT_TIMEOUT where no agent has connected and authenticated within `connectTimeout`. */
   readonly ready: Promise<Instance>;
   /** Stops the wait, or ends the session. */
-  stop(options?: StopOptions): Promise<ExitReport>;
+  stop(options?: InstanceStopOptions): Promise<ExitReport>;
 }

@@ -16,6 +16,7 @@ export type {
   ExecuteRequestInput,
   ExpectSpec,
   InstanceSpec,
+  InstanceStopOptions,
   RestartOptions,
   SpearletOptions,
   StartOptions,

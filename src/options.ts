@@ -2,10 +2,10 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
+import { environment, plain, size, textMap, wellFormed } from './option-values.ts';
 
 /** The longest duration of a timer in Node. A longer one fires at once. */
 export const MAX_MS = 2 ** 31 - 1;
-const GIB = 2 ** 30;
 
 export const duration = z.int().min(0).max(MAX_MS);
 export const timeout = z.int().min(1).max(MAX_MS);
@@ -15,7 +15,7 @@ export const durations: ReadonlySet<z.ZodType> = new Set([duration, timeout, hea
 const bytes = z
   .int()
   .min(1)
-  .max(4 * GIB);
+  .max(4 * 2 ** 30);
 const port = z.int().min(1).max(65_535);
 
 /** A loopback name or address: any other would let other machines connect to the listeners. */
@@ -25,48 +25,6 @@ const loopback = z
     error: 'must be a loopback address: agents run on this machine',
   })
   .transform(host => (host === 'localhost' ? '127.0.0.1' : host));
-
-/** Text without lone surrogates, which cannot be sent as UTF-8. */
-const wellFormed = z.string().refine(value => value.isWellFormed(), { error: 'holds a lone surrogate, which is not text' });
-/** Text that can be an argument of a system call. */
-export const plain = wellFormed.refine(value => !value.includes('\0'), { error: 'holds a NUL, which cannot be passed to a program' });
-
-/** Parses names and texts into a Map: z.record loses the name `__proto__`, and an object reorders names that look like integers. */
-const textMap = (text: z.ZodType<string>, nameRule: RegExp, rule: string) =>
-  z
-    .custom<Readonly<Record<string, string>> | ReadonlyMap<string, string>>()
-    .transform((value: unknown, check): ReadonlyMap<string, string> => {
-      const map = new Map<string, string>();
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        check.issues.push({ code: 'custom', input: value, message: 'expected an object of strings' });
-        return map;
-      }
-      for (const [name, each] of value instanceof Map ? (value as Map<unknown, unknown>) : Object.entries(value)) {
-        const parsed = text.safeParse(each);
-        const problem =
-          parsed.error?.issues[0]?.message ?? (typeof name === 'string' && name.isWellFormed() && nameRule.test(name) ? null : rule);
-        if (problem !== null) check.issues.push({ code: 'custom', input: each, message: problem, path: [String(name)] });
-        else map.set(name as string, each as string);
-      }
-      return map;
-    });
-export const environment = textMap(plain, /^[^=\0]+$/, "a name must not be empty and must not hold '=' or NUL");
-
-const UNITS: Record<string, number> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: GIB, TiB: 2 ** 40 };
-
-/** A number is bytes; `'1GB'` is 10^9 and `'1GiB'` is 2^30. */
-export const size = z
-  .union([
-    z.int().min(1),
-    z
-      .string()
-      .regex(/^\d+(\.\d+)?(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/, { error: "must be bytes, or a text like '512MB' (10^6) or '1GiB' (2^30)" }),
-  ])
-  .transform(value => {
-    if (typeof value === 'number') return value;
-    const [, digits, unit] = /^([\d.]+)(\w+)$/.exec(value)!;
-    return Math.floor(Number(digits) * UNITS[unit!]!);
-  });
 
 export const transport = z.enum(['tcp', 'unix', 'ws', 'fd']);
 /** What a browser sends as the origin of a page. A page has no other, so another text here would never match. */
@@ -85,6 +43,11 @@ const externalTransport = transport.refine(value => value !== 'fd', {
 });
 
 export const restartPolicy = z.enum(['permanent', 'transient', 'temporary']);
+const intensity = z.union([z.int().min(0).max(1_000_000), z.literal(Number.POSITIVE_INFINITY)], {
+  error: 'must be a whole number from 0 to 1,000,000, or Infinity: never give up',
+});
+const jitter = z.enum(['full', 'equal', 'none']);
+const exitCodes = z.array(z.int().min(0).max(255)).optional();
 
 export const spearletSchema = z.strictObject({
   host: loopback.default('127.0.0.1'),
@@ -102,10 +65,10 @@ export const spearletSchema = z.strictObject({
   heartbeat: z.strictObject({ interval: heartbeatInterval.default(10_000), misses: z.int().min(1).max(100).default(3) }).prefault({}),
   restart: z
     .strictObject({
-      intensity: z.int().min(0).max(1_000_000).default(3),
+      intensity: intensity.default(3),
       period: timeout.default(60_000),
       backoff: z
-        .strictObject({ min: timeout.default(200), max: timeout.default(30_000) })
+        .strictObject({ min: timeout.default(200), max: timeout.default(30_000), jitter: jitter.default('full') })
         .refine(backoff => backoff.min <= backoff.max, { error: '`min` must not be above `max`' })
         .prefault({}),
     })
@@ -131,6 +94,7 @@ export const spearletSchema = z.strictObject({
     .optional(),
 });
 
+const killSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
 const trees = ['group', 'cookie', 'namespace'] as const;
 
 /** The longest name of what runs, in characters. */
@@ -153,6 +117,18 @@ export const specSchema = z
     restart: restartPolicy.default('temporary'),
     /** Whether failures before the first ready are followed by a restart, within the restart intensity. */
     retryStart: z.boolean().default(false),
+    // Where these five are not given, those of createSpearlet() hold (src/instance/instance-options.ts).
+    connectTimeout: timeout.optional(),
+    grace: duration.optional(),
+    intensity: intensity.optional(),
+    period: timeout.optional(),
+    backoff: z.strictObject({ min: timeout.optional(), max: timeout.optional(), jitter: jitter.optional() }).optional(),
+    /** Exit codes that count as a clean end, as 0 does. A death by signal n has the exit code 128 + n, as in a shell. */
+    successCodes: exitCodes,
+    /** Exit codes after which the program is not started again, whatever `restart` says. */
+    neverRestartOn: exitCodes,
+    /** What every process of the tree gets before SIGKILL. */
+    killSignal: z.enum(killSignals).optional(),
     /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
     containment: z.enum(['cookie', 'namespace']).default('cookie'),
     /** If this cannot be had, start() rejects with CONTAINMENT_UNAVAILABLE. Requiring a namespace also asks for one. */
@@ -209,6 +185,7 @@ export const defaultExecuteOptions = executeOptionsSchema.parse({});
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 export const restartOptionsSchema = z.strictObject({ grace: duration.optional() });
+export const instanceStopOptionsSchema = stopOptionsSchema.extend({ drain: z.boolean().default(false) });
 
 /** The part of a pino logger that spearlet uses. */
 export interface Logger {
@@ -241,3 +218,4 @@ export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
 export type StartOptions = z.input<typeof startOptionsSchema>;
 export type StopOptions = z.input<typeof stopOptionsSchema>;
 export type RestartOptions = z.input<typeof restartOptionsSchema>;
+export type InstanceStopOptions = z.input<typeof instanceStopOptionsSchema>;

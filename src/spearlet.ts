@@ -120,13 +120,13 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   });
 
   const stop = async (stopOptions: StopOptions = {}): Promise<void> => {
-    const { grace = options.grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
+    const { grace } = parse(stopOptionsSchema, stopOptions, 'stop()');
     stopping = true;
     // Before their members end: a pool would start others.
-    const pooled = [...pools].map(pool => pool.stop({ grace }));
+    const pooled = [...pools].map(pool => pool.stop(grace === undefined ? {} : { grace }));
     // No instance starts before the stale state is ended, and `leftovers.ended` comes before `events$` completes.
     if (cleanup?.ended) await cleanup.ended;
-    if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace });
+    if (supervisor.getSnapshot().status === 'active') supervisor.send({ type: 'stop', grace: grace ?? null });
     await Promise.all([stopped.promise, ...pooled]);
     // A program that SIGKILL does not end must not block stop() for ever.
     const late = deferred<void>();

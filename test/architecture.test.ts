@@ -18,11 +18,12 @@ const mayImport: Record<string, readonly string[]> = {
   'src/printable.ts': [],
   'src/standard-schema.ts': [],
   'src/world': [],
-  'src/options.ts': [],
+  'src/option-values.ts': [],
+  'src/options.ts': ['src/option-values.ts'],
   'src/pool/options.ts': ['src/options.ts'],
   'src/parse.ts': [],
   'src/config-keys.ts': ['src/options.ts'],
-  'src/config.ts': ['src/command-agent.ts', 'src/config-keys.ts', 'src/options.ts', 'src/parse.ts'],
+  'src/config.ts': ['src/command-agent.ts', 'src/config-keys.ts', 'src/option-values.ts', 'src/options.ts', 'src/parse.ts'],
   'src/protocol': [],
   'src/transport/websocket.ts': ['src/transport'],
   'src/transport/websocket-stream.ts': ['src/transport'],
@@ -82,6 +83,7 @@ const mayImport: Record<string, readonly string[]> = {
 /** Packages that a place may import beside node's built-ins. */
 const mayUse: Record<string, readonly string[]> = {
   machines: ['xstate'],
+  'src/option-values.ts': ['zod'],
   'src/options.ts': ['zod'],
   'src/pool/options.ts': ['zod'],
   'src/config-keys.ts': ['zod'],

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseRequest } from '../src/execution/request.ts';
-import { executeOptionsSchema, expectSchema, requestSchema, size, spearletSchema, specSchema, stopOptionsSchema } from '../src/options.ts';
+import { size } from '../src/option-values.ts';
+import { executeOptionsSchema, expectSchema, requestSchema, spearletSchema, specSchema, stopOptionsSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
 import { poolExecuteOptionsSchema, poolSchema } from '../src/pool/options.ts';
 
@@ -19,7 +20,7 @@ test('without options these are the defaults', () => {
     reconnectWindow: 10_000,
     grace: 5_000,
     heartbeat: { interval: 10_000, misses: 3 },
-    restart: { intensity: 3, period: 60_000, backoff: { min: 200, max: 30_000 } },
+    restart: { intensity: 3, period: 60_000, backoff: { min: 200, max: 30_000, jitter: 'full' } },
     protocols: [1, 2],
     maxFrameBytes: 33_554_432,
     maxPreAuthFrameBytes: 16_384,

@@ -30,7 +30,7 @@ const machines: [AnyStateMachine, unknown][] = [
     instanceMachine,
     {
       ...{ instanceId: 'i', actorId: 'a', external: false, restart: 'temporary', onUnresponsive: 'leave' },
-      ...{ intensity: 3, misses: 3, failureGrace: 500 },
+      ...{ intensity: 3, misses: 3, failureGrace: 500, successCodes: [], neverRestartOn: [] },
     },
   ],
   [sessionMachine, { instanceId: 'i', misses: 3, external: false }],

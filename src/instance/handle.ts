@@ -3,7 +3,7 @@ import { distinctUntilChanged, Observable } from 'rxjs';
 import { call } from '../execution/call.ts';
 import type { Execution } from '../execution/execution.ts';
 import { isolated, logged } from '../observe/isolated.ts';
-import { type ExecuteOptions, type ExecuteRequestInput, restartOptionsSchema, stopOptionsSchema } from '../options.ts';
+import { type ExecuteOptions, type ExecuteRequestInput, instanceStopOptionsSchema, restartOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { OutputChunk } from '../process/output/output.ts';
 import type { Instance } from './instance.ts';
@@ -18,7 +18,7 @@ const outputOf = (record: InstanceRecord): Observable<OutputChunk> =>
     return () => record.followers.delete(subscriber);
   });
 
-export function createInstance(record: InstanceRecord, defaultGrace: number): Instance {
+export function createInstance(record: InstanceRecord): Instance {
   const instance: Instance = {
     id: record.id,
     artifactId: record.artifactId,
@@ -45,12 +45,12 @@ export function createInstance(record: InstanceRecord, defaultGrace: number): In
     call: (name, argument, options = {}) => call((...given) => instance.execute(...given), name, argument, options),
     send: data => record.requests.signal(data),
     async stop(options = {}) {
-      const { grace = defaultGrace } = parse(stopOptionsSchema, options, 'stop()');
-      if (record.state !== 'stopped') record.stop(grace);
+      const { grace, drain } = parse(instanceStopOptionsSchema, options, 'stop()');
+      if (record.state !== 'stopped') record.stop(grace, drain);
       return record.exited.promise;
     },
     async restart(options = {}) {
-      const { grace = defaultGrace } = parse(restartOptionsSchema, options, 'restart()');
+      const { grace = record.options.grace } = parse(restartOptionsSchema, options, 'restart()');
       await restart(record, grace);
     },
     async [Symbol.asyncDispose]() {

@@ -3,7 +3,7 @@ import type { Observable } from 'rxjs';
 import type { Cause, StopStage } from '../../machines/instance-types.ts';
 import type { CallOptions } from '../execution/call.ts';
 import type { Execution } from '../execution/execution.ts';
-import type { ExecuteOptions, ExecuteRequestInput, RestartOptions, StopOptions } from '../options.ts';
+import type { ExecuteOptions, ExecuteRequestInput, InstanceStopOptions, RestartOptions } from '../options.ts';
 import type { Containment } from '../process/containment/containment.ts';
 import type { OutputChunk } from '../process/output/output.ts';
 
@@ -82,13 +82,14 @@ export interface Instance {
    */
   send(data: string): void;
   /**
-   * Asks the agent to end at once, sends SIGTERM after min(grace / 2, 1 s), and SIGKILL to the whole tree after `grace`.
-   * Resolves when no process of the tree lives.
+   * Asks the agent to end at once, sends SIGTERM (or `killSignal`) to the whole tree after min(grace / 2, 1 s), and SIGKILL after
+   * `grace`. With `drain` the executions in flight may end before the agent is asked: SIGTERM waits for the last one, or until
+   * min(grace / 2, 1 s) before SIGKILL. Resolves when no process of the tree lives.
    */
-  stop(options?: StopOptions): Promise<ExitReport>;
+  stop(options?: InstanceStopOptions): Promise<ExitReport>;
   /**
    * Ends the program as `stop()` does, and starts it again at once, whatever the restart policy is. It is no failure: it does not
-   * count for the restart intensity. The agent may answer what is in flight within `grace` (ms; default: that of `createSpearlet()`);
+   * count for the restart intensity. The agent may answer what is in flight within `grace` (ms; default: that of its options);
    * executions that come meanwhile wait for the new program. In backoff the wait ends at once; where a start or an end is under way
    * already, it only waits. Resolves when the new program is ready. Rejects with INSTANCE_STOPPED where the instance is stopped, or
    * ends instead; with INVALID_OPTIONS for an instance of `expect()`, whose program the host cannot start.

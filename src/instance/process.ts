@@ -7,7 +7,7 @@ import type { Memory, MemoryWatch } from '../process/memory.ts';
 import type { Output } from '../process/output/output.ts';
 import type { Program, RunningProgram, Spawn } from '../process/program.ts';
 import type { ByteStream } from '../transport/stream.ts';
-import type { Exit } from '../world/exit.ts';
+import { type Exit, statusOf } from '../world/exit.ts';
 import { hold, type InstanceHost } from './host.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -23,9 +23,6 @@ export interface ProcessDeps {
   exited(record: InstanceRecord, exit: Exit): void;
 }
 
-/** Errors that may not occur at the next try. Every other error is one of configuration, and final. */
-const PASSING = ['ENOMEM', 'EAGAIN', 'EMFILE', 'ENFILE'];
-
 export const runProgram = (deps: ProcessDeps) =>
   fromCallback<ProcessCommand, { instanceId: string; incarnation: number }, InstanceEvent>(({ input, sendBack, receive }) => {
     const record = deps.host.record(input.instanceId);
@@ -33,14 +30,10 @@ export const runProgram = (deps: ProcessDeps) =>
     let running: RunningProgram | null = null;
     let watch: MemoryWatch | null = null;
     let external = false;
+    /** An external instance has had the events of its exit. */
+    let answered = false;
 
-    const failed = (thrown: unknown): void =>
-      sendBack({
-        type: 'process.failed',
-        code: 'SPAWN_FAILED',
-        message: reasonOf(thrown),
-        final: !PASSING.includes((thrown as NodeJS.ErrnoException).code ?? ''),
-      });
+    const failed = (thrown: unknown): void => sendBack({ type: 'process.failed', code: 'SPAWN_FAILED', message: reasonOf(thrown) });
 
     const measured = (bytes: number): void => {
       run.peakMemory = Math.max(run.peakMemory ?? 0, bytes);
@@ -67,7 +60,7 @@ export const runProgram = (deps: ProcessDeps) =>
           exited(exit) {
             unwatch();
             deps.exited(record, exit);
-            sendBack({ type: 'process.exited', ...exit });
+            sendBack({ type: 'process.exited', ...exit, status: statusOf(exit) });
             // Where trees are not tracked, no event about the rest of the tree follows.
             if (running?.tree === null) sendBack({ type: 'process.ended', left: 0 });
           },
@@ -106,10 +99,12 @@ export const runProgram = (deps: ProcessDeps) =>
         measure();
         void running?.tree?.scan();
       } else if (external) {
+        if (answered) return;
+        answered = true;
         sendBack({ type: 'process.closed' });
         sendBack({ type: 'process.ended', left: 0 });
-        sendBack({ type: 'process.exited', exitCode: null, signal: null });
-      } else running?.signal(command.signal);
+        sendBack({ type: 'process.exited', exitCode: null, signal: null, status: null });
+      } else running?.signal(command.type === 'kill' ? 'SIGKILL' : (record.spec?.killSignal ?? 'SIGTERM'));
     });
 
     return hold(record, deps.host, () => {

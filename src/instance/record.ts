@@ -6,7 +6,7 @@ import type { Credentials } from '../connection/handshake.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
 import type { RequestTable } from '../execution/requests.ts';
-import type { Logger, ParsedSpec, Transport } from '../options.ts';
+import type { Logger, ParsedOptions, ParsedSpec, Transport } from '../options.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
 import type { ByteStream } from '../transport/stream.ts';
@@ -26,6 +26,8 @@ export interface InstanceRecord {
   readonly actorId: string;
   /** Null for an external instance: nothing is spawned. */
   readonly spec: ParsedSpec | null;
+  /** Those of its spec, and of createSpearlet() where the spec has none. */
+  readonly options: ParsedOptions;
   readonly transport: Transport;
   /** Of the web pages that may connect as its agent. */
   readonly origins: readonly string[];
@@ -66,7 +68,8 @@ export interface InstanceRecord {
   readonly followers: Set<Subscriber<OutputChunk>>;
   /** Disposes the resources of its effects where the chart fails and runs no cleanup. */
   readonly held: Set<() => void>;
-  stop(grace: number): void;
+  /** `grace`: that of its options where it is not given. */
+  stop(grace?: number, drain?: boolean): void;
   restart(grace: number): void;
   /** Removes the instance after it has stopped. */
   forget(): void;

@@ -14,6 +14,8 @@ export interface Run {
   exit: Exit | null;
   /** When the program first had to end, and when each stop stage was reached, in ms after that. */
   endingSince: number | null;
+  /** When the grace period of the last stop began. */
+  graceSince: number | null;
   readonly stopStages: Partial<Record<StopStage, number>>;
   /** The highest measurement, in bytes. Null: none was made. */
   peakMemory: number | null;
@@ -28,6 +30,7 @@ export const newRun = (): Run => ({
   exitedAt: null,
   exit: null,
   endingSince: null,
+  graceSince: null,
   stopStages: {},
   peakMemory: null,
   ending: null,

@@ -22,7 +22,7 @@ const GIVE_UP = 5_000;
 const DRAIN = 250;
 /** How long the rest of the tree may take to end until it is reported in `left`, in ms. Killing it takes 2 s at most. */
 const CLEANUP = 3_000;
-/** SIGTERM is sent after half the grace, and after this time at the latest, in ms. */
+/** An agent that was asked gets SIGTERM after half the grace, and after this time at the latest, in ms. SIGKILL is as far from SIGTERM. */
 const TERMINATE = 1_000;
 
 export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'register' | 'release'> {
@@ -39,6 +39,12 @@ export function wireInstance(
 ) {
   const { clock, random } = world;
   const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => host.record(context.instanceId);
+
+  const beforeKill = ({ gracePeriod }: InstanceContext): number => Math.min(gracePeriod / 2, TERMINATE);
+  const graceLeft = (args: { context: InstanceContext }): number => {
+    const { graceSince } = recordOf(args).run;
+    return Math.max(0, args.context.gracePeriod - (graceSince === null ? 0 : clock.now() - graceSince));
+  };
 
   const begin = (record: InstanceRecord, incarnation: number): void => {
     record.credentials = newCredentials(record.id, random.token());
@@ -67,11 +73,17 @@ export function wireInstance(
         if (connection !== undefined) host.sessionOpened(record, connection);
       },
       beginStopping: args => {
-        recordOf(args).run.endingSince = clock.now();
+        const { run } = recordOf(args);
+        run.endingSince = clock.now();
+        run.graceSince = clock.now();
+      },
+      beginGrace: args => {
+        recordOf(args).run.graceSince = clock.now();
       },
       noteStopStage(args, { stage }) {
         const { endingSince, stopStages } = recordOf(args).run;
-        stopStages[stage] ??= Math.round(clock.now() - (endingSince ?? clock.now()));
+        // A program that has ended by itself was not stopped, even if its descendants have to be killed.
+        if (endingSince !== null) stopStages[stage] ??= Math.round(clock.now() - endingSince);
       },
       holdRequests: args => recordOf(args).requests.hold(),
       closeSession: args => recordOf(args).requests.detach(recordOf(args).loss),
@@ -81,14 +93,17 @@ export function wireInstance(
     delays: {
       connectTimeout: ({ context }) => context.connectTimeout,
       reconnectWindow: args => reconnectWindowOf(recordOf(args).transport, options),
-      terminateDelay: ({ context }) => Math.min(context.gracePeriod / 2, TERMINATE),
+      // After a drain the agent may have to be asked late: the descendants of its program get their share of the grace all the same.
+      terminateDelay: args => Math.min(beforeKill(args.context), Math.max(0, graceLeft(args) - beforeKill(args.context))),
       gracePeriod: ({ context }) => context.gracePeriod,
+      graceLeft,
+      drainLimit: ({ context }) => context.gracePeriod - beforeKill(context),
       giveUpDelay: GIVE_UP,
       drainDelay: DRAIN,
       cleanupTimeout: CLEANUP,
-      backoff: ({ context }) => backoffTime(random, options.restart.backoff, context.attempts),
-      restartPeriod: options.restart.period,
-      stableUptime: options.restart.period,
+      backoff: args => backoffTime(random, recordOf(args).options.restart.backoff, args.context.attempts),
+      restartPeriod: args => recordOf(args).options.restart.period,
+      stableUptime: args => recordOf(args).options.restart.period,
     },
   });
 }

@@ -42,9 +42,11 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
 
   const startSlot = ({ actorId }: InstanceRecord): Wait[] => {
     const { maxConcurrentStarts, waiting } = queue();
-    const before = waiting.indexOf(actorId);
-    if (before === -1) return [];
-    const meaning = `a start slot: there are ${maxConcurrentStarts} (maxConcurrentStarts); instances before this one in the queue: ${before}`;
+    const own = waiting.find(each => each.actorId === actorId);
+    if (own === undefined) return [];
+    const before = waiting.slice(0, waiting.indexOf(own)).filter(({ restart }) => restart === own.restart).length;
+    const slots = `there are ${maxConcurrentStarts} for ${own.restart ? 'restarts' : 'first starts'} (maxConcurrentStarts)`;
+    const meaning = `a start slot: ${slots}; instances before this one in the queue: ${before}`;
     return [{ timeout: null, until: null, meaning }];
   };
 

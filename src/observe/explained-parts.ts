@@ -12,6 +12,8 @@ export const timeouts: Readonly<Record<string, string>> = {
   terminateDelay: 'the program has to end by itself, or gets SIGTERM',
   gracePeriod: 'the program has to end, or its whole process tree gets SIGKILL',
   giveUpDelay: 'the kernel has to end the killed program, or the instance ends without it',
+  graceLeft: 'the descendants of the program have to end, or they get SIGKILL',
+  drainLimit: 'the executions in flight may end, or the program gets its kill signal',
   drainDelay: 'the last output of the program is read until then',
   cleanupTimeout: 'the rest of the process tree has to end, or is reported in `left`',
   backoff: 'then the next incarnation starts',

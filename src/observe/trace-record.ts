@@ -50,7 +50,6 @@ const SAFE_FIELDS: ReadonlySet<string> = new Set([
   'signal',
   'grace',
   'address',
-  'final',
   'left',
   'bytes',
   'limit',

@@ -6,6 +6,7 @@ import { call } from '../execution/call.ts';
 import type { Deadlines } from '../execution/deadlines.ts';
 import type { Execution } from '../execution/execution.ts';
 import type { Instance } from '../instance/instance.ts';
+import { instanceOptions } from '../instance/instance-options.ts';
 import { deferred, type InstanceRecord } from '../instance/record.ts';
 import { bounds } from '../limits.ts';
 import { logged } from '../observe/isolated.ts';
@@ -53,7 +54,8 @@ export const createPools =
   };
 
 function createPool(deps: PoolDeps, spec: ParsedSpec, poolOptions: ParsedPoolOptions, ended: () => void): Pool {
-  const { options, clock, random, deadlines, trace, emit } = deps;
+  const { clock, random, deadlines, trace, emit } = deps;
+  const options = instanceOptions(deps.options, spec);
   const { artifactId } = spec;
   const { min, max, warm, maxConcurrency } = poolOptions;
   if (maxConcurrency > options.maxInFlight)

@@ -35,13 +35,16 @@ export interface ProgramEvents {
   exited(exit: Exit): void;
   /** No process holds the program's output open any more. */
   closed(): void;
-  /** The rest of the tree was ended; `ending.left` lists survivors. After `exited`, and only where trees are tracked. */
+  /** No process of the tree lives any more, or SIGKILL could not end `ending.left`. After `exited`, and only where trees are tracked. */
   ended?(ending: Ending): void;
 }
 
 export interface RunningProgram {
-  /** SIGTERM goes to the whole process group, SIGKILL to the whole tree. An empty group is no error. */
-  signal(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /**
+   * Signals the whole tree, also after the program has exited. SIGKILL ends it; of any other signal each process gets the first one
+   * alone. Where trees are not tracked, the signal goes to the process group while the program lives.
+   */
+  signal(signal: NodeJS.Signals): void;
   /** Kills the tree and closes the pipes. No event follows. Resolves when the system has released the program. */
   dispose(): Promise<void>;
   /** The program and its descendants; null where trees are not tracked. */

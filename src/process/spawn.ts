@@ -36,10 +36,8 @@ export const createSpawn =
     let live = true;
     let exited = false;
     let announced = false;
-    /** The pid of the program itself; inside a namespace it differs from that of the wrapper. */
-    let ownPid = pid;
 
-    const signalGroup = (name: 'SIGTERM' | 'SIGKILL'): void => {
+    const signalGroup = (name: NodeJS.Signals): void => {
       if (pid === undefined) return;
       // After the exit the pid may name another process. While processes are left in the group, the system does not reuse it.
       if (exited && processTable.exists(pid)) return;
@@ -49,10 +47,10 @@ export const createSpawn =
       if (tree === null) signalGroup('SIGKILL');
       return tree?.end() ?? null;
     };
+    const findsEnd = tree !== null && processTable.works;
     const announce = (number: number): void => {
       if (announced) return;
       announced = true;
-      ownPid = number;
       if (live) events.spawned(number);
     };
 
@@ -80,10 +78,10 @@ export const createSpawn =
       const exit: Exit = { exitCode: signal === null ? exitCode : null, signal };
       announce(pid!);
       exited = true;
-      // The rest of the tree has lost its parent, and is ended now.
-      const ending = endTree();
+      // Where the end of the rest cannot be seen, nothing can be waited for.
+      const ending = findsEnd ? null : endTree();
       if (live) events.exited(namespace === undefined ? exit : exitInside(exit));
-      void ending?.then(each => {
+      void (ending ?? tree?.gone())?.then(each => {
         if (live) events.ended?.(each);
       });
     });
@@ -102,16 +100,13 @@ export const createSpawn =
     return {
       tree,
       signal(name) {
-        if (exited) return;
         if (name === 'SIGKILL') return void endTree();
-        signalGroup(name);
-        // Inside a namespace the wrapper leads the group, and the program may have left it.
-        const member = ownPid === pid || ownPid === undefined ? undefined : tree?.members.get(ownPid);
-        if (member !== undefined && processTable.groupOf(member) !== pid) processTable.signal(member, name);
+        if (findsEnd) return void tree.ask(name, namespace !== undefined);
+        if (!exited) signalGroup(name);
       },
       async dispose() {
         live = false;
-        const ending = exited ? tree?.end() : endTree();
+        const ending = exited && !findsEnd ? null : endTree();
         for (const stream of streams) stream?.destroy();
         if (pid === undefined) return;
         await Promise.all([ending, withTimeout(gone)]);

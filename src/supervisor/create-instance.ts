@@ -1,6 +1,7 @@
 // Creates an instance: its record, its actor under the supervisor, its handle, and the states that callers see.
 import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
+import type { StopRequest } from '../../machines/instance-types.ts';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
 import { newCredentials } from '../connection/handshake.ts';
 import { createRefusals } from '../connection/refusals.ts';
@@ -9,6 +10,7 @@ import type { Deadlines } from '../execution/deadlines.ts';
 import { createRequestTable } from '../execution/request-table.ts';
 import { createInstance } from '../instance/handle.ts';
 import { type ExitReport, type Instance, type InstanceState, stateOf } from '../instance/instance.ts';
+import { instanceOptions } from '../instance/instance-options.ts';
 import { reconnectWindowOf } from '../instance/reconnect-window.ts';
 import { deferred, type InstanceRecord } from '../instance/record.ts';
 import { endWithoutChart } from '../instance/report.ts';
@@ -40,7 +42,10 @@ export interface InstancesDeps {
   remember(record: InstanceRecord): void;
 }
 
-/** Creates and starts an instance; `spec` is null for an external one. When it returns, the instance is starting, or its start has failed and is settled. */
+/**
+ * Creates and starts an instance; `spec` is null for an external one. When it returns, the instance is starting, or its start has
+ * failed and is settled. Throws INVALID_OPTIONS before anything is created.
+ */
 export type Begin = (
   expected: Pick<ParsedSpec, 'artifactId' | 'timeout' | 'transport' | 'origins'>,
   spec: ParsedSpec | null,
@@ -48,7 +53,7 @@ export type Begin = (
 ) => InstanceRecord;
 
 export function createInstances({
-  options,
+  options: engineOptions,
   clock,
   random,
   registry,
@@ -67,6 +72,7 @@ export function createInstances({
   };
 
   return ({ artifactId, timeout, transport, origins }, spec, contained) => {
+    const options = instanceOptions(engineOptions, spec);
     const id = newId(artifactId);
     const actorId = registry.actorIds.acquire();
     const followers: InstanceRecord['followers'] = new Set();
@@ -74,8 +80,8 @@ export function createInstances({
     const shown$ = new ReplaySubject<InstanceState>(1);
     shown$.next('allocating');
     let actor: AnyActorRef | undefined;
-    /** The grace of a stop that a logger or an inspector requests while the actor is being created. */
-    let earlyStop: number | null = null;
+    /** A stop that a logger or an inspector requests while the actor is being created. */
+    let earlyStop: StopRequest | null = null;
 
     const show = (state: InstanceState): void => {
       if (state === record.state) return;
@@ -93,6 +99,7 @@ export function createInstances({
       artifactId,
       actorId,
       spec,
+      options,
       transport,
       origins,
       contained,
@@ -133,10 +140,11 @@ export function createInstances({
       failure: null,
       hint: undefined,
       held: new Set(),
-      stop(grace) {
+      stop(grace = options.grace, drain = false) {
         record.requests.close('the instance was stopped', undefined);
-        if (actor === undefined) earlyStop = Math.min(grace, earlyStop ?? grace);
-        else actor.send({ type: 'stop', grace });
+        const request: StopRequest = { type: 'stop', grace, drain: drain && record.requests.inFlight > 0 };
+        if (actor !== undefined) actor.send(request);
+        else if (earlyStop === null || grace < earlyStop.grace) earlyStop = request;
       },
       restart(grace) {
         if (actor?.getSnapshot().status === 'active') actor.send({ type: 'restart', grace });
@@ -151,7 +159,7 @@ export function createInstances({
     };
 
     registry.add(record);
-    handles.set(id, createInstance(record, options.grace));
+    handles.set(id, createInstance(record));
     registry.notify(() =>
       registry.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }),
     );
@@ -166,6 +174,8 @@ export function createInstances({
         onUnresponsive: spec?.onUnresponsive ?? 'leave',
         intensity: options.restart.intensity,
         connectTimeout: options.connectTimeout,
+        successCodes: spec?.successCodes ?? [],
+        neverRestartOn: spec?.neverRestartOn ?? [],
         misses: options.heartbeat.misses,
         failureGrace: Math.min(options.grace, FAILURE_GRACE),
       },
@@ -188,7 +198,7 @@ export function createInstances({
       show(stateOf(actor.getSnapshot().value));
       // The supervisor handles an error of the actor: it still needs the record.
       actor.subscribe({ next: snapshot => show(stateOf(snapshot.value)), complete: record.forget, error() {} });
-      if (earlyStop !== null) actor.send({ type: 'stop', grace: earlyStop });
+      if (earlyStop !== null) actor.send(earlyStop);
     }
     if (contained.lacking !== null)
       record.log.warn(

@@ -117,7 +117,7 @@ export function wire(
     },
     actions: {
       stopInstances: ({ context }, { grace }) => {
-        for (const actorId of [...context.instances].reverse()) registry.byActorId(actorId)?.stop(grace);
+        for (const actorId of [...context.instances].reverse()) registry.byActorId(actorId)?.stop(grace ?? undefined);
       },
       abandonInstance: (_, { actorId, error }) => registry.abandoned(registry.byActorId(actorId), error),
       releaseActorId: (_, { actorId }) => registry.actorIds.release(actorId),

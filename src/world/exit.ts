@@ -30,6 +30,13 @@ export function signalName(number: number): string | undefined {
   return number === FIRST_REAL_TIME ? 'SIGRTMIN' : `SIGRTMIN+${number - FIRST_REAL_TIME}`;
 }
 
+/** The exit status as shells report it: the exit code, or 128 + n after a death by signal n. Null: neither is known. */
+export function statusOf({ exitCode, signal }: Exit): number | null {
+  if (signal === null) return exitCode;
+  for (let number = 1; number <= UNNAMED.last; number += 1) if (signalName(number) === signal) return 128 + number;
+  return null;
+}
+
 /** The signal 32 to 64 that has killed a child of this process; null: none, or the status cannot be read. */
 function unnamedDeath(pid: number): number | null {
   try {

@@ -6,17 +6,18 @@ import { newRun } from '../../src/instance/run.ts';
 import type { ProgramEvents } from '../../src/process/program.ts';
 
 function open(
-  { maxMemory, tree = {} as object | null, program = {} as object | null, measured = 0, spawnError = null as unknown } = {} as {
+  { maxMemory, tree = {} as object | null, program = {} as object | null, measured = 0, spawnError = null as unknown, killSignal } = {} as {
     maxMemory?: number;
     tree?: object | null;
     program?: object | null;
     measured?: number;
     spawnError?: unknown;
+    killSignal?: string;
   },
 ) {
   const events: unknown[] = [];
   const calls: string[] = [];
-  const record = { id: 'i', run: newRun(), held: new Set() };
+  const record = { id: 'i', spec: { killSignal }, run: newRun(), held: new Set() };
   const watch = { bytes: 0, peak: 0, stop: () => void calls.push('unwatch') };
   const it = { program: null as never as ProgramEvents, exceeded(_bytes: number) {} };
   const deps = {
@@ -46,8 +47,8 @@ function open(
     on: { '*': { actions: ({ event }) => void events.push(event) } },
   });
   const actor = createActor(machine).start();
-  const command = (type: 'spawn' | 'scan' | 'signal', signal?: string): void =>
-    (actor.getSnapshot().children.process as { send(event: object): void }).send({ type, signal });
+  const command = (type: 'spawn' | 'scan' | 'terminate' | 'kill'): void =>
+    (actor.getSnapshot().children.process as { send(event: object): void }).send({ type });
   return { actor, events, calls, record, watch, it, command };
 }
 
@@ -55,13 +56,13 @@ test('a program is spawned and signalled, and its exit and the end of its tree a
   const { actor, events, calls, record, it, command } = open();
   command('spawn');
   it.program.spawned(7);
-  command('signal', 'SIGTERM');
+  command('terminate');
   it.program.exited({ exitCode: 0, signal: null });
   it.program.closed();
   it.program.ended!({ left: [{ pid: 8, startTime: 1, command: '' }], complete: true });
   expect(calls).toEqual(['pid 7', 'SIGTERM', 'exited']);
   expect(events).toEqual([
-    { type: 'process.exited', exitCode: 0, signal: null },
+    { type: 'process.exited', exitCode: 0, signal: null, status: 0 },
     { type: 'process.closed' },
     { type: 'process.ended', left: 1 },
   ]);
@@ -114,34 +115,52 @@ test('where trees are not tracked, the exit is also the end of the tree', () => 
   it.program.exited({ exitCode: 3, signal: null });
   expect([events, record.run.peakMemory]).toEqual([
     [
-      { type: 'process.exited', exitCode: 3, signal: null },
+      { type: 'process.exited', exitCode: 3, signal: null, status: 3 },
       { type: 'process.ended', left: 0 },
     ],
     null,
   ]);
 });
 
-test.each(['ENOMEM', 'EAGAIN', 'EMFILE', 'ENFILE'])('a spawn that fails with %s may be tried again', code => {
-  const { events, command } = open({ spawnError: Object.assign(new Error('no'), { code }) });
-  command('spawn');
-  expect(events).toEqual([{ type: 'process.failed', code: 'SPAWN_FAILED', message: 'no', final: false }]);
-});
-
-test('a spawn that fails otherwise is final', () => {
-  for (const spawnError of [new Error('no'), Object.assign(new Error('no'), { code: 'ENOENT' })]) {
-    const { events, command } = open({ spawnError });
+test('a spawn that fails is an event, whatever the reason', () => {
+  for (const code of ['ENOENT', 'EACCES', 'ETXTBSY', 'EAGAIN', 'EMFILE']) {
+    const { events, command } = open({ spawnError: Object.assign(new Error('no'), { code }) });
     command('spawn');
-    expect(events).toMatchObject([{ final: true }]);
+    expect(events).toEqual([{ type: 'process.failed', code: 'SPAWN_FAILED', message: 'no' }]);
   }
 });
 
-test('an external instance has no program: a signal is its exit', () => {
+test.each([
+  [{ exitCode: 7, signal: null }, 7],
+  [{ exitCode: null, signal: 'SIGTERM' }, 143],
+  [{ exitCode: null, signal: 'SIGRTMIN+6' }, 168],
+])('the end %o has the exit status of a shell', (exit, status) => {
+  const { events, it, command } = open();
+  command('spawn');
+  it.program.exited(exit);
+  expect(events).toEqual([{ type: 'process.exited', ...exit, status }]);
+});
+
+test('the kill signal of its spec takes the place of SIGTERM, but not of SIGKILL', () => {
+  const { calls, command } = open({ killSignal: 'SIGQUIT' });
+  command('spawn');
+  command('terminate');
+  command('kill');
+  expect(calls).toEqual(['SIGQUIT', 'SIGKILL']);
+});
+
+test('an external instance has no program: the first signal is its exit', () => {
   const { events, calls, command } = open({ program: null });
   command('spawn');
   expect(events).toEqual([]);
-  command('signal', 'SIGTERM');
+  command('terminate');
+  command('terminate');
   expect([calls, events]).toEqual([
     [],
-    [{ type: 'process.closed' }, { type: 'process.ended', left: 0 }, { type: 'process.exited', exitCode: null, signal: null }],
+    [
+      { type: 'process.closed' },
+      { type: 'process.ended', left: 0 },
+      { type: 'process.exited', exitCode: null, signal: null, status: null },
+    ],
   ]);
 });

@@ -1,6 +1,5 @@
 // Causes each event of the instance chart in the running engine, with real programs and sockets.
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AnyMachineSnapshot } from 'xstate';
@@ -8,7 +7,6 @@ import { type InstanceContext, type InstanceInput, instanceMachine } from '../..
 import type { Instance } from '../../src/index.ts';
 import type { Charts } from '../../src/supervisor/wiring.ts';
 import { tcp } from '../../src/transport/tcp.ts';
-import { nodeKeeps } from '../census/census.ts';
 import { authRequest, seen } from '../situations/world.ts';
 import { type ModelEvent, pathsOf, type Step } from './paths.ts';
 import { type AgentEnd, idOf, obedient, openStage, type Stage } from './stage.ts';
@@ -36,6 +34,8 @@ export interface Kind {
   readonly external?: boolean;
   readonly retryStart?: boolean;
   readonly onUnresponsive?: 'restart';
+  readonly successCodes?: readonly number[];
+  readonly neverRestartOn?: readonly number[];
   /** The grace of a program after a failure, in ms. */
   readonly grace?: number;
 }
@@ -48,6 +48,8 @@ export const kinds: readonly Kind[] = [
   { name: 'external', external: true },
   { name: 'restarts unresponsive', onUnresponsive: 'restart', intensity: 0 },
   { name: 'without grace', grace: 0 },
+  { name: 'never gives up', restart: 'permanent', intensity: Number.POSITIVE_INFINITY },
+  { name: 'never restarts on 1', restart: 'permanent', neverRestartOn: [1] },
 ];
 
 export const instanceInput = ({
@@ -57,6 +59,8 @@ export const instanceInput = ({
   retryStart = false,
   onUnresponsive,
   grace = 100,
+  successCodes = [],
+  neverRestartOn = [],
 }: Kind): InstanceInput => ({
   instanceId: `subject-${idOf(1)}`,
   actorId: 'instance-1',
@@ -66,6 +70,8 @@ export const instanceInput = ({
   onUnresponsive: onUnresponsive ?? 'leave',
   intensity,
   connectTimeout: 20_000,
+  successCodes,
+  neverRestartOn,
   misses: 3,
   failureGrace: grace,
 });
@@ -74,9 +80,11 @@ function stateOf(snapshot: AnyMachineSnapshot) {
   const isStarted = snapshot.matches({ running: 'started' });
   const isConnected = snapshot.matches({ running: { started: 'connected' } });
   const isStopping = snapshot.matches({ running: 'stopping' });
+  const isDraining = snapshot.matches({ running: { stopping: { graceful: 'draining' } } });
   const hasExited = snapshot.matches({ running: 'exiting' });
   return {
     isStarted,
+    isDraining,
     isConnected,
     isStopping,
     isSignalled:
@@ -89,7 +97,7 @@ function stateOf(snapshot: AnyMachineSnapshot) {
 /** The events that can happen in a state. */
 function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
   const { session, failures, external, restart, output, tree } = snapshot.context as InstanceContext;
-  const { isStarted, hasStarted, hasExited, isConnected, isStopping, isSignalled } = stateOf(snapshot);
+  const { isStarted, isDraining, hasStarted, hasExited, isConnected, isStopping, isSignalled } = stateOf(snapshot);
   switch (type) {
     case 'listener.bound':
     case 'listener.failed':
@@ -102,10 +110,10 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
       if (session === null) return [];
       return (isConnected ? ['LINK_LOST', 'HEARTBEAT_LOST'] : ['LINK_LOST']).map(code => ({ type, code }));
     case 'process.failed':
-      return external ? [] : [true, false].map(final => ({ type, final }));
+      return external ? [] : [{ type }];
     case 'process.exited':
-      if (external) return isSignalled && tree === 'ended' ? [{ type, exitCode: null, signal: null }] : [];
-      return [0, 1].map(exitCode => ({ type, exitCode, signal: null }));
+      if (external) return isSignalled && tree === 'ended' ? [{ type, exitCode: null, signal: null, status: null }] : [];
+      return [0, 1].map(exitCode => ({ type, exitCode, signal: null, status: exitCode }));
     case 'process.closed':
       return (external ? isSignalled : hasExited) && output === 'open' ? [{ type }] : [];
     case 'process.ended':
@@ -122,7 +130,14 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
       // Before the first session, a program of the next incarnation that cannot be started would be another case.
       return !external && (session !== null || snapshot.value === 'backoff') ? [{ type, grace: 100 }] : [];
     case 'stop':
-      return (isStopping ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace }));
+      return [
+        ...(isStopping || hasExited ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace, drain: false })),
+        ...(isDraining ||
+        snapshot.matches({ running: { started: { connected: 'executing' } } }) ||
+        snapshot.matches({ running: { started: 'reconnecting' } })
+          ? [{ type, grace: 100, drain: true }]
+          : []),
+      ];
     case 'xstate.error.actor.*':
       // A listener can fail when an incarnation begins, a session when it spawns a connection.
       if (snapshot.matches({ running: { allocating: 'queued' } })) return [{ type: 'xstate.error.actor.listener' }];
@@ -133,7 +148,7 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
       const delay = delayOf(type);
       // The failures would expire before; and SIGTERM always comes before the grace period is over.
       if (delay === 'stableUptime' && failures > 0) return [];
-      if (delay === 'gracePeriod' && snapshot.matches({ running: { stopping: { graceful: 'asked' } } })) return [];
+      if (delay === 'gracePeriod' && !snapshot.matches({ running: { stopping: { graceful: 'signalled' } } })) return [];
       return [{ type }];
     }
   }
@@ -148,7 +163,7 @@ const bits = (c: InstanceContext) => [
   c.output,
   c.tree,
   c.lossCode === 'HEARTBEAT_LOST',
-  c.failures > c.intensity,
+  c.failures >= c.intensity,
   c.failures > 0,
   c.attempts > 0,
   c.gracePeriod > 0,
@@ -206,44 +221,25 @@ export const instancePaths = (kind: Kind, seen?: Set<string>): Step[][] =>
   });
 
 /** The delays that the documentation promises, in ms. */
-function delay(name: string, { gracePeriod, attempts }: InstanceContext): number {
+function delay(name: string, { gracePeriod, attempts }: InstanceContext, graceLeft: number): number {
   const delays: Record<string, number> = {
     connectTimeout: 20_000,
     reconnectWindow: 10_000,
-    terminateDelay: Math.min(gracePeriod / 2, 1_000),
+    terminateDelay: Math.min(gracePeriod / 2, 1_000, Math.max(0, graceLeft - Math.min(gracePeriod / 2, 1_000))),
     gracePeriod,
+    drainLimit: gracePeriod - Math.min(gracePeriod / 2, 1_000),
+    graceLeft,
     giveUpDelay: 5_000,
     drainDelay: 250,
     cleanupTimeout: 3_000,
-    backoff: Math.floor(0.5 * Math.min(10_000, 100 * 2 ** (attempts - 1))),
+    backoff: Math.round((100 + Math.min(10_000, 100 * 2 ** (attempts - 1))) / 2),
     stableUptime: 1_000_000,
   };
   return delays[name] ?? Number.NaN;
 }
 
-/** Opens files until no descriptor is left; returns a function that closes them. */
-function exhaustDescriptors(): () => void {
-  const taken: number[] = [];
-  try {
-    for (;;) taken.push(openSync('/dev/null', 'r'));
-  } catch {
-    // EMFILE is intended.
-  }
-  return () => {
-    for (const each of taken) closeSync(each);
-  };
-}
-
-let limited = false;
-/** Lowers the limit, so that few files use up all descriptors. */
-function limitDescriptors(): void {
-  if (!limited) execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=512:']);
-  limited = true;
-}
-
 /** Plays one path in the engine. `finding` says what was wrong. */
 export async function playInstance(kind: Kind, steps: readonly Step[], charts?: Charts): Promise<Played> {
-  limitDescriptors();
   const input = instanceInput(kind);
   const events = steps.map(step => step.event);
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-model-'));
@@ -275,10 +271,6 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       return () => occupant.close();
     }
     if (outcome?.type !== 'process.failed') return () => {};
-    if (outcome.final !== true) {
-      nodeKeeps('PipeWrap', 3);
-      return exhaustDescriptors();
-    }
     rmSync(program);
     return () => symlinkSync(obedient, program);
   };
@@ -300,20 +292,24 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     const socket = await stage.connect(`127.0.0.1:${PORT}`);
     const held = await gate.wait(each => each.type === 'socket.accepted');
     agentEnds.set(held.event.connectionId as string, socket);
-    const { isStarted } = stateOf(gate.subject.getSnapshot() as AnyMachineSnapshot);
+    const { isStarted, isDraining } = stateOf(gate.subject.getSnapshot() as AnyMachineSnapshot);
     gate.release(held);
     // In states that accept no connection, it is closed at once.
-    if (isStarted) unused.push(socket);
+    if (isStarted || isDraining) unused.push(socket);
     else await socket.closed;
     return held.event;
   };
+
+  /** When the grace period of the last stop began. Null: the program ended by itself. */
+  let graceSince: number | null = null;
+  const graceLeft = (): number => Math.max(0, context().gracePeriod - (graceSince === null ? 0 : stage.clock.now() - graceSince));
 
   const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
     const { type } = event;
     const delayed = delayOf(type);
     if (delayed !== null) {
       if (delayed === 'backoff') breakToken(ahead);
-      return [elapse(stage, type, delay(delayed, context()))];
+      return [elapse(stage, type, delay(delayed, context(), graceLeft()))];
     }
     switch (type) {
       case 'failure.expired':
@@ -331,6 +327,8 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       case 'socket.accepted':
         return [await connect()];
       case 'session.opened': {
+        // A failure must not expire together with the stable uptime, which begins now.
+        if (context().failures > 0) stage.clock.pass(1);
         const accepted = unused.length === 0 ? [await connect()] : [];
         unused.shift()!.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: input.instanceId, SPEARLET_TOKEN: token() }));
         return [...accepted, await arrived(type)];
@@ -371,7 +369,12 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
         return [await arrived(type)];
       case 'activity.idle': {
         const { session } = context();
-        const peer = agentEnds.get(session!)!;
+        if (session === null) {
+          for (const execution of stage.executions) execution.cancel('no agent is there');
+          for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
+          return [await arrived(type)];
+        }
+        const peer = agentEnds.get(session)!;
         peer.answer(peer.openRequests()[0] ?? (await peer.next('ExecuteRequest')));
         await Promise.race(stage.executions.map(each => each.result.catch(() => {})));
         for (let n = 0; !isHeld(type) && n < 100; n += 1) stage.clock.step();
@@ -386,7 +389,9 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
           .catch(() => {});
         return [await arrived(type)];
       case 'stop':
-        void subject().stop({ grace: event.grace as number });
+        // Where nothing is in flight, nothing is drained.
+        if (event.drain === true && spearlet.stats().instances[0]!.inFlight === 0) stage.execute(subject());
+        void subject().stop({ grace: event.grace as number, drain: event.drain as boolean });
         return [await arrived(type)];
       default:
         return [await arrived(type)];
@@ -394,6 +399,8 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
   };
 
   const check = (): void => {
+    if (gate.effects.some(effect => effect === 'beginStopping' || effect === 'beginGrace')) graceSince = stage.clock.now();
+    if (gate.effects.includes('endIncarnation')) graceSince = null;
     const live = spearlet.stats().instances.flatMap(each => each.connections.filter(connection => connection.session));
     if (live.length > 1) throw new Error(`${live.length} live sessions`);
     if (live.length === 1 && context().session === null) throw new Error('a live session that the chart does not know');
@@ -415,6 +422,8 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
             restart: input.restart,
             retryStart: input.retryStart ?? false,
             maxMemory: MAX_MEMORY,
+            successCodes: [...input.successCodes],
+            neverRestartOn: [...input.neverRestartOn],
             onUnresponsive: input.onUnresponsive,
           })
           .catch(() => {});

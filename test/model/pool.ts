@@ -265,7 +265,7 @@ export async function playPool(kind: PoolKind, steps: readonly Step[], charts?: 
         return [elapse(stage, type, PERIOD)];
       default: {
         const { failures } = gate.subject.getSnapshot().context as PoolContext;
-        const backoff = Math.floor(0.5 * Math.min(BACKOFF.max, BACKOFF.min * 2 ** (failures - 1)));
+        const backoff = Math.round((BACKOFF.min + Math.min(BACKOFF.max, BACKOFF.min * 2 ** (failures - 1))) / 2);
         if (delayOf(type) === 'idleTime' && ahead[0]?.type === 'member.retired')
           while (pool.stats().running + pool.stats().waiting > 0) await answerAll();
         return [elapse(stage, type, delayOf(type) === 'idleTime' ? IDLE : backoff)];

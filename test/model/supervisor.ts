@@ -23,10 +23,12 @@ const cases =
           .slice(0, 1)
           .map(actorId => ({ type, instance: { actorId } }));
       case 'instance.queued':
-        return instances.filter(actorId => !starting.includes(actorId) && !waiting.includes(actorId)).map(actorId => ({ type, actorId }));
+        return instances
+          .filter(actorId => ![...starting, ...waiting].some(each => each.actorId === actorId))
+          .map(actorId => ({ type, actorId, restart: false }));
       case 'instance.settled':
         // With a shared listener the connection of the agent would be unrouted first.
-        return listener === 'own' ? starting.map(actorId => ({ type, actorId })) : [];
+        return listener === 'own' ? starting.map(({ actorId }) => ({ type, actorId })) : [];
       case 'xstate.done.actor.*':
         return instances.map(actorId => ({ type: `xstate.done.actor.${actorId}`, actorId }));
       case 'xstate.error.actor.*':
@@ -42,13 +44,14 @@ const cases =
 
 const [one, two] = ACTOR_IDS as [string, string];
 const start = (actorId: string): ModelEvent => ({ type: 'start', instance: { actorId } });
+const queued = (actorId: string): ModelEvent => ({ type: 'instance.queued', actorId, restart: false });
 const failed = (actorId: string): ModelEvent => ({ type: `xstate.error.actor.${actorId}`, actorId });
 /** Only the chart of an instance that was ready can fail, and a second stop has an effect only where a program still runs. */
 const longer: ModelEvent[][] = [
-  [start(one), { type: 'instance.queued', actorId: one }, { type: 'stop', grace: 100 }, { type: 'stop', grace: 0 }],
-  [start(one), { type: 'instance.queued', actorId: one }, { type: 'instance.settled', actorId: one }, failed(one), start(one)],
+  [start(one), queued(one), { type: 'stop', grace: 100 }, { type: 'stop', grace: 0 }],
+  [start(one), queued(one), { type: 'instance.settled', actorId: one }, failed(one), start(one)],
   [
-    ...[start(one), start(two), { type: 'instance.queued', actorId: one }, { type: 'instance.queued', actorId: two }],
+    ...[start(one), start(two), queued(one), queued(two)],
     ...[{ type: 'instance.settled', actorId: one }, failed(one), { type: 'instance.settled', actorId: two }, { type: 'stop', grace: 100 }],
   ],
 ];

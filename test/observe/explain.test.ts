@@ -54,7 +54,7 @@ describe('what an instance waits for', () => {
         {
           timeout: null,
           until: null,
-          meaning: expect.stringContaining('there are 1 (maxConcurrentStarts); instances before this one in the queue: 1'),
+          meaning: expect.stringContaining('there are 1 for first starts (maxConcurrentStarts); instances before this one in the queue: 1'),
         },
       ],
       endedBy: ['stop', 'listener.failed', 'start.granted'],
@@ -74,7 +74,7 @@ describe('what an instance waits for', () => {
   test('a failed instance waits for the end of its backoff', async () => {
     const { start, connect, sendToInstance, explain, clock } = openExplained();
     await connect(start('a', 'instance-1', 'permanent'));
-    sendToInstance('a', { type: 'process.exited', exitCode: 9, signal: null });
+    sendToInstance('a', { type: 'process.exited', exitCode: 9, signal: null, status: 9 });
     clock.increment(250);
     clock.increment(50);
     expect(explain('a')).toMatchObject({
@@ -166,7 +166,7 @@ test('of 1,000 stopped instances the last 100 explanations are kept, and no trac
   for (const id of ids) {
     const record = start(id);
     sendToInstance(id, { type: 'stop', grace: 0 });
-    sendToInstance(id, { type: 'process.exited', exitCode: 0, signal: null });
+    sendToInstance(id, { type: 'process.exited', exitCode: 0, signal: null, status: 0 });
     sendToInstance(id, { type: 'process.closed' });
     explained.remember(record as never);
     records.delete(id);

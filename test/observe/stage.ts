@@ -35,12 +35,20 @@ export function openStage(maxConcurrentStarts = 4) {
       process: fromCallback(silent) as never,
     },
     actions: {
-      ...{ openSession: silent, closeSession: silent, beginStopping: silent },
+      ...{ openSession: silent, closeSession: silent, beginStopping: silent, beginGrace: silent },
       ...{ noteStopStage: silent, endIncarnation: silent, endInstance: silent },
     },
     delays: {
       ...{ connectTimeout: 30_000, reconnectWindow: 10_000, terminateDelay: 1_000, gracePeriod: 5_000, giveUpDelay: 5_000 },
-      ...{ drainDelay: 250, cleanupTimeout: 3_000, backoff: 200, restartPeriod: 60_000, stableUptime: 60_000 },
+      ...{
+        graceLeft: 400,
+        drainLimit: 4_000,
+        drainDelay: 250,
+        cleanupTimeout: 3_000,
+        backoff: 200,
+        restartPeriod: 60_000,
+        stableUptime: 60_000,
+      },
     },
   });
   const machine = supervisorMachine.provide({
@@ -66,15 +74,8 @@ export function openStage(maxConcurrentStarts = 4) {
       supervisor.send({
         type: 'start',
         instance: {
-          instanceId,
-          actorId,
-          external: false,
-          restart,
-          onUnresponsive: 'leave',
-          intensity: 3,
-          misses: 3,
-          connectTimeout: 30_000,
-          failureGrace: 400,
+          ...{ instanceId, actorId, external: false, restart, onUnresponsive: 'leave', intensity: 3, misses: 3, failureGrace: 400 },
+          ...{ connectTimeout: 30_000, successCodes: [], neverRestartOn: [] },
         },
       }),
     /** Sends an event of its listener to an instance. Programs have no process tree here, so none is left after an exit. */

@@ -4,7 +4,7 @@ import { bounds } from '../../src/limits.ts';
 import { guardedInspect } from '../../src/observe/log.ts';
 import { openStage, WALL } from './stage.ts';
 
-const exited = { type: 'process.exited', exitCode: 9, signal: null } as const;
+const exited = { type: 'process.exited', exitCode: 9, signal: null, status: 9 } as const;
 
 describe('records', () => {
   test('show the creation, events, transitions and end of each actor, with the names of the charts', async () => {
@@ -93,10 +93,9 @@ describe('records', () => {
       type: 'process.failed',
       code: 'SPAWN_FAILED',
       message: `got ${token}: ${'long '.repeat(1_000)}`,
-      final: true,
     });
     const { facts } = stage.trace.of('a')!.transitions.find(({ record }) => record.event === 'process.failed')!.record;
-    expect(facts).toEqual({ code: 'SPAWN_FAILED', message: expect.stringMatching(/^got …: long /), final: true });
+    expect(facts).toEqual({ code: 'SPAWN_FAILED', message: expect.stringMatching(/^got …: long /) });
     expect(facts.message).toHaveLength(bounds.tracedText);
   });
 
@@ -194,7 +193,7 @@ describe('the transitions of an actor', () => {
       stage.start(id);
       expect(stage.trace.of(id)!.transitions.length).toBe(3);
       stage.sendToInstance(id, { type: 'stop', grace: 0 });
-      stage.sendToInstance(id, { type: 'process.exited', exitCode: 0, signal: null });
+      stage.sendToInstance(id, { type: 'process.exited', exitCode: 0, signal: null, status: 0 });
       stage.sendToInstance(id, { type: 'process.closed' });
       stage.trace.forget(id);
     }

@@ -137,3 +137,19 @@ test('a long full scan gives the event loop its turns; the next one waits as lon
   clock.pass(100);
   expect(await next).toBe(true);
 });
+
+test.each(['catch-up', 'full scan'])('a process that was in the middle of its birth in a %s is found by the next catch-up', async how => {
+  const { scanner, it, entries, born, track } = openScanner();
+  const mine = track(101);
+  const other = track(90);
+  // The parent forks: the pid of the child is given out, and the child cannot be seen yet.
+  it.last = 102;
+  if (how === 'catch-up') expect(scanner.catchUp(mine)).toBe(true);
+  else expect(await scanner.scan()).toBe(true);
+  const child = born(102, 101, 101);
+  entries.delete(101);
+  expect(scanner.living(mine)).toEqual([]);
+  expect(scanner.catchUp(mine)).toBe(true);
+  expect(scanner.living(mine)).toEqual([child]);
+  expect(other.members.has(102)).toBe(false);
+});

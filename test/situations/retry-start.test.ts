@@ -39,12 +39,25 @@ test('start() rejects with RESTART_LIMIT when the restart intensity is exceeded'
   expect(spearlet.instances).toEqual([]);
 });
 
-test('by default, and where the program does not exist, a start fails at once', async () => {
+test('a program that cannot be started is tried again, too', async () => {
+  const spearlet = openSpearlet({ restart });
+  const missing = { artifactId: 'missing', command: '/no/such/program', retryStart: true };
+  const message = expect.stringMatching(/failed 4 times .* was not found|failed 4 times .*no\/such\/program/);
+  expect(await failureOf(spearlet.start(missing))).toMatchObject({ code: 'RESTART_LIMIT', message });
+  expect(ended(spearlet.events)).toBe(4);
+});
+
+test('an exit code of neverRestartOn ends the tries', async () => {
+  const spearlet = openSpearlet({ restart });
+  const start = spearlet.start({ ...late(9), retryStart: true, neverRestartOn: [5] });
+  expect((await failureOf(start)).code).toBe('EXITED_BEFORE_READY');
+  expect(ended(spearlet.events)).toBe(1);
+});
+
+test('by default a start fails at once', async () => {
   const spearlet = openSpearlet({ restart });
   expect((await failureOf(spearlet.start({ ...late(1), restart: 'permanent' }))).code).toBe('EXITED_BEFORE_READY');
-  const missing = { artifactId: 'missing', command: '/no/such/program', retryStart: true };
-  expect((await failureOf(spearlet.start(missing))).code).toBe('SPAWN_FAILED');
-  expect(ended(spearlet.events)).toBe(2);
+  expect(ended(spearlet.events)).toBe(1);
 });
 
 test('a start that waits for its next try can be aborted', async () => {

@@ -16,8 +16,8 @@ export interface OwnedTree {
 }
 
 /** The most new pids that are read one by one; for more of them a full scan is faster. */
-const MAX_NEW_PIDS = 512;
-/** How often a new process with an empty environment is looked at. */
+export const MAX_NEW_PIDS = 512;
+/** How often a new process with an empty environment is looked at, and a pid without a process. */
 const MAX_TRIES = 6;
 /** How often new pids are asked for until there are none. */
 const MAX_ROUNDS = 32;
@@ -54,6 +54,8 @@ export interface Ownership {
   postpone(entry: ProcessEntry): void;
   /** How many processes are postponed. */
   readonly undecided: number;
+  /** The next looks read these pids again: the system gives out a pid a moment before the process can be seen. */
+  readAgain(pids: Iterable<number>): void;
   /** Forgets the processes that this full scan has not found. */
   prune(): void;
   /** The members of a tree that live and are the same processes; forgets the others. */
@@ -72,6 +74,11 @@ export function createOwnership(processTable: ProcessTable): Ownership {
   const verdicts = new Map<number, Verdict>();
   /** New processes with an empty environment, and how often they were looked at. */
   const undecided = new Map<number, number>();
+  /**
+   * New pids without a process, and how often they were read. Mostly the process has ended already. But in the middle of a fork the pid
+   * is given out, and only the parent can be seen; the child would be missed for good when the parent ends next.
+   */
+  const unseen = new Map<number, number>();
 
   const assign = (entry: ProcessEntry, owner: OwnedTree | null): void => {
     const earlier = verdicts.get(entry.pid);
@@ -128,6 +135,9 @@ export function createOwnership(processTable: ProcessTable): Ownership {
   /** Finds the owner of one new process, and kills the process if that tree is being ended. */
   const classify = (pid: number, oldest: number): void => {
     const entry = processTable.entry(pid);
+    const reads = (unseen.get(pid) ?? 0) + 1;
+    if (entry === null && reads <= MAX_TRIES) unseen.set(pid, reads);
+    else unseen.delete(pid);
     if (entry === null || isForeign(entry, oldest) || verdictOn(entry)?.owner || processTable.isThread(pid)) return;
     const root = byRoot.get(pid);
     const owner =
@@ -143,16 +153,20 @@ export function createOwnership(processTable: ProcessTable): Ownership {
     if (owner.ending && entry.living) processTable.signal(entry, 'SIGKILL');
   };
   const followNewPids: Ownership['followNewPids'] = from => {
+    if (trees.size === 0) {
+      unseen.clear();
+      return { lastPid: processTable.lastPid(), complete: true };
+    }
     const oldest = oldestStart();
     for (const pid of [...undecided.keys()]) {
       const tries = undecided.get(pid);
       classify(pid, oldest);
       if (undecided.get(pid) === tries) undecided.delete(pid);
     }
+    for (const pid of [...unseen.keys()]) classify(pid, oldest);
     let lastPid = from;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const last = processTable.lastPid();
-      if (trees.size === 0) return { lastPid: last, complete: true };
       const newPids = (last - lastPid + processTable.maxPid) % processTable.maxPid;
       if (newPids === 0) return { lastPid, complete: true };
       if (newPids > MAX_NEW_PIDS) return { lastPid: last, complete: false };
@@ -174,6 +188,9 @@ export function createOwnership(processTable: ProcessTable): Ownership {
     ownerByGroup,
     ownerByCookie,
     postpone,
+    readAgain(pids) {
+      for (const pid of pids) if (!unseen.has(pid)) unseen.set(pid, 0);
+    },
     get undecided() {
       return undecided.size;
     },

@@ -48,9 +48,9 @@ export interface ProcessTable {
   /** The same, with each shared page divided among its holders: exact, but slow. Undefined where it may not be read. */
   exactMemory(pid: number): number | undefined;
   /** Signals a process if the pid still names it. False: it is gone, or this user may not signal it. */
-  signal(process: Identity, signal: 'SIGTERM' | 'SIGKILL'): boolean;
+  signal(process: Identity, signal: NodeJS.Signals): boolean;
   /** Signals every process of a group. */
-  signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): void;
+  signalGroup(group: number, signal: NodeJS.Signals): void;
   /** The id of the boot that start times count from. */
   bootId(): string;
   /** The pid namespace that pids belong to, as a number in text. */

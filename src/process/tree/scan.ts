@@ -1,7 +1,7 @@
 // Scans of the process table for all trees together: a full scan in slices, so that other work of the event loop gets its
 // turns, or a scan of the new pids alone. ownership.ts decides which tree a process belongs to.
 import type { Clock } from '../../world/clock.ts';
-import { createOwnership, type OwnedTree } from './ownership.ts';
+import { createOwnership, MAX_NEW_PIDS, type OwnedTree } from './ownership.ts';
 import type { ProcessEntry, ProcessTable } from './proc-table.ts';
 
 export interface Scanner {
@@ -53,6 +53,14 @@ export function createScanner(processTable: ProcessTable, clock: Clock): Scanner
   let next: Promise<boolean> | null = null;
   let running: Promise<unknown> = Promise.resolve();
 
+  /** The pids that were given out since the last scan, as far as single pids are read. */
+  const pidsUpTo = (last: number): number[] => {
+    const count = (last - cursor + processTable.maxPid) % processTable.maxPid;
+    return count > MAX_NEW_PIDS
+      ? []
+      : Array.from({ length: count }, (_, back) => (last - back + processTable.maxPid) % processTable.maxPid);
+  };
+
   /** Yields where the event loop should have a turn. Returns whether the scan was complete. */
   function* fullScan(): Generator<undefined, boolean> {
     ownership.fullScans += 1;
@@ -83,6 +91,7 @@ export function createScanner(processTable: ProcessTable, clock: Clock): Scanner
       if (entry.living && !ownership.isForeign(entry, oldestStart) && ownership.verdictOn(entry) === undefined)
         byCookie.set(pid, ownership.ownerByCookie(entry));
     }
+    ownership.readAgain(pidsUpTo(from).filter(pid => !entries.has(pid)));
 
     for (const tree of requested) {
       const { root } = tree;

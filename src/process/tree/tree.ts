@@ -32,6 +32,13 @@ export interface Tree {
   leftovers(): readonly Leftover[];
   /** A full scan. A process that was seen once stays tracked after it is reparented or leaves its group. */
   scan(): Promise<unknown>;
+  /**
+   * Sends a signal to every process of the tree that lives now and has got none yet, and lets stopped ones go on (SIGCONT).
+   * `wrapped`: not to the program itself, which is the wrapper of a namespace and would take the whole tree with it.
+   */
+  ask(signal: NodeJS.Signals, wrapped?: boolean): Promise<void>;
+  /** Resolves when no process of the tree lives, or with the result of `end`. For a program that has exited. */
+  gone(): Promise<Ending>;
   /** Kills the tree until a scan finds nothing, for at most `within` ms. The kill proceeds also when nobody awaits it. */
   end(within?: number): Promise<Ending>;
   /** The same, blocking, with at most three full scans: for a host that is about to exit. */
@@ -101,6 +108,49 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         return false;
       }
     };
+    /** By pid, the start times of the processes that were asked to end. */
+    const asked = new Map<number, number>();
+    const signalMembers = (signal: NodeJS.Signals, living: readonly ProcessEntry[], spared: number | null): void => {
+      // First the whole group at once, so that no member can react to the end of another. The system does not reuse the number of a
+      // group while it has a member.
+      const isFirst = asked.size === 0 && spared === null;
+      const asGroup = isFirst && owned.ownsGroup && living.some(member => processTable.groupOf(member) === root.pid);
+      if (asGroup) for (const each of [signal, 'SIGCONT'] as const) processTable.signalGroup(root.pid, each);
+      for (const member of living) {
+        if (member.pid === spared || asked.get(member.pid) === member.startTime) continue;
+        asked.set(member.pid, member.startTime);
+        if (asGroup && member.group === root.pid) continue;
+        if (processTable.signal(member, signal)) processTable.signal(member, 'SIGCONT');
+      }
+    };
+    const livingMembers = (): ProcessEntry[] => {
+      try {
+        return scanner.living(owned);
+      } catch {
+        // No file descriptors are left: those of the last scan must do.
+        return [...members.values()];
+      }
+    };
+    const ask = async (signal: NodeJS.Signals, spared: number | null): Promise<void> => {
+      livingMembers();
+      if (!scanner.catchUp(owned)) await scanner.scan();
+      if (ended !== null) return;
+      // Parents before their children, for the same reason as above.
+      const living = livingMembers().sort((a, b) => a.startTime - b.startTime || a.pid - b.pid);
+      signalMembers(signal, living, spared);
+    };
+    const gone = async (): Promise<Ending> => {
+      for (let wait = 1; ended === null; wait = Math.min(2 * wait, MAX_PAUSE)) {
+        livingMembers();
+        // A catch-up at every look keeps track of processes whose parents end between two looks.
+        const known = scanner.catchUp(owned);
+        if (members.size === 0 && (known || ((await scanner.scan()) && members.size === 0 && ended === null))) {
+          ended ??= Promise.resolve({ left: [], complete: true });
+          scanner.remove(owned);
+        } else await pause(wait);
+      }
+      return ended;
+    };
     const end = async (within: number): Promise<Ending> => {
       // Without a process table only the group is known, and its end cannot be seen.
       if (!processTable.works) {
@@ -132,6 +182,8 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         }
       },
       scan: () => scanner.scan(),
+      ask: (signal, wrapped = false) => ask(signal, wrapped ? root.pid : null),
+      gone,
       end(within = END_WITHIN) {
         ended ??= end(within).finally(() => scanner.remove(owned));
         return ended;

@@ -177,14 +177,22 @@ export const expectSchema = z
   })
   .refine(hasNoIdleOrigins, idleOrigins);
 
-export const requestSchema = z.strictObject({
+const requestFields = z.strictObject({
   command: wellFormed,
   args: z.array(wellFormed).default([]),
   env: textMap(wellFormed, /^/, 'a name must be text').prefault({}),
   taskId: wellFormed.min(1).max(1_024).optional(),
   /** For the agent's handler, or the standard input of a program of the command agent. A text is sent as UTF-8. */
   input: z.union([wellFormed.transform(text => Buffer.from(text)), z.instanceof(Uint8Array)]).optional(),
+  // The settings, each of which needs an agent that has announced it.
+  workingDirectory: plain.min(1).optional(),
+  timeout: timeout.optional(),
+  background: z.enum(['end', 'keep']).optional(),
 });
+export const requestSchema = requestFields.transform(({ workingDirectory, timeout, background, ...request }) => ({
+  ...request,
+  settings: (workingDirectory ?? timeout ?? background) === undefined ? undefined : { workingDirectory, timeout, background },
+}));
 
 /** `instanceof` alone would accept any object with this prototype, even one whose `aborted` throws. */
 const abortSignal = z.instanceof(AbortSignal).refine(signal => typeof signal.aborted === 'boolean', { error: 'must be an AbortSignal' });

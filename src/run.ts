@@ -8,7 +8,7 @@ import { parse } from './parse.ts';
 const { command, args, workingDirectory, maxMemory } = specSchema.in.shape;
 const programSchema = z.strictObject({ command, args });
 const runOptionsSchema = executeOptionsSchema.omit({ cancelOnReturn: true }).extend({
-  ...{ workingDirectory, maxMemory, input: requestSchema.shape.input, env: requestSchema.shape.env },
+  ...{ workingDirectory, maxMemory, input: requestSchema.in.shape.input, env: requestSchema.in.shape.env },
 });
 
 export interface RunOptions {

@@ -11,7 +11,7 @@ import { createActivity } from './activity.ts';
 import { createBudget } from './budget.ts';
 import { createCancelWatch } from './cancel-watch.ts';
 import { newCounts } from './counts.ts';
-import { IdleWatch } from './idle-watch.ts';
+import { watchIdle } from './idle-watch.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusal, refusedExecution } from './refused.ts';
 import { attached, checkSize, encodeRequest, parseOptions, parseRequest, requestSize } from './request.ts';
@@ -27,6 +27,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const counts = newCounts();
   let nextId = 1;
   let channel: HostChannel | null = null;
+  /** What its agent has announced. */
+  let features: readonly string[] = [];
   let loss: SpearletError | undefined;
   /** The size of the requests that wait for a session, in UTF-16 units. */
   let waitingSize = 0;
@@ -96,7 +98,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   };
 
   const send = (to: HostChannel, execution: ActiveExecution, request: ParsedRequest): void =>
-    to.send(encodeRequest(to.codec, execution.requestId, execution.taskId, request, execution.encoding, options.maxFrameBytes), execution);
+    to.send(encodeRequest(to.codec, features, execution, request, options.maxFrameBytes), execution);
 
   /** Checks a request against every bound, and sends it or lets it wait for a session. Throws SpearletError. */
   const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
@@ -114,11 +116,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     if (channel === null || isHeld) waitingSize += size;
     else send(channel, execution, request);
     if (timeout !== undefined) execution.deadline = deadlines.add(timeout, execution);
-    if (idleTimeout !== undefined) {
-      const isPausedFor = (): boolean => execution.phase === 'waiting' || execution.isHeldBack || isPaused();
-      const idle = (): void => self.timedOut(execution, `nothing came of the execution for ${idleTimeout} ms`);
-      execution.idleWatch = new IdleWatch(deadlines, idleTimeout, isPausedFor, idle);
-    }
+    if (idleTimeout !== undefined) execution.idleWatch = watchIdle(deadlines, idleTimeout, execution, isPaused, self);
     if (signal !== undefined)
       execution.stopWaiting = onAbort(signal, () => self.cancel(execution, 'its signal was aborted', signal.reason));
     return execution;
@@ -184,9 +182,10 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       }
     },
 
-    attach(opened) {
+    attach(opened, announced) {
       const isResumed = channel !== null;
       channel = opened;
+      features = announced;
       isConnected = true;
       activity.reset();
       if (isResumed) return;

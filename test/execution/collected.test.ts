@@ -54,7 +54,7 @@ test('a result of more than the bound is its beginning, however its pieces are c
     lend: () => false,
     subscriberThrew() {},
   };
-  const call = new ActiveExecution(owner, 1, 't', { command: 'c', args: [], env: new Map() }, 0, {
+  const call = new ActiveExecution(owner, 1, 't', { command: 'c', args: [], env: new Map(), settings: undefined }, 0, {
     collect: true,
     cancelOnReturn: false,
     encoding: 'utf8',

@@ -6,7 +6,7 @@ import type { ExecutionUpdate } from '../../src/execution/update.ts';
 import { defaultExecuteOptions } from '../../src/options.ts';
 import type { Status } from '../../src/protocol/message.ts';
 
-const request = { command: 'c', args: [], env: new Map<string, string>() };
+const request = { command: 'c', args: [], env: new Map<string, string>(), settings: undefined };
 
 function open(options: Partial<ExecutionOptions> = {}) {
   const told: string[] = [];

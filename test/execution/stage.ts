@@ -29,7 +29,11 @@ export function saidOn(stream: HandStream): string[] {
   return said;
 }
 
-export function openTable({ timeout, ...options }: Partial<RequestTableOwner['options']> & { timeout?: number } = {}) {
+export function openTable({
+  timeout,
+  features = [],
+  ...options
+}: Partial<RequestTableOwner['options']> & { timeout?: number; features?: string[] } = {}) {
   const clock = handClock();
   const told: string[] = [];
   const calls = createRequestTable({
@@ -47,7 +51,7 @@ export function openTable({ timeout, ...options }: Partial<RequestTableOwner['op
     const stream = handStream();
     const channel: HostChannel = createFramedChannel(stream, clock, createV1(clock).host, MIB);
     channel.open({ authRequest() {}, executeResponse() {}, heartbeat() {}, resume() {}, other() {} }, { ended() {} });
-    calls.attach(channel);
+    calls.attach(channel, features);
     return { stream, channel, said: () => saidOn(stream) };
   };
   const answer = (requestId: number, status: Status, more: { taskId?: string; output?: string } = {}) =>

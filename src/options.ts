@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
+import { inputSchema } from './request-input.ts';
 
 /** The longest duration of a timer in Node. A longer one fires at once. */
 const MAX_MS = 2 ** 31 - 1;
@@ -149,6 +150,7 @@ export const specSchema = z
     workingDirectory: plain.min(1).optional(),
     environment: environment.prefault({}),
     timeout: timeout.optional(),
+    maxConcurrency: z.int().min(1).max(1_000_000).optional(),
     maxMemory: size.optional(),
     restart: restartPolicy.default('temporary'),
     /** 'namespace' is used if the system allows it; `instance.containment` says what is in effect. */
@@ -183,8 +185,7 @@ const requestFields = z.strictObject({
   env: textMap(wellFormed, /^/, 'a name must be text').prefault({}),
   taskId: wellFormed.min(1).max(1_024).optional(),
   /** For the agent's handler, or the standard input of a program of the command agent. A text is sent as UTF-8. */
-  input: z.union([wellFormed.transform(text => Buffer.from(text)), z.instanceof(Uint8Array)]).optional(),
-  // The settings, each of which needs an agent that has announced it.
+  input: inputSchema(wellFormed, plain.min(1)).optional(),
   workingDirectory: plain.min(1).optional(),
   timeout: timeout.optional(),
   background: z.enum(['end', 'keep']).optional(),

@@ -13,7 +13,7 @@ const runOptionsSchema = executeOptionsSchema.omit({ cancelOnReturn: true }).ext
 
 export interface RunOptions {
   /** The standard input of the program; a text is sent as UTF-8. Default: none, and its stdin is at its end. */
-  readonly input?: string | Uint8Array | undefined;
+  readonly input?: string | Uint8Array | AsyncIterable<string | Uint8Array> | { readonly file: string } | undefined;
   /** Default: that of this process. */
   readonly workingDirectory?: string | undefined;
   /** Added to the clean environment of a started program, which has HOME, PATH, LANG and a few more. Default: nothing. */

@@ -8,6 +8,7 @@ const NO_REQUEST = { command: '', args: [], env: new Map<string, string>(), sett
 export function refusedExecution(taskId: string, ids: ErrorFacts, thrown: unknown): ActiveExecution {
   const nobody: ExecutionOwner = {
     ids,
+    now: () => 0,
     settled() {},
     cancel() {},
     timedOut() {},

@@ -56,7 +56,8 @@ export const parseOptions = (input: ExecuteOptions | undefined): ParsedExecuteOp
 
 /** The size of a request: the UTF-16 units of its texts, and the bytes of its input. */
 export function requestSize(taskId: string, { command, args, env, input }: ParsedRequest): number {
-  let size = taskId.length + command.length + (input?.length ?? 0) + (2 + args.length + 2 * env.size) * TEXT_COST;
+  let size =
+    taskId.length + command.length + (input instanceof Uint8Array ? input.length : 0) + (2 + args.length + 2 * env.size) * TEXT_COST;
   for (const each of args) size += each.length;
   for (const [name, value] of env) size += name.length + value.length;
   return size;
@@ -92,9 +93,11 @@ export function encodeRequest(
   codec: HostCodec,
   features: readonly string[],
   { requestId, taskId, encoding }: { readonly requestId: number; readonly taskId: string; readonly encoding: 'utf8' | 'buffer' },
-  { taskId: givenId, command, args, env, input, settings }: ParsedRequest,
+  { taskId: givenId, command, args, env, input: given, settings }: ParsedRequest,
   maxFrameBytes: number,
 ): Buffer | Pieces {
+  // A source was read before.
+  const input = given as Uint8Array | undefined;
   if (!codec.carriesBytes) {
     if (encoding === 'buffer') throw unsupported("`encoding: 'buffer'`");
     if (input !== undefined) checkTextInput(input, features);

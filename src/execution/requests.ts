@@ -38,6 +38,8 @@ export interface RequestTableOwner {
   readonly instanceId: string;
   readonly artifactId: string;
   readonly timeout: number | undefined;
+  /** The most executions that the agent gets at a time. Undefined: no bound. */
+  readonly maxConcurrency?: number | undefined;
   readonly options: Pick<ParsedOptions, 'maxInFlight' | 'maxQueuedBytes' | 'maxFrameBytes' | 'grace'>;
   readonly deadlines: Deadlines;
   /** How long an execution waits for a response after its connection was lost, in ms. */

@@ -46,6 +46,7 @@ test('many small pieces come back in their order; without any, the last output s
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
   const owner = {
     ids: {},
+    now: () => 0,
     settled() {},
     cancel() {},
     timedOut() {},

@@ -32,14 +32,16 @@ export function saidOn(stream: HandStream): string[] {
 export function openTable({
   timeout,
   features = [],
+  maxConcurrency,
   ...options
-}: Partial<RequestTableOwner['options']> & { timeout?: number; features?: string[] } = {}) {
+}: Partial<RequestTableOwner['options']> & { timeout?: number; features?: string[]; maxConcurrency?: number } = {}) {
   const clock = handClock();
   const told: string[] = [];
   const calls = createRequestTable({
     instanceId: 'i',
     artifactId: 'a',
     timeout,
+    maxConcurrency,
     options: { maxInFlight: 4, maxQueuedBytes: MIB, maxFrameBytes: MIB, grace: 500, ...options },
     deadlines: createDeadlines(clock),
     reconnectWindow: 1_000,

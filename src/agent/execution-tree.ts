@@ -21,6 +21,11 @@ const KILL_TIMEOUT = 2_000;
 const SWEEP_DELAY = 100;
 /** The number of scans of killTrees(), which cannot wait between them. */
 const MAX_SCANS = 20;
+/**
+ * A process has no environment while it begins to execute a program, which takes long on a busy system. One that has none for so long,
+ * in ms, has cleared it.
+ */
+const BEGIN_TIMEOUT = 500;
 /** The pauses between two scans, in ms. */
 const PAUSE = { first: 5, longest: 50 };
 
@@ -90,6 +95,8 @@ export function trackTree(pid: number, executionId: string, signal = signalProce
     members = [...found];
     return members.length > 0;
   };
+  /** A process that may be one of these cannot be told from others yet. */
+  const hasBeginning = (scan: ProcessScan | null): boolean => scan?.hasBeginning(rootStart ?? 0) ?? false;
   const signalAll = (name: 'SIGTERM' | 'SIGKILL'): void => {
     // First the whole group at once, so that no member can react to the end of another. Then those that left the group.
     if (ownsGroup) signalGroup(pid, name);
@@ -99,9 +106,15 @@ export function trackTree(pid: number, executionId: string, signal = signalProce
     refresh(await sharedScan());
     signalAll('SIGTERM');
     const deadline = clock.now() + grace;
+    let emptySince: number | null = null;
     for (let wait = PAUSE.first; ; wait = Math.min(2 * wait, PAUSE.longest)) {
       await new Promise<void>(resolve => void clock.setTimeout(resolve, wait));
-      if (!refresh(await sharedScan())) return 0;
+      const scan = await sharedScan();
+      if (refresh(scan)) emptySince = null;
+      else {
+        emptySince ??= clock.now();
+        if (!hasBeginning(scan) || clock.now() - emptySince >= BEGIN_TIMEOUT) return 0;
+      }
       const overdue = clock.now() - deadline;
       if (overdue >= 0) signalAll('SIGKILL');
       if (overdue >= KILL_TIMEOUT) return Math.max(1, members.length);
@@ -115,8 +128,8 @@ export function trackTree(pid: number, executionId: string, signal = signalProce
     },
     async endRest(grace) {
       await sharedSweep();
-      if (ended === null && !refresh(await sharedScan())) return 0;
-      return this.end(grace);
+      const scan = await sharedScan();
+      return ended !== null || refresh(scan) || hasBeginning(scan) ? this.end(grace) : 0;
     },
     kill(scan) {
       const isAlive = refresh(scan);

@@ -40,6 +40,8 @@ export const bounds = {
   keptStopped: 100,
   /** Unread lines of the default logger or of `spearlet run`. Lines above this are dropped and counted. */
   unreadLines: 2 ** 20,
+  /** The `input` of a request that is a stream or a file. */
+  requestInput: 16 * 2 ** 20,
   /** The standard input that `spearlet exec` reads. */
   execInput: 16 * 2 ** 20,
   /** A line of an agent's output that `spearlet run --json` shows, in UTF-16 units; the rest of the line is counted. As text, lines are cut at `quoted`. */

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
 import { environment, plain, size, textMap, wellFormed } from './option-values.ts';
+import { inputSchema } from './request-input.ts';
 
 /** The longest duration of a timer in Node. A longer one fires at once. */
 export const MAX_MS = 2 ** 31 - 1;
@@ -113,6 +114,7 @@ export const specSchema = z
     workingDirectory: plain.min(1).optional(),
     environment: environment.prefault({}),
     timeout: timeout.optional(),
+    maxConcurrency: z.int().min(1).max(1_000_000).optional(),
     maxMemory: size.optional(),
     restart: restartPolicy.default('temporary'),
     /** Whether failures before the first ready are followed by a restart, within the restart intensity. */
@@ -155,14 +157,21 @@ export const expectSchema = z
   })
   .refine(hasNoIdleOrigins, idleOrigins);
 
-export const requestSchema = z.strictObject({
+const requestFields = z.strictObject({
   command: wellFormed,
   args: z.array(wellFormed).default([]),
   env: textMap(wellFormed, /^/, 'a name must be text').prefault({}),
   taskId: wellFormed.min(1).max(1_024).optional(),
   /** For the agent's handler, or the standard input of a program of the command agent. A text is sent as UTF-8. */
-  input: z.union([wellFormed.transform(text => Buffer.from(text)), z.instanceof(Uint8Array)]).optional(),
+  input: inputSchema(wellFormed, plain.min(1)).optional(),
+  workingDirectory: plain.min(1).optional(),
+  timeout: timeout.optional(),
+  background: z.enum(['end', 'keep']).optional(),
 });
+export const requestSchema = requestFields.transform(({ workingDirectory, timeout, background, ...request }) => ({
+  ...request,
+  settings: (workingDirectory ?? timeout ?? background) === undefined ? undefined : { workingDirectory, timeout, background },
+}));
 
 /** `instanceof` alone would accept any object with this prototype, even one whose `aborted` throws. */
 const abortSignal = z.instanceof(AbortSignal).refine(signal => typeof signal.aborted === 'boolean', { error: 'must be an AbortSignal' });

@@ -8,12 +8,12 @@ import { parse } from './parse.ts';
 const { command, args, workingDirectory, maxMemory } = specSchema.in.shape;
 const programSchema = z.strictObject({ command, args });
 const runOptionsSchema = executeOptionsSchema.omit({ cancelOnReturn: true }).extend({
-  ...{ workingDirectory, maxMemory, input: requestSchema.shape.input, env: requestSchema.shape.env },
+  ...{ workingDirectory, maxMemory, input: requestSchema.in.shape.input, env: requestSchema.in.shape.env },
 });
 
 export interface RunOptions {
   /** The standard input of the program; a text is sent as UTF-8. Default: none, and its stdin is at its end. */
-  readonly input?: string | Uint8Array | undefined;
+  readonly input?: string | Uint8Array | AsyncIterable<string | Uint8Array> | { readonly file: string } | undefined;
   /** Default: that of this process. */
   readonly workingDirectory?: string | undefined;
   /** Added to the clean environment of a started program, which has HOME, PATH, LANG and a few more. Default: nothing. */

@@ -19,7 +19,8 @@ const mayImport: Record<string, readonly string[]> = {
   'src/standard-schema.ts': [],
   'src/world': [],
   'src/option-values.ts': [],
-  'src/options.ts': ['src/option-values.ts'],
+  'src/request-input.ts': [],
+  'src/options.ts': ['src/option-values.ts', 'src/request-input.ts'],
   'src/pool/options.ts': ['src/options.ts'],
   'src/parse.ts': [],
   'src/config-keys.ts': ['src/options.ts'],
@@ -36,7 +37,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/observe/explanation.ts': ['src/observe', 'src/instance', 'src/connection'],
   'src/observe': ['src/options.ts'],
   'src/connection': ['src/transport', 'src/protocol', 'src/options.ts', 'machines'],
-  'src/execution': ['src/connection', 'src/protocol', 'src/observe/isolated.ts', 'src/options.ts', 'src/parse.ts'],
+  'src/execution': ['src/connection', 'src/protocol', 'src/observe/isolated.ts', 'src/options.ts', 'src/parse.ts', 'src/request-input.ts'],
   'src/instance': [
     ...['src/execution', 'src/connection', 'src/process', 'src/journal', 'src/transport', 'src/observe/isolated.ts'],
     ...['src/options.ts', 'src/parse.ts', 'machines'],
@@ -84,6 +85,7 @@ const mayImport: Record<string, readonly string[]> = {
 const mayUse: Record<string, readonly string[]> = {
   machines: ['xstate'],
   'src/option-values.ts': ['zod'],
+  'src/request-input.ts': ['zod'],
   'src/options.ts': ['zod'],
   'src/pool/options.ts': ['zod'],
   'src/config-keys.ts': ['zod'],

@@ -40,6 +40,7 @@ export function createAuthentication(
   { instanceId, token, protocols }: Pick<HostEndpoint, 'instanceId' | 'token' | 'protocols'>,
   clock: Clock,
   nonce: () => string,
+  features: readonly string[] = [],
 ): Authentication {
   const v1 = createV1(clock).agent;
   const v2 = createV2Agent(v1, instanceId);
@@ -52,13 +53,14 @@ export function createAuthentication(
   };
 
   const byToken = (): Attempt => ({
-    first: v1.authRequest(1, { instanceId, token, clientVersion: CLIENT_VERSION }),
+    // On wire v2 every agent takes input.
+    first: v1.authRequest(1, { instanceId, token, clientVersion: CLIENT_VERSION, features: [...features, 'input'] }),
     answer: response => (response.success ? { type: 'admitted', codec: v1, epoch: null } : refusal(response)),
   });
 
   const byProof = (): Attempt => {
     const key = epoch?.key ?? token;
-    const offer: Offer = { protocols, nonce: nonce(), features: [], epoch: epoch?.number ?? null };
+    const offer: Offer = { protocols, nonce: nonce(), features, epoch: epoch?.number ?? null };
     let proven: Epoch | null = null;
     return {
       first: v1.authRequest(1, { instanceId, token: '', clientVersion: CLIENT_VERSION, offer }),

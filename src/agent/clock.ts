@@ -29,6 +29,9 @@ export function alarm(clock: Clock = realClock): { set(ms: number, run: () => vo
 /** Runs after everything that has arrived in this turn of the event loop. */
 export const defer = (run: () => void): void => void setImmediate(run);
 
+/** Runs after `ms`, unless the process has ended by itself before. */
+export const laterUnlessEnded = (run: () => void, ms: number): void => void setTimeout(run, ms).unref();
+
 /** Exits after `ms`, if the process has not ended by itself before. */
 export function exitProcessAfter(ms: number, exitCode: number): void {
   setTimeout(() => process.exit(exitCode), ms).unref();

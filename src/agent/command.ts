@@ -1,25 +1,35 @@
 // The handler that runs the command of a request as a child process, so that any program can be used without an SDK. Each
-// program has its own process group. If its execution has to end, the program and all its descendants end first.
-import { spawn } from 'node:child_process';
+// program has its own process group. If its execution has to end, the program and all its descendants end first. If it ends by
+// itself, what it has left in the background is ended after it, unless the request keeps it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { type Death, watchDeath } from '../world/exit.ts';
-import { alarm, id } from './clock.ts';
+import { alarm, defer, id } from './clock.ts';
 import { environmentOfChild } from './environment.ts';
-import { type ExecutionTree, trackTree } from './execution-tree.ts';
+import { type ExecutionTree, killTrees, trackTree } from './execution-tree.ts';
 import type { Handler } from './handler.ts';
+import { refusalOf, startFailure } from './refused-command.ts';
 import type { HandlerResult } from './result.ts';
 import { createLossyDecoder, type LossyDecoder } from './text.ts';
 
 /** The time between SIGTERM and SIGKILL for a cancelled program, in ms. */
 const CANCEL_GRACE = 1_000;
-/** After the program's end its pipes are read until nothing has come for this time: its descendants may hold them open. In ms. */
-const DRAIN_IDLE = 250;
+/** The same for what a program has left in the background, in ms. */
+const BACKGROUND_GRACE = 500;
+/**
+ * When a program has ended, all that it wrote is in its pipes, before what its descendants write later. So its output is complete when
+ * nothing has come for so many turns of the event loop, each of which reads what is there, or when so many bytes have come.
+ */
+const DRAINED = { turns: 3, bytes: 2 * 2 ** 20 };
+/** The exit code of timeout(1). */
+const TIMED_OUT = 124;
 
 const running = new Set<ExecutionTree>();
 process.on('exit', () => {
-  for (const tree of running) tree.killNow();
+  killTrees(running);
 });
 
 /**
@@ -61,7 +71,7 @@ async function forward(
   try {
     for await (const chunk of stream) await send(decoder === null ? (chunk as Buffer) : decoder.add(chunk as Buffer));
   } catch (error) {
-    // The stream was destroyed because it was idle. The output before that counts.
+    // The stream was destroyed after the end of the program. The output before that counts.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
   if (decoder !== null) await send(decoder.end());
@@ -81,15 +91,30 @@ function describeReplaced(decoders: readonly LossyDecoder[]): string {
   return `${count} byte ${sequences} of its output ${were} not UTF-8 and ${are} shown as U+FFFD`;
 }
 
-export const runCommand: Handler = ({ taskId, command, args, env, input }, { signal, write, carriesBytes }) =>
-  new Promise<HandlerResult>((resolve, reject) => {
+/** Says on stderr of the agent what its answer cannot say. */
+const report = (taskId: string, text: string): void =>
+  void process.stderr.write(`spearlet agent: task ${JSON.stringify(taskId)}: ${text}\n`);
+
+const unended = (count: number): string => `processes that could not be ended: ${count}`;
+
+export const runCommand: Handler = (request, { signal, write, carriesBytes }) => {
+  const refusal = refusalOf(request);
+  if (refusal !== null) return refusal;
+  const { taskId, command, args, env, input, settings = {} } = request;
+  return new Promise<HandlerResult>((resolve, reject) => {
     const executionId = id();
     const environment = environmentOfChild(process.env, env, executionId);
-    const child = spawn(command, [...args], {
-      env: environment,
-      detached: true,
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(command, [...args], {
+        cwd: settings.workingDirectory,
+        env: environment,
+        detached: true,
+        stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      });
+    } catch (thrown) {
+      return resolve(startFailure(command, thrown));
+    }
     // A program that does not read its input, or ends before it has, is no error.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
@@ -101,71 +126,120 @@ export const runCommand: Handler = ({ taskId, command, args, env, input }, { sig
     // Wire v1 carries text only.
     const decoders = carriesBytes ? [] : streams.map(createLossyDecoder);
     const death = watchDeath(pid, streams, 'readable');
-    const drainAlarm = alarm();
+    const timeoutAlarm = alarm();
     let ending: Promise<number> | null = null;
     let failure: unknown = null;
+    let timedOut: HandlerResult = null;
     /** Writes that the host has not taken yet. */
     let pendingWrites = 0;
     /** Changes whenever output has come or was sent. */
     let progress = 0;
+    let forwardedBytes = 0;
+    /** The answer is given: what kept processes write is read, so that they do not die of it, and dropped. */
+    let isAnswered = false;
+    /** Called when no write is pending any more. */
+    let written = (): void => {};
 
     const end = (): void => {
       ending ??= tree?.end(CANCEL_GRACE) ?? null;
     };
-    const finish = async (result: () => HandlerResult): Promise<void> => {
-      drainAlarm.clear();
-      const survivors = (await ending) ?? 0;
+    const endRest = async (): Promise<void> => {
+      const survivors = settings.background === 'keep' ? 0 : ((await tree?.endRest(BACKGROUND_GRACE)) ?? 0);
+      if (survivors > 0) report(taskId, unended(survivors));
       if (tree !== null) unregister(tree);
+    };
+    const finish = async (result: () => HandlerResult): Promise<void> => {
+      timeoutAlarm.clear();
+      const isEnded = ending !== null;
+      const survivors = (await ending) ?? 0;
       signal.removeEventListener('abort', end);
+      if (isEnded && tree !== null) unregister(tree);
+      else void endRest();
       const reason = signal.aborted ? signal.reason : failure;
-      if (survivors === 0) return reason === null ? resolve(result()) : reject(reason);
-      const message = `${reasonOf(reason)}; processes that could not be ended: ${survivors}`;
-      reject(new SpearletError('CANCELLED', message, { cause: reason }));
+      if (survivors === 0 || reason === null) {
+        if (survivors > 0) report(taskId, unended(survivors));
+        return reason === null ? resolve(timedOut ?? result()) : reject(reason);
+      }
+      reject(new SpearletError('CANCELLED', `${reasonOf(reason)}; ${unended(survivors)}`, { cause: reason }));
     };
 
     if (tree !== null) register(tree);
     signal.addEventListener('abort', end, { once: true });
-    child.once('error', error => {
-      const { code } = error as NodeJS.ErrnoException;
-      const shellCode = { ENOENT: 127, EACCES: 126 }[code ?? ''];
-      void finish(() => ({ exitCode: shellCode ?? 125, error: `'${command}' could not be started: ${reasonOf(error)}` }));
-    });
-    const forwarded = streams.map((stream, i) =>
-      forward(
-        stream,
-        decoders[i] ?? null,
-        output => write(output, { channel: channels[i]! }),
-        change => {
-          pendingWrites += change;
-          progress += 1;
-        },
-      ).catch(error => {
-        // Nobody can receive the output any more.
-        failure ??= error;
-        stream.destroy();
+    if (settings.timeout !== undefined)
+      timeoutAlarm.set(settings.timeout, () => {
+        timedOut = { exitCode: TIMED_OUT, error: `the program did not end within its timeout of ${settings.timeout} ms` };
         end();
-      }),
+      });
+    child.once('error', error => void finish(() => startFailure(command, error)));
+    const forwarded = Promise.all(
+      streams.map((stream, i) =>
+        forward(
+          stream,
+          decoders[i] ?? null,
+          async output => {
+            if (isAnswered) return;
+            forwardedBytes += output.length;
+            await write(output, { channel: channels[i]! });
+          },
+          change => {
+            pendingWrites += change;
+            progress += 1;
+            if (pendingWrites === 0) written();
+          },
+        ).catch(error => {
+          // Nobody can receive the output any more.
+          failure ??= error;
+          stream.destroy();
+          end();
+        }),
+      ),
     );
+    /** Descendants may hold the pipes open for ever. */
+    const closeOutput = async (): Promise<void> => {
+      if (settings.background !== 'keep') {
+        for (const stream of streams) stream.destroy();
+        return;
+      }
+      const rests = decoders.map((decoder, i) => ({ rest: decoder.end(), channel: channels[i]! }));
+      isAnswered = true;
+      for (const { rest, channel } of rests) if (rest !== '') await write(rest, { channel });
+      // They keep no agent alive.
+      for (const stream of streams) (stream as Socket).unref();
+    };
     child.once('exit', (code, name) => {
-      // Descendants may hold the pipes open for ever. So the pipes are closed when all is sent and nothing more comes.
-      const closeWhenIdle = (): void => {
-        const before = progress;
-        drainAlarm.set(DRAIN_IDLE, () => {
-          if (pendingWrites > 0 || progress !== before) return closeWhenIdle();
-          for (const stream of streams) stream.destroy();
-        });
-      };
-      closeWhenIdle();
-      void Promise.all(forwarded).then(() =>
+      timeoutAlarm.clear();
+      const drained = new Promise<void>(resolve => {
+        let [turns, before, isLooking] = [0, progress, false];
+        const bytesBefore = forwardedBytes;
+        const lookLater = (): void => {
+          if (!isLooking) defer(look);
+          isLooking = true;
+        };
+        const look = (): void => {
+          isLooking = false;
+          const isEnough = forwardedBytes - bytesBefore >= DRAINED.bytes;
+          if (pendingWrites > 0 && !isEnough) return;
+          turns = progress === before ? turns + 1 : 0;
+          before = progress;
+          if (turns < DRAINED.turns && !isEnough) return lookLater();
+          written = () => {};
+          resolve(closeOutput());
+        };
+        written = lookLater;
+        lookLater();
+      });
+      // After closeOutput() of the default both are settled.
+      void (settings.background === 'keep' ? Promise.race([forwarded, drained]) : forwarded).then(() =>
         finish(() => {
           const status = statusOf(code, name, code === 0 ? death() : null) as { exitCode: number; error?: string };
           const replaced = describeReplaced(decoders);
           if (replaced === '') return status;
           // A Completed answer has no error text, so it is said on stderr of the agent.
-          process.stderr.write(`spearlet agent: task ${JSON.stringify(taskId)}: ${replaced}\n`);
+          report(taskId, replaced);
           return status.error === undefined ? status : { ...status, error: `${status.error}; ${replaced}` };
         }),
       );
     });
     if (signal.aborted) end();
   });
+};

@@ -27,6 +27,8 @@ export interface ProcessScan {
   readonly inGroup: ReadonlyMap<number, readonly ProcessEntry[]>;
   /** Processes with this execution id in their environment. The environments are read at the first call. */
   ofExecution(executionId: string): readonly ProcessEntry[];
+  /** Whether a process that is not older than this has no environment: it begins to execute a program, or has cleared it. */
+  hasBeginning(since: number): boolean;
 }
 
 /** Null: there is no /proc, or it shows another pid namespace, whose numbers mean other processes. */
@@ -65,6 +67,11 @@ function wordsIn(environment: string, name: string): string[] {
   const from = at + name.length + 2;
   return environment.slice(from, environment.indexOf('\0', from)).split(' ');
 }
+
+/** The parent of all threads of the kernel, which have no environment. */
+const KERNEL_THREADS = 2;
+/** An environment without a variable, with a NUL at both ends. */
+const EMPTY = '\0\0';
 
 /** The environment with which the process was started, with a NUL at both ends. */
 function environmentOf(pid: number): string {
@@ -113,6 +120,11 @@ export function scanProcesses(): ProcessScan | null {
         }
       }
       return byExecution.get(executionId) ?? [];
+    },
+    hasBeginning(since) {
+      for (const { pid, parent, startTime } of entries.values())
+        if (startTime >= since && pid !== process.pid && parent !== KERNEL_THREADS && environmentOf(pid) === EMPTY) return true;
+      return false;
     },
   };
 }

@@ -3,20 +3,29 @@
 //
 // The limit: a process is not found if it clears its environment, leaves group and session, and its parent ends before the
 // first scan. Scans begin when the execution has to end, and go on until none of its processes lives.
-import { clock, defer } from './clock.ts';
+import { clock, defer, laterUnlessEnded } from './clock.ts';
 import { entryOf, type ProcessEntry, type ProcessScan, scanProcesses, signalProcess } from './descendants.ts';
 
 export interface ExecutionTree {
   /** Resolves with 0 when no process lives; or, some time after SIGKILL, with the number of processes that still live. */
   end(grace: number): Promise<number>;
-  /** Sends SIGKILL to all processes. It blocks, for an agent that is about to exit. */
-  killNow(): void;
+  /** The same for what the program has left behind. It begins within SWEEP_DELAY, if anything lives. */
+  endRest(grace: number): Promise<number>;
+  /** Sends SIGKILL to all processes that this scan shows. Returns whether there was one. */
+  kill(scan: ProcessScan | null): boolean;
 }
 
 /** How long processes may live after SIGKILL, in ms. */
 const KILL_TIMEOUT = 2_000;
-/** The number of scans of killNow(), which cannot wait between them. */
+/** Programs that end within this time share one scan, which takes some milliseconds. In ms. */
+const SWEEP_DELAY = 100;
+/** The number of scans of killTrees(), which cannot wait between them. */
 const MAX_SCANS = 20;
+/**
+ * A process has no environment while it begins to execute a program, which takes long on a busy system. One that has none for so long,
+ * in ms, has cleared it.
+ */
+const BEGIN_TIMEOUT = 500;
 /** The pauses between two scans, in ms. */
 const PAUSE = { first: 5, longest: 50 };
 
@@ -30,6 +39,27 @@ function sharedScan(): Promise<ProcessScan | null> {
     }),
   );
   return nextScan;
+}
+
+let nextSweep: Promise<void> | null = null;
+function sharedSweep(): Promise<void> {
+  nextSweep ??= new Promise(resolve =>
+    // An agent that ends meanwhile kills the rest at its exit.
+    laterUnlessEnded(() => {
+      nextSweep = null;
+      resolve();
+    }, SWEEP_DELAY),
+  );
+  return nextSweep;
+}
+
+/** Sends SIGKILL to all processes of these executions. It blocks, for an agent that is about to exit. */
+export function killTrees(trees: Iterable<ExecutionTree>): void {
+  let left = [...trees];
+  for (let scans = 0; scans < MAX_SCANS && left.length > 0; scans += 1) {
+    const scan = scanProcesses();
+    left = left.filter(tree => tree.kill(scan));
+  }
 }
 
 /** `pid` is a program that was just spawned as the leader of its own group. */
@@ -65,6 +95,8 @@ export function trackTree(pid: number, executionId: string, signal = signalProce
     members = [...found];
     return members.length > 0;
   };
+  /** A process that may be one of these cannot be told from others yet. */
+  const hasBeginning = (scan: ProcessScan | null): boolean => scan?.hasBeginning(rootStart ?? 0) ?? false;
   const signalAll = (name: 'SIGTERM' | 'SIGKILL'): void => {
     // First the whole group at once, so that no member can react to the end of another. Then those that left the group.
     if (ownsGroup) signalGroup(pid, name);
@@ -74,9 +106,15 @@ export function trackTree(pid: number, executionId: string, signal = signalProce
     refresh(await sharedScan());
     signalAll('SIGTERM');
     const deadline = clock.now() + grace;
+    let emptySince: number | null = null;
     for (let wait = PAUSE.first; ; wait = Math.min(2 * wait, PAUSE.longest)) {
       await new Promise<void>(resolve => void clock.setTimeout(resolve, wait));
-      if (!refresh(await sharedScan())) return 0;
+      const scan = await sharedScan();
+      if (refresh(scan)) emptySince = null;
+      else {
+        emptySince ??= clock.now();
+        if (!hasBeginning(scan) || clock.now() - emptySince >= BEGIN_TIMEOUT) return 0;
+      }
       const overdue = clock.now() - deadline;
       if (overdue >= 0) signalAll('SIGKILL');
       if (overdue >= KILL_TIMEOUT) return Math.max(1, members.length);
@@ -88,8 +126,15 @@ export function trackTree(pid: number, executionId: string, signal = signalProce
       ended ??= end(grace);
       return ended;
     },
-    killNow() {
-      for (let scans = 0; scans < MAX_SCANS && refresh(scanProcesses()); scans += 1) signalAll('SIGKILL');
+    async endRest(grace) {
+      await sharedSweep();
+      const scan = await sharedScan();
+      return ended !== null || refresh(scan) || hasBeginning(scan) ? this.end(grace) : 0;
+    },
+    kill(scan) {
+      const isAlive = refresh(scan);
+      if (isAlive) signalAll('SIGKILL');
+      return isAlive;
     },
   };
 }

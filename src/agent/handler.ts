@@ -1,4 +1,5 @@
 // What the author of an agent writes: a handler, the request and the context that it gets. Types only.
+import type { RequestSettings } from '../protocol/message.ts';
 import type { HandlerResult } from './result.ts';
 
 export interface AgentRequest {
@@ -9,6 +10,8 @@ export interface AgentRequest {
   readonly env: Readonly<Record<string, string>>;
   /** The `input` of `execute()`, as bytes. Left out where the caller gave none. */
   readonly input?: Uint8Array;
+  /** Where the caller has asked for them; only those that `serve()` was told of with `settings`. */
+  readonly settings?: RequestSettings;
 }
 
 export interface WriteOptions {

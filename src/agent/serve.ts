@@ -2,6 +2,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
+import { featureOf, type RequestSettings } from '../protocol/message.ts';
 import { createAnswers } from './answers.ts';
 import { defer } from './clock.ts';
 import { type HostEndpoint, readHostEndpoint } from './environment.ts';
@@ -15,6 +16,11 @@ import { type AgentWorld, loadWebSocketWorld, realWorld } from './world.ts';
 export interface ServeOptions {
   /** Called with the data of `instance.send(data)`. If it throws, this program gets an uncaught exception. */
   readonly onSignal?: (data: string) => void;
+  /**
+   * The settings of requests that the handlers honour: only these are sent to this agent. Default: none, and a request that has one is
+   * refused before it is sent.
+   */
+  readonly settings?: readonly (keyof RequestSettings)[];
   /**
    * The variables that the host has set. By default process.env, from which serve() removes the token. If you give this
    * option, the host does not own this process: serve() leaves stdin and SIGTERM alone, never ends the process, and only
@@ -31,6 +37,7 @@ export interface ServeOptions {
 export async function serve(handlers: Handler | Readonly<Record<string, Handler>>, options: ServeOptions = {}): Promise<void> {
   if (typeof handlers !== 'function' && (typeof handlers !== 'object' || handlers === null))
     throw new SpearletError('INVALID_OPTIONS', `serve() takes a handler or an object of handlers by command, not ${kindOf(handlers)}`);
+  const features = featuresOf(options.settings ?? []);
   const endpoint = readHostEndpoint(options.environment ?? process.env);
   /** The host started this process and owns it: the process ends with the host. */
   const hostOwnsProcess = options.environment === undefined && isMainThread;
@@ -52,10 +59,21 @@ export async function serve(handlers: Handler | Readonly<Record<string, Handler>
         else reject(error);
       },
     };
-    const session = connectHandlers(endpoint, handlers, events, world);
+    const session = connectHandlers(endpoint, handlers, events, world, features);
     const onSigterm = (): void => session.dispatch('terminate', true);
     if (hostOwnsProcess) process.on('SIGTERM', onSigterm);
     const unwatch = hostOwnsProcess ? watchHost(() => session.dispatch('host.gone')) : () => {};
+  });
+}
+
+/** Throws INVALID_OPTIONS for a setting that is not known. */
+function featuresOf(settings: readonly (keyof RequestSettings)[]): string[] {
+  return settings.map(each => {
+    if (Object.hasOwn(featureOf, each)) return featureOf[each];
+    throw new SpearletError(
+      'INVALID_OPTIONS',
+      `serve() knows the settings ${Object.keys(featureOf).join(', ')}, not ${JSON.stringify(each)}`,
+    );
   });
 }
 
@@ -74,6 +92,7 @@ export function connectHandlers(
   handlers: Handler | Readonly<Record<string, Handler>>,
   events: AgentEvents,
   world: AgentWorld = realWorld,
+  features: readonly string[] = [],
 ): Session {
   const later = world.defer;
   let draining = false;
@@ -89,6 +108,7 @@ export function connectHandlers(
   const session: Session = openSession(
     endpoint,
     {
+      features,
       opened: channel => answers.attach(channel, tasks.deliveries()),
       closed: () => answers.detach(),
       writable: () => answers.resumeWriters(),

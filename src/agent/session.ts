@@ -26,6 +26,8 @@ const GIVE_UP = 30_000;
 const ANSWER_TIMEOUT = 10_000;
 
 export interface SessionHandlers {
+  /** What they understand beside the wire. */
+  readonly features?: readonly string[] | undefined;
   /** A session is open: the first one, or a new one after a loss. */
   opened(channel: AgentChannel): void;
   /** The link is gone. Unsent answers wait for the next session. */
@@ -53,7 +55,7 @@ export interface Session {
 
 export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, world: SessionWorld = realWorld): Session {
   const { address, instanceId, maxFrameBytes } = endpoint;
-  const authentication = createAuthentication(endpoint, world.clock, world.nonce);
+  const authentication = createAuthentication(endpoint, world.clock, world.nonce, handlers.features);
   let state: SessionState | null = null;
   let channel: AgentChannel | null = null;
   let attempts = 0;

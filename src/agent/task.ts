@@ -1,5 +1,4 @@
-// The executions of an agent: each request calls a handler, and becomes outputs and one result. This file does not know how
-// the host is reached.
+// The executions of an agent: each request calls a handler, and becomes outputs and one result. How the host is reached is unknown here.
 import { reasonOf, SpearletError } from '../errors.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
 import type { Answers } from './answers.ts';
@@ -29,7 +28,7 @@ export interface Tasks {
   run(requestId: U64, request: ExecuteRequest): void;
   /** Requests that come after this are Failed. */
   drain(): void;
-  /** Aborts the task with this request id, if its task id is the same. Null: the request id is enough. */
+  /** Aborts the task with this request id, and with this task id unless that is null. */
   cancel(requestId: U64, taskId: string | null): void;
   abortAll(reason: string): void;
   clear(): void;
@@ -212,11 +211,13 @@ export function createTasks(
       return tasks.size;
     },
     deliveries: () => Array.from(tasks.values(), task => task.delivery),
-    run(requestId, { taskId, command, args, env: variables, input }) {
+    run(requestId, { taskId, command, args, env: variables, input, settings }) {
       const env: Record<string, string> = new Variables() as never;
       for (const [name, value] of variables) env[name] = value;
+      const plain = { taskId, command, args, env };
       const task: Task = {
-        request: input === undefined ? { taskId, command, args, env } : { taskId, command, args, env, input },
+        request:
+          input === undefined && settings === undefined ? plain : { ...plain, ...(input && { input }), ...(settings && { settings }) },
         delivery: answers.delivery(requestId, taskId),
         aborter: null,
         aborted: null,

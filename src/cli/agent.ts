@@ -10,7 +10,7 @@ const REFUSED = 1;
 
 export async function agent(): Promise<number> {
   try {
-    await serve(runCommand);
+    await serve(runCommand, { settings: ['workingDirectory', 'timeout', 'background'] });
     return 0;
   } catch (error) {
     if (!(error instanceof SpearletError)) throw error;

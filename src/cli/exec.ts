@@ -130,7 +130,7 @@ export async function exec(file: string, command: string, args: string[], option
       await pass(execution);
     } catch (error) {
       // Wire v1 carries text only. Nothing was sent.
-      if (asJson || input !== undefined || !(error instanceof SpearletError) || error.code !== 'UNSUPPORTED') throw error;
+      if (asJson || !(error instanceof SpearletError) || error.code !== 'UNSUPPORTED') throw error;
       execution = instance.execute(request, more);
       await pass(execution);
     }

@@ -19,6 +19,8 @@ import type { ExecutionUpdate } from './update.ts';
 /** The request table of an instance, as one of its executions sees it. */
 export interface ExecutionOwner {
   readonly ids: ErrorFacts;
+  /** The time, in ms. */
+  now(): number;
   /** It is in a final phase now. */
   settled(execution: ActiveExecution): void;
   cancel(execution: ActiveExecution, reason: string, cause?: unknown): void;
@@ -37,9 +39,13 @@ export type ExecutionOptions = Pick<ParsedExecuteOptions, 'collect' | 'cancelOnR
 /** An execution from the call to its end. One object for the caller and the engine: one is made for every request. */
 export class ActiveExecution implements Execution<OutputData>, Expiring {
   readonly taskId: string;
-  /** The size of the request, in UTF-16 units. */
-  readonly size: number;
+  /** The size of the request, in UTF-16 units and bytes of input. */
+  size: number;
+  /** Its input is still read. */
+  isLoading = false;
   readonly requestId: number;
+  /** When it was requested, in whole ms: V8 keeps a fraction outside of the object. */
+  readonly #since: number;
   readonly #owner: ExecutionOwner;
   readonly #options: ExecutionOptions;
   #phase: Phase = 'waiting';
@@ -63,6 +69,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   constructor(owner: ExecutionOwner, requestId: number, taskId: string, request: ParsedRequest, size: number, options: ExecutionOptions) {
     this.taskId = taskId;
     this.#owner = owner;
+    this.#since = Math.round(owner.now());
     this.requestId = requestId;
     this.request = request;
     this.size = size;
@@ -199,7 +206,8 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
     const output = received === null || typeof received === 'string' ? received : this.#decode(received);
     const outcome = status === 'Completed' ? 'completed' : 'failed';
     const { output: all, stderr, truncatedBytes } = this.#output?.collected(output) ?? { output, stderr: null, truncatedBytes: 0 };
-    const result = { taskId, status: outcome, output: all, stderr, error, exitCode, truncatedBytes } as const;
+    const duration = Math.max(0, Math.round(this.#owner.now()) - this.#since);
+    const result = { taskId, status: outcome, output: all, stderr, error, exitCode, truncatedBytes, duration } as const;
     this.#result = result;
     const isFailure = outcome === 'failed' && this.#options.reject;
     this.#finish(isFailure ? executionFailed(this.#owner.ids, result, this.#exception) : null, output);

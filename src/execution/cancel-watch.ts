@@ -28,7 +28,7 @@ export interface CancelWatchDeps {
   readonly counts: ExecutionCounts;
   isPaused(): boolean;
   /** The agent has sent no terminal response in time. */
-  unresponsive(taskId: string): void;
+  unresponsive(taskId: string, requestId: U64): void;
 }
 
 export function createCancelWatch({ deadlines, options, counts, isPaused, unresponsive }: CancelWatchDeps): CancelWatch {
@@ -36,9 +36,9 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
     deadlines,
     within: options.grace,
     isPaused,
-    overdue(_, taskId) {
+    overdue(requestId, taskId) {
       counts.unanswered += 1;
-      unresponsive(taskId);
+      unresponsive(taskId, requestId);
     },
   });
   /** `shown`: the task id for people. */

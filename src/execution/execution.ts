@@ -18,6 +18,8 @@ export interface ExecutionResult<Output = string> {
   readonly exitCode: number | null;
   /** Bytes of running output that were lost with a connection, and those beyond the bounds of `output` and `stderr`. */
   readonly truncatedBytes: number;
+  /** From the call of `execute()` to the terminal response, in whole ms. */
+  readonly duration: number;
 }
 
 /** What a caller holds. */

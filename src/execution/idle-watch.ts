@@ -35,3 +35,15 @@ export class IdleWatch implements Expiring {
     this.#deadline.cancel();
   }
 }
+
+/** Watches one execution. The time in which it waits, or the host does not read, does not count. */
+export function watchIdle<E extends { readonly phase: string; readonly isHeldBack: boolean }>(
+  deadlines: Deadlines,
+  ms: number,
+  execution: E,
+  isPaused: () => boolean,
+  owner: { timedOut(execution: E, why: string): void },
+): IdleWatch {
+  const isPausedFor = (): boolean => execution.phase === 'waiting' || execution.isHeldBack || isPaused();
+  return new IdleWatch(deadlines, ms, isPausedFor, () => owner.timedOut(execution, `nothing came of the execution for ${ms} ms`));
+}

@@ -3,11 +3,12 @@ import { type ErrorFacts, reasonOf, SpearletError } from '../errors.ts';
 import { defaultExecuteOptions } from '../options.ts';
 import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 
-const NO_REQUEST = { command: '', args: [], env: new Map<string, string>() };
+const NO_REQUEST = { command: '', args: [], env: new Map<string, string>(), settings: undefined };
 
 export function refusedExecution(taskId: string, ids: ErrorFacts, thrown: unknown): ActiveExecution {
   const nobody: ExecutionOwner = {
     ids,
+    now: () => 0,
     settled() {},
     cancel() {},
     timedOut() {},

@@ -1,6 +1,5 @@
 // The executions of one instance by their request ids, and the connection that they go out by. Requests and responses pass
 // here without touching a chart; the chart learns only that the instance has become active or idle.
-import type { HostChannel } from '../connection/channel.ts';
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedExecuteOptions, ParsedRequest } from '../options.ts';
@@ -11,11 +10,12 @@ import { createActivity } from './activity.ts';
 import { createBudget } from './budget.ts';
 import { createCancelWatch } from './cancel-watch.ts';
 import { newCounts } from './counts.ts';
-import { IdleWatch } from './idle-watch.ts';
+import { watchIdle } from './idle-watch.ts';
 import { createPendingResponses } from './pending-responses.ts';
-import { refusal, refusedExecution } from './refused.ts';
-import { attached, checkSize, encodeRequest, parseOptions, parseRequest, requestSize } from './request.ts';
+import { refusedExecution } from './refused.ts';
+import { attached, checkSize, parseOptions, parseRequest, requestSize } from './request.ts';
 import type { RequestTable, RequestTableOwner } from './requests.ts';
+import { Sending } from './sending.ts';
 
 export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const { instanceId, artifactId, options, deadlines } = owner;
@@ -26,12 +26,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const throttling = new Set<ActiveExecution>();
   const counts = newCounts();
   let nextId = 1;
-  let channel: HostChannel | null = null;
   let loss: SpearletError | undefined;
-  /** The size of the requests that wait for a session, in UTF-16 units. */
-  let waitingSize = 0;
-  /** Requests wait for the next session, although there is one. */
-  let isHeld = false;
+  const sending = new Sending(options, owner.maxConcurrency, ids);
   let isConnected = false;
   let closed: { why: string; cause: unknown } | null = null;
 
@@ -39,7 +35,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const fault = ({ taskId }: ActiveExecution, code: ErrorCode, message: string, cause?: unknown): SpearletError =>
     new SpearletError(code, message, { ...ids, taskId, cause });
 
-  const isPaused = (): boolean => channel !== null && (throttling.size > 0 || !isConnected);
+  const isPaused = (): boolean => sending.channel !== null && (throttling.size > 0 || !isConnected);
   /** Executions that were sent on a lost connection: an agent that reconnects sends Started or the result for each that it has. */
   const recovering = createPendingResponses<ActiveExecution, null>({
     deadlines,
@@ -48,24 +44,34 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     overdue: each =>
       each.end('lost', fault(each, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window', loss)),
   });
-  const cancels = createCancelWatch({ deadlines, options, counts, isPaused, unresponsive: owner.unresponsive });
+  const unresponsive = (taskId: string, requestId: U64): void => {
+    sending.agentEnded(requestId);
+    owner.unresponsive(taskId);
+  };
+  const cancels = createCancelWatch({ deadlines, options, counts, isPaused, unresponsive });
 
   /** Ends an execution from our side, and tells the agent where it has heard of it. */
   const abandon = (execution: ActiveExecution, event: 'cancel' | 'deadline', error: SpearletError): void => {
+    const { channel } = sending;
     const isSent = execution.phase !== 'waiting';
     // The agent drops the beginning of a request on a cancel, and owes no response.
     if (!isSent && channel?.remove(execution) === 'partly') channel.sendUrgent(channel.codec.cancel(execution.requestId, execution.taskId));
-    if (execution.end(event, error) && isSent && channel !== null) cancels.send(channel, execution.requestId, execution.taskId);
+    if (!execution.end(event, error)) return;
+    if (isSent && channel !== null) cancels.send(channel, execution.requestId, execution.taskId);
+    else sending.agentEnded(execution.requestId);
   };
 
   const self: ExecutionOwner = {
     ids,
+    now: deadlines.now,
     settled(execution) {
       executions.delete(execution.requestId);
       if (namedTasks.size > 0) namedTasks.delete(execution.taskId);
-      if ((channel === null || isHeld) && execution.request !== null) waitingSize = Math.max(0, waitingSize - execution.size);
+      sending.waiting.remove(execution);
       if (throttling.size > 0) self.throttle(execution, false);
       recovering.settle(execution);
+      // One that we have ended runs until its agent says that it does not.
+      if (execution.phase !== 'cancelled' && execution.phase !== 'timedOut') sending.agentEnded(execution.requestId);
       if (executions.size === 0) activity.idle();
     },
     cancel(execution, reason, cause) {
@@ -74,9 +80,10 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     timedOut(execution, why = `the execution did not end within ${execution.timeout ?? owner.timeout} ms`) {
       abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', why));
     },
-    grant: (execution, bytes) => channel?.sendUrgent(channel.codec.window(execution.requestId, bytes)),
+    grant: (execution, bytes) => sending.channel?.sendUrgent(sending.channel.codec.window(execution.requestId, bytes)),
     lend: createBudget(bounds.lentWindows),
     throttle(execution, on) {
+      const { channel } = sending;
       // On wire v2 the window of the execution holds the agent back.
       if (channel?.codec.carriesBytes) return;
       if (on) throttling.add(execution);
@@ -86,17 +93,6 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     },
     subscriberThrew: owner.subscriberThrew,
   };
-
-  /** Throws OVERLOADED. The bound counts requests and not frames: a frame of wire v1 has up to 4 bytes for a character. */
-  const checkRoom = (size: number): void => {
-    const queued =
-      channel === null || isHeld ? waitingSize : Math.floor((channel.pending + channel.unacknowledged) / channel.codec.expansion);
-    if (queued === 0 || queued + size <= options.maxQueuedBytes) return;
-    throw new SpearletError('OVERLOADED', `${queued} bytes are queued, the bound is maxQueuedBytes (${options.maxQueuedBytes})`, ids);
-  };
-
-  const send = (to: HostChannel, execution: ActiveExecution, request: ParsedRequest): void =>
-    to.send(encodeRequest(to.codec, execution.requestId, execution.taskId, request, execution.encoding, options.maxFrameBytes), execution);
 
   /** Checks a request against every bound, and sends it or lets it wait for a session. Throws SpearletError. */
   const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
@@ -109,16 +105,11 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       throw new SpearletError('OVERLOADED', `${executions.size} executions are in flight: maxInFlight (${options.maxInFlight})`);
     const size = requestSize(taskId, request);
     checkSize('the request', size, options.maxFrameBytes);
-    checkRoom(size);
+    sending.checkRoom(size);
     const execution = new ActiveExecution(self, requestId, taskId, request, size, parsed);
-    if (channel === null || isHeld) waitingSize += size;
-    else send(channel, execution, request);
+    sending.take(execution, request);
     if (timeout !== undefined) execution.deadline = deadlines.add(timeout, execution);
-    if (idleTimeout !== undefined) {
-      const isPausedFor = (): boolean => execution.phase === 'waiting' || execution.isHeldBack || isPaused();
-      const idle = (): void => self.timedOut(execution, `nothing came of the execution for ${idleTimeout} ms`);
-      execution.idleWatch = new IdleWatch(deadlines, idleTimeout, isPausedFor, idle);
-    }
+    if (idleTimeout !== undefined) execution.idleWatch = watchIdle(deadlines, idleTimeout, execution, isPaused, self);
     if (signal !== undefined)
       execution.stopWaiting = onAbort(signal, () => self.cancel(execution, 'its signal was aborted', signal.reason));
     return execution;
@@ -158,11 +149,12 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     executeParsed: (request, options) => begin(nextId++, request, options),
 
     signal(data) {
+      const { channel } = sending;
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', ids);
       if (channel === null || !isConnected) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', ids);
       const frame = channel.codec.signal(nextId++, data);
       checkSize('the signal', frame.length, options.maxFrameBytes, ids);
-      checkRoom(data.length);
+      sending.checkRoom(data.length);
       channel.send(frame);
     },
 
@@ -176,33 +168,31 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
         }
       } else if (requestId >= nextId) counts.foreignAnswers += 1;
       else {
+        const { channel } = sending;
         counts.lateAnswers += 1;
         if (Buffer.isBuffer(response.output)) channel?.sendUrgent(channel.codec.window(requestId as number, response.output.length));
         if (response.status === 'Started') {
           if (channel !== null) cancels.started(channel, requestId, response.taskId ?? `${instanceId}/${requestId}`);
-        } else if (response.status !== 'Running') cancels.responded(requestId);
+        } else if (response.status !== 'Running') {
+          cancels.responded(requestId);
+          sending.agentEnded(requestId);
+        }
       }
     },
 
-    attach(opened) {
-      const isResumed = channel !== null;
-      channel = opened;
+    attach(opened, announced) {
+      const isResumed = sending.channel !== null;
+      sending.channel = opened;
+      sending.features = announced;
       isConnected = true;
       activity.reset();
       if (isResumed) return;
-      waitingSize = 0;
-      for (const each of [...executions.values()]) {
-        if (each.request === null) continue;
-        try {
-          send(channel, each, each.request);
-        } catch (thrown) {
-          each.end('lost', refusal(thrown, { ...ids, taskId: each.taskId }));
-        }
-      }
-      if (throttling.size > 0) channel.hold();
+      sending.sendWaiting();
+      if (throttling.size > 0) opened.hold();
     },
 
     detach(cause) {
+      const { channel } = sending;
       // What is left to read is bounded by the buffers of the system.
       channel?.release();
       isConnected = false;
@@ -211,25 +201,19 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       if (channel?.codec.carriesBytes) return;
       cancels.clear();
       for (const each of executions.values()) if (each.request !== null) channel?.remove(each);
-      channel = null;
-      waitingSize = 0;
-      for (const each of [...executions.values()]) {
-        if (each.request === null) recovering.expect(each, null);
-        else waitingSize += each.size;
-      }
+      sending.lose(executions.values());
+      for (const each of executions.values()) if (each.request === null) recovering.expect(each, null);
     },
 
     hold() {
-      isHeld = true;
+      sending.isHeld = true;
     },
 
     epochEnded(why, cause) {
       cancels.clear();
-      isHeld = false;
+      sending.isHeld = false;
       // Requests that were not written wait for the next incarnation.
-      channel = null;
-      waitingSize = 0;
-      for (const each of executions.values()) if (each.request !== null) waitingSize += each.size;
+      sending.lose([...executions.values()].filter(each => each.request !== null));
       for (const each of [...executions.values()])
         if (each.phase !== 'waiting') each.end('lost', fault(each, 'OUTCOME_UNKNOWN', `no answer will come: ${why}`, cause));
     },

@@ -17,8 +17,11 @@ export interface RequestTable {
   signal(data: string): void;
   /** Throws PROTOCOL_ERROR. */
   executeResponse(requestId: U64, response: ExecuteResponse): void;
-  /** A connection holds the session: the requests that waited are sent. On wire v2 it may resume what the last one has kept. */
-  attach(channel: HostChannel): void;
+  /**
+   * A connection holds the session: the requests that waited are sent. On wire v2 it may resume what the last one has kept. `features`:
+   * what the agent has announced.
+   */
+  attach(channel: HostChannel, features: readonly string[]): void;
   /** The session is lost, for this cause: executions that were sent wait for a response on the next session. */
   detach(cause: SpearletError | undefined): void;
   /** The program is asked to end, and another one will follow: new requests wait for it, those in flight may still be answered. */
@@ -35,6 +38,8 @@ export interface RequestTableOwner {
   readonly instanceId: string;
   readonly artifactId: string;
   readonly timeout: number | undefined;
+  /** The most executions that the agent gets at a time. Undefined: no bound. */
+  readonly maxConcurrency?: number | undefined;
   readonly options: Pick<ParsedOptions, 'maxInFlight' | 'maxQueuedBytes' | 'maxFrameBytes' | 'grace'>;
   readonly deadlines: Deadlines;
   /** How long an execution waits for a response after its connection was lost, in ms. */

@@ -30,6 +30,8 @@ export interface AuthRequest {
   readonly clientVersion: string;
   /** The agent knows more than v1. */
   readonly offer?: Offer;
+  /** What an agent of v1 understands beside v1. On v2 the offer has it. */
+  readonly features?: readonly string[];
   /** The agent's answer to a challenge, 32 bytes as hex. */
   readonly proof?: string;
 }
@@ -66,9 +68,27 @@ export interface ExecuteRequest {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: ReadonlyMap<string, string>;
-  /** Bytes for the program's standard input. Wire v1 cannot carry them. */
+  /** Bytes for the program's standard input. On wire v1 they have to be text, and the agent has to announce `input`. */
   readonly input?: Uint8Array | undefined;
+  /** Each needs a feature that the agent has announced. */
+  readonly settings?: RequestSettings | undefined;
 }
+
+/** How a program is to be run. */
+export interface RequestSettings {
+  readonly workingDirectory?: string | undefined;
+  /** In ms. */
+  readonly timeout?: number | undefined;
+  /** What becomes of processes that the program has left behind. */
+  readonly background?: 'end' | 'keep' | undefined;
+}
+
+/** The feature that an agent announces for each setting. */
+export const featureOf: Readonly<Record<keyof RequestSettings, string>> = {
+  workingDirectory: 'working-directory',
+  timeout: 'timeout',
+  background: 'background',
+};
 
 export interface ExecuteResponse {
   /** Null on wire v2, where the request id is enough. */

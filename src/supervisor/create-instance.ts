@@ -107,6 +107,7 @@ export function createInstances({
         instanceId: id,
         artifactId,
         timeout,
+        maxConcurrency: spec?.maxConcurrency,
         options,
         deadlines,
         reconnectWindow: reconnectWindowOf(transport, options),

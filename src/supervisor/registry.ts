@@ -124,8 +124,8 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
 
-    sessionOpened(record, { channel, label: connectionId }) {
-      record.requests.attach(channel);
+    sessionOpened(record, { channel, label: connectionId, auth }) {
+      record.requests.attach(channel, auth?.offer?.features ?? auth?.features ?? []);
       record.log.info({ connectionId, peer: channel.peer }, 'agent connected');
       emit({ type: 'connection.opened', instanceId: record.id, connectionId, peer: channel.peer });
       if (record.run.hadSession) record.reconnects += 1;

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { trackTree } from '../../src/agent/execution-tree.ts';
+import { killTrees, trackTree } from '../../src/agent/execution-tree.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { atEnd } from '../census/census.ts';
 
@@ -36,7 +36,7 @@ test('an execution of an agent within an execution belongs to both', async () =>
 test('an agent that exits kills all processes at once', async () => {
   const { child, pids } = await start(`setsid sh -c '${deaf}' & ${deaf}`, 2, 'a');
   const gone = once(child, 'exit');
-  trackTree(child.pid!, 'a').killNow();
+  killTrees([trackTree(child.pid!, 'a')]);
   await gone;
   expect(pids.filter(lives)).toEqual([]);
 });

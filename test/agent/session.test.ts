@@ -72,7 +72,10 @@ test('the agent authenticates; once admitted, requests and signals reach it', as
   const { told, hears, visitOf } = await open();
   const host = await visitOf(1);
   const first = await host.next('AuthRequest');
-  expect([first.requestId, decodeAuthRequest(first.payload)]).toEqual([1, { instanceId: 'me', token: 'secret', clientVersion: '1.0.0' }]);
+  expect([first.requestId, decodeAuthRequest(first.payload)]).toEqual([
+    1,
+    { instanceId: 'me', token: 'secret', clientVersion: '1.0.0', features: ['input'] },
+  ]);
   host.send('ExecuteRequest', 5, request);
   host.send('AuthResponse', 1, encodeAuthResponse({ success: true, errorMessage: null, sessionId: 's' }));
   host.send('ExecuteRequest', 6, request);

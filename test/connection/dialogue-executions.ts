@@ -193,6 +193,7 @@ export function runDialogue(dialogue: Dialogue, { clock, after, random, sleep, s
           error: work.ending === 'throws' ? 'as planned' : null,
           exitCode,
           truncatedBytes,
+          duration: 0,
         });
       },
     );

@@ -46,6 +46,7 @@ test('many small pieces come back in their order; without any, the last output s
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
   const owner = {
     ids: {},
+    now: () => 0,
     settled() {},
     cancel() {},
     timedOut() {},
@@ -54,7 +55,7 @@ test('a result of more than the bound is its beginning, however its pieces are c
     lend: () => false,
     subscriberThrew() {},
   };
-  const call = new ActiveExecution(owner, 1, 't', { command: 'c', args: [], env: new Map() }, 0, {
+  const call = new ActiveExecution(owner, 1, 't', { command: 'c', args: [], env: new Map(), settings: undefined }, 0, {
     collect: true,
     cancelOnReturn: false,
     encoding: 'utf8',

@@ -6,12 +6,15 @@ import type { ExecutionUpdate } from '../../src/execution/update.ts';
 import { defaultExecuteOptions } from '../../src/options.ts';
 import type { Status } from '../../src/protocol/message.ts';
 
-const request = { command: 'c', args: [], env: new Map<string, string>() };
+const request = { command: 'c', args: [], env: new Map<string, string>(), settings: undefined };
+
+const clock = { time: 0 };
 
 function open(options: Partial<ExecutionOptions> = {}) {
   const told: string[] = [];
   const owner: ExecutionOwner = {
     ids: { instanceId: 'i' },
+    now: () => clock.time,
     settled: ({ phase }) => void told.push(`settled ${phase}`),
     cancel: (_, reason) => void told.push(`cancelled: ${reason}`),
     timedOut: () => void told.push('timed out'),
@@ -48,6 +51,7 @@ test('an answer before the request was written, a second one, or one after the e
     error: null,
     exitCode: 0,
     truncatedBytes: 0,
+    duration: 0,
   });
   expect(told).toEqual(['settled completed']);
   expect(updates()).toEqual([

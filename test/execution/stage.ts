@@ -29,13 +29,19 @@ export function saidOn(stream: HandStream): string[] {
   return said;
 }
 
-export function openTable({ timeout, ...options }: Partial<RequestTableOwner['options']> & { timeout?: number } = {}) {
+export function openTable({
+  timeout,
+  features = [],
+  maxConcurrency,
+  ...options
+}: Partial<RequestTableOwner['options']> & { timeout?: number; features?: string[]; maxConcurrency?: number } = {}) {
   const clock = handClock();
   const told: string[] = [];
   const calls = createRequestTable({
     instanceId: 'i',
     artifactId: 'a',
     timeout,
+    maxConcurrency,
     options: { maxInFlight: 4, maxQueuedBytes: MIB, maxFrameBytes: MIB, grace: 500, ...options },
     deadlines: createDeadlines(clock),
     reconnectWindow: 1_000,
@@ -47,7 +53,7 @@ export function openTable({ timeout, ...options }: Partial<RequestTableOwner['op
     const stream = handStream();
     const channel: HostChannel = createFramedChannel(stream, clock, createV1(clock).host, MIB);
     channel.open({ authRequest() {}, executeResponse() {}, heartbeat() {}, resume() {}, other() {} }, { ended() {} });
-    calls.attach(channel);
+    calls.attach(channel, features);
     return { stream, channel, said: () => saidOn(stream) };
   };
   const answer = (requestId: number, status: Status, more: { taskId?: string; output?: string } = {}) =>

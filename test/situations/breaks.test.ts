@@ -162,7 +162,8 @@ describe('liveness', () => {
     const waiting = instance.execute({ command: 'wait' });
     await seen(instance.state$, state => state === 'executing');
     process.kill(instance.pid!, 'SIGSTOP');
-    expect(await instance.exited).toMatchObject({ reason: 'heartbeat', signal: 'SIGKILL' });
+    // SIGCONT comes with SIGTERM, so the agent ends by itself.
+    expect(await instance.exited).toMatchObject({ reason: 'heartbeat', code: 0, signal: null });
     expect(await failureOf(waiting.result)).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     expect(spearlet.events).toContainEqual(expect.objectContaining({ type: 'connection.closed', code: 'HEARTBEAT_LOST' }));
   });

@@ -13,9 +13,15 @@ import { cli, commandAgent, failureOf, openSpearlet, seen, until } from './world
 const lives = (pid: number): boolean => processTable.entry(pid)?.living ?? false;
 const sh = (script: string) => ({ command: 'sh', args: ['-c', script] });
 
+interface RunOptions {
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+  readonly background?: 'end' | 'keep';
+}
+
 /** Runs a script that prints `[pid]` for each of its processes, and waits for `count` of them. */
-async function runTree(instance: Instance, script: string, count: number, options: { timeout?: number; signal?: AbortSignal } = {}) {
-  const execution = instance.execute(sh(script), options);
+async function runTree(instance: Instance, script: string, count: number, { background, ...options }: RunOptions = {}) {
+  const execution = instance.execute({ ...sh(script), background }, options);
   let text = '';
   execution.result.catch(() => {});
   await seen(execution.updates$, ({ output }) => {
@@ -59,11 +65,11 @@ describe('an execution that is cancelled or timed out', () => {
     },
   );
 
-  test('does not end the processes of other executions, nor those that a completed one has left', async () => {
+  test('does not end the processes of other executions, nor those that a completed one keeps', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(commandAgent);
     const other = await runTree(instance, `setsid sh -c '${leaf}' & echo "[$$]"; wait`, 2);
-    const left = await runTree(instance, `setsid sh -c '${leaf}' >/dev/null 2>&1 & echo "[$!]"`, 1);
+    const left = await runTree(instance, `setsid sh -c '${leaf}' >/dev/null 2>&1 & echo "[$!]"`, 1, { background: 'keep' });
     await left.execution.result;
     const { execution, pids } = await runTree(instance, `${stubbornTree}\nwait`, 4);
     execution.cancel();
@@ -185,7 +191,8 @@ describe('on wire v2', () => {
     const spearlet = openSpearlet({ protocols: [1] });
     const instance = await spearlet.start(commandAgent);
     const refused = { code: 'UNSUPPORTED', hint: expect.any(String) };
-    expect(await failureOf(instance.execute({ command: 'cat', input: 'x' }).result)).toMatchObject(refused);
+    expect(await failureOf(instance.execute({ command: 'cat', input: Buffer.from([0xff]) }).result)).toMatchObject(refused);
+    expect((await instance.execute({ command: 'cat', input: 'text: \u20ac' }).result).output).toBe('text: \u20ac');
     expect(await failureOf(instance.execute({ command: 'true' }, { encoding: 'buffer' }).result)).toMatchObject(refused);
     expect((await instance.execute(sh('echo out; echo err >&2'), { collect: true }).result).output).toMatch(/out\n|err\n/);
   });

@@ -95,16 +95,18 @@ test('options after the file belong to the command, which needs no --', async ()
   });
 });
 
-test('an agent of wire v1 gets no input and gives text', async () => {
+test('an agent of wire v1 gets and gives text', async () => {
   const file = { config: { command: process.execPath, args: [cli, 'agent'] }, protocols: [1] };
-  const [output, refused] = await Promise.all([
+  const [output, text, refused] = await Promise.all([
     exec(['FILE', 'sh', '-c', 'echo out; echo err >&2; exit 3'], null, file),
-    exec(['FILE', 'cat'], Buffer.from('x'), file),
+    exec(['FILE', 'cat'], Buffer.from('caf\u00e9'), file),
+    exec(['FILE', 'cat'], Buffer.from([0xff]), file),
   ]);
   expect(output.code).toBe(3);
+  expect(String(text.stdout)).toBe('caf\u00e9');
   expect(String(output.stdout)).toContain('out\n');
   expect(refused).toMatchObject({ code: 125, stdout: Buffer.from('') });
-  expect(String(refused.stderr)).toMatch(/UNSUPPORTED: `input` needs wire v2/);
+  expect(String(refused.stderr)).toMatch(/UNSUPPORTED: `input` that is not UTF-8 needs wire v2/);
 });
 
 test('the error text of an agent that is more than its exit code is printed', async () => {

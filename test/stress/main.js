@@ -6,6 +6,7 @@ import { cuts } from './cuts.js';
 import { cycles } from './cycles.js';
 import { dialogues } from './dialogues.js';
 import { endings } from './endings.js';
+import { executions } from './executions.js';
 import { flood } from './flood.js';
 import { flow } from './flow.js';
 import { frames } from './frames.js';
@@ -25,6 +26,7 @@ const proofs = {
   cycles,
   dialogues,
   endings,
+  executions,
   flood,
   flow,
   frames,

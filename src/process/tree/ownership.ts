@@ -1,5 +1,6 @@
 // Which tree a process belongs to: by an earlier verdict, by its process group or session, by its parent, by the cookie in
 // its environment. It looks at one process at a time, or at the new pids; scan.ts reads the whole process table.
+import type { Clock } from '../../world/clock.ts';
 import type { Identity, ProcessEntry, ProcessTable } from './proc-table.ts';
 
 /** A program and all its descendants, as far as they were found. */
@@ -17,8 +18,11 @@ export interface OwnedTree {
 
 /** The most new pids that are read one by one; for more of them a full scan is faster. */
 export const MAX_NEW_PIDS = 512;
-/** How often a new process with an empty environment is looked at, and a pid without a process. */
-const MAX_TRIES = 6;
+/**
+ * How long a new process with an empty environment, and a new pid without a process, are looked at again, in ms. On a busy machine an
+ * exec or a fork can take that long. A count of looks is no bound: many trees look at the same time.
+ */
+const MAX_DOUBT = 250;
 /** How often new pids are asked for until there are none. */
 const MAX_ROUNDS = 32;
 
@@ -50,8 +54,8 @@ export interface Ownership {
   ownerByGroup(entry: ProcessEntry): OwnedTree | null;
   /** Undefined where the environment is empty, and the owner is not known yet. */
   ownerByCookie(entry: ProcessEntry): OwnedTree | null | undefined;
-  /** The owner is not known yet: the next scan looks again. */
-  postpone(entry: ProcessEntry): void;
+  /** The owner is not known yet: the next scan looks again. False: it has looked for too long, and the process is not ours. */
+  postpone(entry: ProcessEntry): boolean;
   /** How many processes are postponed. */
   readonly undecided: number;
   /** The next looks read these pids again: the system gives out a pid a moment before the process can be seen. */
@@ -67,15 +71,15 @@ export interface Ownership {
   followNewPids(from: number): { readonly lastPid: number; readonly complete: boolean };
 }
 
-export function createOwnership(processTable: ProcessTable): Ownership {
+export function createOwnership(processTable: ProcessTable, clock: Pick<Clock, 'now'>): Ownership {
   const trees = new Set<OwnedTree>();
   const byRoot = new Map<number, OwnedTree>();
   const byCookie = new Map<string, OwnedTree[]>();
   const verdicts = new Map<number, Verdict>();
-  /** New processes with an empty environment, and how often they were looked at. */
+  /** New processes with an empty environment, and when they were looked at first. */
   const undecided = new Map<number, number>();
   /**
-   * New pids without a process, and how often they were read. Mostly the process has ended already. But in the middle of a fork the pid
+   * New pids without a process, and when they were read first. Mostly the process has ended already. But in the middle of a fork the pid
    * is given out, and only the parent can be seen; the child would be missed for good when the parent ends next.
    */
   const unseen = new Map<number, number>();
@@ -126,19 +130,27 @@ export function createOwnership(processTable: ProcessTable): Ownership {
     const owner = verdictOn(parent)?.owner ?? null;
     return canOwn(owner, entry) ? owner : null;
   };
-  /** An empty environment mostly means an exec in progress. After MAX_TRIES it counts as truly empty. */
-  const postpone = (entry: ProcessEntry): void => {
-    const tries = (undecided.get(entry.pid) ?? 0) + 1;
-    if (tries <= MAX_TRIES) undecided.set(entry.pid, tries);
+  /** An empty environment mostly means an exec in progress. After MAX_DOUBT it counts as truly empty. */
+  const postpone = (entry: ProcessEntry): boolean => {
+    const now = clock.now();
+    const since = undecided.get(entry.pid) ?? now;
+    const isOpen = now - since <= MAX_DOUBT;
+    if (isOpen) undecided.set(entry.pid, since);
     else assign(entry, null);
+    return isOpen;
   };
-  /** Finds the owner of one new process, and kills the process if that tree is being ended. */
-  const classify = (pid: number, oldest: number): void => {
+  const readAgain = (pid: number): void => {
+    const now = clock.now();
+    const since = unseen.get(pid) ?? now;
+    if (now - since > MAX_DOUBT) unseen.delete(pid);
+    else if (unseen.size < MAX_NEW_PIDS || unseen.has(pid)) unseen.set(pid, since);
+  };
+  /** Finds the owner of one new process, and kills the process if that tree is being ended. True: not known yet. */
+  const classify = (pid: number, oldest: number): boolean => {
     const entry = processTable.entry(pid);
-    const reads = (unseen.get(pid) ?? 0) + 1;
-    if (entry === null && reads <= MAX_TRIES) unseen.set(pid, reads);
-    else unseen.delete(pid);
-    if (entry === null || isForeign(entry, oldest) || verdictOn(entry)?.owner || processTable.isThread(pid)) return;
+    if (entry !== null) unseen.delete(pid);
+    else readAgain(pid);
+    if (entry === null || isForeign(entry, oldest) || verdictOn(entry)?.owner || processTable.isThread(pid)) return false;
     const root = byRoot.get(pid);
     const owner =
       (root?.root.startTime === entry.startTime ? root : null) ??
@@ -148,9 +160,10 @@ export function createOwnership(processTable: ProcessTable): Ownership {
     if (owner === undefined) return postpone(entry);
     undecided.delete(pid);
     // Only a full scan notes foreign processes, since only a full scan forgets them again.
-    if (owner === null) return;
+    if (owner === null) return false;
     assign(entry, owner);
     if (owner.ending && entry.living) processTable.signal(entry, 'SIGKILL');
+    return false;
   };
   const followNewPids: Ownership['followNewPids'] = from => {
     if (trees.size === 0) {
@@ -158,11 +171,7 @@ export function createOwnership(processTable: ProcessTable): Ownership {
       return { lastPid: processTable.lastPid(), complete: true };
     }
     const oldest = oldestStart();
-    for (const pid of [...undecided.keys()]) {
-      const tries = undecided.get(pid);
-      classify(pid, oldest);
-      if (undecided.get(pid) === tries) undecided.delete(pid);
-    }
+    for (const pid of [...undecided.keys()]) if (!classify(pid, oldest)) undecided.delete(pid);
     for (const pid of [...unseen.keys()]) classify(pid, oldest);
     let lastPid = from;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
@@ -173,7 +182,7 @@ export function createOwnership(processTable: ProcessTable): Ownership {
       for (let back = 0; back < newPids; back += 1) classify((last - back + processTable.maxPid) % processTable.maxPid, oldest);
       lastPid = last;
     }
-    return { lastPid, complete: true };
+    return { lastPid, complete: false };
   };
 
   const ownership: Ownership = {
@@ -189,7 +198,7 @@ export function createOwnership(processTable: ProcessTable): Ownership {
     ownerByCookie,
     postpone,
     readAgain(pids) {
-      for (const pid of pids) if (!unseen.has(pid)) unseen.set(pid, 0);
+      for (const pid of pids) readAgain(pid);
     },
     get undecided() {
       return undecided.size;

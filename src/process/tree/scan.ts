@@ -17,8 +17,11 @@ export interface Scanner {
   scanSync(): boolean;
   /** Reads only the processes born since the last scan, or since a pid: cheap. False as for `scan`. */
   scanNew(since?: number): boolean;
-  /** Scans the new pids. True: all members of the tree are known. False: only a full scan can tell. */
-  catchUp(tree: OwnedTree): boolean;
+  /**
+   * Scans the new pids. True: all members of the tree are known. False: only a full scan can tell. `scanned`: a complete one has just
+   * ended, so the cursor is young however long that scan took.
+   */
+  catchUp(tree: OwnedTree, scanned?: boolean): boolean;
   /** The members of a tree that live now, each read again. */
   living(tree: OwnedTree): ProcessEntry[];
   readonly stats: { readonly fullScans: number; readonly lastFullScanMs: number; readonly unreadable: number };
@@ -42,7 +45,7 @@ function firstCursor(processTable: ProcessTable): number {
 }
 
 export function createScanner(processTable: ProcessTable, clock: Clock): Scanner {
-  const ownership = createOwnership(processTable);
+  const ownership = createOwnership(processTable, clock);
   /** The last pid that was classified. */
   let cursor = firstCursor(processTable);
   let scannedAt = clock.now();
@@ -209,8 +212,8 @@ export function createScanner(processTable: ProcessTable, clock: Clock): Scanner
         return false;
       }
     },
-    catchUp(tree) {
-      if (!upToDate.has(tree) || clock.now() - scannedAt > MAX_CURSOR_AGE) return false;
+    catchUp(tree, scanned = false) {
+      if (!upToDate.has(tree) || (!scanned && clock.now() - scannedAt > MAX_CURSOR_AGE)) return false;
       return this.scanNew() && ownership.undecided === 0;
     },
     get stats() {

@@ -93,20 +93,19 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
     const leftovers = (): Leftover[] => withCommand(members.values());
     let ended: Promise<Ending> | null = null;
 
-    /**
-     * Kills the known members. True: there are no others, so no full scan is needed. That is the usual case: one program
-     * that was just started or scanned.
-     */
-    const endKnown = (): boolean => {
+    const livingMembers = (): ProcessEntry[] => {
       try {
-        // First the reading, then the kill: children of a process that is gone by now have later pids, which catchUp reads.
-        const living = scanner.living(owned);
-        if (members.has(root.pid)) processTable.signal(root, 'SIGKILL');
-        for (const member of living) processTable.signal(member, 'SIGKILL');
-        return scanner.catchUp(owned);
+        return scanner.living(owned);
       } catch {
-        return false;
+        // No file descriptors are left: those of the last scan must do.
+        return [...members.values()];
       }
+    };
+    /** First the reading, then the kill: children of a process that is gone by now have later pids, which a catch-up reads. */
+    const killMembers = (): void => {
+      const living = livingMembers();
+      if (members.has(root.pid)) processTable.signal(root, 'SIGKILL');
+      for (const member of living) processTable.signal(member, 'SIGKILL');
     };
     /** By pid, the start times of the processes that were asked to end. */
     const asked = new Map<number, number>();
@@ -123,14 +122,6 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         if (processTable.signal(member, signal)) processTable.signal(member, 'SIGCONT');
       }
     };
-    const livingMembers = (): ProcessEntry[] => {
-      try {
-        return scanner.living(owned);
-      } catch {
-        // No file descriptors are left: those of the last scan must do.
-        return [...members.values()];
-      }
-    };
     const ask = async (signal: NodeJS.Signals, spared: number | null): Promise<void> => {
       livingMembers();
       if (!scanner.catchUp(owned)) await scanner.scan();
@@ -139,13 +130,24 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
       const living = livingMembers().sort((a, b) => a.startTime - b.startTime || a.pid - b.pid);
       signalMembers(signal, living, spared);
     };
+    /**
+     * Whether members are left; 'unknown' where the process table could not be read to its end. The two readings follow each other at
+     * once: other calls forget members that have ended, too, and between that and a scan a member could have left a child.
+     */
+    const look = async (read: () => void): Promise<'none' | 'some' | 'unknown'> => {
+      read();
+      if (!scanner.catchUp(owned)) {
+        if (!(await scanner.scan())) return 'unknown';
+        read();
+        if (!scanner.catchUp(owned, true)) return 'unknown';
+      }
+      return members.size === 0 ? 'none' : 'some';
+    };
     const gone = async (): Promise<Ending> => {
       for (let wait = 1; ended === null; wait = Math.min(2 * wait, MAX_PAUSE)) {
-        livingMembers();
         // A catch-up at every look keeps track of processes whose parents end between two looks.
-        const known = scanner.catchUp(owned);
-        if (members.size === 0 && (known || ((await scanner.scan()) && members.size === 0 && ended === null))) {
-          ended ??= Promise.resolve({ left: [], complete: true });
+        if ((await look(livingMembers)) === 'none' && ended === null) {
+          ended = Promise.resolve({ left: [], complete: true });
           scanner.remove(owned);
         } else await pause(wait);
       }
@@ -160,11 +162,11 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
       owned.ending = true;
       const deadline = clock.now() + within;
       for (let wait = 1; ; wait = Math.min(2 * wait, MAX_PAUSE)) {
-        const complete = endKnown() || (await scanner.scan());
+        const found = await look(killMembers);
+        if (found === 'none') return { left: [], complete: true };
         // An incomplete scan may have missed members: the group reaches most of them.
-        if (!complete && owned.ownsGroup) processTable.signalGroup(root.pid, 'SIGKILL');
-        if (members.size === 0 && complete) return { left: [], complete };
-        if (clock.now() >= deadline) return { left: leftovers(), complete };
+        if (found === 'unknown' && owned.ownsGroup) processTable.signalGroup(root.pid, 'SIGKILL');
+        if (clock.now() >= deadline) return { left: leftovers(), complete: found !== 'unknown' };
         await pause(wait);
       }
     };

@@ -29,6 +29,7 @@ import {
   readWhole,
 } from './json.ts';
 import { EXPANSION, readByteArray, writeNumbers } from './payload.ts';
+import { readRequestExtras, requestExtraFields, writeRequestExtras } from './request-extras.ts';
 import { field, readStruct, type Struct } from './struct.ts';
 import { stringText } from './write.ts';
 
@@ -83,6 +84,7 @@ const EXECUTE_REQUEST: Struct = {
   name: 'ExecuteRequest',
   denyUnknown: false,
   fields: [field('task_id', readString), field('command', readString), field('args', readStrings), field('env', readStringMap)],
+  extras: requestExtraFields,
 };
 
 const EXECUTE_RESPONSE: Struct = {
@@ -127,8 +129,11 @@ export function decodeAuthResponse(payload: Buffer): AuthResponse {
 }
 
 export function decodeExecuteRequest(payload: Buffer): ExecuteRequest {
-  const [taskId, command, args, env] = decodeStruct(payload, EXECUTE_REQUEST) as [string, string, string[], Map<string, string>];
-  return { taskId, command, args, env };
+  const [taskId, command, args, env, ...extras] = decodeStruct(payload, EXECUTE_REQUEST) as [
+    ...[string, string, string[], Map<string, string>],
+    ...Extras,
+  ];
+  return { taskId, command, args, env, ...readRequestExtras(extras) };
 }
 
 /** An ExecuteResponse as wire v1 carries it: texts only, and always with the task id. */
@@ -179,9 +184,9 @@ export const encodeAuthRequest = ({ instanceId, token, clientVersion, ...more }:
 export const encodeAuthResponse = ({ success, errorMessage, sessionId, ...more }: AuthResponse): string =>
   `{"success":${success},"error_message":${textOrNull(errorMessage)},"session_id":${textOrNull(sessionId)}${writeChallenge(more)}}`;
 
-export function encodeExecuteRequest({ taskId, command, args, env }: ExecuteRequest): string {
+export function encodeExecuteRequest({ taskId, command, args, env, ...more }: ExecuteRequest): string {
   const pairs = Array.from(env, ([key, value]) => `${stringText(key)}:${stringText(value)}`).join(',');
-  return `{"task_id":${stringText(taskId)},"command":${stringText(command)},"args":[${args.map(stringText).join(',')}],"env":{${pairs}}}`;
+  return `{"task_id":${stringText(taskId)},"command":${stringText(command)},"args":[${args.map(stringText).join(',')}],"env":{${pairs}}${writeRequestExtras(more)}}`;
 }
 
 /** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */

@@ -2,6 +2,7 @@
 import type { AgentCodec, AgentReceiver, HostCodec, HostReceiver } from '../codec.ts';
 import type { ExecuteRequest, ExecuteResponse, U64 } from '../message.ts';
 import type { Pieces } from '../pieces.ts';
+import { encodeSettings, readSettings } from '../settings.ts';
 import { encodeAgentSignal, readAgentSignal } from '../signal.ts';
 import { type Deliver, FrameReader, fault } from './frame.ts';
 import { Reader } from './reader.ts';
@@ -18,6 +19,7 @@ import {
   HAS_INPUT,
   HAS_OFFSET,
   HAS_OUTPUT,
+  HAS_SETTINGS,
   HEARTBEAT,
   OUTPUT,
   REPORT,
@@ -55,9 +57,15 @@ function readRequest(flags: number, reader: Reader, instanceId: string, requestI
   const args: string[] = [];
   for (let left = reader.count(4); left > 0; left -= 1) args.push(reader.text());
   const env = readVariables(reader);
-  if ((flags & HAS_INPUT) !== 0) return { taskId, command, args, env, input: Buffer.from(reader.rest()) };
-  reader.end();
-  return { taskId, command, args, env };
+  if ((flags & (HAS_INPUT | HAS_SETTINGS)) === 0) {
+    reader.end();
+    return { taskId, command, args, env };
+  }
+  const settings = (flags & HAS_SETTINGS) === 0 ? undefined : readSettings(reader.text());
+  if (settings === null) throw fault('settings that are no JSON object');
+  const input = (flags & HAS_INPUT) === 0 ? undefined : Buffer.from(reader.rest());
+  if (input === undefined) reader.end();
+  return { taskId, command, args, env, input, settings };
 }
 
 function readResult(flags: number, reader: Reader): ExecuteResponse {
@@ -163,15 +171,18 @@ const both = {
   },
 };
 
-function encodeRequest(requestId: U64, { taskId, command, args, env, input }: ExecuteRequest): Buffer | Pieces {
-  let room = roomOf(taskId) + roomOf(command) + 8 + (input?.length ?? 0);
+function encodeRequest(requestId: U64, { taskId, command, args, env, input, settings }: ExecuteRequest): Buffer | Pieces {
+  const more = settings === undefined ? null : encodeSettings(settings);
+  let room = roomOf(taskId) + roomOf(command) + 8 + (input?.length ?? 0) + (more === null ? 0 : roomOf(more));
   for (const each of args) room += roomOf(each);
   for (const [name, value] of env) room += roomOf(name) + roomOf(value);
-  const writer = new Writer(REQUEST, input === undefined ? 0 : HAS_INPUT, Number(requestId), room);
+  const flags = (input === undefined ? 0 : HAS_INPUT) | (more === null ? 0 : HAS_SETTINGS);
+  const writer = new Writer(REQUEST, flags, Number(requestId), room);
   writer.text(taskId).text(command).u32(args.length);
   for (const each of args) writer.text(each);
   writer.u32(env.size);
   for (const [name, value] of env) writer.text(name).text(value);
+  if (more !== null) writer.text(more);
   if (input !== undefined) writer.bytes(input);
   return writer.encoded();
 }

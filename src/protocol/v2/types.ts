@@ -24,6 +24,7 @@ export const CONTROL = 0x20;
 export const MORE = 1;
 /** Of a Request. */
 export const HAS_INPUT = 2;
+export const HAS_SETTINGS = 4;
 /** Of an Output. */
 export const STDERR = 2;
 /** Of a Started, an Output and a Result. */
@@ -44,7 +45,7 @@ function allow(flags: Readonly<Record<number, number>>): AllowedFlags {
   return allowed;
 }
 
-export const fromHost = allow({ [REQUEST]: MORE | HAS_INPUT, [CANCEL]: 0, [SIGNAL]: 0, [TERMINATE]: 0, [WINDOW]: 0 });
+export const fromHost = allow({ [REQUEST]: MORE | HAS_INPUT | HAS_SETTINGS, [CANCEL]: 0, [SIGNAL]: 0, [TERMINATE]: 0, [WINDOW]: 0 });
 export const fromAgent = allow({
   [STARTED]: HAS_OFFSET,
   [OUTPUT]: STDERR | HAS_OFFSET,

@@ -4,6 +4,7 @@ export { type ConnectionEvent, connectionMachine } from './connection.ts';
 export { type ExecutionEvent, executionMachine } from './execution.ts';
 export { instanceMachine } from './instance.ts';
 export type { InstanceContext, InstanceEvent, InstanceInput } from './instance-types.ts';
-export { type PoolContext, type PoolEvent, type PoolInput, type PoolState, poolMachine } from './pool.ts';
+export { type PoolContext, type PoolEvent, type PoolInput, poolMachine } from './pool.ts';
+export type { ExitReason, PoolState, StopStage } from './public-types.ts';
 export { type SessionContext, type SessionEvent, type SessionInput, sessionMachine } from './session.ts';
 export { type SupervisorContext, type SupervisorEvent, type SupervisorInput, supervisorMachine } from './supervisor.ts';

@@ -3,7 +3,8 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { reasonOf, SpearletError } from './errors.ts';
-import { environment, type InstanceSpec, plain, restartPolicy, size, transport } from './options.ts';
+import type { InstanceSpec } from './options/instance.ts';
+import { environment, plain, restartPolicy, size, transport } from './options.ts';
 import { parse } from './parse.ts';
 
 const program = z.strictObject({
@@ -35,7 +36,10 @@ const named = instance.extend({
   transport: transport.optional().describe("What connects the program to spearlet; 'tcp' by default"),
 });
 
-/** A configuration file describes one instance or several. */
+/**
+ * A configuration file describes one instance or several.
+ * @internal
+ */
 export const configSchema = z.union([z.strictObject({ instances: z.array(named).min(1) }), named]);
 
 type NamedInstance = z.output<typeof named>;
@@ -76,7 +80,10 @@ export function instanceSpecFromConfig(json: unknown): InstanceSpec {
   return specOf(parse(named, parseJson(json), 'configuration', 'INVALID_CONFIG'));
 }
 
-/** Converts a whole configuration file. Each replica becomes a spec of its own: `name-1`, `name-2`. Throws INVALID_CONFIG. */
+/**
+ * Converts a whole configuration file. Each replica becomes a spec of its own: `name-1`, `name-2`. Throws INVALID_CONFIG.
+ * @internal
+ */
 export function specsFromConfig(json: unknown): InstanceSpec[] {
   const value = parseJson(json);
   const several = typeof value === 'object' && value !== null && 'instances' in value;
@@ -91,7 +98,10 @@ export function specsFromConfig(json: unknown): InstanceSpec[] {
   });
 }
 
-/** The JSON Schema of a configuration file, for editors. docs/config.schema.json is generated from it. */
+/**
+ * The JSON Schema of a configuration file, for editors. docs/config.schema.json is generated from it.
+ * @internal
+ */
 export function configJsonSchema(): object {
   return z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any', target: 'draft-2020-12' });
 }

@@ -1,6 +1,7 @@
 // Every option with its default and its range, in one place. A caller's value is parsed once and trusted afterwards.
 import { z } from 'zod';
 import { DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
+import type { Inspect, Logger } from './options/spearlet.ts';
 
 /** The longest duration of a timer in Node. A longer one fires at once. */
 const MAX_MS = 2 ** 31 - 1;
@@ -194,33 +195,17 @@ export const defaultExecuteOptions = executeOptionsSchema.parse({});
 export const startOptionsSchema = z.strictObject({ signal: abortSignal.optional() });
 export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 
-/** The part of a pino logger that spearlet uses. */
-export interface Logger {
-  child(bindings: Record<string, unknown>): Logger;
-  trace(facts: object, message: string): void;
-  debug(facts: object, message: string): void;
-  info(facts: object, message: string): void;
-  warn(facts: object, message: string): void;
-  error(facts: object, message: string): void;
-}
-
-export type Inspect = ((event: never) => void) | { next?: (event: never) => void };
-
 const isObserver = (value: unknown): boolean => typeof (value as { next?: unknown } | null)?.next === 'function';
 const isLogger = (value: unknown): boolean =>
   ['child', 'trace', 'debug', 'info', 'warn', 'error'].every(
     name => typeof (value as Record<string, unknown> | null)?.[name] === 'function',
   );
 
-export type SpearletOptions = z.input<typeof spearletSchema>;
-export type Transport = z.output<typeof transport>;
+// The interfaces that callers use are written by hand, for editors; test/api/options.types.ts holds them equal to the schemas.
+export type { ExecuteOptions, ExecuteRequestInput } from './options/execution.ts';
+export type { ExpectSpec, InstanceSpec, StartOptions, StopOptions, Transport } from './options/instance.ts';
+export type { Inspect, Logger, SpearletOptions } from './options/spearlet.ts';
 export type ParsedOptions = z.output<typeof spearletSchema>;
-export type InstanceSpec = z.input<typeof specSchema>;
-export type ExpectSpec = z.input<typeof expectSchema>;
 export type ParsedSpec = z.output<typeof specSchema>;
-export type ExecuteRequestInput = z.input<typeof requestSchema>;
 export type ParsedRequest = z.output<typeof requestSchema>;
-export type ExecuteOptions = z.input<typeof executeOptionsSchema>;
 export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
-export type StartOptions = z.input<typeof startOptionsSchema>;
-export type StopOptions = z.input<typeof stopOptionsSchema>;

@@ -1,44 +1,32 @@
 // The public `createSpearlet`: checks options, creates the world, the registry and the supervisor, and starts and stops instances.
 import { resolve } from 'node:path';
-import type { Observable } from 'rxjs';
 import { createActor } from 'xstate';
 import { reasonOf, SpearletError } from './errors.ts';
 import { createDeadlines } from './execution/deadlines.ts';
-import { type AgentEnvironment, agentEnvironment } from './instance/agent-environment.ts';
-import type { ExitReport, Instance } from './instance/instance.ts';
+import type { Spearlet } from './host.ts';
+import { agentEnvironment } from './instance/agent-environment.ts';
+import type { Instance } from './instance/instance.ts';
 import { deferred, type InstanceRecord } from './instance/record.ts';
 import type { World } from './instance/world.ts';
 import { recordedSpawn } from './journal/ledger.ts';
 import { type Cleanup, cleanUpStaleState } from './journal/stale-state.ts';
 import { createExplain } from './observe/explain.ts';
-import type { Explanation } from './observe/explanation.ts';
 import { isolated, logged } from './observe/isolated.ts';
 import { createLogger, guarded, guardedInspect } from './observe/log.ts';
-import { type Stats, statsOf } from './observe/stats.ts';
+import { statsOf } from './observe/stats.ts';
 import { createTrace } from './observe/trace.ts';
-import {
-  type ExpectSpec,
-  expectSchema,
-  type InstanceSpec,
-  type ParsedSpec,
-  type SpearletOptions,
-  type StartOptions,
-  type StopOptions,
-  spearletSchema,
-  specSchema,
-  startOptionsSchema,
-  stopOptionsSchema,
-} from './options.ts';
+import type { StopOptions } from './options/instance.ts';
+import type { SpearletOptions } from './options/spearlet.ts';
+import { expectSchema, type ParsedSpec, spearletSchema, specSchema, startOptionsSchema, stopOptionsSchema } from './options.ts';
 import { parse } from './parse.ts';
 import { createPools } from './pool/create-pool.ts';
-import { type PoolOptions, poolSchema } from './pool/options.ts';
+import { poolSchema } from './pool/options.ts';
 import type { Pool } from './pool/pool.ts';
 import { contain, uncontained } from './process/containment/containment.ts';
 import { outerIds } from './process/environment.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
 import { processTable } from './process/tree/proc-table.ts';
 import { createInstances } from './supervisor/create-instance.ts';
-import type { SpearletEvent } from './supervisor/events.ts';
 import { createRegistry } from './supervisor/registry.ts';
 import { charts, wire } from './supervisor/wiring.ts';
 import { realNetwork } from './transport/real.ts';
@@ -48,43 +36,6 @@ import { realRandom } from './world/random.ts';
 
 /** How long stop() waits until the system has released the closed ports and programs, in ms. */
 const RELEASE_TIMEOUT = 1_000;
-
-export interface Spearlet {
-  /** Every instance that is not yet stopped. */
-  readonly instances: readonly Instance[];
-  get(instanceId: string): Instance | undefined;
-  readonly events$: Observable<SpearletEvent>;
-  /** Starts a program as an agent. Resolves when it is ready; rejects with SpearletError, and the instance is then stopped. */
-  start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
-  /**
-   * Opens a pool: instances of one program that share executions. It returns at once; executions wait until a member is ready.
-   * Throws INVALID_OPTIONS or STOPPED.
-   */
-  pool(spec: InstanceSpec, options?: PoolOptions): Pool;
-  /** Waits for a program that the host does not start: any program with `environment` may connect. Throws PORTS_EXHAUSTED. */
-  expect(spec: ExpectSpec): Expected;
-  /** Numbers of executions, messages and bytes, for every instance that is not yet stopped and its connections. */
-  stats(): Stats;
-  /**
-   * Explains why an instance is in its state: since when, what it waits for and until when, its last transitions with their
-   * causes, and its last exit. As data, and with String(…) as text. The last 100 stopped instances are kept; for any other id
-   * it returns undefined.
-   */
-  explain(instanceId: string): Explanation | undefined;
-  /** Stops every instance. When it resolves, no process, port, timer or handle of this spearlet is left. */
-  stop(options?: StopOptions): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-export interface Expected {
-  readonly id: string;
-  /** The environment of the agent: address, token, instance id, largest frame, versions. Nothing else gives out a token. */
-  readonly environment: AgentEnvironment;
-  /** Rejects with CONNECT_TIMEOUT where no agent has connected and authenticated within `connectTimeout`. */
-  readonly ready: Promise<Instance>;
-  /** Stops the wait, or ends the session. */
-  stop(options?: StopOptions): Promise<ExitReport>;
-}
 
 /** Shared by all spearlets of this process; created with the first one. */
 let programs: Programs | null = null;
@@ -100,7 +51,10 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 
-/** The same in a given world and with given charts, for tests. */
+/**
+ * The same in a given world and with given charts, for tests.
+ * @internal
+ */
 export function createSpearletIn(given: World, input: SpearletOptions, running = charts): Spearlet {
   const options = parse(spearletSchema, input, 'options');
   const { clock, random } = given;

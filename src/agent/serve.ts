@@ -12,6 +12,7 @@ import { openSession, type Session, type SessionHandlers } from './session.ts';
 import { createTasks } from './task.ts';
 import { type AgentWorld, loadWebSocketWorld, realWorld } from './world.ts';
 
+/** The options of `serve()`. All may be left out. */
 export interface ServeOptions {
   /** Called with the data of `instance.send(data)`. If it throws, this program gets an uncaught exception. */
   readonly onSignal?: (data: string) => void;
@@ -57,9 +58,13 @@ export async function serve(handlers: Handler | Readonly<Record<string, Handler>
   });
 }
 
+/** @internal */
 export type AgentEvents = Pick<SessionHandlers, 'signal' | 'ended'>;
 
-/** Connects handlers to a host: their executions, the answers, and the session. It does not know the process that it runs in. */
+/**
+ * Connects handlers to a host: their executions, the answers, and the session. It does not know the process that it runs in.
+ * @internal
+ */
 export function connectHandlers(
   endpoint: HostEndpoint,
   handlers: Handler | Readonly<Record<string, Handler>>,

@@ -2,24 +2,36 @@
 import type { Observable } from 'rxjs';
 import type { ExecutionUpdate } from './update.ts';
 
-/** `Output`: Buffer with `encoding: 'buffer'`. */
+/** The answer of an agent. `Output`: string, or Buffer with `encoding: 'buffer'`. */
 export interface ExecutionResult<Output = string> {
+  /** The id of the execution. */
   readonly taskId: string;
+  /** What the agent answered. `'failed'` occurs with `reject: false` only. */
   readonly status: 'completed' | 'failed';
   /** The terminal message's own output; with `collect`, the first 16 MiB of the running output joined before it. */
   readonly output: Output | null;
+  /** What the agent says about a failure; null where it says nothing. */
   readonly error: string | null;
+  /** The exit code that the agent has answered; null where it gave none. */
   readonly exitCode: number | null;
   /** Bytes of running output that were lost with a connection, and with `collect` those beyond its bound. */
   readonly truncatedBytes: number;
 }
 
-/** What a caller holds. */
+/**
+ * An execution. `for await` reads its updates with backpressure, and throws what `result` rejects with. `Output`: string, or
+ * Buffer with `encoding: 'buffer'`.
+ */
 export interface Execution<Output = string> extends AsyncIterable<ExecutionUpdate<Output>> {
+  /** The id of the execution: that of the request, or a random one. */
   readonly taskId: string;
-  /** Rejects with SpearletError unless completed (or `reject: false`, for an answer of Failed). Unobserved, it raises nothing. */
+  /**
+   * The answer. Rejects with SpearletError unless completed (with `reject: false` an answer of Failed resolves). If nobody
+   * reads it, it raises no unhandledRejection.
+   */
   readonly result: Promise<ExecutionResult<Output>>;
-  /** Kept updates first, then live; exactly one terminal update, then it completes. It never errors. */
+  /** The kept updates (64 KiB) first, then the live ones; exactly one terminal update, then it completes. It never errors. */
   readonly updates$: Observable<ExecutionUpdate<Output>>;
+  /** Cancels the execution and tells the agent: `result` rejects with CANCELLED. After the end it does nothing. */
   cancel(reason?: string): void;
 }

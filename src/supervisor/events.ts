@@ -1,8 +1,9 @@
 // The events of `events$`.
-import type { PoolState } from '../../machines/pool.ts';
+import type { PoolState } from '../../machines/public-types.ts';
 import type { ExitReport, InstanceState } from '../instance/instance.ts';
 import type { LeftoversEnded } from '../journal/stale-state.ts';
 
+/** What happens in a spearlet. `type` tells the events apart. */
 export type SpearletEvent =
   | {
       readonly type: 'instance.state';

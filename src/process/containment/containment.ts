@@ -18,6 +18,7 @@ export interface Containment {
   readonly memory: 'sampled' | 'unlimited';
 }
 
+/** @internal */
 export interface Contained {
   readonly containment: Containment;
   readonly namespace: Namespace | null;
@@ -25,6 +26,7 @@ export interface Contained {
   readonly lacking: string | null;
 }
 
+/** @internal */
 export const uncontained: Contained = {
   containment: { tree: 'none', diesWithHost: false, memory: 'unlimited' },
   namespace: null,
@@ -44,7 +46,10 @@ function unmet({ requireContainment: required = {}, maxMemory }: ParsedSpec, { t
   return lacks;
 }
 
-/** Tries a namespace only where the spec asks for one. Rejects with CONTAINMENT_UNAVAILABLE. */
+/**
+ * Tries a namespace only where the spec asks for one. Rejects with CONTAINMENT_UNAVAILABLE.
+ * @internal
+ */
 export async function contain(spec: ParsedSpec, programs: Programs, environment: NodeJS.ProcessEnv): Promise<Contained> {
   const { artifactId, containment: asked, requireContainment: required = {}, maxMemory } = spec;
   const wanted = asked === 'namespace' || required.tree === 'namespace' || required.diesWithHost === true;

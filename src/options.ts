@@ -168,13 +168,16 @@ export const expectSchema = z
   })
   .refine(hasNoIdleOrigins, idleOrigins);
 
+/** Also over shared memory, which InstanceType leaves out. */
+const anyBytes: abstract new () => Uint8Array = Uint8Array;
+
 export const requestSchema = z.strictObject({
   command: wellFormed,
   args: z.array(wellFormed).default([]),
   env: textMap(wellFormed, /^/, 'a name must be text').prefault({}),
   taskId: wellFormed.min(1).max(1_024).optional(),
   /** For the agent's handler, or the standard input of a program of the command agent. A text is sent as UTF-8. */
-  input: z.union([wellFormed.transform(text => Buffer.from(text)), z.instanceof(Uint8Array)]).optional(),
+  input: z.union([wellFormed.transform(text => Buffer.from(text)), z.instanceof(anyBytes)]).optional(),
 });
 
 /** `instanceof` alone would accept any object with this prototype, even one whose `aborted` throws. */
@@ -203,8 +206,8 @@ const isLogger = (value: unknown): boolean =>
 
 // The interfaces that callers use are written by hand, for editors; test/api/options.types.ts holds them equal to the schemas.
 export type { ExecuteOptions, ExecuteRequestInput } from './options/execution.ts';
-export type { ExpectSpec, InstanceSpec, StartOptions, StopOptions, Transport } from './options/instance.ts';
-export type { Inspect, Logger, SpearletOptions } from './options/spearlet.ts';
+export type { Transport } from './options/instance.ts';
+export type { Inspect, Logger } from './options/spearlet.ts';
 export type ParsedOptions = z.output<typeof spearletSchema>;
 export type ParsedSpec = z.output<typeof specSchema>;
 export type ParsedRequest = z.output<typeof requestSchema>;

@@ -6,7 +6,14 @@ import type { ExecuteResponse } from '../protocol/message.ts';
 /** What a handler returns: a text is the output. An object with an `error` or an `exitCode` other than 0 is a failure. */
 export type HandlerResult =
   | string
-  | { readonly output?: string; readonly exitCode?: number; readonly error?: string }
+  | {
+      /** The output of the answer. */
+      readonly output?: string;
+      /** The exit code of the answer, a 32-bit integer: by default 0. */
+      readonly exitCode?: number;
+      /** What went wrong. */
+      readonly error?: string;
+    }
   | null
   | undefined
   | void;

@@ -169,4 +169,9 @@ export interface Logger {
 }
 
 /** An observer of the inspection events of XState. */
-export type Inspect = ((event: never) => void) | { next?: (event: never) => void };
+export type Inspect =
+  | ((event: never) => void)
+  | {
+      /** Is called with each event. */
+      next?: (event: never) => void;
+    };

@@ -29,6 +29,6 @@ export const poolSchema = z
 
 export const poolStopOptionsSchema = z.strictObject({ grace: duration.optional(), drain: z.boolean().default(false) });
 
-export type { PoolExecuteOptions, PoolOptions, PoolStopOptions } from '../options/pool.ts';
+export type { PoolExecuteOptions } from '../options/pool.ts';
 export type ParsedPoolExecuteOptions = z.output<typeof poolExecuteOptionsSchema>;
 export type ParsedPoolOptions = z.output<typeof poolSchema>;

@@ -6,6 +6,7 @@ import { cleanEnvironment } from '../environment.ts';
 import type { Programs } from '../programs.ts';
 import type { Namespace } from './namespace.ts';
 
+/** How the processes of an instance are kept together, as it is in effect. */
 export interface Containment {
   /**
    * `namespace`: the kernel ends all processes with the first one. `cookie`: every process that is found by parent, group,

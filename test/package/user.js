@@ -13,8 +13,8 @@ const blocks = (page, language) =>
   );
 
 /** The example of the README, and what it prints. */
-export const example = blocks('README.md', 'js')[0];
-export const printed = 'hello\nstarted \nrunning 1\n\nrunning 2\n\nrunning 3\n\ncompleted \n';
+const example = blocks('README.md', 'js')[0];
+export const printed = 'hello\n';
 
 /** The facts of the package: `unpackedSize` in bytes, `files` with their `path`. It packs dist as it is, without a build. */
 export async function pack(folder) {

@@ -3,6 +3,7 @@ import type { CleanupWorld } from '../journal/stale-state.ts';
 import type { Programs } from '../process/programs.ts';
 import type { Network } from '../transport/stream.ts';
 import type { Clock } from '../world/clock.ts';
+import type { OnHostEnd } from '../world/host-end.ts';
 import type { Random } from '../world/random.ts';
 
 export interface World {
@@ -12,6 +13,8 @@ export interface World {
   readonly network: Network;
   /** For `stateDir`, which needs it. */
   readonly state?: CleanupWorld;
+  /** For `endWithHost`. */
+  readonly onHostEnd?: OnHostEnd;
   readonly environment: NodeJS.ProcessEnv;
   readonly workingDirectory: string;
 }

@@ -17,20 +17,23 @@ type Host = Pick<NodeJS.Process, 'on' | 'off' | 'kill' | 'pid' | 'listenerCount'
 
 /** The copies of this file in one process, in several versions of the package, count their listeners together. */
 const COPIES = Symbol.for('spearlet.hostEnd');
-/** signal-exit (execa and others use it) counts the listeners that only observe here, in its version 4 and its version 3. */
-const OBSERVERS = [
-  [globalThis, Symbol.for('signal-exit emitter')],
-  [process, '__signal_exit_emitter__'],
-] as const;
-
-/** Listeners of a signal that raise it again, so that they do not mean that the host handles it. */
+/**
+ * How many listeners of a signal raise it again after them, so that they do not mean that the host handles it. signal-exit, which
+ * execa and others use, counts its own here: since version 4 under the symbol, before under the name.
+ */
 function observers(): number {
-  return OBSERVERS.reduce((sum, [holder, key]) => sum + ((holder as { [key]?: { count?: number } })[key]?.count ?? 0), 0);
+  const places = [
+    (globalThis as { [key: symbol]: unknown })[Symbol.for('signal-exit emitter')],
+    (process as { __signal_exit_emitter__?: unknown }).__signal_exit_emitter__,
+  ] as ({ readonly count?: number } | undefined)[];
+  return places.reduce((sum, place) => sum + (place?.count ?? 0), 0);
 }
 
 /** All that is registered shares one listener for each event; where nothing is registered, there is none. */
 export function createOnHostEnd(host: Host): OnHostEnd {
-  const copies = ((host as { [COPIES]?: { count: number } })[COPIES] ??= { count: 0 });
+  const shared = host as { [COPIES]?: { count: number } };
+  shared[COPIES] ??= { count: 0 };
+  const copies = shared[COPIES];
   const ends = new Set<HostEnd>();
   let listens = false;
   let again = false;

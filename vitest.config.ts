@@ -17,15 +17,24 @@ class LongFirst extends BaseSequencer {
   }
 }
 
+/** What these test is in one process and starts few programs: one process runs many of their files, which saves its start and the imports. */
+const SHARED = [
+  ...['cli', 'execution', 'observe', 'pool', 'protocol', 'supervisor', 'transport', 'world'].map(folder => `test/${folder}/**/*.test.ts`),
+  ...['test/options.test.ts', 'test/wiring.test.ts'],
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    setupFiles: ['test/census/census.ts'],
+    setupFiles: ['test/census/setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
     execArgv: ['--expose-gc'],
     maxWorkers: 2,
     sequence: { sequencer: LongFirst },
+    projects: [
+      { extends: true, test: { name: 'own process', include: ['test/**/*.test.ts'], exclude: SHARED } },
+      { extends: true, test: { name: 'shared process', include: SHARED, isolate: false } },
+    ],
   },
 });

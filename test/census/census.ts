@@ -1,16 +1,14 @@
 // The census around every test: a process, socket, listener, file or handle that exists after the test and not before fails it.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect } from 'vitest';
 
-interface Census {
+export interface Census {
   readonly processes: string[];
   readonly sockets: ReadonlySet<string>;
   readonly files: number;
   readonly resources: Record<string, number>;
 }
 
-const KINDS = ['Timeout', 'TCPServerWrap', 'TCPSocketWrap', 'ProcessWrap', 'PipeWrap', 'TCPConnectWrap'] as const;
+export const KINDS = ['Timeout', 'TCPServerWrap', 'TCPSocketWrap', 'ProcessWrap', 'PipeWrap', 'TCPConnectWrap'] as const;
 
 /** In the flags of `/proc/<pid>/stat`: PF_KTHREAD. A kernel thread has no environment, and most processes are kernel threads. */
 const KERNEL_THREAD = 0x00200000;
@@ -38,7 +36,7 @@ function processes(cookies: ReadonlySet<string>): string[] {
   return found;
 }
 
-function take(cookies: ReadonlySet<string>): Census {
+export function take(cookies: ReadonlySet<string>): Census {
   const links = readdirSync('/proc/self/fd').flatMap(fd => {
     try {
       return [readlinkSync(`/proc/self/fd/${fd}`)];
@@ -64,19 +62,19 @@ function listening(sockets: readonly string[]): number {
     }).length;
 }
 
-const cookies = new Set<string>();
+export const cookies = new Set<string>();
 /** Registers an instance, so that the processes of its tree are found by their cookie. */
 export const remember = (instanceId: string): void => void cookies.add(instanceId);
 
-const endings: (() => unknown)[] = [];
+export const endings: (() => unknown)[] = [];
 /** Runs `ending` at the end of the test, before the census; the last one registered runs first. */
 export const atEnd = (ending: () => unknown): void => void endings.unshift(ending);
 
-const kept: Record<string, number> = {};
+export const kept: Record<string, number> = {};
 /** Node never closes the pipes of a spawn that failed with EMFILE: the census expects so many more handles. */
 export const nodeKeeps = (kind: (typeof KINDS)[number], count: number): void => void (kept[kind] = (kept[kind] ?? 0) + count);
 
-function surplus(before: Census, after: Census): string[] {
+export function surplus(before: Census, after: Census): string[] {
   const left = after.processes.filter(each => !before.processes.includes(each)).map(each => `process ${each}`);
   const listeners = listening([...after.sockets].filter(each => !before.sockets.has(each)));
   if (listeners > 0) left.push(`${listeners} listeners`);
@@ -88,22 +86,3 @@ function surplus(before: Census, after: Census): string[] {
   }
   return left;
 }
-
-let before: Census;
-beforeEach(() => {
-  before = take(cookies);
-  for (const kind of KINDS) kept[kind] = 0;
-});
-
-afterEach(async () => {
-  for (const ending of endings.splice(0)) await ending();
-  let left = surplus(before, take(cookies));
-  // The system may close things a little later, and Node lists closed handles until they are collected. A real leftover stays.
-  if (left.length > 0) (globalThis as { gc?: () => void }).gc?.();
-  for (let tries = 0; left.length > 0 && tries < 100; tries += 1) {
-    await sleep(20);
-    (globalThis as { gc?: () => void }).gc?.();
-    left = surplus(before, take(cookies));
-  }
-  expect(left, 'left behind by this test').toEqual([]);
-});

@@ -22,7 +22,7 @@ await build({
   output: {
     dir: 'dist/src/agent',
     entryFileNames: 'index.js',
-    chunkFileNames: ({ name }) => (name === 'websocket' ? 'websocket.js' : 'shared.js'),
+    chunkFileNames: ({ name }) => (name === 'websocket-client' ? 'websocket.js' : 'shared.js'),
     sourcemap: true,
   },
 });

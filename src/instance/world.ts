@@ -10,7 +10,7 @@ export interface World {
   readonly clock: Clock;
   readonly random: Random;
   readonly programs: Programs;
-  readonly network: Network;
+  readonly network: Pick<Network, 'listen'>;
   /** For `stateDir`, which needs it. */
   readonly state?: CleanupWorld;
   /** For `endWithHost`. */

@@ -22,6 +22,6 @@ await build({
   output: {
     dir: 'dist/src/agent',
     entryFileNames: 'index.js',
-    chunkFileNames: ({ name }) => (name === 'websocket' ? 'websocket.js' : 'shared.js'),
+    chunkFileNames: ({ name }) => (name === 'websocket-client' ? 'websocket.js' : 'shared.js'),
   },
 });

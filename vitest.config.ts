@@ -9,7 +9,9 @@ const LONG = [
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const place = ({ moduleId }: TestSpecification): number => {
+    const place = ({ moduleId, project }: TestSpecification): number => {
+      // One after another: vitest keeps a process only for a file that comes next. They are short, and come last.
+      if (!project.config.isolate) return LONG.length + 1;
       const at = LONG.findIndex(name => moduleId.endsWith(name));
       return at === -1 ? LONG.length : at;
     };
@@ -17,15 +19,28 @@ class LongFirst extends BaseSequencer {
   }
 }
 
+/**
+ * What these test is in one process and starts few programs: one process runs many of their files, which saves its start and the
+ * imports. The two that measure memory have a process of their own.
+ */
+const SHARED = [
+  'test/protocol/!(properties|v2-bounds).test.ts',
+  ...['cli', 'execution', 'observe', 'pool', 'supervisor', 'transport', 'world'].map(folder => `test/${folder}/**/*.test.ts`),
+  ...['test/options.test.ts', 'test/wiring.test.ts'],
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    setupFiles: ['test/census/census.ts'],
+    setupFiles: ['test/census/setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
     execArgv: ['--expose-gc'],
     maxWorkers: 2,
     sequence: { sequencer: LongFirst },
+    projects: [
+      { extends: true, test: { name: 'own process', include: ['test/**/*.test.ts'], exclude: SHARED } },
+      { extends: true, test: { name: 'shared process', include: SHARED, isolate: false } },
+    ],
   },
 });

@@ -11,8 +11,8 @@ export const errorsPage = () =>
   )
     .map(([code, meaning]) => `| \`${code}\` | ${meaning} | ${hintOf(code)} |`)
     .join('\n')}\n`;
-/** In one line: only editors read it, and the package has it. */
-export const schemaText = () => `${JSON.stringify(configJsonSchema())}\n`;
+/** Without indentation, which would be a third of a file that only editors read, and that the package has. */
+export const schemaText = () => `${JSON.stringify(configJsonSchema(), null, 1).replaceAll(/^ +/gm, '')}\n`;
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   writeFileSync(here('errors.md'), errorsPage());

@@ -60,6 +60,7 @@ const descriptions: Readonly<Record<string, string>> = {
   reconnectWindow: 'How long a lost session is waited for; 10 s by default',
   requireContainment: 'The containment that must hold; without it the instance does not start',
   retryStart: 'Whether a program that fails before its first ready is started again, within the restart intensity; false by default',
+  endWithHost: 'Whether the programs end also when spearlet itself exits without stopping them; true by default',
   stateDir: 'The folder in which spearlet records the programs that it has started, so that the next run can end what is left of them',
   successCodes: 'Exit codes that count as a clean end, beside 0',
   transport: "What connects the program to spearlet; 'tcp' by default",

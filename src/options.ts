@@ -88,6 +88,8 @@ export const spearletSchema = z.strictObject({
   maxConcurrentStarts: z.int().min(1).max(10_000).default(4),
   /** The folder in which a host records the programs that it has started, so that the next host can end them if this one dies. */
   stateDir: plain.min(1).optional(),
+  /** Whether the programs end when this process exits, or gets SIGTERM, SIGINT or SIGHUP without a listener of its own. */
+  endWithHost: z.boolean().default(true),
   logger: z.custom<Logger | false>(value => value === false || isLogger(value), { error: 'must be a pino logger or false' }).optional(),
   inspect: z
     .custom<Inspect>(value => typeof value === 'function' || isObserver(value), {

@@ -26,6 +26,7 @@ import { contain, uncontained } from './process/containment/containment.ts';
 import { outerIds } from './process/environment.ts';
 import { createPrograms, type Programs } from './process/programs.ts';
 import { processTable } from './process/tree/proc-table.ts';
+import type { Trees } from './process/tree/tree.ts';
 import { createRun } from './run.ts';
 import { createInstances } from './supervisor/create-instance.ts';
 import { createRegistry } from './supervisor/registry.ts';
@@ -33,6 +34,7 @@ import { charts, wire } from './supervisor/wiring.ts';
 import { realNetwork } from './transport/real.ts';
 import { realClock } from './world/clock.ts';
 import { realDisk } from './world/disk.ts';
+import { onHostEnd } from './world/host-end.ts';
 import { realRandom } from './world/random.ts';
 
 /** How long stop() waits until the system has released the closed ports and programs, in ms. */
@@ -41,6 +43,13 @@ const RELEASE_TIMEOUT = 1_000;
 /** Shared by all spearlets of this process; created with the first one. */
 let programs: Programs | null = null;
 
+/** For a host that exits in this turn: SIGKILL to all trees, without an event. */
+function endPrograms(trees: Trees, records: Iterable<InstanceRecord>): void {
+  const running = [...records].flatMap(({ run }) => run.program ?? []);
+  trees.endSync(running.flatMap(({ tree }) => tree ?? []));
+  for (const program of running) if (program.tree === null) program.signal('SIGKILL');
+}
+
 /**
  * Starts no instance. When it returns, it has begun to end the stale state of dead hosts in `stateDir`. Throws SpearletError:
  * INVALID_OPTIONS with all issues, or STATE_UNWRITABLE where `stateDir` cannot be used.
@@ -48,7 +57,7 @@ let programs: Programs | null = null;
 export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   programs ??= createPrograms(processTable, realClock);
   const state = { disk: realDisk, processTable, trees: programs.trees };
-  const world = { clock: realClock, random: realRandom, programs, network: realNetwork, state };
+  const world = { clock: realClock, random: realRandom, programs, network: realNetwork, state, onHostEnd };
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 
@@ -130,6 +139,17 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     await Promise.race([Promise.allSettled(registry.closing), late.promise]);
     clock.clearTimeout(timer);
     ledger?.close();
+    unwatchHost?.();
+  };
+
+  let unwatchHost: (() => void) | null = null;
+  /** From the first start on: a host that starts nothing keeps its signals as they are. */
+  const watchHost = (): void => {
+    if (!options.endWithHost || unwatchHost !== null || given.onHostEnd === undefined) return;
+    unwatchHost = given.onHostEnd({
+      exits: () => endPrograms(world.programs.trees, registry.records.values()),
+      signalled: again => stop(again ? { grace: 0 } : {}),
+    });
   };
 
   const start = async (spec: ParsedSpec, signal: AbortSignal | undefined): Promise<InstanceRecord> => {
@@ -145,6 +165,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     if (stopping) throw new SpearletError('STOPPED', 'the spearlet is stopped and starts no more instances', { artifactId });
     const aborted = new SpearletError('CANCELLED', `the start of ${artifactId} was aborted`, { artifactId, cause: signal?.reason });
     if (signal?.aborted) throw aborted;
+    watchHost();
     const record = begin(spec, spec, contained);
     const abort = (): void => {
       record.ready.reject(aborted);

@@ -16,6 +16,7 @@ test('without options these are the defaults', () => {
     ports: { from: 9_100, to: 32_767 },
     listener: 'perInstance',
     connectTimeout: 30_000,
+    endWithHost: true,
     authTimeout: 5_000,
     reconnectWindow: 10_000,
     grace: 5_000,

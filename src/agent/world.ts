@@ -1,6 +1,6 @@
 // What an agent takes of the world: time, chance and network. Tests simulate it.
 import { inherited } from '../transport/inherited.ts';
-import { createNetwork } from '../transport/network.ts';
+import { createConnecting } from '../transport/network.ts';
 import type { Network } from '../transport/stream.ts';
 import { tcp } from '../transport/tcp.ts';
 import { unix } from '../transport/unix.ts';
@@ -19,10 +19,10 @@ export interface AgentWorld extends SessionWorld {
   defer(run: () => void): void;
 }
 
-export const realWorld: AgentWorld = { clock, network: createNetwork({ tcp, unix, fd: inherited }), fraction, nonce, defer };
+export const realWorld: AgentWorld = { clock, network: createConnecting({ tcp, unix, fd: inherited }), fraction, nonce, defer };
 
 /** Only an agent that needs it loads `ws`: that takes longer than all else that an agent loads. */
 export const loadWebSocketWorld = async (): Promise<AgentWorld> => ({
   ...realWorld,
-  network: (await import('../transport/websocket.ts')).webSockets,
+  network: { connect: (await import('../transport/websocket-client.ts')).connectWebSocket },
 });

@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type ConfiguredInstance, type NamedSpec, parseConfig, specsOf } from '../config.ts';
-import { type OptionIssue, SpearletError, type SpearletOptions } from '../index.ts';
+import { type OptionIssue, SpearletError } from '../errors.ts';
+import type { SpearletOptions } from '../index.ts';
 import { printable } from '../printable.ts';
 import { parseEnvFile } from './env-file.ts';
 import { type Located, locate, type Place, syntaxError } from './locate.ts';

@@ -1,6 +1,6 @@
 // The standard input of `spearlet exec`: read into memory, since an execution takes its input with its request.
 import { fstatSync } from 'node:fs';
-import { SpearletError } from '../index.ts';
+import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 
 export interface Input {

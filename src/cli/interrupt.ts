@@ -1,4 +1,5 @@
-// The signals that end the command line in order: it stops its agents first.
+// The signals that end the command line in order: it stops its agents first. It listens itself, and not `endWithHost`, since it ends with
+// an exit code of its own, and after more signals.
 
 /**
  * The signals that end a process by default, without these: SIGUSR1, which opens Node's inspector; SIGPROF, which Node's

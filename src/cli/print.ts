@@ -1,6 +1,6 @@
 // Formats the messages of the command line, as text or as JSON with a `code`. Text from agents, programs and files is escaped
 // and cut before people see it.
-import { SpearletError } from '../index.ts';
+import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { printable, printableJson } from '../printable.ts';
 import { stderr } from '../world/stdio.ts';

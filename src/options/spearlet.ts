@@ -86,6 +86,12 @@ export interface SpearletOptions {
    */
   readonly stateDir?: string | undefined;
   /**
+   * The programs end with this process: with `process.exit()`, an uncaught exception, and SIGTERM, SIGINT or SIGHUP that nothing else
+   * in the process listens to.
+   * @default true
+   */
+  readonly endWithHost?: boolean | undefined;
+  /**
    * A pino logger, or any object with the same methods; `false`: no log.
    * @default a pino logger at level info, to stderr
    */

@@ -3,16 +3,21 @@ import { SpearletError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
 import type { Network } from './stream.ts';
 
-/** Throws INVALID_OPTIONS for an address of another kind. */
-export function createNetwork(transports: Readonly<Partial<Record<Address['kind'], Network>>>): Network {
-  const transportOf = (address: Address): Network => {
-    const found = transports[address.kind];
-    if (found !== undefined) return found;
-    const kinds = Object.keys(transports).join(', ');
-    throw new SpearletError('INVALID_OPTIONS', `the address '${formatAddress(address)}' cannot be used here, expected one of: ${kinds}`);
-  };
-  return {
-    listen: (at, accepted, origins) => transportOf(at).listen(at, accepted, origins),
-    connect: (at, connected) => transportOf(at).connect(at, connected),
-  };
+type Transports<Part> = Readonly<Partial<Record<Address['kind'], Part>>>;
+
+function transportOf<Part>(transports: Transports<Part>, address: Address): Part {
+  const found = transports[address.kind];
+  if (found !== undefined) return found;
+  const kinds = Object.keys(transports).join(', ');
+  throw new SpearletError('INVALID_OPTIONS', `the address '${formatAddress(address)}' cannot be used here, expected one of: ${kinds}`);
 }
+
+/** What a host takes of a network. Throws INVALID_OPTIONS for an address of another kind. */
+export const createListening = (transports: Transports<Pick<Network, 'listen'>>): Pick<Network, 'listen'> => ({
+  listen: (at, accepted, origins) => transportOf(transports, at).listen(at, accepted, origins),
+});
+
+/** What an agent takes of it. Throws INVALID_OPTIONS for an address of another kind. */
+export const createConnecting = (transports: Transports<Pick<Network, 'connect'>>): Pick<Network, 'connect'> => ({
+  connect: (at, connected) => transportOf(transports, at).connect(at, connected),
+});

@@ -23,7 +23,7 @@ const isTaken = (error: unknown): boolean => ['EADDRINUSE', 'EACCES'].includes((
  * Choosing a port and binding it are one step, so no other program can take the port in between. Ports that were never used
  * come first, in order; then released ports, oldest first. So a released port rests until the range is used up.
  */
-export function createPorts(network: Network, host: string, ports: PortRange | 0): Ports {
+export function createPorts(network: Pick<Network, 'listen'>, host: string, ports: PortRange | 0): Ports {
   let unused = ports === 0 ? 0 : ports.from;
   let released: number[] = [];
 

@@ -1,7 +1,7 @@
-// The transports of this machine.
-import { createNetwork } from './network.ts';
+// The transports of this machine on which a host listens.
+import { createListening } from './network.ts';
 import { tcp } from './tcp.ts';
 import { unix } from './unix.ts';
 import { webSockets } from './websocket.ts';
 
-export const realNetwork = createNetwork({ tcp, unix, ws: webSockets });
+export const realNetwork = createListening({ tcp, unix, ws: webSockets });

@@ -6,7 +6,12 @@ import { duplexStream } from './socket.ts';
 import type { ByteStream } from './stream.ts';
 
 /** The largest message that is read, in bytes. It takes memory before its sender has authenticated. */
-export const MAX_MESSAGE = 2 ** 20;
+const MAX_MESSAGE = 2 ** 20;
+/** How long the other end may take to close, in ms. */
+const CLOSE_TIMEOUT = 5_000;
+/** Of both ends. */
+export const options = { perMessageDeflate: false, maxPayload: MAX_MESSAGE, closeTimeout: CLOSE_TIMEOUT };
+
 /** The largest message that is written, in bytes. */
 const PIECE = 256 * 1024;
 

@@ -1,35 +1,34 @@
 // The census around every test: a process, socket, listener, file or handle that exists after the test and not before fails it.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect } from 'vitest';
 
-interface Census {
+export interface Census {
   readonly processes: string[];
-  readonly listeners: number;
-  readonly sockets: number;
+  readonly sockets: ReadonlySet<string>;
   readonly files: number;
   readonly resources: Record<string, number>;
 }
 
 const KINDS = ['Timeout', 'TCPServerWrap', 'TCPSocketWrap', 'ProcessWrap', 'PipeWrap', 'TCPConnectWrap'] as const;
 
+/** In the flags of `/proc/<pid>/stat`: PF_KTHREAD. A kernel thread has no environment, and most processes are kernel threads. */
+const KERNEL_THREAD = 0x00200000;
+
 /** The children of this process, and every process with the cookie of one of our instances. */
 function processes(cookies: ReadonlySet<string>): string[] {
   const found: string[] = [];
-  const parents = new Map<number, number>();
   const pids = readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .map(Number);
   for (const pid of pids) {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]));
-      if (stat.includes(') Z ')) continue;
-      if (parents.get(pid) !== process.pid && cookies.size === 0) continue;
+      const [state, parent, , , , , flags] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (state === 'Z' || (Number(flags) & KERNEL_THREAD) !== 0 || pid === process.pid) continue;
+      const isChild = Number(parent) === process.pid;
+      if (!isChild && cookies.size === 0) continue;
       const ids = readFileSync(`/proc/${pid}/environ`, 'latin1').matchAll(/(?:^|\0)SPEARLET_(?:INSTANCE_ID|OUTER_INSTANCE_IDS)=([^\0]*)/g);
       const isOurs = [...ids].some(([, words]) => words!.split(' ').some(id => cookies.has(id)));
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      if (pid !== process.pid && (isOurs || parents.get(pid) === process.pid)) found.push(`${pid} ${command}`);
+      if (isOurs || isChild) found.push(`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`);
     } catch {
       // The process has ended meanwhile.
     }
@@ -37,7 +36,7 @@ function processes(cookies: ReadonlySet<string>): string[] {
   return found;
 }
 
-function take(cookies: ReadonlySet<string>): Census {
+export function take(cookies: ReadonlySet<string>): Census {
   const links = readdirSync('/proc/self/fd').flatMap(fd => {
     try {
       return [readlinkSync(`/proc/self/fd/${fd}`)];
@@ -46,57 +45,40 @@ function take(cookies: ReadonlySet<string>): Census {
     }
   });
   const sockets = new Set(links.flatMap(link => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
-  const listeners = ['tcp', 'tcp6']
-    .flatMap(table => readFileSync(`/proc/net/${table}`, 'utf8').split('\n').slice(1))
-    .filter(line => {
-      const columns = line.trim().split(/\s+/);
-      return columns[3] === '0A' && sockets.has(columns[9] ?? '');
-    });
   const resources: Record<string, number> = {};
   for (const kind of process.getActiveResourcesInfo())
     if ((KINDS as readonly string[]).includes(kind)) resources[kind] = (resources[kind] ?? 0) + 1;
-  return { processes: processes(cookies), listeners: listeners.length, sockets: sockets.size, files: links.length, resources };
+  return { processes: processes(cookies), sockets, files: links.length, resources };
 }
 
-const cookies = new Set<string>();
+/** How many of these sockets listen. The system walks a table of all sockets for it, which takes 10 ms. */
+function listening(sockets: readonly string[]): number {
+  if (sockets.length === 0) return 0;
+  return ['tcp', 'tcp6']
+    .flatMap(table => readFileSync(`/proc/net/${table}`, 'utf8').split('\n').slice(1))
+    .filter(line => {
+      const columns = line.trim().split(/\s+/);
+      return columns[3] === '0A' && sockets.includes(columns[9] ?? '');
+    }).length;
+}
+
+export const cookies = new Set<string>();
 /** Registers an instance, so that the processes of its tree are found by their cookie. */
 export const remember = (instanceId: string): void => void cookies.add(instanceId);
 
-const endings: (() => unknown)[] = [];
+export const endings: (() => unknown)[] = [];
 /** Runs `ending` at the end of the test, before the census; the last one registered runs first. */
 export const atEnd = (ending: () => unknown): void => void endings.unshift(ending);
 
-const kept: Record<string, number> = {};
-/** Node never closes the pipes of a spawn that failed with EMFILE: the census expects so many more handles. */
-export const nodeKeeps = (kind: (typeof KINDS)[number], count: number): void => void (kept[kind] = (kept[kind] ?? 0) + count);
-
-function surplus(before: Census, after: Census): string[] {
+export function surplus(before: Census, after: Census): string[] {
   const left = after.processes.filter(each => !before.processes.includes(each)).map(each => `process ${each}`);
-  if (after.listeners > before.listeners) left.push(`${after.listeners - before.listeners} listeners`);
-  if (after.sockets > before.sockets) left.push(`${after.sockets - before.sockets} sockets`);
+  const listeners = listening([...after.sockets].filter(each => !before.sockets.has(each)));
+  if (listeners > 0) left.push(`${listeners} listeners`);
+  if (after.sockets.size > before.sockets.size) left.push(`${after.sockets.size - before.sockets.size} sockets`);
   if (after.files > before.files) left.push(`${after.files - before.files} file descriptors`);
   for (const kind of KINDS) {
-    const more = (after.resources[kind] ?? 0) - (before.resources[kind] ?? 0) - (kept[kind] ?? 0);
+    const more = (after.resources[kind] ?? 0) - (before.resources[kind] ?? 0);
     if (more > 0) left.push(`${more} × ${kind}`);
   }
   return left;
 }
-
-let before: Census;
-beforeEach(() => {
-  before = take(cookies);
-  for (const kind of KINDS) kept[kind] = 0;
-});
-
-afterEach(async () => {
-  for (const ending of endings.splice(0)) await ending();
-  let left = surplus(before, take(cookies));
-  // The system may close things a little later, and Node lists closed handles until they are collected. A real leftover stays.
-  if (left.length > 0) (globalThis as { gc?: () => void }).gc?.();
-  for (let tries = 0; left.length > 0 && tries < 100; tries += 1) {
-    await sleep(20);
-    (globalThis as { gc?: () => void }).gc?.();
-    left = surplus(before, take(cookies));
-  }
-  expect(left, 'left behind by this test').toEqual([]);
-});

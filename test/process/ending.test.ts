@@ -1,6 +1,6 @@
 // How a tree of processes is ended, on a clock moved by hand and a table that a test fills.
 import { expect, test } from 'vitest';
-import { createTrees } from '../../src/process/tree/tree.ts';
+import { createTrees, type Ending } from '../../src/process/tree/tree.ts';
 import { handTable } from './stage.ts';
 
 /** A program with a child and a grandchild. */
@@ -75,14 +75,14 @@ test('without a process table, the process group is killed', async () => {
   const stage = open();
   stage.it.works = false;
   expect(await stage.tree.end()).toEqual({ left: [], complete: false });
-  expect(stage.tree.endSync().complete).toBe(false);
+  expect(stage.trees.endSync([stage.tree])[0]!.complete).toBe(false);
   expect([stage.killed, stage.groups]).toEqual([[], [101, 101]]);
 });
 
 test('endSync() scans at most three times: what the last scan has killed is still reported as left', () => {
   const stage = open();
   const before = stage.trees.scanner.stats.fullScans;
-  const { left, complete } = stage.tree.endSync();
+  const [{ left, complete }] = stage.trees.endSync([stage.tree]) as [Ending];
   expect([left.map(({ pid }) => pid).sort(), complete]).toEqual([[101, 102, 103], true]);
   expect(stage.trees.scanner.stats.fullScans - before).toBe(3);
 });
@@ -91,7 +91,7 @@ test('endSync() scans once where no process lives', () => {
   const stage = open();
   stage.entries.clear();
   const before = stage.trees.scanner.stats.fullScans;
-  expect(stage.tree.endSync()).toEqual({ left: [], complete: true });
+  expect(stage.trees.endSync([stage.tree])).toEqual([{ left: [], complete: true }]);
   expect(stage.trees.scanner.stats.fullScans - before).toBe(1);
 });
 
@@ -99,8 +99,17 @@ test('endSync() scans again where the table could not be read, though no member 
   const stage = open();
   stage.it.broken = true;
   const before = stage.trees.scanner.stats.fullScans;
-  expect(stage.tree.endSync().complete).toBe(false);
+  expect(stage.trees.endSync([stage.tree])[0]!.complete).toBe(false);
   expect(stage.trees.scanner.stats.fullScans - before).toBe(3);
+});
+
+test('endSync() of two trees shares the scans', () => {
+  const stage = open();
+  stage.born(110);
+  const other = stage.trees.track('j', 110);
+  const before = stage.trees.scanner.stats.fullScans;
+  expect(stage.trees.endSync([stage.tree, other]).map(({ left }) => left.length)).toEqual([3, 1]);
+  expect([new Set(stage.killed), stage.trees.scanner.stats.fullScans - before]).toEqual([new Set([101, 102, 103, 110]), 3]);
 });
 
 test('a tree that is untracked is not signalled', async () => {

@@ -54,7 +54,7 @@ describe.each(Object.keys(shapes))('the shape %s', shape => {
     if (how === 'after its group was killed') process.kill(-child.pid!, 'SIGKILL');
     if (how.startsWith('after')) await gone(child);
     if (how === 'blocking') {
-      tree.endSync();
+      trees.endSync([tree]);
       // A killed process may take a moment to die; no new one was started.
       await expect.poll(() => leaves.filter(lives)).toEqual([]);
     } else expect(await tree.end()).toEqual(nothing);

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { readHostEndpoint } from '../../src/agent/environment.ts';
 import { type Address, formatAddress, parseAddress } from '../../src/transport/address.ts';
-import { createNetwork } from '../../src/transport/network.ts';
+import { createConnecting, createListening } from '../../src/transport/network.ts';
 import { tcp } from '../../src/transport/tcp.ts';
 
 const cases: [text: string, address: Address][] = [
@@ -45,7 +45,7 @@ test.each(others)('%s is read by the agent, and refused by a transport of anothe
   const refused = expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(`'${address.kind}'`) });
   expect(() => tcp.listen(address, stream => stream.close())).toThrow(refused);
   expect(() => tcp.connect(address, () => {})).toThrow(refused);
-  const network = createNetwork({ tcp });
+  const network = { ...createListening({ tcp }), ...createConnecting({ tcp }) };
   const unknown = expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(`'${text}'`) });
   expect(() => network.listen(address, stream => stream.close())).toThrow(unknown);
   expect(() => network.connect(address, () => {})).toThrow(unknown);

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { formatAddress } from '../../src/transport/address.ts';
 import { webSockets } from '../../src/transport/websocket.ts';
+import { connectWebSocket } from '../../src/transport/websocket-client.ts';
 import { atEnd } from '../census/census.ts';
 import { conforms } from './conformance.ts';
 import { type Followed, follow } from './fabric.ts';
@@ -16,7 +17,15 @@ const until = async (isSo: () => boolean): Promise<void> => {
 
 const ANY = { kind: 'ws', url: 'ws://127.0.0.1:0/' } as const;
 
-conforms('WebSockets', { 'on loopback': () => ({ network: webSockets, plenty: 2 ** 24, until, at: () => ANY, halfCloses: false }) });
+conforms('WebSockets', {
+  'on loopback': () => ({
+    network: { ...webSockets, connect: connectWebSocket },
+    plenty: 2 ** 24,
+    until,
+    at: () => ANY,
+    halfCloses: false,
+  }),
+});
 
 function listen(origins?: readonly string[]) {
   const arrived: Followed[] = [];

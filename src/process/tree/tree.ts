@@ -41,8 +41,6 @@ export interface Tree {
   gone(): Promise<Ending>;
   /** Kills the tree until a scan finds nothing, for at most `within` ms. The kill proceeds also when nobody awaits it. */
   end(within?: number): Promise<Ending>;
-  /** The same, blocking, with at most three full scans: for a host that is about to exit. */
-  endSync(): Ending;
   /** Stops tracking the tree, without a signal. */
   untrack(): void;
 }
@@ -52,6 +50,8 @@ export interface Trees {
   track(instanceId: string, pid: number): Tree;
   /** Tracks the tree of a program that a dead host has started, by what that host recorded in this boot. */
   trackStale(instanceId: string, root: Identity): Tree;
+  /** Kills these trees, blocking, with at most three full scans: for a host that is about to exit. One result for each tree. */
+  endSync(trees: readonly Tree[]): Ending[];
   readonly scanner: Scanner;
 }
 
@@ -62,6 +62,7 @@ const SYNC_ROUNDS = 3;
 
 export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
   const scanner = createScanner(processTable, clock);
+  const ownedBy = new WeakMap<Tree, OwnedTree>();
   /** Where the start time cannot be read, that of this host is the bound: the cookie decides among younger processes. */
   const startTimeOf = (pid: number): number => {
     for (const each of [pid, processTable.self]) {
@@ -171,7 +172,7 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
       }
     };
 
-    return {
+    const tree: Tree = {
       instanceId,
       root,
       members,
@@ -190,24 +191,29 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         ended ??= end(within).finally(() => scanner.remove(owned));
         return ended;
       },
-      endSync() {
-        owned.ending = true;
-        let complete = false;
-        if (!processTable.works) processTable.signalGroup(root.pid, 'SIGKILL');
-        for (let round = 0; processTable.works && round < SYNC_ROUNDS; round += 1) {
-          complete = scanner.scanSync();
-          if (complete && members.size === 0) break;
-        }
-        const left = leftovers();
-        scanner.remove(owned);
-        return { left, complete };
-      },
       untrack: () => scanner.remove(owned),
     };
+    ownedBy.set(tree, owned);
+    return tree;
   };
 
   return {
     scanner,
+    endSync(ending) {
+      const owned = ending.map(tree => ownedBy.get(tree)!);
+      for (const each of owned) each.ending = true;
+      let complete = false;
+      if (!processTable.works) for (const { root } of owned) processTable.signalGroup(root.pid, 'SIGKILL');
+      for (let round = 0; processTable.works && round < SYNC_ROUNDS; round += 1) {
+        complete = scanner.scanSync();
+        if (complete && owned.every(({ members }) => members.size === 0)) break;
+      }
+      return ending.map((tree, n) => {
+        const left = [...tree.leftovers()];
+        scanner.remove(owned[n]!);
+        return { left, complete };
+      });
+    },
     // Before the program is reaped, the system cannot reuse its pid, so the group of that number is the program's own.
     track: (instanceId, pid) => open(instanceId, { pid, startTime: startTimeOf(pid) }, true),
     trackStale: (instanceId, root) => open(instanceId, root, false),

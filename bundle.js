@@ -23,6 +23,5 @@ await build({
     dir: 'dist/src/agent',
     entryFileNames: 'index.js',
     chunkFileNames: ({ name }) => (name === 'websocket-client' ? 'websocket.js' : 'shared.js'),
-    sourcemap: true,
   },
 });

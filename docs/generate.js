@@ -11,7 +11,8 @@ export const errorsPage = () =>
   )
     .map(([code, meaning]) => `| \`${code}\` | ${meaning} | ${hintOf(code)} |`)
     .join('\n')}\n`;
-export const schemaText = () => `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
+/** In one line: only editors read it, and the package has it. */
+export const schemaText = () => `${JSON.stringify(configJsonSchema())}\n`;
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   writeFileSync(here('errors.md'), errorsPage());

@@ -1,30 +1,17 @@
 // What the instance chart knows and hears: its input, its context, its events, and the commands to its actors.
 import type { DoneActorEvent, ErrorActorEvent } from 'xstate';
+import type { ExitReason } from './public-types.ts';
 import type { SessionReport } from './session.ts';
 
 /** Why an incarnation ends: the first cause counts. A `final` cause is never retried. */
 export interface Cause {
-  readonly reason:
-    | 'completed'
-    | 'crashed'
-    | 'stopped'
-    | 'restarted'
-    | 'spawn'
-    | 'listen'
-    | 'connect'
-    | 'heartbeat'
-    | 'link'
-    | 'memory'
-    | 'unresponsive'
-    | 'restart'
-    | 'internal';
+  readonly reason: ExitReason;
   readonly code: string;
   readonly message: string;
   readonly final: boolean;
 }
 
-/** How far the ending of a program had to go: a request to its agent, its kill signal (SIGTERM by default), SIGKILL. */
-export type StopStage = 'asked' | 'signalled' | 'killed';
+export type { StopStage } from './public-types.ts';
 
 export type RestartPolicy = 'permanent' | 'transient' | 'temporary';
 

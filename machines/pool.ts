@@ -3,9 +3,6 @@
 // this chart only counts them. Executions never pass through it.
 import { assertEvent, assign, raise, setup } from 'xstate';
 
-/** What callers see of the state of a pool. */
-export type PoolState = 'opening' | 'open' | 'draining' | 'stopping' | 'stopped';
-
 export interface PoolInput {
   readonly poolId: string;
   readonly min: number;

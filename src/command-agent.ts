@@ -3,7 +3,10 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { reasonOf, SpearletError } from './errors.ts';
 
-/** The file that `spearlet` runs. Throws SPAWN_FAILED where this package was bundled into another file. */
+/**
+ * The file that `spearlet` runs. Throws SPAWN_FAILED where this package was bundled into another file.
+ * @internal
+ */
 export function commandLineFile(): string {
   try {
     const root = dirname(createRequire(import.meta.url).resolve('spearlet/package.json'));

@@ -5,7 +5,9 @@ import { commandLineFile } from './command-agent.ts';
 import { inSeconds, keysOf } from './config-keys.ts';
 import { reasonOf, SpearletError } from './errors.ts';
 import { environment, plain, size } from './option-values.ts';
-import { artifactIdOf, type InstanceSpec, restartPolicy, type SpearletOptions, spearletSchema, specSchema, timeout } from './options.ts';
+import type { InstanceSpec } from './options/instance.ts';
+import type { SpearletOptions } from './options/spearlet.ts';
+import { artifactIdOf, restartPolicy, spearletSchema, specSchema, timeout } from './options.ts';
 import { parse } from './parse.ts';
 
 /** As the command of an instance, it is this package, whatever PATH is. */
@@ -62,14 +64,22 @@ const hostKeys = keysOf(spearletSchema.shape, ['logger', 'inspect']);
 const one = z.strictObject({ $schema, ...hostKeys, ...instanceOfFile.shape });
 const several = z.strictObject({ $schema, instances: z.array(instanceOfFile).min(1), ...hostKeys });
 
-/** A configuration file describes one instance or several. */
+/**
+ * A configuration file describes one instance or several.
+ * @internal
+ */
 export const configSchema = z.union([several, one]);
 
+/** @internal */
 export type NamedSpec = InstanceSpec & { readonly artifactId: string };
 
+/** @internal */
 export type ConfiguredInstance = z.output<typeof instanceOfFile>;
 
-/** A file: the options of `createSpearlet`, and the instances. */
+/**
+ * A file: the options of `createSpearlet`, and the instances.
+ * @internal
+ */
 export interface Config {
   readonly options: SpearletOptions;
   readonly instances: readonly ConfiguredInstance[];
@@ -107,7 +117,10 @@ function specOf(
   }) as NamedSpec;
 }
 
-/** Each replica is a spec of its own: `name-1`, `name-2`. */
+/**
+ * Each replica is a spec of its own: `name-1`, `name-2`.
+ * @internal
+ */
 export function specsOf(instance: ConfiguredInstance, inherited: ReadonlyMap<string, string> = new Map()): NamedSpec[] {
   const spec = specOf(instance, inherited);
   const { replicas = 1 } = instance;
@@ -134,7 +147,10 @@ export function instanceSpecFromConfig(json: unknown): InstanceSpec {
   return specOf(parse(instance, parseJson(json), 'configuration', 'INVALID_CONFIG'), new Map());
 }
 
-/** Checks the value of a file. Issues show values of `written`. Throws INVALID_CONFIG. */
+/**
+ * Checks the value of a file. Issues show values of `written`. Throws INVALID_CONFIG.
+ * @internal
+ */
 export function parseConfig(value: unknown, written: unknown = value): Config {
   // Checks only the form that the file has, so that the paths of issues belong to that form.
   if (typeof value === 'object' && value !== null && 'instances' in value) {
@@ -150,7 +166,10 @@ export function parseConfig(value: unknown, written: unknown = value): Config {
   };
 }
 
-/** The JSON Schema of a configuration file, for editors. docs/config.schema.json is generated from it. */
+/**
+ * The JSON Schema of a configuration file, for editors. docs/config.schema.json is generated from it.
+ * @internal
+ */
 export function configJsonSchema(): object {
   return z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any', target: 'draft-2020-12' });
 }

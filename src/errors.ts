@@ -47,6 +47,7 @@ export const errorCodes = {
   INTERNAL: 'A defect of spearlet itself. The instance concerned was ended; nothing else was affected.',
 } as const;
 
+/** A stable code of an error: a key of `errorCodes`, which has its meaning. */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** What to do about each code, where an error has no better hint of its own. */
@@ -88,53 +89,86 @@ const hints: Readonly<Record<ErrorCode, string>> = {
   INTERNAL: 'Please report it, with the message and the stack.',
 };
 
-/** What to do about an error of this code. */
+/**
+ * What to do about an error of this code.
+ * @internal
+ */
 export const hintOf = (code: ErrorCode): string => hints[code];
 
 /** One fault of an option or a configuration: where, what was found, what to do. */
 export interface OptionIssue {
+  /** Where the fault is, like `heartbeat.interval`. */
   readonly path: string;
+  /** The value that was found. */
   readonly value?: unknown;
+  /** What is wrong with it. */
   readonly message: string;
+  /** The nearest known key, for an unknown one. */
   readonly didYouMean?: string;
 }
 
 /** The ids and facts an error may carry beside its code. Durations in ms. */
 export interface ErrorFacts {
+  /** The instance concerned. */
   readonly instanceId?: string | undefined;
+  /** The name of what it runs. */
   readonly artifactId?: string | undefined;
+  /** The pool concerned. */
   readonly poolId?: string | undefined;
+  /** The execution concerned. */
   readonly taskId?: string | undefined;
+  /** The exit code of the execution, or of the program. */
   readonly exitCode?: number | null | undefined;
+  /** The signal that ended the program. */
   readonly signal?: string | null | undefined;
+  /** The output of the execution. */
   readonly output?: string | Buffer | null | undefined;
   /** What the agent itself called the error. */
   readonly error?: string | null | undefined;
+  /** What was written to stderr: by the execution, or the last lines of the program. */
   readonly stderr?: string | Buffer | undefined;
+  /** How many connections were refused while the instance started. */
   readonly refused?: number | undefined;
+  /** Bytes of output that are missing in `output`. */
   readonly truncatedBytes?: number | undefined;
+  /** The faults of an option or a configuration. */
   readonly issues?: readonly OptionIssue[] | undefined;
 }
 
 /** Every failure that spearlet reports. `code` is stable; `message` is for people; `hint` says what to do. */
 export class SpearletError extends Error {
+  /** The name of the class, for logs. */
   override readonly name = 'SpearletError';
+  /** Which failure it is. Codes are stable; docs/errors.md has their meanings. */
   readonly code: ErrorCode;
+  /** What to do about it. */
   readonly hint: string;
+  /** The instance concerned. */
   declare readonly instanceId: string | undefined;
+  /** The name of what it runs. */
   declare readonly artifactId: string | undefined;
+  /** The pool concerned. */
   declare readonly poolId: string | undefined;
+  /** The execution concerned. */
   declare readonly taskId: string | undefined;
+  /** The exit code of the execution, or of the program. */
   declare readonly exitCode: number | null | undefined;
+  /** The signal that ended the program. */
   declare readonly signal: string | null | undefined;
   /** What had arrived on stdout. A Buffer with `encoding: 'buffer'`, which the type does not tell. */
   declare readonly output: string | null | undefined;
+  /** What the agent itself called the error. */
   declare readonly error: string | null | undefined;
+  /** The last lines of what the program wrote to stderr. */
   declare readonly stderr: string | undefined;
+  /** How many connections were refused while the instance started. */
   declare readonly refused: number | undefined;
+  /** Bytes of output that are missing in `output`. */
   declare readonly truncatedBytes: number | undefined;
+  /** The faults of an option or a configuration. */
   declare readonly issues: readonly OptionIssue[] | undefined;
 
+  /** `message` is for people, `facts` become properties of the error. */
   constructor(
     code: ErrorCode,
     message: string,
@@ -150,6 +184,7 @@ export class SpearletError extends Error {
 /**
  * Puts the lines that await the failure into its stack: an error that was made where a message arrived shows no line of the caller.
  * For use in an async function, after an await; `within` is that function. Where nobody awaits it, the stack stays as it is.
+ * @internal
  */
 export function withCallerOf(error: unknown, within: (...args: never[]) => unknown): unknown {
   const here: { stack?: unknown } = {};
@@ -163,6 +198,7 @@ export function withCallerOf(error: unknown, within: (...args: never[]) => unkno
 /**
  * A promise to resolve `rejected` with, which then rejects with the error, and raises nothing where nobody observes it. V8 knows who
  * awaits `rejected` two turns later, and only while nothing else waits for it.
+ * @internal
  */
 export async function rejectionOf(error: SpearletError, rejected: Promise<unknown>): Promise<never> {
   await undefined;
@@ -196,7 +232,10 @@ function wordsOf(thrown: unknown): string {
   }
 }
 
-/** The text of anything that was thrown. Never throws, is never empty, well-formed and at most about 64 Ki units long. */
+/**
+ * The text of anything that was thrown. Never throws, is never empty, well-formed and at most about 64 Ki units long.
+ * @internal
+ */
 export function reasonOf(thrown: unknown): string {
   const words = wordsOf(thrown);
   if (words.length > MAX_REASON) return `${words.slice(0, MAX_REASON).toWellFormed()}… (${words.length} characters in all)`;

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
 import { environment, plain, size, textMap, wellFormed } from './option-values.ts';
+import type { Inspect, Logger } from './options/spearlet.ts';
 import { inputSchema } from './request-input.ts';
 
 /** The longest duration of a timer in Node. A longer one fires at once. */
@@ -198,35 +199,17 @@ export const stopOptionsSchema = z.strictObject({ grace: duration.optional() });
 export const restartOptionsSchema = z.strictObject({ grace: duration.optional() });
 export const instanceStopOptionsSchema = stopOptionsSchema.extend({ drain: z.boolean().default(false) });
 
-/** The part of a pino logger that spearlet uses. */
-export interface Logger {
-  child(bindings: Record<string, unknown>): Logger;
-  trace(facts: object, message: string): void;
-  debug(facts: object, message: string): void;
-  info(facts: object, message: string): void;
-  warn(facts: object, message: string): void;
-  error(facts: object, message: string): void;
-}
-
-export type Inspect = ((event: never) => void) | { next?: (event: never) => void };
-
 const isObserver = (value: unknown): boolean => typeof (value as { next?: unknown } | null)?.next === 'function';
 const isLogger = (value: unknown): boolean =>
   ['child', 'trace', 'debug', 'info', 'warn', 'error'].every(
     name => typeof (value as Record<string, unknown> | null)?.[name] === 'function',
   );
 
-export type SpearletOptions = z.input<typeof spearletSchema>;
-export type Transport = z.output<typeof transport>;
+// The interfaces that callers use are written by hand, for editors; test/api/options.types.ts holds them equal to the schemas.
+export type { ExecuteOptions, ExecuteRequestInput } from './options/execution.ts';
+export type { Transport } from './options/instance.ts';
+export type { Inspect, Logger } from './options/spearlet.ts';
 export type ParsedOptions = z.output<typeof spearletSchema>;
-export type InstanceSpec = z.input<typeof specSchema>;
-export type ExpectSpec = z.input<typeof expectSchema>;
 export type ParsedSpec = z.output<typeof specSchema>;
-export type ExecuteRequestInput = z.input<typeof requestSchema>;
 export type ParsedRequest = z.output<typeof requestSchema>;
-export type ExecuteOptions = z.input<typeof executeOptionsSchema>;
 export type ParsedExecuteOptions = z.output<typeof executeOptionsSchema>;
-export type StartOptions = z.input<typeof startOptionsSchema>;
-export type StopOptions = z.input<typeof stopOptionsSchema>;
-export type RestartOptions = z.input<typeof restartOptionsSchema>;
-export type InstanceStopOptions = z.input<typeof instanceStopOptionsSchema>;

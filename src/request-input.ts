@@ -7,11 +7,14 @@ export type InputSource = AsyncIterable<string | Uint8Array> | { readonly file: 
 const isIterable = (value: unknown): boolean =>
   typeof (value as { [Symbol.asyncIterator]?: unknown } | null)?.[Symbol.asyncIterator] === 'function';
 
+/** Also over shared memory, which InstanceType leaves out. */
+const anyBytes: abstract new () => Uint8Array = Uint8Array;
+
 /** `text`: what can be sent as UTF-8; `path`: what can be the path of a file. */
-export const inputSchema = (text: z.ZodType<string>, path: z.ZodType<string>) =>
+export const inputSchema = (text: z.ZodType<string, string>, path: z.ZodType<string, string>) =>
   z.union([
     text.transform(value => Buffer.from(value)),
-    z.instanceof(Uint8Array),
+    z.instanceof(anyBytes),
     z.custom<AsyncIterable<string | Uint8Array>>(isIterable, { error: 'must be a text, bytes, a stream, or { file: path }' }),
     z.strictObject({ file: path }),
   ]);

@@ -15,16 +15,9 @@ import { isolated, logged } from './observe/isolated.ts';
 import { createLogger, guarded, guardedInspect } from './observe/log.ts';
 import { statsOf } from './observe/stats.ts';
 import { createTrace } from './observe/trace.ts';
-import {
-  expectSchema,
-  type ParsedSpec,
-  type SpearletOptions,
-  type StopOptions,
-  spearletSchema,
-  specSchema,
-  startOptionsSchema,
-  stopOptionsSchema,
-} from './options.ts';
+import type { StopOptions } from './options/instance.ts';
+import type { SpearletOptions } from './options/spearlet.ts';
+import { expectSchema, type ParsedSpec, spearletSchema, specSchema, startOptionsSchema, stopOptionsSchema } from './options.ts';
 import { parse } from './parse.ts';
 import { createPools } from './pool/create-pool.ts';
 import { poolSchema } from './pool/options.ts';
@@ -68,7 +61,10 @@ export function createSpearlet(input: SpearletOptions = {}): Spearlet {
   return createSpearletIn({ ...world, environment: process.env, workingDirectory: process.cwd() }, input);
 }
 
-/** The same in a given world and with given charts, for tests. */
+/**
+ * The same in a given world and with given charts, for tests.
+ * @internal
+ */
 export function createSpearletIn(given: World, input: SpearletOptions, running = charts): Spearlet {
   const options = parse(spearletSchema, input, 'options');
   const { clock, random } = given;

@@ -10,11 +10,27 @@ import { poolExecuteOptionsSchema, poolSchema } from '../src/pool/options.ts';
 import { atEnd } from './census/census.ts';
 
 const root = join(import.meta.dirname, '..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const read = (page: string): string => readFileSync(join(root, page), 'utf8');
+const readme = read('README.md');
 
-test('the example runs as plain JavaScript, in about 20 lines', async () => {
-  const example = /```js\n([\s\S]+?)```/.exec(readme)![1]!;
-  expect(example.trim().split('\n').length).toBeLessThanOrEqual(22);
+test('the README opens with what spearlet is, what else there is, a run, the installation, an example and the promises', () => {
+  const headings = Array.from(readme.matchAll(/^## (.+)$/gm), ([, heading]) => heading);
+  expect(headings.slice(0, 5)).toEqual([
+    'Why not …',
+    'What a run looks like',
+    'Install',
+    'Ten lines that work',
+    'What is promised, and what is not',
+  ]);
+  for (const command of ['npm ci && npm start', 'npm ci && npm test']) expect(readme).toContain(command);
+});
+
+test.each([
+  { page: 'README.md', lines: 10, prints: 'hello\n' },
+  { page: 'docs/agents.md', lines: 20, prints: 'hello\nstarted \nrunning 1\n\nrunning 2\n\nrunning 3\n\ncompleted \n' },
+])('the first example of $page runs as plain JavaScript, and has at most $lines lines', async ({ page, lines, prints }) => {
+  const example = /```js\n([\s\S]+?)```/.exec(read(page))![1]!;
+  expect(example.split('\n').filter(line => line !== '').length).toBeLessThanOrEqual(lines);
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-readme-'));
   atEnd(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'example.mjs'), example);
@@ -23,7 +39,7 @@ test('the example runs as plain JavaScript, in about 20 lines', async () => {
   await promisify(execFile)('mkdir', [modules]);
   symlinkSync(root, join(modules, 'spearlet'));
   const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'example.mjs')]);
-  expect(stdout).toBe('hello\nstarted \nrunning 1\n\nrunning 2\n\nrunning 3\n\ncompleted \n');
+  expect(stdout).toBe(prints);
 });
 
 test('what the documentation takes from the source is up to date (npm run docs)', async () => {
@@ -33,7 +49,6 @@ test('what the documentation takes from the source is up to date (npm run docs)'
 });
 
 const pages = ['README.md', ...readdirSync(join(root, 'docs')).flatMap(name => (name.endsWith('.md') ? [`docs/${name}`] : []))];
-const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 
 /** The anchors of a page, made from its headings as GitHub makes them. */
 const anchorsOf = (page: string): string[] =>

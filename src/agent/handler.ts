@@ -1,12 +1,16 @@
 // What the author of an agent writes: a handler, the request and the context that it gets. Types only.
-import type { RequestSettings } from '../protocol/message.ts';
+import type { RequestSettings } from '../options/execution.ts';
 import type { HandlerResult } from './result.ts';
 
+/** A request, as a handler gets it. */
 export interface AgentRequest {
+  /** The id of the execution. */
   readonly taskId: string;
+  /** The command of the request: the name of the handler. */
   readonly command: string;
+  /** The arguments of the request. */
   readonly args: readonly string[];
-  /** It inherits no name, so `__proto__` is a name like any other. */
+  /** The variables of the request. It inherits no name, so `__proto__` is a name like any other. */
   readonly env: Readonly<Record<string, string>>;
   /** The `input` of `execute()`, as bytes. Left out where the caller gave none. */
   readonly input?: Uint8Array;
@@ -14,12 +18,15 @@ export interface AgentRequest {
   readonly settings?: RequestSettings;
 }
 
+/** The options of `write()`. */
 export interface WriteOptions {
   /** The channel that the caller sees on the update. Left out: none. */
   readonly channel?: 'stdout' | 'stderr';
 }
 
+/** What a handler can do beside its return value. */
 export interface HandlerContext {
+  /** The id of the execution. */
   readonly taskId: string;
   /** Aborts when the caller cancels, when the timeout of the execution is over, or when this agent has to end. */
   readonly signal: AbortSignal;
@@ -39,7 +46,8 @@ export interface HandlerContext {
 }
 
 /**
- * If it throws, the execution is Failed, with the message of the error and exit code 1. The caller's error has what was thrown as its
- * `cause`, with the stack of this agent, which is also printed to stderr. An invalid result does the same.
+ * Executes requests. Its return value is the answer. If it throws, the execution is Failed, with the message of the error and
+ * exit code 1. The caller's error has what was thrown as its `cause`, with the stack of this agent, which is also printed to
+ * stderr. An invalid result does the same.
  */
 export type Handler = (request: AgentRequest, context: HandlerContext) => HandlerResult | Promise<HandlerResult>;

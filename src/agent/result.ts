@@ -3,14 +3,25 @@
 import { reasonOf } from '../errors.ts';
 import type { ExecuteResponse } from '../protocol/message.ts';
 
+/** What a handler returns: a text is the output. An object with an `error` or an `exitCode` other than 0 is a failure. */
 export type HandlerResult =
   | string
-  | { readonly output?: string; readonly exitCode?: number; readonly error?: string }
+  | {
+      /** The output of the answer. */
+      readonly output?: string;
+      /** The exit code of the answer, a 32-bit integer: by default 0. */
+      readonly exitCode?: number;
+      /** What went wrong. */
+      readonly error?: string;
+    }
   | null
   | undefined
   | void;
 
-/** An answer without the ids of its execution. */
+/**
+ * An answer without the ids of its execution.
+ * @internal
+ */
 export type Answer = Omit<ExecuteResponse, 'taskId'>;
 
 const KEYS = ['output', 'exitCode', 'error'];
@@ -20,12 +31,16 @@ const NAMED_KEYS = 5;
 /** Characters of each named key. */
 const NAMED_LENGTH = 64;
 
+/** @internal */
 export const failed = (error: string, exitCode = 1): Answer => ({ status: 'Failed', output: null, error, exitCode });
 
 const refuse = (found: string): TypeError =>
   new TypeError(`a handler returns a text, an object of output, exitCode and error, or nothing; found ${found}`);
 
-/** Names the kind of a value for a message: the class of an object, else the type. */
+/**
+ * Names the kind of a value for a message: the class of an object, else the type.
+ * @internal
+ */
 export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (value === undefined || value === null) return String(value);
@@ -46,7 +61,10 @@ const isPlain = (value: object): boolean => {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 };
 
-/** Throws TypeError for a value that a handler may not return, and whatever the getters of the value throw. */
+/**
+ * Throws TypeError for a value that a handler may not return, and whatever the getters of the value throw.
+ * @internal
+ */
 export function answerOf(value: unknown): Answer {
   if (value === undefined || value === null) return { status: 'Completed', output: null, error: null, exitCode: 0 };
   if (typeof value === 'string') return { status: 'Completed', output: value, error: null, exitCode: 0 };

@@ -2,7 +2,8 @@
 import { isMainThread } from 'node:worker_threads';
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
-import { featureOf, type RequestSettings } from '../protocol/message.ts';
+import type { RequestSettings } from '../options/execution.ts';
+import { featureOf } from '../protocol/message.ts';
 import { createAnswers } from './answers.ts';
 import { defer } from './clock.ts';
 import { type HostEndpoint, readHostEndpoint } from './environment.ts';
@@ -13,6 +14,7 @@ import { openSession, type Session, type SessionHandlers } from './session.ts';
 import { createTasks } from './task.ts';
 import { type AgentWorld, loadWebSocketWorld, realWorld } from './world.ts';
 
+/** The options of `serve()`. All may be left out. */
 export interface ServeOptions {
   /** Called with the data of `instance.send(data)`. If it throws, this program gets an uncaught exception. */
   readonly onSignal?: (data: string) => void;
@@ -77,6 +79,7 @@ function featuresOf(settings: readonly (keyof RequestSettings)[]): string[] {
   });
 }
 
+/** @internal */
 export type AgentEvents = Pick<SessionHandlers, 'signal' | 'ended'> & {
   /** A handler has thrown an error with this stack. */
   readonly threw?: ((taskId: string, stack: string) => void) | undefined;
@@ -86,7 +89,10 @@ function printException(taskId: string, stack: string): void {
   process.stderr.write(`spearlet agent: task ${JSON.stringify(taskId)} threw ${stack}\n`);
 }
 
-/** Connects handlers to a host: their executions, the answers, and the session. It does not know the process that it runs in. */
+/**
+ * Connects handlers to a host: their executions, the answers, and the session. It does not know the process that it runs in.
+ * @internal
+ */
 export function connectHandlers(
   endpoint: HostEndpoint,
   handlers: Handler | Readonly<Record<string, Handler>>,

@@ -5,7 +5,10 @@ import { check, isStandardSchema, issuesText, type OutputOf, type StandardSchema
 import type { Handler, HandlerContext } from './handler.ts';
 import { kindOf } from './result.ts';
 
-/** The schema has refused the argument of a call. The caller gets INVALID_ARGUMENT with the issues. */
+/**
+ * The schema has refused the argument of a call. The caller gets INVALID_ARGUMENT with the issues.
+ * @internal
+ */
 export class ArgumentError extends Error {
   override readonly name = 'ArgumentError';
   readonly issues: readonly ValueIssue[];

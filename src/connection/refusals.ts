@@ -3,20 +3,27 @@
 import { bounds } from '../limits.ts';
 import { iso } from '../world/clock.ts';
 
+/** A connection that ended before it was authenticated. */
 export interface Refusal {
-  /** In ms since 1970. */
+  /** When it ended, in ms since 1970. */
   readonly at: number;
+  /** The address of the other end. */
   readonly peer: string;
+  /** The error code. */
   readonly code: string;
+  /** The reason in words. */
   readonly message: string;
 }
 
+/** The connections that ended before they were authenticated. */
 export interface Refusals {
+  /** Their number. */
   readonly count: number;
   /** The last few, oldest first. */
   readonly last: readonly Refusal[];
 }
 
+/** @internal */
 export interface RefusalList extends Refusals {
   /** Counts one more. True: it may be logged. */
   add(refusal: Refusal): boolean;
@@ -61,20 +68,29 @@ class BoundedRefusals implements RefusalList {
   }
 }
 
-/** `shared`: refused connections of the shared listener, whose instance is unknown. They count for each instance that exists then. */
+/**
+ * `shared`: refused connections of the shared listener, whose instance is unknown. They count for each instance that exists then.
+ * @internal
+ */
 export const createRefusals = (shared?: Refusals): RefusalList => new BoundedRefusals(shared);
 
 const wereRefused = (count: number): string => (count === 1 ? '1 connection was refused' : `${count} connections were refused`);
 const why = ({ code, message }: Refusal): string => `${code} ${message}`;
 
-/** As a sentence. Empty: there was none. */
+/**
+ * As a sentence. Empty: there was none.
+ * @internal
+ */
 export function refusalsInWords({ count, last }: Refusals): string {
   const latest = last.at(-1);
   if (latest === undefined) return '';
   return `${wereRefused(count)}${count === 1 ? '' : ', the last'}: ${why(latest)}`;
 }
 
-/** As lines of an explanation. */
+/**
+ * As lines of an explanation.
+ * @internal
+ */
 export function refusalLines({ count, last }: Refusals): string[] {
   if (count === 0) return [];
   return [`${wereRefused(count)}, the last of them:`, ...last.map(each => `  ${iso(each.at)}  from ${each.peer}: ${why(each)}`)];

@@ -1,16 +1,9 @@
 // Typed calls: the argument is JSON in the first argument of a request, the result is JSON in the output of the response. It runs over
 // `execute()` of an instance or of a pool.
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { ExecuteOptions, ExecuteRequestInput } from '../options.ts';
-import { check, isStandardSchema, issuesText, type StandardSchema, type ValueIssue } from '../standard-schema.ts';
+import type { CallOptions, ExecuteOptions, ExecuteRequestInput } from '../options/execution.ts';
+import { check, isStandardSchema, issuesText, type ValueIssue } from '../standard-schema.ts';
 import type { Execution } from './execution.ts';
-
-export interface CallOptions<Result = unknown> extends Pick<ExecuteOptions, 'signal' | 'timeout' | 'idleTimeout'> {
-  /** Any Standard Schema (zod, valibot, arktype, …): it checks the result, and the call resolves with what it gives. Default: no check. */
-  readonly result?: StandardSchema<unknown, Result> | undefined;
-  /** Called with each value that the agent's `context.progress(value)` has sent. */
-  readonly onProgress?: ((value: unknown) => void) | undefined;
-}
 
 type Execute = (request: ExecuteRequestInput, options: ExecuteOptions) => Execution;
 

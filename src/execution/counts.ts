@@ -1,5 +1,7 @@
 // Counters of the executions of one instance, for `stats()`.
+/** How many executions of an instance there were, and which answers had no place. */
 export interface ExecutionCounts {
+  /** Executions that were taken. */
   executions: number;
   /** Responses to an execution that had ended: late ones and duplicates. */
   lateAnswers: number;
@@ -9,4 +11,5 @@ export interface ExecutionCounts {
   unanswered: number;
 }
 
+/** @internal */
 export const newCounts = (): ExecutionCounts => ({ executions: 0, lateAnswers: 0, foreignAnswers: 0, unanswered: 0 });

@@ -2,9 +2,11 @@
 import type { Observable } from 'rxjs';
 import type { ExecutionUpdate } from './update.ts';
 
-/** `Output`: Buffer with `encoding: 'buffer'`. */
+/** The answer of an agent. `Output`: string, or Buffer with `encoding: 'buffer'`. */
 export interface ExecutionResult<Output = string> {
+  /** The id of the execution. */
   readonly taskId: string;
+  /** What the agent answered. `'failed'` occurs with `reject: false` only. */
   readonly status: 'completed' | 'failed';
   /**
    * The output of the agent's terminal message. Where it has none: the first 1 MiB of what the execution has written to stdout.
@@ -15,6 +17,7 @@ export interface ExecutionResult<Output = string> {
   readonly stderr: Output | null;
   /** The agent's own words for a failure; null where there are none. */
   readonly error: string | null;
+  /** The exit code that the agent has answered; null where it gave none. */
   readonly exitCode: number | null;
   /** Bytes of running output that were lost with a connection, and those beyond the bounds of `output` and `stderr`. */
   readonly truncatedBytes: number;
@@ -22,12 +25,20 @@ export interface ExecutionResult<Output = string> {
   readonly duration: number;
 }
 
-/** What a caller holds. */
+/**
+ * An execution. `for await` reads its updates with backpressure, and throws what `result` rejects with. `Output`: string, or
+ * Buffer with `encoding: 'buffer'`.
+ */
 export interface Execution<Output = string> extends AsyncIterable<ExecutionUpdate<Output>> {
+  /** The id of the execution: that of the request, or a random one. */
   readonly taskId: string;
-  /** Rejects with SpearletError unless completed (or `reject: false`, for an answer of Failed). Unobserved, it raises nothing. */
+  /**
+   * The answer. Rejects with SpearletError unless completed (with `reject: false` an answer of Failed resolves). If nobody
+   * reads it, it raises no unhandledRejection.
+   */
   readonly result: Promise<ExecutionResult<Output>>;
-  /** Kept updates first, then live; exactly one terminal update, then it completes. It never errors. */
+  /** The kept updates (64 KiB) first, then the live ones; exactly one terminal update, then it completes. It never errors. */
   readonly updates$: Observable<ExecutionUpdate<Output>>;
+  /** Cancels the execution and tells the agent: `result` rejects with CANCELLED. After the end it does nothing. */
   cancel(reason?: string): void;
 }

@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isDeepStrictEqual } from 'node:util';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
+import type { RequestSettings } from '../options/execution.ts';
 import {
   defaultExecuteOptions,
   type ExecuteOptions,
@@ -13,7 +14,7 @@ import {
 } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { HostCodec } from '../protocol/codec.ts';
-import { featureOf, type RequestSettings } from '../protocol/message.ts';
+import { featureOf } from '../protocol/message.ts';
 import type { Pieces } from '../protocol/pieces.ts';
 
 /** Requests may take 4 times `maxQueuedBytes` as frames of wire v1. More unsent bytes are answers that the agent does not read. */

@@ -1,9 +1,12 @@
 // One update of an execution, as a caller gets it; and what the log of updates needs. Types only.
 
-/** `Output`: Buffer with `encoding: 'buffer'`. */
+/** One message of an execution. `Output`: string, or Buffer with `encoding: 'buffer'`. */
 export interface ExecutionUpdate<Output = string> {
+  /** The id of the execution. */
   readonly taskId: string;
+  /** `'started'` first, then any number of `'running'`, and one of `'completed'` or `'failed'`. */
   readonly status: 'started' | 'running' | 'completed' | 'failed';
+  /** Output of a running update, or the own output of the terminal one. */
   readonly output?: Output;
   /** Of a running update, where the agent tells its channels apart. */
   readonly channel?: 'stdout' | 'stderr';
@@ -11,7 +14,9 @@ export interface ExecutionUpdate<Output = string> {
   readonly type?: 'progress';
   /** What the agent's `context.progress(value)` has said. */
   readonly progress?: unknown;
+  /** What the agent says about a failure, in the terminal update. */
   readonly error?: string;
+  /** The exit code, in the terminal update. */
   readonly exitCode?: number;
   /**
    * Bytes of running output, counted from the first, that this reader has missed for good: it came too late for them, or
@@ -20,6 +25,7 @@ export interface ExecutionUpdate<Output = string> {
   readonly gap?: { readonly from: number; readonly to: number };
 }
 
+/** @internal */
 export interface UpdateBounds {
   /** Bytes kept for readers that come late; the oldest are dropped. */
   readonly kept: number;
@@ -27,6 +33,7 @@ export interface UpdateBounds {
   readonly slow: number;
 }
 
+/** @internal */
 export interface UpdatesOwner {
   /** A pulling reader has fallen behind by more than the bound (true), or none is behind any more. */
   throttle(on: boolean): void;

@@ -2,6 +2,7 @@
 import type { ParsedOptions } from '../options.ts';
 import type { InstanceRecord } from './record.ts';
 
+/** The environment variables that an agent needs: address, token, instance id, largest frame (bytes), versions, silence (ms). */
 export type AgentEnvironment = Readonly<
   Record<
     'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID' | 'SPEARLET_MAX_FRAME_BYTES' | 'SPEARLET_PROTOCOLS' | 'SPEARLET_SILENCE_MS',
@@ -9,6 +10,7 @@ export type AgentEnvironment = Readonly<
   >
 >;
 
+/** @internal */
 export const agentEnvironment = (
   { id, address, credentials }: InstanceRecord,
   { maxFrameBytes, protocols, heartbeat }: ParsedOptions,

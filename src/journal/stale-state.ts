@@ -9,16 +9,21 @@ import { type Ledger, openLedger, type StaleState } from './ledger.ts';
 
 /** The stale state of dead hosts was cleaned up. */
 export interface LeftoversEnded {
+  /** The type of the event. */
   readonly type: 'leftovers.ended';
+  /** It belongs to no instance of this host. */
   readonly instanceId: null;
-  /** The number of dead hosts that had a ledger, and of instances that they had not ended. */
+  /** The number of dead hosts that had a ledger. */
   readonly hosts: number;
+  /** The number of instances that they had not ended. */
   readonly instances: number;
-  /** The number of processes that were found, and of those that still live: the next host tries again. */
+  /** The number of processes that were found. */
   readonly processes: number;
+  /** The number of those that still live: the next host tries again. */
   readonly left: number;
 }
 
+/** @internal */
 export interface Cleanup {
   /** The ledger of this host; null where the system has no /proc. */
   readonly ledger: Ledger | null;
@@ -28,13 +33,17 @@ export interface Cleanup {
   readonly ended: Promise<void> | null;
 }
 
-/** The part of the world that the cleanup needs. */
+/**
+ * The part of the world that the cleanup needs.
+ * @internal
+ */
 export interface CleanupWorld {
   readonly disk: Disk;
   readonly processTable: ProcessTable;
   readonly trees: Trees;
 }
 
+/** @internal */
 export interface CleanupDeps extends CleanupWorld {
   readonly logger: Logger;
   /** An absolute path. */
@@ -47,7 +56,10 @@ export interface CleanupDeps extends CleanupWorld {
 /** After an unfinished spawn the root is not known: then the cookie decides among processes that are no older than the host. */
 const rootOf = (host: Identity, root: Identity | null): Identity => root ?? { pid: 0, startTime: host.startTime };
 
-/** Opens the ledger of this host, and begins to clean up the stale state. Throws STATE_UNWRITABLE. */
+/**
+ * Opens the ledger of this host, and begins to clean up the stale state. Throws STATE_UNWRITABLE.
+ * @internal
+ */
 export function cleanUpStaleState({ disk, processTable, trees, logger, folder, id, notify }: CleanupDeps): Cleanup {
   if (!processTable.works) {
     logger.warn({ stateDir: folder }, 'there is no /proc here: no ledger is written to stateDir, and stale state is not ended');

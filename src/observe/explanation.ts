@@ -6,21 +6,25 @@ import { endingOf, stderrLines } from '../instance/report.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import { iso } from '../world/clock.ts';
-import type { Fact } from './trace-record.ts';
 
-/** Times are in ms since 1970. */
+/** A field of an event. */
+export type Fact = string | number | boolean | null;
+
+/** One timeout or event that a state waits for. */
 export interface Wait {
   /** The timeout by its name in the chart; null where only an event ends the wait. */
   readonly timeout: string | null;
-  /** When the timeout is due. */
+  /** When the timeout is due, in ms since 1970; null where only an event ends the wait. */
   readonly until: number | null;
   /** What has to happen, and what happens otherwise. */
   readonly meaning: string;
 }
 
+/** One state of a chart. */
 export interface ExplainedState {
   /** The path of the state in its chart, like `running.started.connected.ready`. */
   readonly state: string;
+  /** When it was entered, in ms since 1970. */
   readonly since: number;
   /** The description of the state in its chart. */
   readonly meaning: string;
@@ -28,20 +32,27 @@ export interface ExplainedState {
 
 /** A transition and its cause. One that is repeated, alone or in turn with up to three others, is listed once. */
 export interface ExplainedTransition {
-  /** When it was taken last, how often, and when first. */
+  /** When it was taken last, in ms since 1970. */
   readonly at: number;
+  /** How often it was taken in sequence. */
   readonly count: number;
+  /** When it was taken first, in ms since 1970. */
   readonly first: number;
   /** The type of the event in the chart; `always` where the transition follows at once from the one before. */
   readonly event: string;
   /** The fields of the event that are safe to show: never a payload. */
   readonly facts: Readonly<Record<string, Fact>>;
+  /** The condition that chose it; null where there was none. */
   readonly guard: string | null;
+  /** The state that was left; null at the start. */
   readonly from: string | null;
+  /** The state that was entered. */
   readonly to: string;
 }
 
+/** What a chart waits for, and how it came there. */
 export interface Explained {
+  /** The timeouts that run, and the events that are waited for. */
   readonly waits: readonly Wait[];
   /** The events that can end the state before a timeout does. */
   readonly endedBy: readonly string[];
@@ -51,11 +62,15 @@ export interface Explained {
 
 /** The session of an incarnation: which claims it grants, and what happened to the earlier ones. */
 export interface ExplainedSession extends Explained {
+  /** The state of its chart. */
   readonly chart: ExplainedState;
 }
 
+/** One open socket. */
 export interface ExplainedConnection extends Explained {
+  /** The id of the connection, as in events and log lines. */
   readonly connectionId: string;
+  /** The address of the other end. */
   readonly peer: string;
   /** Whether it holds the session. */
   readonly session: boolean;
@@ -65,13 +80,19 @@ export interface ExplainedConnection extends Explained {
 
 /** What an instance does or waits for, and which transitions led there. String(explanation) is text for people, without a token. */
 export interface Explanation extends Explained {
-  /** When the explanation was made. */
+  /** When the explanation was made, in ms since 1970. */
   readonly at: number;
+  /** The id of the instance. */
   readonly instanceId: string;
+  /** The name of what runs, as in the spec. */
   readonly artifactId: string;
+  /** Which program of the instance it is: 1 for the first one. */
   readonly incarnation: number;
+  /** The pid of the program; null before its start. */
   readonly pid: number | null;
+  /** The address of the listener; null before it is open. */
   readonly address: string | null;
+  /** The state that `instance.state` has. */
   readonly state: InstanceState;
   /** The state in the chart, which has more states than `state` can name. */
   readonly chart: ExplainedState;
@@ -108,6 +129,7 @@ function causeText(event: string): string {
   return `${name!.split('.').at(-1)} ${kind === 'error.actor' ? 'failed' : 'is done'}`;
 }
 
+/** @internal */
 export function transitionLine({ at, count, first, event, facts, guard, from, to }: ExplainedTransition): string {
   const cause = [
     causeText(event),
@@ -118,6 +140,7 @@ export function transitionLine({ at, count, first, event, facts, guard, from, to
   return `${iso(at)}  ${from === null ? '' : `${from} → `}${to}: ${cause.filter(each => each !== '').join(' ')}${repeated}`;
 }
 
+/** @internal */
 export function stateLines(states: readonly ExplainedState[], { waits, endedBy }: Explained, at: number): string[] {
   return [
     ...states.flatMap(({ state, since, meaning }) => [`${state} since ${iso(since)} (${durationText(at - since)})`, `  ${meaning}`]),
@@ -128,8 +151,10 @@ export function stateLines(states: readonly ExplainedState[], { waits, endedBy }
   ];
 }
 
+/** @internal */
 export const indented = (lines: readonly string[]): string[] => lines.map(line => `  ${line}`);
 
+/** @internal */
 export function textOf(explanation: Explanation): string {
   const {
     at,

@@ -1,5 +1,5 @@
 // Explains why a pool is in its state, as data and as text. What its members wait for is explained by the id of their instance.
-import type { PoolState } from '../../machines/pool.ts';
+import type { PoolState } from '../../machines/public-types.ts';
 import type { InstanceState } from '../instance/instance.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
@@ -8,24 +8,33 @@ import { createParts } from './explained-parts.ts';
 import { type Explained, type ExplainedState, indented, stateLines, transitionLine } from './explanation.ts';
 import type { Trace } from './trace.ts';
 
+/** One member of a pool. */
 export interface MemberFacts {
+  /** The id of its instance. */
   readonly instanceId: string;
+  /** The state of its instance. */
   readonly state: InstanceState;
-  /** Executions that it runs, and those that it was given. */
+  /** Executions that it runs. */
   readonly running: number;
+  /** Executions that it was given. */
   readonly executions: number;
   /** It is given no more executions, and ends when it runs none. */
   readonly leaving: boolean;
 }
 
+/** What a pool is and does now. */
 export interface PoolFacts {
+  /** The id of the pool. */
   readonly poolId: string;
+  /** The name of what its members run, as in the spec. */
   readonly artifactId: string;
+  /** The state of the pool. */
   readonly state: PoolState;
   /** Every member that has become ready and has not ended. */
   readonly members: readonly MemberFacts[];
-  /** Executions that wait for a free member, and those that run on one. */
+  /** Executions that wait for a free member. */
   readonly waiting: number;
+  /** Executions that run on a member. */
   readonly running: number;
   /** Why the last member has failed; null: none has. */
   readonly failure: string | null;
@@ -39,7 +48,10 @@ export interface PoolExplanation extends PoolFacts, Explained {
   readonly states: readonly ExplainedState[];
 }
 
-/** `last`: the explanation of a pool that has ended, and whose trace is forgotten. */
+/**
+ * `last`: the explanation of a pool that has ended, and whose trace is forgotten.
+ * @internal
+ */
 export function explainPool(facts: PoolFacts, trace: Trace, clock: Clock, last: PoolExplanation | null): PoolExplanation {
   const { statesOf, partsOf } = createParts(clock);
   const actor = trace.of(facts.poolId);

@@ -6,15 +6,23 @@ import type { InstanceState } from '../instance/instance.ts';
 import type { Registry } from '../supervisor/registry.ts';
 import type { Clock } from '../world/clock.ts';
 
+/** The numbers of one connection since it was opened. */
 export interface ConnectionStats {
+  /** The id of the connection, as in events and log lines. */
   readonly connectionId: string;
+  /** The address of the other end. */
   readonly peer: string;
-  /** Times in ms since 1970. */
+  /** When it was opened, in ms since 1970. */
   readonly connectedAt: number;
+  /** When it last sent or received, in ms since 1970. */
   readonly lastActivity: number;
+  /** Messages that were sent. */
   readonly messagesSent: number;
+  /** Messages that were received. */
   readonly messagesReceived: number;
+  /** Bytes that were sent. */
   readonly bytesSent: number;
+  /** Bytes that were received. */
   readonly bytesReceived: number;
   /** Frames that could not be read, and unexpected messages. */
   readonly errorCount: number;
@@ -26,30 +34,41 @@ export interface ConnectionStats {
   readonly paused: boolean;
 }
 
+/** The numbers of one instance since it was started. */
 export interface InstanceStats extends Readonly<ExecutionCounts> {
+  /** The id of the instance. */
   readonly instanceId: string;
+  /** The name of what runs, as in the spec. */
   readonly artifactId: string;
+  /** The state now. */
   readonly state: InstanceState;
+  /** Which program of the instance it is: 1 for the first one. */
   readonly incarnation: number;
+  /** The pid of the program; null where none runs. */
   readonly pid: number | null;
+  /** Executions in flight, those that wait for a session included. */
   readonly inFlight: number;
   /** Sessions opened after the first of their incarnation. */
   readonly reconnects: number;
   /** Attempts with a wrong token or instance id. */
   readonly refused: number;
-  /** Bytes that the program wrote to stdout and stderr, and how many of them were not kept. */
+  /** Bytes that the program wrote to stdout and stderr. */
   readonly outputBytes: number;
+  /** How many of these bytes were not kept. */
   readonly droppedBytes: number;
   /** Every open connection; the one that holds the session is marked. */
   readonly connections: readonly (ConnectionStats & { readonly session: boolean })[];
 }
 
+/** The numbers of one spearlet. */
 export interface Stats {
+  /** Every instance that is not yet stopped. */
   readonly instances: readonly InstanceStats[];
   /** Connections at the shared listener whose instance is not known yet. */
   readonly unauthenticatedConnections: number;
 }
 
+/** @internal */
 export function statsOf(registry: Registry, clock: Clock): Stats {
   const wallOffset = clock.wall() - clock.now();
   const instances = [...registry.records.values()].map(record => ({

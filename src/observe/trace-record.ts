@@ -3,8 +3,8 @@ import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
+import type { Fact } from './explanation.ts';
 
-export type Fact = string | number | boolean | null;
 export type Facts = Readonly<Record<string, Fact>>;
 
 /** One step of a chart. From an event it has the type and the safe fields: no payload, no context, no token. */

@@ -1,6 +1,7 @@
 // Creates a pool: its chart as an actor of its own system, its members and its executions, and the handle for callers.
 import { createActor } from 'xstate';
-import type { PoolContext, PoolEvent, PoolState, poolMachine } from '../../machines/pool.ts';
+import type { PoolContext, PoolEvent, poolMachine } from '../../machines/pool.ts';
+import type { PoolState } from '../../machines/public-types.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { call } from '../execution/call.ts';
 import type { Deadlines } from '../execution/deadlines.ts';

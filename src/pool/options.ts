@@ -29,8 +29,6 @@ export const poolSchema = z
 
 export const poolStopOptionsSchema = z.strictObject({ grace: duration.optional(), drain: z.boolean().default(false) });
 
-export type PoolExecuteOptions = z.input<typeof poolExecuteOptionsSchema>;
+export type { PoolExecuteOptions } from '../options/pool.ts';
 export type ParsedPoolExecuteOptions = z.output<typeof poolExecuteOptionsSchema>;
-export type PoolOptions = z.input<typeof poolSchema>;
 export type ParsedPoolOptions = z.output<typeof poolSchema>;
-export type PoolStopOptions = z.input<typeof poolStopOptionsSchema>;

@@ -1,15 +1,21 @@
 // How long executions have waited and run, as a distribution, for `stats()` of a pool.
 import { createHistogram } from 'node:perf_hooks';
 
-/** Durations in ms. All are 0 before the first execution. */
+/** How long executions waited or ran, as a distribution. Durations in ms; all are 0 before the first execution. */
 export interface Times {
+  /** How many executions were measured. */
   readonly count: number;
+  /** The mean, in ms. */
   readonly mean: number;
+  /** The median, in ms. */
   readonly p50: number;
+  /** The 99th percentile, in ms. */
   readonly p99: number;
+  /** The longest, in ms. */
   readonly max: number;
 }
 
+/** @internal */
 export interface TimeRecorder {
   /** A duration in ms. */
   add(ms: number): void;
@@ -21,6 +27,7 @@ const UNIT = 1_000;
 /** The longest duration that is told apart from longer ones, in ms: about 12 days. */
 const MAX_MS = 2 ** 30;
 
+/** @internal */
 export function createTimes(): TimeRecorder {
   const histogram = createHistogram({ lowest: 1, highest: MAX_MS * UNIT, figures: 2 });
   const ms = (value: number): number => Math.max(0, Math.round(value) - 1) / UNIT;

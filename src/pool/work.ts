@@ -13,21 +13,10 @@ import type { ExecuteRequestInput, ParsedRequest } from '../options.ts';
 import { parse } from '../parse.ts';
 import type { Member, Members } from './members.ts';
 import { defaultPoolExecuteOptions, type PoolExecuteOptions, poolExecuteOptionsSchema } from './options.ts';
+import type { WorkCounts } from './pool.ts';
 import { PoolExecution, type PoolExecutionOwner } from './pool-execution.ts';
 import { createQueue } from './queue.ts';
 import { createTimes, type Times } from './times.ts';
-
-export interface WorkCounts {
-  /** Executions that were taken. */
-  executions: number;
-  completed: number;
-  /** Executions whose `result` has rejected. */
-  failed: number;
-  /** Executions that were refused with OVERLOADED. */
-  refused: number;
-  /** Runs after the first of an execution. */
-  retries: number;
-}
 
 export interface Work {
   readonly waiting: number;

@@ -1,4 +1,5 @@
 // The seven messages and what they carry, in memory. How they look on a wire is the business of a codec (v1.ts).
+import type { RequestSettings } from '../options/execution.ts';
 
 export const messageTypes = ['AuthRequest', 'AuthResponse', 'ExecuteRequest', 'ExecuteResponse', 'Signal', 'Heartbeat', 'Error'] as const;
 export type MessageType = (typeof messageTypes)[number];
@@ -72,15 +73,6 @@ export interface ExecuteRequest {
   readonly input?: Uint8Array | undefined;
   /** Each needs a feature that the agent has announced. */
   readonly settings?: RequestSettings | undefined;
-}
-
-/** How a program is to be run. */
-export interface RequestSettings {
-  readonly workingDirectory?: string | undefined;
-  /** In ms. */
-  readonly timeout?: number | undefined;
-  /** What becomes of processes that the program has left behind. */
-  readonly background?: 'end' | 'keep' | undefined;
 }
 
 /** The feature that an agent announces for each setting. */

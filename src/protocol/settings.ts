@@ -1,5 +1,5 @@
 // The settings of a request as JSON. Both versions of the wire carry these fields.
-import type { RequestSettings } from './message.ts';
+import type { RequestSettings } from '../options/execution.ts';
 
 /** The names of the fields, in the order in which they are written. */
 export const settingFields = ['working_directory', 'timeout_ms', 'background'] as const;

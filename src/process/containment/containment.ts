@@ -6,6 +6,7 @@ import { cleanEnvironment } from '../environment.ts';
 import type { Programs } from '../programs.ts';
 import type { Namespace } from './namespace.ts';
 
+/** How the processes of an instance are kept together, as it is in effect. */
 export interface Containment {
   /**
    * `namespace`: the kernel ends all processes with the first one. `cookie`: every process that is found by parent, group,
@@ -18,6 +19,7 @@ export interface Containment {
   readonly memory: 'sampled' | 'unlimited';
 }
 
+/** @internal */
 export interface Contained {
   readonly containment: Containment;
   readonly namespace: Namespace | null;
@@ -25,6 +27,7 @@ export interface Contained {
   readonly lacking: string | null;
 }
 
+/** @internal */
 export const uncontained: Contained = {
   containment: { tree: 'none', diesWithHost: false, memory: 'unlimited' },
   namespace: null,
@@ -44,7 +47,10 @@ function unmet({ requireContainment: required = {}, maxMemory }: ParsedSpec, { t
   return lacks;
 }
 
-/** Tries a namespace only where the spec asks for one. Rejects with CONTAINMENT_UNAVAILABLE. */
+/**
+ * Tries a namespace only where the spec asks for one. Rejects with CONTAINMENT_UNAVAILABLE.
+ * @internal
+ */
 export async function contain(spec: ParsedSpec, programs: Programs, environment: NodeJS.ProcessEnv): Promise<Contained> {
   const { artifactId, containment: asked, requireContainment: required = {}, maxMemory } = spec;
   const wanted = asked === 'namespace' || required.tree === 'namespace' || required.diesWithHost === true;

@@ -12,19 +12,25 @@ const UNFINISHED = 3;
 const NOTHING = Buffer.alloc(0);
 const NONE_DROPPED = { stdout: 0, stderr: 0 };
 
+/** A stream of a program that it writes to. */
 export type Channel = 'stdout' | 'stderr';
 
+/** A part of what a program has written to stdout or stderr. */
 export interface OutputChunk {
+  /** The stream that the program has written to. */
   readonly channel: Channel;
+  /** What it has written, decoded as UTF-8. */
   readonly text: string;
   /** This many bytes of the channel are missing here; then the text is empty. */
   readonly droppedBytes?: number;
 }
 
+/** @internal */
 export interface Follower {
   next(chunk: OutputChunk): void;
 }
 
+/** @internal */
 export interface Output {
   /** Keeps no reference to the chunk. */
   add(channel: Channel, chunk: Buffer): void;
@@ -175,5 +181,7 @@ class BoundedOutput implements Output {
   }
 }
 
-/** `followers` receive every chunk as it arrives; without followers, nothing is decoded. */
+/**
+ * @internal
+ */
 export const createOutput = (maxKeptBytes: number, followers: ReadonlySet<Follower>): Output => new BoundedOutput(maxKeptBytes, followers);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
-const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as Record<
+const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as Record<
   string,
   Record<string, string>
 >;
@@ -26,7 +26,7 @@ test('a program that uses `spearlet` and `spearlet/agent` has one class Spearlet
     const error = await serve({}, { environment: {} }).catch(thrown => thrown);
     console.log(error.code, error instanceof SpearletError, SpearletError.name);`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
-    cwd: join(import.meta.dirname, '..'),
+    cwd: join(import.meta.dirname, '../..'),
   });
   expect(stdout).toBe('INVALID_OPTIONS true SpearletError\n');
 });

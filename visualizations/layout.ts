@@ -24,6 +24,7 @@ export interface Route {
   readonly label: (Box & { readonly lines: readonly Line[] }) | null;
 }
 export interface Layout {
+  readonly form: Form;
   readonly width: number;
   readonly height: number;
   /** A parent before its children. */

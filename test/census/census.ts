@@ -70,10 +70,6 @@ export const endings: (() => unknown)[] = [];
 /** Runs `ending` at the end of the test, before the census; the last one registered runs first. */
 export const atEnd = (ending: () => unknown): void => void endings.unshift(ending);
 
-export const kept: Record<string, number> = {};
-/** Node never closes the pipes of a spawn that failed with EMFILE: the census expects so many more handles. */
-export const nodeKeeps = (kind: (typeof KINDS)[number], count: number): void => void (kept[kind] = (kept[kind] ?? 0) + count);
-
 export function surplus(before: Census, after: Census): string[] {
   const left = after.processes.filter(each => !before.processes.includes(each)).map(each => `process ${each}`);
   const listeners = listening([...after.sockets].filter(each => !before.sockets.has(each)));
@@ -81,7 +77,7 @@ export function surplus(before: Census, after: Census): string[] {
   if (after.sockets.size > before.sockets.size) left.push(`${after.sockets.size - before.sockets.size} sockets`);
   if (after.files > before.files) left.push(`${after.files - before.files} file descriptors`);
   for (const kind of KINDS) {
-    const more = (after.resources[kind] ?? 0) - (before.resources[kind] ?? 0) - (kept[kind] ?? 0);
+    const more = (after.resources[kind] ?? 0) - (before.resources[kind] ?? 0);
     if (more > 0) left.push(`${more} × ${kind}`);
   }
   return left;

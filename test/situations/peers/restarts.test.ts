@@ -134,14 +134,6 @@ describe('Nomad', () => {
     const instance = await begin(spearlet(), { ...ends(9), restart: 'permanent', intensity: 2, backoff: quick });
     expect(await instance.exited).toMatchObject({ reason: 'restart', code: 9, incarnation: 3 });
   });
-
-  differs('a failure in a later period does not reset the count at once: failures count in a window that slides', async () => {
-    const instance = await begin(spearlet(), { restart: 'permanent', intensity: 1, period: 600_000, backoff: quick });
-    crash(instance);
-    await seen(instance.state$, state => state === 'ready' && instance.incarnation === 2);
-    crash(instance);
-    expect(await instance.exited).toMatchObject({ reason: 'restart', incarnation: 2 });
-  });
 });
 
 describe('PM2', () => {

@@ -10,9 +10,10 @@ import {
   sessionMachine,
   supervisorMachine,
 } from '../machines/index.ts';
-import { chartOf } from './chart.ts';
+import { type Chart, chartOf } from './chart.ts';
 import { choose } from './choose.ts';
 import { definitionOf } from './definition.ts';
+import { formOf, type Layout, layOut } from './layout.ts';
 import { mermaidOf } from './mermaid.ts';
 import { overviewOf } from './overview.ts';
 import { svgOf } from './svg.ts';
@@ -30,11 +31,15 @@ export const machines: readonly AnyStateMachine[] = [
 /** The instance in the states that callers see. */
 export const overview = 'instance-overview.svg';
 
-export async function drawingsOf(machine: AnyStateMachine): Promise<Record<string, string>> {
+/** `drawn`: the drawings that exist, whose form is taken. Without it, the form that reads best is chosen anew, which takes seconds. */
+export async function drawingsOf(machine: AnyStateMachine, drawn?: (name: string) => string): Promise<Record<string, string>> {
   const chart = chartOf(machine);
+  const layout = (name: string, shown: Chart, compact: boolean): Promise<Layout> =>
+    drawn === undefined ? choose(shown, compact) : layOut(shown, formOf(drawn(name)));
+  const name = `${machine.id}.svg`;
   return {
-    ...(machine === instanceMachine ? { [overview]: svgOf(await choose(overviewOf(chart), true), 'instance-overview') } : {}),
-    [`${machine.id}.svg`]: svgOf(await choose(chart)),
+    ...(machine === instanceMachine ? { [overview]: svgOf(await layout(overview, overviewOf(chart), true), 'instance-overview') } : {}),
+    [name]: svgOf(await layout(name, chart, false)),
     [`${machine.id}.mmd`]: mermaidOf(chart),
     [`${machine.id}.json`]: definitionOf(machine),
   };

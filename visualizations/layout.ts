@@ -24,6 +24,7 @@ export interface Route {
   readonly label: (Box & { readonly lines: readonly Line[] }) | null;
 }
 export interface Layout {
+  readonly form: Form;
   readonly width: number;
   readonly height: number;
   /** A parent before its children. */
@@ -43,6 +44,14 @@ export interface Form {
   readonly compact: boolean;
   /** ELK starts from chance; the same seed gives the same layout. */
   readonly seed: number;
+}
+
+/** The form of a drawing as its file names it, and back: who only checks a drawing lays the chart out in that form alone. */
+export const formText = ({ cardWidth, labelWidth, compact, seed }: Form): string =>
+  `${cardWidth} ${labelWidth} ${compact ? 'compact' : 'wide'} ${seed}`;
+export function formOf(svg: string): Form {
+  const [cardWidth, labelWidth, density, seed] = /data-form="([^"]*)"/.exec(svg)![1]!.split(' ');
+  return { cardWidth: Number(cardWidth), labelWidth: Number(labelWidth), compact: density === 'compact', seed: Number(seed) };
 }
 
 export const padding = { x: 10, y: 8 } as const;
@@ -123,7 +132,7 @@ async function place(chart: Chart, form: Form, widths: ReadonlyMap<string, numbe
     children: [root],
     edges: elkEdges,
   });
-  return read(placed, statesOf(chart.root), edges, lines, labels);
+  return read(form, placed, statesOf(chart.root), edges, lines, labels);
 }
 
 const compactOptions: LayoutOptions = {
@@ -154,6 +163,7 @@ const layoutOptions: LayoutOptions = {
 };
 
 function read(
+  form: Form,
   placed: ElkNode,
   states: readonly State[],
   edges: readonly Edge[],
@@ -168,6 +178,7 @@ function read(
   visit(placed);
   const routes = new Map((placed.edges ?? []).map(edge => [edge.id, edge]));
   return {
+    form,
     width: Math.ceil(placed.width ?? 0),
     height: Math.ceil(placed.height ?? 0),
     cards: states.map(state => ({ ...boxes.get(state.id)!, state, lines: lines.get(state.id)! })),

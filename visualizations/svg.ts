@@ -2,7 +2,7 @@
 // attributes, light ones, so that every viewer shows them; a style sheet overrides them in the dark where a viewer knows CSS.
 import { textOf } from './card.ts';
 import type { Kind, State } from './chart.ts';
-import { type Box, type Card, type Layout, type Point, padding, type Route } from './layout.ts';
+import { type Box, type Card, formText, type Layout, type Point, padding, type Route } from './layout.ts';
 import { heightOf, type Line, sizes, widthOf } from './text.ts';
 
 /** What tells the kinds of transition apart, in light, in dark, and without colours. */
@@ -61,7 +61,7 @@ export function svgOf(layout: Layout, name = layout.cards[0]!.state.name): strin
     ...layout.routes.map(labelShape),
   ];
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" class="statechart" role="img" aria-labelledby="${name}-title" font-family="${fonts}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" class="statechart" role="img" aria-labelledby="${name}-title" data-form="${formText(layout.form)}" font-family="${fonts}">`,
     `<title id="${name}-title">${escaped(`Statechart ${root.name}. ${root.description}`)}</title>`,
     `<style>${style()}</style>`,
     `<defs>${[...Object.keys(kinds), 'start'].map(markerOf).join('')}</defs>`,

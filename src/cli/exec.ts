@@ -2,7 +2,8 @@
 // its own messages go to stderr.
 
 import { milliseconds } from '../config-keys.ts';
-import { createSpearlet, type Execution, type ExecutionUpdate, type InstanceSpec, SpearletError, type SpearletOptions } from '../index.ts';
+import { SpearletError } from '../errors.ts';
+import type { Execution, ExecutionUpdate, InstanceSpec, Spearlet, SpearletOptions } from '../index.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../limits.ts';
 import { type Outlet, stderr, stdout } from '../world/stdio.ts';
 import { readConfig } from './file.ts';
@@ -84,9 +85,10 @@ export async function exec(file: string, command: string, args: string[], option
   const asJson = options.json;
   const aborter = new AbortController();
   let task: Task;
-  let spearlet: ReturnType<typeof createSpearlet>;
+  let spearlet: Spearlet;
   try {
     task = readTask(file, options);
+    const { createSpearlet } = await import('../index.ts');
     const defaults = { ports: 0 as const, maxQueuedBytes: DEFAULT_MAX_FRAME_BYTES };
     spearlet = createSpearlet({ ...defaults, ...task.options, logger: false });
   } catch (error) {

@@ -1,7 +1,8 @@
 // `spearlet run`: starts all instances of a configuration file and supervises them in the foreground.
 import { isatty } from 'node:tty';
 import { milliseconds } from '../config-keys.ts';
-import { createSpearlet, type InstanceSpec, type Spearlet, SpearletError } from '../index.ts';
+import { SpearletError } from '../errors.ts';
+import type { InstanceSpec, Spearlet } from '../index.ts';
 import { stdout } from '../world/stdio.ts';
 import { type ReadConfig, readConfig } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -18,18 +19,20 @@ export interface RunOptions {
   readonly grace?: string;
 }
 
-function open(file: string, { json, grace }: RunOptions): { spearlet: Spearlet; specs: ReadConfig['specs'] } {
+async function open(file: string, { json, grace }: RunOptions): Promise<{ spearlet: Spearlet; specs: ReadConfig['specs'] }> {
   const ms = grace === undefined ? undefined : milliseconds(grace);
   if (ms === null) throw new SpearletError('INVALID_OPTIONS', `--grace is '${grace}', expected seconds or a text like '250ms'`);
   const { options, specs } = readConfig(file);
+  // Loaded after the file is read: an error in the file shows in a third of the time.
+  const { createSpearlet } = await import('../index.ts');
   const overrides = { ...(ms === undefined ? {} : { grace: ms }), ...(json || isatty(1) ? { logger: false as const } : {}) };
   return { spearlet: createSpearlet({ ...options, ...overrides }), specs };
 }
 
 export async function run(file: string, options: RunOptions): Promise<number> {
-  let opened: ReturnType<typeof open>;
+  let opened: Awaited<ReturnType<typeof open>>;
   try {
-    opened = open(file, options);
+    opened = await open(file, options);
   } catch (error) {
     printError(error, options.json);
     return USAGE;

@@ -86,8 +86,8 @@ export interface SpearletOptions {
    */
   readonly stateDir?: string | undefined;
   /**
-   * The programs end with this process: with `process.exit()`, an uncaught exception, and SIGTERM, SIGINT or SIGHUP that nothing else
-   * in the process listens to.
+   * Whether the programs end when this process exits (`process.exit()`, an uncaught exception), or gets SIGTERM, SIGINT or SIGHUP while
+   * it has no listener of its own for the signal. The signal is raised again when they have ended.
    * @default true
    */
   readonly endWithHost?: boolean | undefined;

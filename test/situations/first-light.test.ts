@@ -23,6 +23,7 @@ describe('the life of an agent', () => {
       error: null,
       exitCode: 0,
       truncatedBytes: 0,
+      duration: expect.any(Number),
     });
     expect((await instance.execute({ command: 'pid' }).result).output).toBe(String(instance.pid));
 

@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import http from 'node:http';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
 import type { Instance } from '../../src/index.ts';
 import { lives, temporaryFolder } from './command.ts';
 import { commandAgent, openSpearlet, until } from './world.ts';
@@ -72,12 +73,12 @@ needs('cc')('cc: a program that is compiled and then executed, and the diagnosti
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining('error')]);
 });
 
-test('yes | head: the endless program ends with the pipe, and the execution with the last program', async () => {
+needs('yes', 'head')('yes | head: the endless program ends with the pipe, and the execution with the last program', async () => {
   const { instance } = await inFolder();
   expect((await instance.execute(sh('yes | head -n 3')).result).output).toBe('y\ny\ny\n');
 });
 
-needs('openssl')('openssl rand: random bytes arrive as they are', async () => {
+needs('openssl', 'tee')('openssl rand: random bytes arrive as they are', async () => {
   const { instance, folder } = await inFolder();
   const request = { ...sh('openssl rand 100000 | tee bytes'), workingDirectory: folder };
   const { output } = await instance.execute(request, { encoding: 'buffer', collect: true }).result;
@@ -95,16 +96,35 @@ test('a Latin-1 file name: its bytes as they are, U+FFFD in a text', async () =>
   expect((await instance.execute(ls).result).output).toBe('caf\ufffd\n');
 });
 
-test('a dev server in the background: kept, it serves until the instance ends', async () => {
-  const { instance, folder: workingDirectory } = await inFolder();
-  const server = `require('net').createServer(s => s.end('hi')).listen(0, '127.0.0.1', function () { require('fs').writeFileSync('port', this.address().port + ' ' + process.pid); console.log('up') })`;
-  const script = '"$0" -e "$1" & while [ ! -s port ]; do sleep 0.02; done; cat port';
-  const request = { command: 'sh', args: ['-c', script, process.execPath, server], workingDirectory, background: 'keep' as const };
-  const { output } = await instance.execute(request).result;
-  const [port, pid] = /(\d+) (\d+)/.exec(output!)!.slice(1).map(Number) as [number, number];
-  const socket = connect(port, '127.0.0.1');
-  expect(String((await once(socket, 'data'))[0])).toBe('hi');
-  socket.destroy();
-  await instance.stop();
-  await until(() => !lives(pid));
+/** The text that a server of this machine answers with. */
+async function get(port: number, path: string): Promise<string> {
+  const request = http.get({ host: '127.0.0.1', port, path, agent: false });
+  const [response] = await once(request, 'response');
+  return text(response);
+}
+
+describe('a dev server in the background', () => {
+  const script = `python3 -u -m http.server 0 --bind 127.0.0.1 >log 2>&1 & while ! grep -q port log; do sleep 0.02; done; cat log; echo "[$!]"`;
+
+  async function startServer(background: 'end' | 'keep') {
+    const { instance, folder: workingDirectory } = await inFolder();
+    writeFileSync(join(workingDirectory, 'page.html'), 'hello');
+    const { output } = await instance.execute({ ...sh(script), workingDirectory, background }).result;
+    const [port, pid] = /port (\d+).*\[(\d+)\]/s.exec(output!)!.slice(1).map(Number) as [number, number];
+    return { instance, port, pid };
+  }
+
+  needs('python3')('python3 -m http.server, kept: it serves until the instance ends', async () => {
+    const { instance, port, pid } = await startServer('keep');
+    expect(await get(port, '/page.html')).toBe('hello');
+    await instance.stop();
+    await until(() => !lives(pid));
+  });
+
+  needs('python3')('python3 -m http.server, not kept: it ends after the shell that has started it, and the instance goes on', async () => {
+    const { instance, port, pid } = await startServer('end');
+    await until(() => !lives(pid));
+    await expect(get(port, '/page.html')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    expect((await instance.execute({ command: 'echo', args: ['on'] }).result).output).toBe('on\n');
+  });
 });

@@ -53,8 +53,11 @@ function take(cookies: ReadonlySet<string>): Census {
       return columns[3] === '0A' && sockets.has(columns[9] ?? '');
     });
   const resources: Record<string, number> = {};
-  for (const kind of process.getActiveResourcesInfo())
+  for (const listed of process.getActiveResourcesInfo()) {
+    // A timer of the real clock that is due is an immediate until it has run.
+    const kind = listed === 'Immediate' ? 'Timeout' : listed;
     if ((KINDS as readonly string[]).includes(kind)) resources[kind] = (resources[kind] ?? 0) + 1;
+  }
   return { processes: processes(cookies), listeners: listeners.length, sockets: sockets.size, files: links.length, resources };
 }
 

@@ -101,6 +101,6 @@ test('a host that states no versions, or wire v1 only, gets the AuthRequest of w
     const host = environment === null ? await openHost('everyday.js') : await openHostWith(environment, 'everyday.js');
     const peer = await host.connection();
     const text = String(peer.received[0]!.payload);
-    expect(text).toBe(`{"instance_id":"${instanceId}","token":"token","client_version":"1.0.0"}`);
+    expect(text).toBe(`{"instance_id":"${instanceId}","token":"token","client_version":"1.0.0","features":["input"]}`);
   }
 });

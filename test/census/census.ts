@@ -46,8 +46,11 @@ export function take(cookies: ReadonlySet<string>): Census {
   });
   const sockets = new Set(links.flatMap(link => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
   const resources: Record<string, number> = {};
-  for (const kind of process.getActiveResourcesInfo())
+  for (const listed of process.getActiveResourcesInfo()) {
+    // A timer of the real clock that is due is an immediate until it has run.
+    const kind = listed === 'Immediate' ? 'Timeout' : listed;
     if ((KINDS as readonly string[]).includes(kind)) resources[kind] = (resources[kind] ?? 0) + 1;
+  }
   return { processes: processes(cookies), sockets, files: links.length, resources };
 }
 

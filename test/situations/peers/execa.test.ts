@@ -205,11 +205,12 @@ describe('cancel and timeout', () => {
     expect((await agent().execute({ command: 'test', args: ['-e', file] }, { reject: false }).result).exitCode).toBe(1);
   });
 
-  test('a timeout is an error with the output so far, and the program ends', async () => {
+  test('a timeout is an error with the exit code of timeout(1), and the program ends', async () => {
     const execution = agent().execute({ ...sh('echo $$; exec sleep 900'), timeout: 500 });
     const error = await failureOf(execution.result);
     expect(error).toMatchObject({ code: 'EXECUTION_FAILED', exitCode: 124 });
-    expect(lives(Number(error.output))).toBe(false);
+    // On a busy machine it may not have begun.
+    expect(error.output === null || !lives(Number(error.output))).toBe(true);
   });
 
   differs('a cancel ends the whole tree of a program, and not the program alone', async () => {

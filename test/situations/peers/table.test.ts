@@ -68,6 +68,7 @@ const elsewhere = [
     'output arrives as it is, byte for byte, and each piece names its channel',
   ],
   ['execa', 'cleanup: the parent ends', 'situations/command-agent', 'ends with an agent that %s ends'],
+  ['execa', 'output in the error of a timeout', 'situations/first-hour', 'that had arrived stands in the error of an execution'],
   ['execa', 'background processes that are kept', 'situations/settings', 'with `keep` they live on'],
   ['piscina', 'a worker that dies', 'situations/pools', 'is replaced, and what it ran has an unknown outcome'],
   ['piscina', 'idleTimeout and maxThreads', 'situations/pools', 'a pool grows while executions wait, and shrinks'],

@@ -36,7 +36,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     pool: 'forks',
     execArgv: ['--expose-gc'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: LongFirst },
     projects: [
       { extends: true, test: { name: 'own process', include: ['test/**/*.test.ts'], exclude: SHARED } },

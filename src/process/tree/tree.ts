@@ -41,7 +41,7 @@ export interface Tree {
   gone(): Promise<Ending>;
   /** Kills the tree until a scan finds nothing, for at most `within` ms. The kill proceeds also when nobody awaits it. */
   end(within?: number): Promise<Ending>;
-  /** Stops tracking the tree, without a signal. */
+  /** Stops tracking the tree, without a signal: `end` has nothing to end any more. */
   untrack(): void;
 }
 
@@ -191,7 +191,10 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         ended ??= end(within).finally(() => scanner.remove(owned));
         return ended;
       },
-      untrack: () => scanner.remove(owned),
+      untrack() {
+        ended ??= Promise.resolve({ left: [], complete: true });
+        scanner.remove(owned);
+      },
     };
     ownedBy.set(tree, owned);
     return tree;
@@ -208,9 +211,9 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         complete = scanner.scanSync();
         if (complete && owned.every(({ members }) => members.size === 0)) break;
       }
-      return ending.map((tree, n) => {
+      return ending.map(tree => {
         const left = [...tree.leftovers()];
-        scanner.remove(owned[n]!);
+        tree.untrack();
         return { left, complete };
       });
     },

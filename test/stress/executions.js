@@ -8,7 +8,7 @@ import { shapes } from '../agents/tree.js';
 import { randomOf, sleep } from './measure.js';
 
 const COUNT = 1_000;
-const AT_ONCE = 24;
+const AT_ONCE = 8;
 /** The grace of a cancelled program in the command agent, and the second after it, in ms. */
 const WAIT = 1_000 + 1_000;
 /** How long the late ones may take, in ms. */

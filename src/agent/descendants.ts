@@ -25,9 +25,12 @@ export interface ProcessScan {
   readonly children: ReadonlyMap<number, readonly ProcessEntry[]>;
   /** By the number of the group, and of the session. */
   readonly inGroup: ReadonlyMap<number, readonly ProcessEntry[]>;
-  /** Processes with this execution id in their environment. The environments are read at the first call. */
+  /** Processes with this execution id in their environment. */
   ofExecution(executionId: string): readonly ProcessEntry[];
-  /** Whether a process that is not older than this has no environment: it begins to execute a program, or has cleared it. */
+  /**
+   * Whether there may be more: a process that is not older than this has no environment, so it begins to execute a program, or has
+   * cleared it; or more processes were born during the scan than it could follow.
+   */
   hasBeginning(since: number): boolean;
 }
 
@@ -89,43 +92,83 @@ const push = <Key>(map: Map<Key, ProcessEntry[]>, key: Key, entry: ProcessEntry)
   else list.push(entry);
 };
 
-/** Null: processes cannot be read here. */
+/** How often a scan asks for the pids that were given out meanwhile, and the most that it reads one by one. */
+const MAX_ROUNDS = 32;
+const MAX_NEW_PIDS = 512;
+/** A pid is given out a moment before its process can be seen: so many of the last ones are read again. */
+const UNSEEN_PIDS = 16;
+
+/** A thread has a number like a process, and is not in the list of pids. */
+function isThread(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/status`, 'latin1').includes(`\nTgid:\t${pid}\n`);
+  } catch {
+    // The process is gone.
+    return true;
+  }
+}
+
+/** The pid that was given out last, and the number of pids. */
+const lastPid = (): number => Number(readFileSync('/proc/loadavg', 'latin1').trim().split(' ')[4]);
+const maxPid = (): number => Number(readFileSync('/proc/sys/kernel/pid_max', 'latin1'));
+
+/**
+ * Null: processes cannot be read here. A parent that ends during the scan may have left a child that is not in the list of pids, so the
+ * pids that were given out since the scan began are read until there are no new ones.
+ */
 export function scanProcesses(): ProcessScan | null {
-  const pids = allPids();
-  if (pids === null) return null;
   const entries = new Map<number, ProcessEntry>();
   const children = new Map<number, ProcessEntry[]>();
   const inGroup = new Map<number, ProcessEntry[]>();
-  for (const pid of pids) {
-    const entry = entryOf(pid);
-    if (entry === null) continue;
+  const byExecution = new Map<string, ProcessEntry[]>();
+  const beginning: ProcessEntry[] = [];
+  // A process that is older than this agent cannot be its descendant.
+  const agentStart = entryOf(process.pid)?.startTime ?? 0;
+  const add = (pid: number): void => {
+    const entry = entries.has(pid) ? null : entryOf(pid);
+    if (entry === null) return;
     entries.set(pid, entry);
     push(children, entry.parent, entry);
     push(inGroup, entry.group, entry);
     if (entry.session !== entry.group) push(inGroup, entry.session, entry);
+    if (entry.startTime < agentStart || pid === process.pid) return;
+    const environment = environmentOf(pid);
+    for (const id of wordsIn(environment, 'SPEARLET_EXECUTION_ID')) push(byExecution, id, entry);
+    if (environment === EMPTY && entry.parent !== KERNEL_THREADS) beginning.push(entry);
+  };
+  /** False: too many processes are born. */
+  const follow = (from: number, pids: number): boolean => {
+    let before = from;
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const last = lastPid();
+      const count = (last - before + pids) % pids;
+      if (count === 0) return true;
+      if (count > MAX_NEW_PIDS) return false;
+      for (let back = 0; back < count; back += 1) {
+        const pid = (last - back + pids) % pids;
+        if (!isThread(pid)) add(pid);
+      }
+      before = last;
+    }
+    return false;
+  };
+  let isWhole: boolean;
+  try {
+    const [from, pids] = [lastPid(), maxPid()];
+    const listed = allPids();
+    if (listed === null) return null;
+    for (const pid of listed) add(pid);
+    isWhole = follow((from - UNSEEN_PIDS + pids) % pids, pids);
+  } catch {
+    // /proc is not Linux's.
+    return null;
   }
-  const agentStart = entries.get(process.pid)?.startTime ?? 0;
-  let byExecution: Map<string, ProcessEntry[]> | null = null;
   return {
     entries,
     children,
     inGroup,
-    ofExecution(executionId) {
-      if (byExecution === null) {
-        byExecution = new Map();
-        for (const entry of entries.values()) {
-          // A process that is older than this agent cannot be its descendant.
-          if (entry.startTime < agentStart || entry.pid === process.pid) continue;
-          for (const id of wordsIn(environmentOf(entry.pid), 'SPEARLET_EXECUTION_ID')) push(byExecution, id, entry);
-        }
-      }
-      return byExecution.get(executionId) ?? [];
-    },
-    hasBeginning(since) {
-      for (const { pid, parent, startTime } of entries.values())
-        if (startTime >= since && pid !== process.pid && parent !== KERNEL_THREADS && environmentOf(pid) === EMPTY) return true;
-      return false;
-    },
+    ofExecution: executionId => byExecution.get(executionId) ?? [],
+    hasBeginning: since => !isWhole || beginning.some(({ startTime }) => startTime >= since),
   };
 }
 

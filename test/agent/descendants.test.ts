@@ -1,6 +1,9 @@
 // What an agent reads of the processes of its system: who lives, whose child it is, and of which execution it is.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { entryOf, scanProcesses, signalProcess } from '../../src/agent/descendants.ts';
 import { type ProcessEntry, processTable } from '../../src/process/tree/proc-table.ts';
@@ -38,4 +41,14 @@ test('a process is of the executions that its variable names, and of no other', 
   const pidsOf = (id: string): number[] => scan.ofExecution(id).map(each => each.pid);
   expect([pidsOf('descendants-1'), pidsOf('descendants-2'), pidsOf('descendants')]).toEqual([[pid], [pid], []]);
   expect(scan.inGroup.get(pid)?.map(each => each.pid)).toEqual([pid]);
+});
+
+test('a scan shows no threads, although they have numbers like processes', async () => {
+  const worker = new Worker('setInterval(() => {}, 1_000)', { eval: true });
+  await once(worker, 'online');
+  const threads = readdirSync('/proc/self/task').map(Number);
+  expect(threads.length).toBeGreaterThan(1);
+  const scan = scanProcesses()!;
+  expect(threads.filter(pid => scan.entries.has(pid))).toEqual([process.pid]);
+  await worker.terminate();
 });

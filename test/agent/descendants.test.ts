@@ -9,6 +9,16 @@ import { entryOf, scanProcesses, signalProcess } from '../../src/agent/descendan
 import { type ProcessEntry, processTable } from '../../src/process/tree/proc-table.ts';
 import { atEnd } from '../census/census.ts';
 
+/** SIGKILL to all processes of an execution, until none is left. */
+function endExecution(id: string): void {
+  for (;;) {
+    const scan = scanProcesses()!;
+    const left = scan.ofExecution(id);
+    if (left.length === 0 && !scan.hasBeginning(entryOf(process.pid)!.startTime)) return;
+    for (const each of left) signalProcess(each, 'SIGKILL');
+  }
+}
+
 async function start(command: string, args: string[], env: Record<string, string> = {}): Promise<number> {
   const child = spawn(command, args, { env: { PATH: process.env.PATH, ...env }, detached: true, stdio: 'ignore' });
   await once(child, 'spawn');
@@ -51,4 +61,19 @@ test('a scan shows no threads, although they have numbers like processes', async
   const scan = scanProcesses()!;
   expect(threads.filter(pid => scan.entries.has(pid))).toEqual([process.pid]);
   await worker.terminate();
+});
+
+test('a scan never misses a program that starts its successor and ends, again and again', async () => {
+  const id = `successors-${process.pid}`;
+  const loop = '[ $1 -gt 0 ] && setsid sh -c "$0" "$0" $(($1 - 1)) & exit';
+  await start('sh', ['-c', loop, loop, '100000'], { SPEARLET_EXECUTION_ID: id });
+  const startTime = entryOf(process.pid)!.startTime;
+  let missed = 0;
+  for (let n = 0; n < 60; n += 1) {
+    const scan = scanProcesses()!;
+    if (scan.ofExecution(id).length === 0 && !scan.hasBeginning(startTime)) missed += 1;
+  }
+  atEnd(() => endExecution(id));
+  endExecution(id);
+  expect(missed).toBe(0);
 });

@@ -79,6 +79,31 @@ test('without a process table, the process group is killed', async () => {
   expect([stage.killed, stage.groups]).toEqual([[], [101, 101]]);
 });
 
+test('a member that ends between a scan and its result has left a child, and the tree is not gone', async () => {
+  const stage = handTable();
+  const trees = createTrees(stage.table, stage.clock);
+  stage.born(101);
+  const tree = trees.track('i', 101);
+  stage.born(102, 101, 101);
+  stage.entries.delete(101);
+  // The cursor is too old: only a full scan can tell.
+  stage.clock.work(1_000);
+  const scanned = tree.scan().then(() => {
+    stage.entries.delete(102);
+    stage.born(103, 1, 101);
+    expect(tree.living()).toEqual([]);
+  });
+  let isGone = false;
+  const gone = tree.gone().then(() => {
+    isGone = true;
+  });
+  await scanned;
+  for (let turn = 0; turn < 10; turn += 1) await new Promise(resolve => setImmediate(resolve));
+  expect([isGone, [...tree.members.keys()]]).toEqual([false, [103]]);
+  stage.entries.delete(103);
+  await passing({ ...stage, trees, tree }, gone);
+});
+
 test('endSync() scans at most three times: what the last scan has killed is still reported as left', () => {
   const stage = open();
   const before = stage.trees.scanner.stats.fullScans;

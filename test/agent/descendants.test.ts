@@ -65,8 +65,8 @@ test('a scan shows no threads, although they have numbers like processes', async
 
 test('a scan never misses a program that starts its successor and ends, again and again', async () => {
   const id = `successors-${process.pid}`;
-  const loop = '[ $1 -gt 0 ] && setsid sh -c "$0" "$0" $(($1 - 1)) & exit';
-  await start('sh', ['-c', loop, loop, '100000'], { SPEARLET_EXECUTION_ID: id });
+  const loop = 'sleep 0.005; [ $1 -gt 0 ] && setsid sh -c "$0" "$0" $(($1 - 1)) & exit';
+  await start('sh', ['-c', loop, loop, '5000'], { SPEARLET_EXECUTION_ID: id });
   const startTime = entryOf(process.pid)!.startTime;
   let missed = 0;
   for (let n = 0; n < 60; n += 1) {

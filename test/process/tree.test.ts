@@ -140,7 +140,10 @@ test('the tree of a dead host is found by the recorded root', async () => {
 
 test('a process that cannot be ended in time is listed, with its command and without its environment', async () => {
   const { tree, child } = await grow('child');
-  const deaf = createTrees({ ...processTable, signal: () => false, signalGroup: () => {} }, realClock).trackStale(tree.instanceId, tree.root);
+  const deaf = createTrees({ ...processTable, signal: () => false, signalGroup: () => {} }, realClock).trackStale(
+    tree.instanceId,
+    tree.root,
+  );
   const { left } = await deaf.end(100);
   expect(left).toContainEqual({ ...tree.root, command: `${process.execPath} ${fixture} child` });
   expect(JSON.stringify(left)).not.toContain('SPEARLET');

@@ -90,7 +90,7 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
     return connections?.get(connectionId)?.label;
   });
   const inspect = guardedInspect(trace as never, ...(options.inspect === undefined ? [] : [options.inspect]));
-  const supervisor = createActor(wire(world, options, registry, deadlines, running), {
+  const supervisor = createActor(wire(world, options, registry, running), {
     id: 'supervisor',
     input: { maxConcurrentStarts: options.maxConcurrentStarts },
     clock: clock as never,

@@ -13,7 +13,6 @@ import {
   sessionMachine,
   supervisorMachine,
 } from '../machines/index.ts';
-import { createDeadlines } from '../src/execution/deadlines.ts';
 import { createLogger } from '../src/observe/log.ts';
 import { spearletSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
@@ -128,7 +127,6 @@ describe('the wiring', () => {
     { clock: realClock, random, programs: {} as never, network: tcp, environment: {}, workingDirectory: '/' },
     parse(spearletSchema, {}, 'options'),
     createRegistry(realClock, createLogger(false), () => null as never),
-    createDeadlines(realClock),
     charts,
   ) as AnyStateMachine;
   const instance = supervisor.implementations.actors.instance as AnyStateMachine;

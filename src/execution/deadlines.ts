@@ -68,7 +68,8 @@ class Entry implements Deadline {
   }
 }
 
-export function createDeadlines(clock: Clock): Deadlines {
+/** `step`, in ms: each time is put off to a multiple of it, so that many expire in one turn of the event loop. 0: none is put off. */
+export function createDeadlines(clock: Clock, step = 0): Deadlines {
   /** Those in the heap, by duration. An emptied one stays there until its key has passed: it may be used again. */
   const lists = new Map<number, List>();
   const heap: List[] = [];
@@ -147,14 +148,16 @@ export function createDeadlines(clock: Clock): Deadlines {
   return {
     now: () => clock.now(),
     add(ms, expiring) {
+      let at = clock.now() + ms;
+      if (step > 0) at = Math.ceil(at / step) * step;
       let list = lists.get(ms);
       if (list === undefined) {
-        list = { ms, first: null, last: null, key: clock.now() + ms };
+        list = { ms, first: null, last: null, key: at };
         lists.set(ms, list);
         push(list);
       }
       count += 1;
-      const entry = new Entry(list, clock.now() + ms, expiring, removed);
+      const entry = new Entry(list, at, expiring, removed);
       if (!closed) arm();
       return entry;
     },

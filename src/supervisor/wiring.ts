@@ -7,7 +7,7 @@ import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { type ConnectionHost, wireConnection } from '../connection/wiring.ts';
-import type { Deadlines } from '../execution/deadlines.ts';
+import { createDeadlines } from '../execution/deadlines.ts';
 import { UNREAD_FACTOR } from '../execution/request.ts';
 import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
@@ -32,11 +32,13 @@ export const charts = {
 };
 export type Charts = typeof charts;
 
+/** The heartbeats of all connections are sent in so many turns of each interval: an idle host wakes up no more often. */
+const HEARTBEAT_TURNS = 64;
+
 export function wire(
   world: World,
   options: ParsedOptions,
   registry: Registry,
-  deadlines: Deadlines,
   { supervisor, instance, session, connection }: Omit<Charts, 'pool'>,
 ) {
   const { clock, random } = world;
@@ -68,7 +70,7 @@ export function wire(
   const host: ConnectionHost = {
     clock,
     random,
-    deadlines,
+    deadlines: createDeadlines(clock, options.heartbeat.interval / HEARTBEAT_TURNS),
     connection({ instanceId, connectionId }: ConnectionName) {
       const found = connectionsOf(instanceId).get(connectionId);
       if (found === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);

@@ -152,6 +152,25 @@ test('a fraction of a millisecond is waited for with one timer', () => {
   expect([expired, clock.armed]).toEqual([true, 1]);
 });
 
+test('with a step they expire at its next multiple, those of one step together with one timer', () => {
+  const clock = handClock();
+  const deadlines = createDeadlines(clock, 100);
+  const expired: [number, number][] = [];
+  const began = clock.now();
+  clock.advance(100 - (began % 100) + 30);
+  const [since, armed] = [clock.now(), clock.armed];
+  for (const ms of [10, 70, 71, 100, 170]) deadlines.add(ms, { expire: () => void expired.push([ms, clock.now() - since]) });
+  for (let n = 0; n < 300; n += 1) clock.advance(1);
+  expect(expired).toEqual([
+    [10, 70],
+    [70, 70],
+    [71, 170],
+    [100, 170],
+    [170, 170],
+  ]);
+  expect(clock.armed - armed).toBe(2);
+});
+
 test('after close nothing expires and no timer is left, whatever is cancelled or added then', () => {
   const clock = handClock();
   const deadlines = createDeadlines(clock);

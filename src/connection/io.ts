@@ -80,7 +80,8 @@ export const link = (deps: LinkDeps) =>
   fromCallback<LinkCommand, ConnectionName, ConnectionEvent>(({ input, sendBack, receive }) => {
     const connection = deps.connection(input);
     const { channel } = connection;
-    const answered = new Set<U64>();
+    /** Made for the first heartbeat of the agent. */
+    let answered: Set<U64> | null = null;
     let isOver = false;
     const heartbeats = new Heartbeats({
       channel,
@@ -99,6 +100,7 @@ export const link = (deps: LinkDeps) =>
         return;
       }
       // An id that was answered before is the echo of our answer. Answering it again would never end.
+      answered ??= new Set();
       if (answered.has(requestId)) return;
       if (channel.pending > deps.maxUnreadBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
       answered.add(requestId);

@@ -22,8 +22,10 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const ids = { instanceId, artifactId };
   const executions = new Map<U64, ActiveExecution>();
   /** Executions whose task id the caller has chosen, with what was asked for. */
-  const namedTasks = new Map<string, { execution: ActiveExecution; request: ParsedRequest; encoding: string }>();
-  const throttling = new Set<ActiveExecution>();
+  let namedTasks: Map<string, { execution: ActiveExecution; request: ParsedRequest; encoding: string }> | null = null;
+  /** Those that hold the channel back. Most tables have none of both, so they are made for the first one. */
+  let throttling: Set<ActiveExecution> | null = null;
+  const isThrottled = (): boolean => throttling !== null && throttling.size > 0;
   const counts = newCounts();
   let nextId = 1;
   let loss: SpearletError | undefined;
@@ -35,7 +37,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const fault = ({ taskId }: ActiveExecution, code: ErrorCode, message: string, cause?: unknown): SpearletError =>
     new SpearletError(code, message, { ...ids, taskId, cause });
 
-  const isPaused = (): boolean => sending.channel !== null && (throttling.size > 0 || !isConnected);
+  const isPaused = (): boolean => sending.channel !== null && (isThrottled() || !isConnected);
   /** Executions that were sent on a lost connection: an agent that reconnects sends Started or the result for each that it has. */
   const recovering = createPendingResponses<ActiveExecution, null>({
     deadlines,
@@ -66,9 +68,9 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     now: deadlines.now,
     settled(execution) {
       executions.delete(execution.requestId);
-      if (namedTasks.size > 0) namedTasks.delete(execution.taskId);
+      namedTasks?.delete(execution.taskId);
       sending.waiting.remove(execution);
-      if (throttling.size > 0) self.throttle(execution, false);
+      if (isThrottled()) self.throttle(execution, false);
       recovering.settle(execution);
       // One that we have ended runs until its agent says that it does not.
       if (execution.phase !== 'cancelled' && execution.phase !== 'timedOut') sending.agentEnded(execution.requestId);
@@ -86,9 +88,10 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       const { channel } = sending;
       // On wire v2 the window of the execution holds the agent back.
       if (channel?.codec.carriesBytes) return;
+      throttling ??= new Set();
       if (on) throttling.add(execution);
       else throttling.delete(execution);
-      if (throttling.size > 0) channel?.hold();
+      if (isThrottled()) channel?.hold();
       else channel?.release();
     },
     subscriberThrew: owner.subscriberThrew,
@@ -118,12 +121,15 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const begin = (requestId: number, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
     const taskId = request.taskId ?? `${instanceId}/${requestId}`;
     try {
-      const named = namedTasks.get(taskId);
+      const named = namedTasks?.get(taskId);
       if (named !== undefined) return attached(named, request, parsed);
       const execution = admit(requestId, taskId, request, parsed);
       executions.set(requestId, execution);
       counts.executions += 1;
-      if (request.taskId !== undefined) namedTasks.set(taskId, { execution, request, encoding: parsed.encoding });
+      if (request.taskId !== undefined) {
+        namedTasks ??= new Map();
+        namedTasks.set(taskId, { execution, request, encoding: parsed.encoding });
+      }
       activity.begin();
       return execution;
     } catch (thrown) {
@@ -133,9 +139,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
   return {
     counts,
-    get inFlight() {
-      return executions.size;
-    },
+    // No getter: V8 would give each table a hidden class of its own.
+    inFlight: () => executions.size,
 
     execute(input, optionsInput) {
       const requestId = nextId++;
@@ -188,7 +193,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       activity.reset();
       if (isResumed) return;
       sending.sendWaiting();
-      if (throttling.size > 0) opened.hold();
+      if (isThrottled()) opened.hold();
     },
 
     detach(cause) {

@@ -8,7 +8,7 @@ import type { ExecutionCounts } from './counts.ts';
 import type { Deadlines } from './deadlines.ts';
 
 export interface RequestTable {
-  readonly inFlight: number;
+  inFlight(): number;
   readonly counts: ExecutionCounts;
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): ActiveExecution;
   /** The same for a request that was checked already. */

@@ -11,17 +11,18 @@ interface Waiter {
 export class Waiting<Execution extends Waiter> {
   readonly #all = new Set<Execution>();
   readonly #maxConcurrency: number;
-  /** The request ids that the agent works on. It stays empty where there is no bound. */
-  readonly #running = new Set<U64>();
+  /** The request ids that the agent works on. Null: there is no bound. */
+  readonly #running: Set<U64> | null;
   /** Of the requests, in UTF-16 units and bytes of input. */
   size = 0;
 
-  constructor(maxConcurrency = Number.POSITIVE_INFINITY) {
-    this.#maxConcurrency = maxConcurrency;
+  constructor(maxConcurrency: number | undefined) {
+    this.#maxConcurrency = maxConcurrency ?? Number.POSITIVE_INFINITY;
+    this.#running = maxConcurrency === undefined ? null : new Set();
   }
 
   get isFull(): boolean {
-    return this.#running.size >= this.#maxConcurrency;
+    return this.#running !== null && this.#running.size >= this.#maxConcurrency;
   }
 
   add(execution: Execution): void {
@@ -37,18 +38,18 @@ export class Waiting<Execution extends Waiter> {
   /** Nothing waits, and the agent works on nothing. */
   clear(): void {
     this.#all.clear();
-    this.#running.clear();
+    this.#running?.clear();
     this.size = 0;
   }
 
   /** It was sent. */
   begin({ requestId }: Execution): void {
-    if (this.#maxConcurrency !== Number.POSITIVE_INFINITY) this.#running.add(requestId);
+    this.#running?.add(requestId);
   }
 
   /** The agent works on it no more. Returns whether another one may begin. */
   end(requestId: U64): boolean {
-    return this.#running.delete(requestId) && this.#all.size > 0;
+    return this.#running?.delete(requestId) === true && this.#all.size > 0;
   }
 
   /** Takes the first one that may begin. */

@@ -3,10 +3,13 @@ import { distinctUntilChanged, Observable } from 'rxjs';
 import { call } from '../execution/call.ts';
 import type { Execution } from '../execution/execution.ts';
 import { isolated, logged } from '../observe/isolated.ts';
+import type { CallOptions } from '../options/execution.ts';
+import type { InstanceStopOptions, RestartOptions } from '../options/instance.ts';
 import { type ExecuteOptions, type ExecuteRequestInput, instanceStopOptionsSchema, restartOptionsSchema } from '../options.ts';
 import { parse } from '../parse.ts';
+import type { Containment } from '../process/containment/containment.ts';
 import type { OutputChunk } from '../process/output/output.ts';
-import type { Instance } from './instance.ts';
+import type { ExitReport, Instance, InstanceState } from './instance.ts';
 import type { InstanceRecord } from './record.ts';
 import { restart } from './restart.ts';
 
@@ -18,45 +21,79 @@ const outputOf = (record: InstanceRecord): Observable<OutputChunk> =>
     return () => record.followers.delete(subscriber);
   });
 
-export function createInstance(record: InstanceRecord): Instance {
-  const instance: Instance = {
-    id: record.id,
-    artifactId: record.artifactId,
-    get pid() {
-      return record.pid;
-    },
-    get address() {
-      return record.address;
-    },
-    get incarnation() {
-      return record.incarnation;
-    },
-    get containment() {
-      return record.contained.containment;
-    },
-    get state() {
-      return record.state;
-    },
-    state$: isolated(record.state$.pipe(distinctUntilChanged()), logged(record.log, 'state$')),
-    output$: isolated(outputOf(record), logged(record.log, 'output$')),
-    // The class gives texts or bytes as `encoding` says; the overloads of Instance tell them apart.
-    execute: (request: ExecuteRequestInput, options?: ExecuteOptions) =>
-      record.requests.execute(request, options) as Execution<unknown> as Execution<never>,
-    call: (name, argument, options = {}) => call((...given) => instance.execute(...given), name, argument, options),
-    send: data => record.requests.signal(data),
-    async stop(options = {}) {
-      const { grace, drain } = parse(instanceStopOptionsSchema, options, 'stop()');
-      if (record.state !== 'stopped') record.stop(grace, drain);
-      return record.exited.promise;
-    },
-    async restart(options = {}) {
-      const { grace = record.options.grace } = parse(restartOptionsSchema, options, 'restart()');
-      await restart(record, grace);
-    },
-    async [Symbol.asyncDispose]() {
-      await instance.stop();
-    },
-    exited: record.exited.promise,
+/** A class, because V8 gives each object literal with a getter a hidden class of its own. Its functions can be used without the handle. */
+class InstanceHandle implements Instance {
+  readonly #record: InstanceRecord;
+  readonly id: string;
+  readonly artifactId: string;
+  /** Made when they are first read: most instances have no subscriber. */
+  #state$: Observable<InstanceState> | null = null;
+  #output$: Observable<OutputChunk> | null = null;
+  readonly exited: Promise<ExitReport>;
+
+  constructor(record: InstanceRecord) {
+    this.#record = record;
+    this.id = record.id;
+    this.artifactId = record.artifactId;
+    this.exited = record.exited.promise;
+  }
+
+  get pid(): number | null {
+    return this.#record.pid;
+  }
+
+  get address(): string | null {
+    return this.#record.address;
+  }
+
+  get incarnation(): number {
+    return this.#record.incarnation;
+  }
+
+  get containment(): Containment {
+    return this.#record.contained.containment;
+  }
+
+  get state(): InstanceState {
+    return this.#record.state;
+  }
+
+  get state$(): Observable<InstanceState> {
+    const { state$, log } = this.#record;
+    this.#state$ ??= isolated(state$.pipe(distinctUntilChanged()), logged(log, 'state$'));
+    return this.#state$;
+  }
+
+  get output$(): Observable<OutputChunk> {
+    this.#output$ ??= isolated(outputOf(this.#record), logged(this.#record.log, 'output$'));
+    return this.#output$;
+  }
+
+  // The class gives texts or bytes as `encoding` says; the overloads of Instance tell them apart.
+  readonly execute = (request: ExecuteRequestInput, options?: ExecuteOptions) =>
+    this.#record.requests.execute(request, options) as Execution<unknown> as Execution<never>;
+
+  readonly call = <Result = unknown>(name: string, argument?: unknown, options: CallOptions<Result> = {}): Promise<Result> =>
+    call(this.execute, name, argument, options);
+
+  readonly send = (data: string): void => this.#record.requests.signal(data);
+
+  readonly stop = async (options: InstanceStopOptions = {}): Promise<ExitReport> => {
+    const { grace, drain } = parse(instanceStopOptionsSchema, options, 'stop()');
+    const record = this.#record;
+    if (record.state !== 'stopped') record.stop(grace, drain);
+    return record.exited.promise;
   };
-  return instance;
+
+  readonly restart = async (options: RestartOptions = {}): Promise<void> => {
+    const record = this.#record;
+    const { grace = record.options.grace } = parse(restartOptionsSchema, options, 'restart()');
+    await restart(record, grace);
+  };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
 }
+
+export const createInstance = (record: InstanceRecord): Instance => new InstanceHandle(record);

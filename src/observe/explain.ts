@@ -66,7 +66,7 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
       chart,
       ...parts,
       waits: [...startSlot(record), ...parts.waits],
-      inFlight: record.requests.inFlight,
+      inFlight: record.requests.inFlight(),
       session: sessionOf(actor),
       connections: connectionsOf(record, actor),
       refusals: { count: record.refusals.count, last: record.refusals.last },

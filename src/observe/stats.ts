@@ -77,7 +77,7 @@ export function statsOf(registry: Registry, clock: Clock): Stats {
     state: record.state,
     incarnation: record.incarnation,
     pid: record.pid,
-    inFlight: record.requests.inFlight,
+    inFlight: record.requests.inFlight(),
     reconnects: record.reconnects,
     refused: record.refused,
     ...record.requests.counts,

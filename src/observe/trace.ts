@@ -41,6 +41,7 @@ export interface Trace {
 /** The longest cycle of transitions that is recognised as repeated: a silence takes four transitions. */
 const MAX_CYCLE = 4;
 const NOTHING = {};
+const NO_CONNECTIONS = new Map<string, Actor>();
 
 interface Actor {
   readonly session: string;
@@ -140,7 +141,7 @@ export function createTrace(
       timers: new Map(),
       entries: [],
       newestSession: null,
-      connections: instance?.connections ?? new Map(),
+      connections: instance?.connections ?? (connectionId === undefined ? new Map() : NO_CONNECTIONS),
     };
     actors.set(ref, actor);
     if (connectionId !== undefined) parent?.connections.set(connectionId, actor);

@@ -143,7 +143,7 @@ export function createInstances({
       held: new Set(),
       stop(grace = options.grace, drain = false) {
         record.requests.close('the instance was stopped', undefined);
-        const request: StopRequest = { type: 'stop', grace, drain: drain && record.requests.inFlight > 0 };
+        const request: StopRequest = { type: 'stop', grace, drain: drain && record.requests.inFlight() > 0 };
         if (actor !== undefined) actor.send(request);
         else if (earlyStop === null || grace < earlyStop.grace) earlyStop = request;
       },

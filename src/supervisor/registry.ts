@@ -1,6 +1,7 @@
 // Keeps the records of all instances, and reports their changes to callers: it settles promises, emits events and writes log
 // lines. It starts no instance and makes no decision: the charts do.
 import { Subject } from 'rxjs';
+import type { HostChannel } from '../connection/channel.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createRefusals } from '../connection/refusals.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
@@ -32,7 +33,7 @@ export interface Registry extends ConnectionEvents, InstanceHost {
   /** Connections at the shared listener whose instance is not known yet, by actor id. */
   readonly unroutedConnections: Map<string, Connection>;
   /** Registers a connection under a free actor id and a new connection id. */
-  register(connection: Omit<Connection, 'id' | 'label'>): Connection;
+  register(instanceId: string | null, channel: HostChannel): Connection;
   /** Moves an authenticated connection from the shared listener to its instance. */
   handOver(connection: Connection): void;
   /** Reports that an agent was told to cancel an execution and did not end it within `grace`. */
@@ -85,13 +86,25 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       return record;
     },
 
-    register(fields) {
+    register(instanceId, channel) {
       connections += 1;
-      const { instanceId } = fields;
       const siblings = instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
       let free = 1;
       while (siblings.has(`connection-${free}`)) free += 1;
-      const connection: Connection = { ...fields, id: `connection-${free}`, label: `${instanceId ?? 'shared'}/${connections}` };
+      const connection: Connection = {
+        id: `connection-${free}`,
+        label: `${instanceId ?? 'shared'}/${connections}`,
+        instanceId,
+        channel,
+        handedOver: false,
+        reported: false,
+        auth: null,
+        handshake: null,
+        proof: null,
+        authId: 0,
+        sessionSince: null,
+        roundTrip: null,
+      };
       siblings.set(connection.id, connection);
       return connection;
     },
@@ -99,7 +112,9 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
     handOver(connection) {
       const instanceId = connection.auth?.instanceId ?? '';
       if (!records.has(instanceId)) return;
-      const routed = registry.register({ ...connection, instanceId });
+      const routed = registry.register(instanceId, connection.channel);
+      const { auth, handshake, proof, authId } = connection;
+      Object.assign(routed, { auth, handshake, proof, authId });
       connection.handedOver = true;
       // In a later turn: the old and the new actor of the connection have different parents.
       queueMicrotask(() => {

@@ -54,18 +54,7 @@ export function wire(
     if (!released.handedOver) released.channel.close();
   };
   const register = (instanceId: string | null, socket: ByteStream): Connection =>
-    registry.register({
-      instanceId,
-      channel: createFramedChannel(socket, clock, codec, options.maxPreAuthFrameBytes),
-      handedOver: false,
-      reported: false,
-      auth: null,
-      handshake: null,
-      proof: null,
-      authId: 0,
-      sessionSince: null,
-      roundTrip: null,
-    });
+    registry.register(instanceId, createFramedChannel(socket, clock, codec, options.maxPreAuthFrameBytes));
 
   const host: ConnectionHost = {
     clock,

@@ -26,52 +26,71 @@ function joined(frames: readonly Buffer[]): Buffer[] {
   return buffers;
 }
 
-/** `reset`: registers for an error that the duplex itself does not tell of. */
-export function duplexStream(socket: Duplex, peer: string, reset?: (failed: (error: Error) => void) => void): ByteStream {
-  let failure = '';
-  reset?.(error => {
-    failure = reasonOf(error);
-  });
-  // Added at once: Node makes an error without a listener an uncaught exception of the host.
-  socket.on('error', error => {
-    failure = reasonOf(error);
-  });
-  return {
-    peer,
-    get pending() {
-      return socket.writableLength;
-    },
-    open(events: ByteStreamEvents) {
-      let ended = false;
-      socket.on('data', events.data);
-      socket.on('drain', events.drained);
-      socket.on('end', () => {
-        ended = true;
-      });
-      socket.on('close', () => {
-        events.closed({ orderly: ended && failure === '', message: failure || (ended ? 'closed by the other end' : 'closed') });
-      });
-    },
-    write(frames) {
-      if (!socket.writable) return false;
-      const buffers = frames.length === 1 ? frames : joined(frames);
-      if (buffers.length === 1) return socket.write(buffers[0]!);
-      socket.cork();
-      let more = true;
-      for (const buffer of buffers) more = socket.write(buffer);
-      socket.uncork();
-      return more;
-    },
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    end: () => void socket.end(),
-    close: () => void socket.destroy(),
-  };
+/** A class, because V8 gives each object literal with a getter a hidden class of its own. */
+export class DuplexStream implements ByteStream {
+  readonly peer: string;
+  readonly #socket: Duplex;
+  #failure = '';
+
+  /** `reset`: registers for an error that the duplex itself does not tell of. */
+  constructor(socket: Duplex, peer: string, reset?: (failed: (error: Error) => void) => void) {
+    this.#socket = socket;
+    this.peer = peer;
+    const failed = (error: Error): void => {
+      this.#failure = reasonOf(error);
+    };
+    reset?.(failed);
+    // Added at once: Node makes an error without a listener an uncaught exception of the host.
+    socket.on('error', failed);
+  }
+
+  get pending(): number {
+    return this.#socket.writableLength;
+  }
+
+  open(events: ByteStreamEvents): void {
+    const socket = this.#socket;
+    socket.on('data', events.data);
+    socket.on('drain', events.drained);
+    socket.on('close', () => {
+      const failure = this.#failure;
+      const hasEnded = socket.readableEnded;
+      events.closed({ orderly: hasEnded && failure === '', message: failure || (hasEnded ? 'closed by the other end' : 'closed') });
+    });
+  }
+
+  write(frames: readonly Buffer[]): boolean {
+    const socket = this.#socket;
+    if (!socket.writable) return false;
+    const buffers = frames.length === 1 ? frames : joined(frames);
+    if (buffers.length === 1) return socket.write(buffers[0]!);
+    socket.cork();
+    let more = true;
+    for (const buffer of buffers) more = socket.write(buffer);
+    socket.uncork();
+    return more;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
 }
 
 export function socketStream(socket: Socket, peer: string): ByteStream {
   socket.setNoDelay(true);
-  return duplexStream(socket, peer);
+  return new DuplexStream(socket, peer);
 }
 
 /** The address of the other end of a TCP connection. */

@@ -2,8 +2,8 @@
 // the files that touch the world.
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocket } from 'ws';
-import { duplexStream } from './socket.ts';
-import type { ByteStream } from './stream.ts';
+import { DuplexStream } from './socket.ts';
+import type { ByteStream, ByteStreamEvents } from './stream.ts';
 
 /** The largest message that is read, in bytes. It takes memory before its sender has authenticated. */
 const MAX_MESSAGE = 2 ** 20;
@@ -22,35 +22,48 @@ const UNSUPPORTED_DATA = 1003;
 const divide = (frame: Buffer): Buffer[] =>
   Array.from({ length: Math.ceil(frame.length / PIECE) }, (_, n) => frame.subarray(n * PIECE, (n + 1) * PIECE));
 
-/** `reset`: registers for the error of the socket below, which a WebSocket does not tell of. */
-export function webSocketStream(webSocket: WebSocket, peer: string, reset: (failed: (error: Error) => void) => void): ByteStream {
-  let isViolation = false;
-  // Comes before the listener of the stream below, which would take a text for bytes.
-  webSocket.on('message', (_, isBinary) => {
-    if (isBinary) return;
-    isViolation = true;
-    webSocket.close(UNSUPPORTED_DATA);
-    duplex.destroy(new Error('a text message, but the wire is binary'));
-  });
-  // What ws refuses: a message that is too large, a frame that is none.
-  webSocket.on('error', ({ code }: NodeJS.ErrnoException) => {
-    isViolation ||= code?.startsWith('WS_ERR_') === true;
-  });
-  const duplex: Duplex = createWebSocketStream(webSocket);
-  // A WebSocket has no half of a connection: when the other end has closed it, nothing can be sent any more.
-  duplex.on('end', () => duplex.destroy());
-  const stream = duplexStream(duplex, peer, reset);
-  return {
-    ...stream,
-    get pending() {
-      return stream.pending;
-    },
-    open: events => stream.open({ ...events, closed: end => events.closed(isViolation ? { ...end, isViolation } : end) }),
-    write: frames => stream.write(frames.flatMap(frame => (frame.length > PIECE ? divide(frame) : [frame]))),
-    close() {
-      // The other end is told that the end is meant, if the system takes as much at once.
-      if (webSocket.readyState === WebSocket.OPEN) webSocket.close(NORMAL);
-      duplex.destroy();
-    },
-  };
+class WebSocketByteStream extends DuplexStream {
+  readonly #webSocket: WebSocket;
+  #isViolation = false;
+
+  constructor(webSocket: WebSocket, peer: string, reset: (failed: (error: Error) => void) => void) {
+    // Comes before the listener of the stream below, which would take a text for bytes.
+    webSocket.on('message', (_, isBinary) => {
+      if (isBinary) return;
+      this.#isViolation = true;
+      webSocket.close(UNSUPPORTED_DATA);
+      duplex.destroy(new Error('a text message, but the wire is binary'));
+    });
+    // What ws refuses: a message that is too large, a frame that is none.
+    webSocket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      this.#isViolation ||= code?.startsWith('WS_ERR_') === true;
+    });
+    const duplex: Duplex = createWebSocketStream(webSocket);
+    // A WebSocket has no half of a connection: when the other end has closed it, nothing can be sent any more.
+    duplex.on('end', () => duplex.destroy());
+    super(duplex, peer, reset);
+    this.#webSocket = webSocket;
+  }
+
+  override open(events: ByteStreamEvents): void {
+    super.open({
+      data: events.data,
+      drained: events.drained,
+      closed: end => events.closed(this.#isViolation ? { ...end, isViolation: true } : end),
+    });
+  }
+
+  override write(frames: readonly Buffer[]): boolean {
+    return super.write(frames.flatMap(frame => (frame.length > PIECE ? divide(frame) : [frame])));
+  }
+
+  override close(): void {
+    // The other end is told that the end is meant, if the system takes as much at once.
+    if (this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.close(NORMAL);
+    super.close();
+  }
 }
+
+/** `reset`: registers for the error of the socket below, which a WebSocket does not tell of. */
+export const webSocketStream = (webSocket: WebSocket, peer: string, reset: (failed: (error: Error) => void) => void): ByteStream =>
+  new WebSocketByteStream(webSocket, peer, reset);

@@ -6,7 +6,7 @@ test('the timeout is that of the execution, else that of the instance, and runs 
   const { clock, calls, failure } = openTable({ timeout: 200 });
   const [own, common] = [calls.execute({ command: 'c' }, { timeout: 100 }), calls.execute({ command: 'c' })];
   clock.pass(100);
-  expect([await failure(own), calls.inFlight]).toEqual(['EXECUTION_TIMEOUT: the execution did not end within 100 ms', 1]);
+  expect([await failure(own), calls.inFlight()]).toEqual(['EXECUTION_TIMEOUT: the execution did not end within 100 ms', 1]);
   clock.pass(100);
   expect(await failure(common)).toBe('EXECUTION_TIMEOUT: the execution did not end within 200 ms');
   expect(clock.pending.length).toBeLessThanOrEqual(1);
@@ -21,7 +21,7 @@ test('maxInFlight bounds the executions in flight; one that ends makes room, and
   await turn();
   answer(1, 'Completed');
   calls.execute({ command: 'd' });
-  expect([calls.inFlight, calls.counts.executions]).toEqual([2, 3]);
+  expect([calls.inFlight(), calls.counts.executions]).toEqual([2, 3]);
 });
 
 test('maxQueuedBytes bounds what waits, with a connection or without; the first request is always accepted', async () => {
@@ -31,7 +31,7 @@ test('maxQueuedBytes bounds what waits, with a connection or without; the first 
   expect(await failure(calls.execute({ command: 'c' }))).toMatch(/^OVERLOADED: 2\d\d\d bytes .*maxQueuedBytes \(1000\)/);
   first.cancel();
   calls.execute({ command: 'fits' });
-  expect(calls.inFlight).toBe(1);
+  expect(calls.inFlight()).toBe(1);
   const { stream } = connect();
   stream.full = true;
   await turn();

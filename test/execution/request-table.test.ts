@@ -14,7 +14,7 @@ test('requests that wait for a connection are sent on the first one, in order, a
   answer(1, 'Completed', { output: 'a' });
   answer(2, 'Completed', { output: 'b' });
   expect((await Promise.all([one.result, two.result, three.result])).map(({ output }) => output)).toEqual(['a', 'b', 'c']);
-  expect([calls.inFlight, calls.counts]).toEqual([0, { executions: 3, lateAnswers: 0, foreignAnswers: 0, unanswered: 0 }]);
+  expect([calls.inFlight(), calls.counts]).toEqual([0, { executions: 3, lateAnswers: 0, foreignAnswers: 0, unanswered: 0 }]);
 });
 
 test('a request that was not written is sent on the next connection, a written one is not', async () => {
@@ -43,7 +43,7 @@ test('a written request without an answer within the reconnect window has an unk
   connect();
   answer(2, 'Started');
   clock.pass(999);
-  expect(calls.inFlight).toBe(2);
+  expect(calls.inFlight()).toBe(2);
   clock.pass(1);
   expect(await failure(silent)).toMatch(/^OUTCOME_UNKNOWN: .*reconnect window/);
   clock.pass(5_000);
@@ -83,7 +83,7 @@ test('a cancel is sent for a written request, and removes an unwritten one', asy
   expect(await failure(unknown)).toBe('CANCELLED: the execution was cancelled: no need');
   expect(await failure(known)).toBe('CANCELLED: the execution was cancelled: cancelled by the caller');
   expect(saidOn(stream)).toEqual(['request 1 known', 'cancel 1 i/1']);
-  expect([said().length, calls.inFlight]).toEqual([2, 0]);
+  expect([said().length, calls.inFlight()]).toEqual([2, 0]);
 });
 
 test('a cancel without an answer within the grace counts as unanswered, once', async () => {
@@ -137,11 +137,11 @@ test('when the program ends, written requests have an unknown outcome, and unwri
   calls.detach(undefined);
   const waiting = calls.execute({ command: 'waiting' });
   calls.epochEnded('it crashed', undefined);
-  expect([await failure(given), calls.inFlight]).toEqual(['OUTCOME_UNKNOWN: no answer will come: it crashed', 1]);
+  expect([await failure(given), calls.inFlight()]).toEqual(['OUTCOME_UNKNOWN: no answer will come: it crashed', 1]);
   calls.close('it was stopped', undefined);
   expect(await failure(calls.execute({ command: 'late' }))).toBe('INSTANCE_STOPPED: the instance takes no more work: it was stopped');
   calls.end();
-  expect([await failure(waiting), calls.inFlight]).toEqual(['NOT_DELIVERED: no answer will come: it was stopped', 0]);
+  expect([await failure(waiting), calls.inFlight()]).toEqual(['NOT_DELIVERED: no answer will come: it was stopped', 0]);
 });
 
 test('a slow reader holds the connection until it reads on, and no cancel counts as unanswered meanwhile', async () => {
@@ -195,7 +195,7 @@ test('idleTimeout ends an execution of which nothing comes, and what comes begin
     answer(1, 'Running', { output: 'x' });
   }
   clock.pass(99);
-  expect(calls.inFlight).toBe(1);
+  expect(calls.inFlight()).toBe(1);
   clock.pass(1);
   await turn();
   expect([await failure(execution), said().at(-1)]).toEqual([
@@ -214,7 +214,7 @@ test('time without a connection, and time in which a reader holds the connection
   const reader = waiting[Symbol.asyncIterator]();
   for (let n = 0; n < 3; n += 1) answer(1, 'Running', { output: 'x'.repeat(MIB / 2) });
   clock.pass(5_000);
-  expect(calls.inFlight).toBe(1);
+  expect(calls.inFlight()).toBe(1);
   for (let n = 0; n < 4; n += 1) await reader.next();
   clock.pass(200);
   expect(await failure(waiting)).toMatch(/^EXECUTION_TIMEOUT: nothing came/);

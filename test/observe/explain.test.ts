@@ -23,7 +23,7 @@ function openExplained(maxConcurrentStarts?: number) {
     const actor = stage.supervisor.getSnapshot().children[actorId]!;
     const record = {
       ...{ id, artifactId: 'summarizer', actorId, incarnation: 1, pid: 42, address: '127.0.0.1:9100', report: null },
-      requests: { inFlight: 0 },
+      requests: { inFlight: () => 0 },
       refusals: createRefusals(),
       connections: new Map(),
       get state() {

@@ -63,6 +63,16 @@ describe('an execution that was not delivered', () => {
   });
 });
 
+test('an execution that waits is cancelled, and counted as failed, once', async () => {
+  const { work, outcome } = openWork([]);
+  void outcome();
+  const waiting = work.execute({ command: 'c' });
+  waiting.cancel();
+  waiting.cancel();
+  await expect(waiting.result).rejects.toMatchObject({ code: 'CANCELLED' });
+  expect([work.counts.failed, work.waiting, work.running]).toEqual([1, 0, 1]);
+});
+
 test('an execution with an unknown outcome runs again only if its caller calls it idempotent, three times at most', async () => {
   const unknown = (): ErrorCode[] => Array(5).fill('OUTCOME_UNKNOWN');
   expect(await openWork(unknown()).outcome()).toBe('OUTCOME_UNKNOWN');

@@ -10,14 +10,16 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Files about TCP itself, about command lines and hosts of their own, and about transports by name. */
 const EXCLUDED = ['listeners', 'relay', 'handshake', 'transports', 'browser', 'hosts', 'nested', 'proofs', 'races', 'sessions'];
 /** An inherited socket cannot be opened again. */
+const FD_EXCLUDED = ['resume'];
 const FD_SKIPS = /reconnect|resum|disconnected|connection is cut|lost connection|cut its own/i;
 
 async function situations(transport) {
   const folder = mkdtempSync(join(tmpdir(), 'spearlet-test-'));
   const outputFile = join(folder, 'report.json');
+  const excluded = transport === 'fd' ? [...EXCLUDED, ...FD_EXCLUDED] : EXCLUDED;
   // By name: a project of the configuration does not heed `--exclude`.
   const files = readdirSync(join(root, 'test/situations'), { recursive: true })
-    .filter(name => name.endsWith('.test.ts') && !EXCLUDED.includes(name.slice(0, -'.test.ts'.length)))
+    .filter(name => name.endsWith('.test.ts') && !excluded.includes(name.slice(0, -'.test.ts'.length)))
     .map(name => join('test/situations', name));
   const skips = transport === 'fd' ? ['--testNamePattern', `^(?!.*(${FD_SKIPS.source}))`] : [];
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');

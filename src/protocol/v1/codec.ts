@@ -22,11 +22,19 @@ import {
 } from './messages.ts';
 import { EXPANSION } from './payload.ts';
 
-/** The wall clock as a frame states it. */
-function timestamp(clock: Clock): Timestamp {
-  const wall = clock.wall();
-  const secs = Math.floor(wall / 1000);
-  return { secs, nanos: Math.floor((wall - secs * 1000) * 1e6) };
+/** The wall clock as a frame states it. Frames of one time share the object, whose text is then made once. */
+function timestamps(clock: Clock): () => Timestamp {
+  let last = -1;
+  let timestamp: Timestamp = { secs: 0, nanos: 0 };
+  return () => {
+    const wall = clock.wall();
+    if (wall !== last) {
+      last = wall;
+      const secs = Math.floor(wall / 1000);
+      timestamp = { secs, nanos: Math.floor((wall - secs * 1000) * 1e6) };
+    }
+    return timestamp;
+  };
 }
 
 function createDecoder<Receiver>(
@@ -83,8 +91,9 @@ function textResponse({ taskId, status, output, error, exitCode, channel, output
 
 /** `clock` gives the time that every frame states. */
 export function createV1(clock: Clock): { readonly host: HostCodec; readonly agent: AgentCodec } {
+  const now = timestamps(clock);
   const frame = (type: SpearMessage['type'], requestId: SpearMessage['requestId'], payload: string | Uint8Array): Buffer =>
-    encodeFrame(type, requestId, timestamp(clock), payload);
+    encodeFrame(type, requestId, now(), payload);
   const both = {
     version: 1,
     carriesBytes: false,

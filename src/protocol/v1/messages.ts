@@ -198,6 +198,16 @@ export function encodeExecuteResponse(response: TextResponse): string {
 
 export const encodeSignal = (signal: Signal): string => JSON.stringify(signal);
 
+let lastTimestamp: Timestamp | null = null;
+let lastTime = '';
+function timeText(timestamp: Timestamp): string {
+  if (timestamp !== lastTimestamp) {
+    lastTimestamp = timestamp;
+    lastTime = `{"secs_since_epoch":${timestamp.secs},"nanos_since_epoch":${timestamp.nanos}}`;
+  }
+  return lastTime;
+}
+
 const SLAB_BYTES = 64 * 1024;
 /** Small frames lie side by side in one slab, so that a frame costs no allocation of its own. */
 let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
@@ -206,7 +216,7 @@ let free = 0;
 
 /** A whole frame, header included. `payload` is a text or any bytes. */
 export function encodeFrame(type: MessageType, requestId: U64, timestamp: Timestamp, payload: string | Uint8Array): Buffer {
-  const head = `{"message_type":"${type}","request_id":${requestId},"timestamp":{"secs_since_epoch":${timestamp.secs},"nanos_since_epoch":${timestamp.nanos}},"payload":[`;
+  const head = `{"message_type":"${type}","request_id":${requestId},"timestamp":${timeText(timestamp)},"payload":[`;
   const count = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
   const room = EXPANSION * count;
   const needed = HEADER_BYTES + head.length + room + 2;

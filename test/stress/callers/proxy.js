@@ -2,6 +2,16 @@
 // delays. It does not know messages.
 import { connect, createServer } from 'node:net';
 
+/** Where an address of an agent leads, for net.connect. */
+function targetOf(address) {
+  if (address.startsWith('unix:')) return { path: address.slice('unix:'.length) };
+  const { hostname, port } = new URL(address.startsWith('ws:') ? address : `tcp://${address}`);
+  return { host: hostname, port: Number(port) };
+}
+
+/** Only TCP has a reset. */
+const reset = socket => (socket.remotePort === undefined ? socket.destroy() : socket.resetAndDestroy());
+
 export async function createProxy() {
   /** By instance id. */
   const pairs = new Map();
@@ -22,8 +32,7 @@ export async function createProxy() {
   });
 
   const join = (id, agent, address, rest) => {
-    const at = address.lastIndexOf(':');
-    const host = connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)), allowHalfOpen: true });
+    const host = connect({ ...targetOf(address), allowHalfOpen: true });
     host.on('error', () => {});
     const pair = { agent, host, from: null, through: 0, delay: 0, stalled: false, silent: false };
     if (!pairs.has(id)) pairs.set(id, new Set());
@@ -75,8 +84,8 @@ export async function createProxy() {
 
   const ways = {
     reset(pair) {
-      pair.agent.resetAndDestroy();
-      pair.host.resetAndDestroy();
+      reset(pair.agent);
+      reset(pair.host);
     },
     close(pair) {
       pair.agent.destroy();

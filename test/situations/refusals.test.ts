@@ -42,7 +42,7 @@ describe.each(['perInstance', 'shared'] as const)('at a listener that is %s', li
     expect(explanation.connections).toEqual([]);
     expect(explanation.refusals).toMatchObject({ count: 2, last: [{ code }, { code, message: expect.stringContaining(reason) }] });
     expect(String(explanation)).toMatch(
-      new RegExp(`2 connections were refused, the last of them:\\n.*\\n.*127\\.0\\.0\\.1.*${code}.*${reason}`),
+      new RegExp(`2 connections were refused, the last of them:\\n.*\\n.*(127\\.0\\.0\\.1|unix:).*${code}.*${reason}`),
     );
     expect(settled).toBe(false);
     process.kill(instance.pid!, 'SIGKILL');

@@ -29,7 +29,7 @@ export const hollow: InstanceSpec = { artifactId: 'hollow', command: process.exe
 const transport = process.env.SPEARLET_TEST_TRANSPORT as InstanceSpec['transport'];
 /** Agents by hand, which know TCP alone; and a test cannot connect as the agent of a program with an inherited socket. */
 const isByHand = ({ args }: InstanceSpec): boolean =>
-  /(fleeting|stubborn)\.js|\.sh$/.test(args?.join() ?? '') || (transport === 'fd' && args === hollow.args);
+  /(fleeting|plain|stubborn)\.js|\.sh$/.test(args?.join() ?? '') || (transport === 'fd' && args === hollow.args);
 
 function overTransport(spearlet: Spearlet): Partial<Spearlet> {
   if (transport === undefined) return {};

@@ -11,18 +11,28 @@ export interface Collected {
   join(last: OutputData | null): OutputData | null;
 }
 
-/** Small pieces are joined: a piece of two characters alone takes some 30 bytes of memory. */
+/** Smaller pieces are joined: one of two characters alone takes some 30 bytes of memory. In characters or bytes. */
+const SMALL = 256;
+/** So many at a time. */
 const JOINED = 256;
 
 export function createCollected(maxBytes: number): Collected {
-  let parts: OutputData[] = [];
+  const parts: OutputData[] = [];
   let recent: OutputData[] = [];
   let room = maxBytes;
   let dropped = 0;
-  const keep = (output: OutputData): void => {
-    if (output.length === 0 || recent.push(output) < JOINED) return;
-    parts.push(concat(recent));
+  const joinRecent = (): void => {
+    if (recent.length > 0) parts.push(concat(recent));
     recent = [];
+  };
+  const keep = (output: OutputData): void => {
+    if (output.length === 0) return;
+    if (output.length < SMALL) {
+      if (recent.push(output) === JOINED) joinRecent();
+      return;
+    }
+    joinRecent();
+    parts.push(output);
   };
   return {
     get dropped() {
@@ -42,8 +52,7 @@ export function createCollected(maxBytes: number): Collected {
       keep(kept);
     },
     join(last) {
-      parts = [...parts, ...recent];
-      recent = [];
+      joinRecent();
       if (parts.length === 0) return last;
       return concat(last === null ? parts : [...parts, last]);
     },

@@ -36,10 +36,13 @@ export function testsOf(root: string): { readonly tests: readonly string[]; near
   const known = new Set(files);
   const { name: ours, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     name: string;
-    exports: Record<string, string>;
+    exports: Record<string, string | { readonly default: string }>;
   };
   const entries = new Map(
-    Object.entries(exports).map(([key, path]) => [ours + key.slice(1), path.replace(/^\.\/dist\//, '').replace(/js$/, 'ts')]),
+    Object.entries(exports).map(([key, entry]) => {
+      const path = typeof entry === 'string' ? entry : entry.default;
+      return [ours + key.slice(1), path.replace(/^\.\/dist\//, '').replace(/js$/, 'ts')];
+    }),
   );
 
   const leadsTo = (file: string, name: string): string[] => {

@@ -31,7 +31,7 @@ import {
 import { EXPANSION, readByteArray, writeNumbers } from './payload.ts';
 import { readRequestExtras, requestExtraFields, writeRequestExtras } from './request-extras.ts';
 import { field, readStruct, type Struct } from './struct.ts';
-import { stringText } from './write.ts';
+import { stringText, timeText } from './write.ts';
 
 const U64_MAX = 2n ** 64n - 1n;
 const I64_MAX = 2n ** 63n - 1n;
@@ -129,11 +129,10 @@ export function decodeAuthResponse(payload: Buffer): AuthResponse {
 }
 
 export function decodeExecuteRequest(payload: Buffer): ExecuteRequest {
-  const [taskId, command, args, env, ...extras] = decodeStruct(payload, EXECUTE_REQUEST) as [
-    ...[string, string, string[], Map<string, string>],
-    ...Extras,
-  ];
-  return { taskId, command, args, env, ...readRequestExtras(extras) };
+  const values = decodeStruct(payload, EXECUTE_REQUEST);
+  const [taskId, command, args, env] = values as [string, string, string[], Map<string, string>];
+  const { input, settings } = readRequestExtras(values.slice(EXECUTE_REQUEST.fields.length) as Extras);
+  return { taskId, command, args, env, input, settings };
 }
 
 /** An ExecuteResponse as wire v1 carries it: texts only, and always with the task id. */
@@ -184,9 +183,14 @@ export const encodeAuthRequest = ({ instanceId, token, clientVersion, ...more }:
 export const encodeAuthResponse = ({ success, errorMessage, sessionId, ...more }: AuthResponse): string =>
   `{"success":${success},"error_message":${textOrNull(errorMessage)},"session_id":${textOrNull(sessionId)}${writeChallenge(more)}}`;
 
-export function encodeExecuteRequest({ taskId, command, args, env, ...more }: ExecuteRequest): string {
-  const pairs = Array.from(env, ([key, value]) => `${stringText(key)}:${stringText(value)}`).join(',');
-  return `{"task_id":${stringText(taskId)},"command":${stringText(command)},"args":[${args.map(stringText).join(',')}],"env":{${pairs}}${writeRequestExtras(more)}}`;
+/** No rest, spread or closure: it is made for every request. */
+export function encodeExecuteRequest(request: ExecuteRequest): string {
+  const { taskId, command, args, env } = request;
+  let texts = '';
+  for (const each of args) texts += texts === '' ? stringText(each) : `,${stringText(each)}`;
+  let pairs = '';
+  if (env.size > 0) for (const [key, value] of env) pairs += `${pairs === '' ? '' : ','}${stringText(key)}:${stringText(value)}`;
+  return `{"task_id":${stringText(taskId)},"command":${stringText(command)},"args":[${texts}],"env":{${pairs}}${writeRequestExtras(request)}}`;
 }
 
 /** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */
@@ -197,16 +201,6 @@ export function encodeExecuteResponse(response: TextResponse): string {
 }
 
 export const encodeSignal = (signal: Signal): string => JSON.stringify(signal);
-
-let lastTimestamp: Timestamp | null = null;
-let lastTime = '';
-function timeText(timestamp: Timestamp): string {
-  if (timestamp !== lastTimestamp) {
-    lastTimestamp = timestamp;
-    lastTime = `{"secs_since_epoch":${timestamp.secs},"nanos_since_epoch":${timestamp.nanos}}`;
-  }
-  return lastTime;
-}
 
 const SLAB_BYTES = 64 * 1024;
 /** Small frames lie side by side in one slab, so that a frame costs no allocation of its own. */

@@ -9,9 +9,11 @@ type RequestExtras = Pick<ExecuteRequest, 'input' | 'settings'>;
 
 export const requestExtraFields = [...settingFields, 'input'] as const;
 
+const NONE: RequestExtras = {};
+
 /** Fields that are not as docs/protocol.md says are ignored. */
 export function readRequestExtras(extras: Extras): RequestExtras {
-  if (extras.every(each => each === null)) return {};
+  if (extras.every(each => each === null)) return NONE;
   const [directory, timeout, background, input] = extras.map(parseExtra);
   return { input: typeof input === 'string' ? Buffer.from(input) : undefined, settings: settingsOf(directory, timeout, background) };
 }

@@ -55,9 +55,10 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
   if (opening === OPEN_ARRAY) return readSequence(cursor, struct);
   if (opening !== OPEN_OBJECT) throw fault(cursor, `expected ${struct.name}`);
   cursor.at += 1;
+  const { extras = NONE } = struct;
   const values: unknown[] = [];
   for (let i = 0; i < fields.length; i += 1) values.push(missing);
-  const extras: (string | null)[] = struct.extras === undefined ? NONE : struct.extras.map(() => null);
+  for (let i = 0; i < extras.length; i += 1) values.push(null);
   let expected = 0;
   if (peek(cursor) === CLOSE_OBJECT) cursor.at += 1;
   else
@@ -70,7 +71,7 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
       else {
         const name = readString(cursor);
         index = indexOf(fields, name);
-        extra = struct.extras?.indexOf(name) ?? -1;
+        extra = extras.indexOf(name);
         if (index === -1 && struct.denyUnknown) throw fault(cursor, `unknown field in ${struct.name}`);
         take(cursor, COLON, "':'");
       }
@@ -78,7 +79,7 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
       if (known === undefined) {
         const from = cursor.at;
         skipValue(cursor);
-        if (extra >= 0) extras[extra] = cursor.bytes.toString('utf8', from, cursor.at).trim();
+        if (extra >= 0) values[fields.length + extra] = cursor.bytes.toString('utf8', from, cursor.at).trim();
       } else {
         if (values[index] !== missing) throw fault(cursor, `duplicate field '${known.name}' in ${struct.name}`);
         values[index] = known.read(cursor);
@@ -95,7 +96,6 @@ export function readStruct(cursor: Cursor, struct: Struct): unknown[] {
     if (!fields[i]!.optional) throw fault(cursor, `missing field '${fields[i]!.name}' in ${struct.name}`);
     values[i] = null;
   }
-  values.push(...extras);
   return values;
 }
 

@@ -9,23 +9,23 @@ const LONG = [
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // Those with a process of their own come last: vitest keeps a process only for a file that comes next.
     const place = ({ moduleId, project }: TestSpecification): number => {
-      // One after another: vitest keeps a process only for a file that comes next. They are short, and come last.
-      if (!project.config.isolate) return LONG.length + 1;
       const at = LONG.findIndex(name => moduleId.endsWith(name));
-      return at === -1 ? LONG.length : at;
+      return at === -1 ? LONG.length + Number(project.config.isolate) : at;
     };
     return (await super.sort(files)).sort((a, b) => place(a) - place(b));
   }
 }
 
-/**
- * What these test is in one process and starts few programs: one process runs many of their files, which saves its start and the
- * imports. The two that measure memory have a process of their own.
- */
+/** One process runs many of these files, which saves its start and the imports. The two that measure memory have one of their own. */
 const SHARED = [
   'test/protocol/!(properties|v2-bounds).test.ts',
-  ...['cli', 'execution', 'observe', 'pool', 'supervisor', 'transport', 'world'].map(folder => `test/${folder}/**/*.test.ts`),
+  'test/situations/!(memory).test.ts',
+  'test/situations/peers/**/*.test.ts',
+  ...['cli', 'connection', 'execution', 'journal', 'observe', 'pool', 'supervisor', 'transport', 'world'].map(
+    folder => `test/${folder}/**/*.test.ts`,
+  ),
   ...['test/options.test.ts', 'test/wiring.test.ts'],
 ];
 

@@ -63,11 +63,11 @@ export function createCopy(from: string, root: string, built: Copy | undefined):
   if (built === undefined) execFileSync('npm', ['run', '-s', 'build'], { cwd: root, stdio: 'inherit' });
   else cpSync(join(built.root, 'dist'), join(root, 'dist'), { recursive: true });
 
-  const run = async (files: readonly string[], silenceOf: (file: string) => number, ...more: string[]): Promise<Run> => {
+  const run = async (files: readonly string[], silenceOf: (file: string) => number, workers: number, ...more: string[]): Promise<Run> => {
     const args = ['run', '--config', join(root, 'test/mutants/vitest.config.ts'), ...more, ...files];
     const child = spawn(join(root, 'node_modules/.bin/vitest'), args, {
       cwd: root,
-      env: { ...process.env, TMPDIR: mark, MUTANT_ORDER: files.join(',') },
+      env: { ...process.env, TMPDIR: mark, MUTANT_ORDER: files.join(','), MUTANT_WORKERS: String(workers) },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const closed = new Promise<number | null>(resolve => child.once('close', resolve));
@@ -116,9 +116,9 @@ export function createCopy(from: string, root: string, built: Copy | undefined):
       writeFileSync(inDist, code.replaceAll(/(from |import |import\()(["']\.[^"']*)\.ts(["'])/g, '$1$2.js$3'));
       return restore;
     },
-    run: (files, silenceOf) => run(files, silenceOf, '--bail=1', '--maxWorkers=1'),
-    runTogether: (files, silenceOf) => run(files, silenceOf, '--bail=1', '--maxWorkers=1', '--no-isolate'),
+    run: (files, silenceOf) => run(files, silenceOf, 1, '--bail=1'),
+    runTogether: (files, silenceOf) => run(files, silenceOf, 1, '--bail=1', '--no-isolate'),
     end: () => sweep(mark),
-    runAll: (files, workers) => run(files, () => LONGEST_TEST, `--maxWorkers=${workers}`),
+    runAll: (files, workers) => run(files, () => LONGEST_TEST, workers),
   };
 }

@@ -12,6 +12,12 @@ export default mergeConfig(
     root,
     // node_modules is a link to the user's: nothing is written there.
     cacheDir: join(root, '.cache'),
-    test: { reporters: [reporter], sequence: { sequencer: Sequencer as never }, disableConsoleIntercept: true },
+    // Here, since the projects do not heed `--maxWorkers`.
+    test: {
+      reporters: [reporter],
+      sequence: { sequencer: Sequencer as never },
+      disableConsoleIntercept: true,
+      maxWorkers: Number(process.env.MUTANT_WORKERS),
+    },
   }),
 );

@@ -55,6 +55,20 @@ describe('the standard input', () => {
     expect(await exec(['FILE', 'cat'], null)).toMatchObject({ code: 0, stderr: Buffer.from('') });
   });
 
+  test('of such a socket that begins after the command is said to be lost', async () => {
+    const child = spawn(process.execPath, [cli, 'exec', configFile(agent), 'sh', '-c', 'echo begun; sleep 600'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    atEnd(() => void child.kill('SIGKILL'));
+    child.stdin.on('error', () => {});
+    await once(child.stdout, 'data');
+    child.stdin.write('late');
+    const [message] = (await once(child.stderr, 'data')) as [Buffer];
+    expect(String(message)).toBe('spearlet: INPUT_LOST: stdin began after the command: the command does not get it\n');
+    child.kill('SIGTERM');
+    await once(child, 'close');
+  });
+
   test('beyond the bound is refused with the way out, and the program does not run', async () => {
     const { code, stdout, stderr } = await exec(['FILE', 'echo', 'runs'], new Uint8Array(bounds.execInput + 1));
     expect([code, String(stdout)]).toEqual([2, '']);

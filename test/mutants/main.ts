@@ -104,12 +104,15 @@ type Found = Run['failed'];
 /** The test that notices; null where none does. `together`: the quick files, as far as they pass in one process. */
 async function hunt(copy: Copy, mutant: Mutant, times: Record<string, number>, together: ReadonlySet<string>): Promise<Found> {
   const silenceOf = silenceIn(times);
-  const near = nearest(mutant.file)
-    .filter(({ test }) => test in times)
+  const near = nearest(mutant.file).filter(({ test }) => test in times);
+  const first = near
+    .filter(({ test }) => together.has(test))
     .sort((a, b) => a.distance - b.distance || times[a.test]! - times[b.test]!)
     .map(({ test }) => test);
-  const first = near.filter(test => together.has(test));
-  const rest = near.filter(test => !together.has(test)).sort((a, b) => times[a]! - times[b]!);
+  const rest = near
+    .filter(({ test }) => !together.has(test))
+    .sort((a, b) => Number(b.isAbout) - Number(a.isAbout) || times[a.test]! - times[b.test]!)
+    .map(({ test }) => test);
 
   // In one process the quick files take a tenth of the time.
   for (const [files, how] of [[first, 'runTogether'] as const, [rest, 'run'] as const]) {

@@ -24,8 +24,15 @@ function namesIn(file: string, source: string): string[] {
   return names;
 }
 
-/** Test file → source file → how many imports lie between them. */
-export function testsOf(root: string): { readonly tests: readonly string[]; nearest(file: string): { test: string; distance: number }[] } {
+export interface Near {
+  readonly test: string;
+  /** How many imports lie between the test and the source file. */
+  readonly distance: number;
+  /** The test has the name of the source file, or of its folder, as a word: it is likely to notice a change. */
+  readonly isAbout: boolean;
+}
+
+export function testsOf(root: string): { readonly tests: readonly string[]; nearest(file: string): Near[] } {
   const files = folders
     .flatMap(folder => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(name => join(folder, name)))
     .filter(
@@ -68,6 +75,13 @@ export function testsOf(root: string): { readonly tests: readonly string[]; near
   const reached = new Map(tests.map(test => [test, distances(test)]));
   return {
     tests,
-    nearest: file => tests.flatMap(test => (reached.get(test)!.has(file) ? [{ test, distance: reached.get(test)!.get(file)! }] : [])),
+    nearest(file) {
+      const words = new RegExp(`\\b(${basename(dirname(file))}|${basename(file, '.ts')})\\b`);
+      const isAbout = (test: string): boolean => words.test(readFileSync(join(root, test), 'utf8'));
+      return tests.flatMap(test => {
+        const distance = reached.get(test)!.get(file);
+        return distance === undefined ? [] : [{ test, distance, isAbout: isAbout(test) }];
+      });
+    },
   };
 }

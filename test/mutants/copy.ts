@@ -1,7 +1,7 @@
 // A copy of the tree in a temporary folder, in which one source file at a time is a mutant and tests are run. The user's tree
 // is only read. All that the tests start carries the folder's name as TMPDIR, and is ended with the run.
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { transformWithOxc } from 'vite';
@@ -30,6 +30,9 @@ export interface Run {
 
 /** The title of the failure where nothing was heard in time. */
 export const SILENCE = 'no result in time';
+
+/** What bundle.js writes. */
+const BUNDLE = ['index', 'shared', 'websocket'].map(name => `dist/src/agent/${name}.js`);
 
 /** As above, where it is not known how long a test takes. */
 const LONGEST_TEST = 1_200_000;
@@ -105,15 +108,20 @@ export function createCopy(from: string, root: string, built: Copy | undefined):
     async apply({ file, start, end, replacement }) {
       const inSource = join(root, file);
       const inDist = join(root, 'dist', file.replace(/ts$/, 'js'));
-      const [source, built] = [readFileSync(inSource, 'utf8'), readFileSync(inDist, 'utf8')];
+      // dist has the agent's entry in one piece, and only those other files that an entry of the package reaches.
+      const isBuilt = existsSync(inDist);
+      const kept = [inSource, ...(isBuilt ? [inDist] : []), ...BUNDLE.map(name => join(root, name))].map(
+        path => [path, readFileSync(path, 'utf8')] as const,
+      );
       const restore = (): void => {
-        writeFileSync(inSource, source);
-        writeFileSync(inDist, built);
+        for (const [path, text] of kept) writeFileSync(path, text);
       };
+      const source = kept[0]![1];
       const changed = source.slice(0, start) + replacement + source.slice(end);
       const { code } = await transformWithOxc(changed, inSource, { sourcemap: false });
       writeFileSync(inSource, changed);
-      writeFileSync(inDist, code.replaceAll(/(from |import |import\()(["']\.[^"']*)\.ts(["'])/g, '$1$2.js$3'));
+      execFileSync(process.execPath, ['bundle.js'], { cwd: root });
+      if (isBuilt) writeFileSync(inDist, code.replaceAll(/(from |import |import\()(["']\.[^"']*)\.ts(["'])/g, '$1$2.js$3'));
       return restore;
     },
     run: (files, silenceOf) => run(files, silenceOf, 1, '--bail=1'),

@@ -102,7 +102,7 @@ export function createMembers({ options, grace, clock, startInstance, send, wait
       member.isLeaving = true;
       const text = `a member has ended: ${message}`;
       failure = new SpearletError('EXITED_BEFORE_READY', text, { instanceId, artifactId, cause: cause ?? undefined });
-      report({ type: 'member.lost', instanceId, code: cause?.code ?? 'INTERNAL', message });
+      report({ type: 'member.lost', instanceId, code: failure.code, message });
     }
     replaceNext();
   };

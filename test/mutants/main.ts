@@ -1,4 +1,4 @@
-// Mutants of src: are they noticed? `npm run mutate -- --src [--seed N] [--count N] [--skip N] [--workers N] [--only TEXT] [--json]`.
+// Mutants of src: are they noticed? `npm run mutate -- --src [--seed N] [--count N] [--skip N] [--workers N] [--quick] [--only TEXT] [--json]`.
 // Each mutant meets the tests that lead to its file, first the quick ones in one process, then the others. The first failure
 // ends it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,6 +23,8 @@ const { values: given } = parseArgs({
     /** Where the times of the tests are kept: written where there is none, else read, and the run without a mutant is left out. */
     times: { type: 'string' },
     json: { type: 'boolean', default: false },
+    /** Runs the quick tests alone: what they do not notice is only a candidate, for a test of its own or for the whole run. */
+    quick: { type: 'boolean', default: false },
     /** Names the chosen mutants and ends. */
     list: { type: 'boolean', default: false },
   },
@@ -110,7 +112,7 @@ async function hunt(copy: Copy, mutant: Mutant, times: Record<string, number>, t
     .sort((a, b) => a.distance - b.distance || times[a.test]! - times[b.test]!)
     .map(({ test }) => test);
   const rest = near
-    .filter(({ test }) => !together.has(test))
+    .filter(({ test }) => !given.quick && !together.has(test))
     .sort((a, b) => Number(b.isAbout) - Number(a.isAbout) || times[a.test]! - times[b.test]!)
     .map(({ test }) => test);
 

@@ -110,6 +110,17 @@ test('a member that is replaced counts neither as idle nor as beyond those that 
   expect(sent).toEqual([{ type: 'member.ended', instanceId: 'm1', wanted: 1 }]);
 });
 
+test('beside a member that is replaced, one that is beyond those that are wanted is retired', async () => {
+  const { clock, members, stops, start, give } = openMembers({ min: 1, max: 4, idle: 1_000, recycleAfter: 1 });
+  await start(3);
+  const used = give();
+  members.freed(used);
+  clock.work(5_000);
+  members.retireIdle();
+  const [first] = ['m1', 'm2', 'm3'].filter(id => id !== used.record.id);
+  expect(stops).toEqual([`${first} 7`]);
+});
+
 test('a member that is retired ends after its last execution, and one that joins a pool that stops ends at once', async () => {
   const { members, sent, stops, start, give } = openMembers({ min: 0, max: 2, maxConcurrency: 2 });
   await start(1);

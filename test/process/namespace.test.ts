@@ -1,5 +1,5 @@
 // The trial run of a namespace, and the search for the program inside one, on a clock moved by hand.
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { findInside, probeNamespace } from '../../src/process/containment/namespace.ts';
 import type { Program, ProgramEvents, Spawn } from '../../src/process/program.ts';
 import { createTrees } from '../../src/process/tree/tree.ts';
@@ -128,4 +128,18 @@ test('the search for the program inside ends after 250 scans, or once the wrappe
   }
   expect([await found, clock.now() - began]).toEqual([null, 500]);
   expect(await findInside(tree, scanner, clock, () => true)).toBeNull();
+});
+
+test.each([
+  ['root needs no user namespace', 0, []],
+  ['another user keeps its user id inside', 1_000, ['--user', '--map-current-user']],
+])('%s', async (_, uid, expected) => {
+  vi.spyOn(process, 'getuid').mockReturnValue(uid);
+  const { it, probed, end } = openTrial();
+  vi.restoreAllMocks();
+  const args = it.programs[0]!.args;
+  const from = args.findIndex(arg => arg.endsWith('unshare')) + 1;
+  expect(args.slice(from, args.indexOf('--pid'))).toEqual(expected);
+  end({ exitCode: 42, signal: null });
+  await probed;
 });

@@ -20,10 +20,10 @@ function open({ carriesBytes = false, size = 100 } = {}) {
   const result = (delivery: ReturnType<typeof answers.delivery>): void =>
     answers.result(delivery, { status: 'Completed', output: null, error: null, exitCode: 0 });
   /** Loses the connection and returns what is sent on the next one. */
-  const reconnect = (): string[] => {
+  const reconnect = (running: ReturnType<typeof answers.delivery>[] = []): string[] => {
     answers.detach();
     sent.length = 0;
-    answers.attach(channel as never, []);
+    answers.attach(channel as never, running);
     return [...sent];
   };
   answers.attach(channel as never, []);
@@ -48,6 +48,18 @@ test('of large results fewer are sent again, but always the last', () => {
   const large = open({ size: bounds.agentReplayedSize + 1 });
   for (const id of [1, 2]) large.result(large.answers.delivery(id, 't'));
   expect(large.reconnect()).toEqual(['2 Completed from 0']);
+});
+
+test('on wire v1 Started is sent again for what runs, and on wire v2 the channel does it', () => {
+  const v1 = open();
+  const running = v1.answers.delivery(1, 't');
+  v1.answers.started(running);
+  expect(v1.sent).toEqual(['1 Started']);
+  expect(v1.reconnect([running])).toEqual(['1 Started from 0']);
+  const v2 = open({ carriesBytes: true });
+  const kept = v2.answers.delivery(1, 't');
+  v2.answers.started(kept);
+  expect(v2.reconnect([kept])).toEqual([]);
 });
 
 test('on wire v2 the channel sends again, not the agent', () => {

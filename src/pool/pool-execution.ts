@@ -112,7 +112,7 @@ export class PoolExecution implements Execution<OutputData>, Expiring, Queued {
 
   /** The last update of an execution that the pool has ended. */
   lastUpdate(): Update {
-    return { taskId: this.taskId, status: 'failed', error: this.failure?.message ?? '' };
+    return { taskId: this.taskId, status: 'failed', error: this.failure!.message };
   }
 
   #end(): void {

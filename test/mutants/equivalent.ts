@@ -22,4 +22,11 @@ export const equivalent: Readonly<Record<string, string>> = {
     'only more room is reserved than the frame takes',
   "request.ts: if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) !== Object.prototype) return null; → if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) === Object.prototype) return null;":
     'only the quick way is lost: the schema parses a plain request with the same result',
+  'proc-table.ts: return first > 48 && first < 58 ? [Number(name)] : []; → return first > 48 && first <= 58 ? [Number(name)] : [];':
+    'nothing in /proc has a name that begins with a colon',
+  "descendants.ts: const EMPTY = '\\0\\0'; → const EMPTY = '';": 'neither holds a variable, and the texts are only searched for variables',
+  'active-execution.ts: if (offset <= (this.#output?.writtenBytes ?? 0)) return; → removed':
+    'the output ignores what is not beyond its bytes; the log of its updates is only made earlier',
+  'framed-channel.ts: #unacknowledgedBytes = 0; → #unacknowledgedBytes = 1;':
+    'the other end is told after 256 KiB less one byte, which no promise names',
 };

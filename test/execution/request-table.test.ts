@@ -170,7 +170,13 @@ test('a connection that is lost while a slow reader holds it is read to its end'
   slow[Symbol.asyncIterator]();
   for (let i = 0; i < 3; i += 1) answer(1, 'Running', { output: 'x'.repeat(MIB / 2) });
   expect(channel.paused).toBe(true);
+  const another = calls.execute({ command: 'slow' });
+  await turn();
+  another[Symbol.asyncIterator]();
   calls.detach(undefined);
+  expect(channel.paused).toBe(false);
+  // There is no connection any more that could be held.
+  for (let i = 0; i < 3; i += 1) answer(2, 'Running', { output: 'x'.repeat(MIB / 2) });
   expect(channel.paused).toBe(false);
 });
 

@@ -140,6 +140,8 @@ test.each([
   const args = it.programs[0]!.args;
   const from = args.findIndex(arg => arg.endsWith('unshare')) + 1;
   expect(args.slice(from, args.indexOf('--pid'))).toEqual(expected);
+  // What the shells of other systems add to the environment, as well as Debian's.
+  expect(args.find(arg => arg.startsWith('unset'))).toMatch(/^unset PWD OLDPWD SHLVL; /);
   end({ exitCode: 42, signal: null });
   await probed;
 });

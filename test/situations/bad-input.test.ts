@@ -7,7 +7,20 @@ import { serve } from '../../src/agent/index.ts';
 import { createSpearlet } from '../../src/index.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
 import { atEnd } from '../census/census.ts';
-import { agentFile, authRequest, complete, dial, everyday, failureOf, joinAs, openSpearlet, seen, startHollow, until } from './world.ts';
+import {
+  agentFile,
+  authRequest,
+  complete,
+  dial,
+  everyday,
+  failureOf,
+  joinAs,
+  openSpearlet,
+  seen,
+  startHollow,
+  type TestSpearlet,
+  until,
+} from './world.ts';
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'spearlet-test-'));
@@ -140,6 +153,15 @@ describe('programs', () => {
       message: expect.stringContaining('SPEARLET_ADDR'),
     });
   });
+});
+
+test.each([
+  ['start()', (spearlet: TestSpearlet) => spearlet.start({ artifactId: 7 } as never)],
+  ['expect()', (spearlet: TestSpearlet) => spearlet.expect({ artifactId: 7 } as never)],
+])('a wrong spec of %s is called one', async (_, call) => {
+  const error = await failureOf((async () => call(openSpearlet()))());
+  expect(error.code).toBe('INVALID_OPTIONS');
+  expect(error.message).toMatch(/^invalid spec: /);
 });
 
 describe('invalid data on a connection', () => {

@@ -156,12 +156,13 @@ describe('programs', () => {
 });
 
 test.each([
-  ['start()', (spearlet: TestSpearlet) => spearlet.start({ artifactId: 7 } as never)],
-  ['expect()', (spearlet: TestSpearlet) => spearlet.expect({ artifactId: 7 } as never)],
-])('a wrong spec of %s is called one', async (_, call) => {
+  ['start()', 'spec', (spearlet: TestSpearlet) => spearlet.start({ artifactId: 7 } as never)],
+  ['pool()', 'spec', (spearlet: TestSpearlet) => spearlet.pool({ artifactId: 7 } as never)],
+  ['expect()', 'expect()', (spearlet: TestSpearlet) => spearlet.expect({ artifactId: 7 } as never)],
+])('a wrong spec of %s is called %s', async (_, name, call) => {
   const error = await failureOf((async () => call(openSpearlet()))());
   expect(error.code).toBe('INVALID_OPTIONS');
-  expect(error.message).toMatch(/^invalid spec: /);
+  expect(error.message.startsWith(`invalid ${name}: `)).toBe(true);
 });
 
 describe('invalid data on a connection', () => {

@@ -23,7 +23,9 @@ const SHARED = [
   'test/protocol/!(properties|v2-bounds).test.ts',
   'test/situations/!(memory).test.ts',
   'test/situations/peers/**/*.test.ts',
-  ...['cli', 'connection', 'execution', 'journal', 'observe', 'pool', 'supervisor', 'transport', 'world'].map(
+  // What execa registers for signals stays in a process.
+  'test/world/!(host-end).test.ts',
+  ...['cli', 'connection', 'execution', 'journal', 'observe', 'pool', 'supervisor', 'transport'].map(
     folder => `test/${folder}/**/*.test.ts`,
   ),
   ...['test/options.test.ts', 'test/wiring.test.ts'],

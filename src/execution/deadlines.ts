@@ -1,4 +1,4 @@
-// All deadlines of a spearlet behind one timer. Adding and cancelling one costs a few pointers: like Node's own timers there
+// Many deadlines behind one timer. Adding and cancelling one costs a few pointers: like Node's own timers there
 // is a list for each duration, in which entries are in order by nature, and a heap of the lists.
 import type { Clock, Timer } from '../world/clock.ts';
 

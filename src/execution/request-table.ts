@@ -23,7 +23,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const executions = new Map<U64, ActiveExecution>();
   /** Executions whose task id the caller has chosen, with what was asked for. */
   let namedTasks: Map<string, { execution: ActiveExecution; request: ParsedRequest; encoding: string }> | null = null;
-  /** Those that hold the channel back. Most tables have none of both, so they are made for the first one. */
+  /** Those that hold the channel back. Most instances have neither, so both are made when needed. */
   let throttling: Set<ActiveExecution> | null = null;
   const isThrottled = (): boolean => throttling !== null && throttling.size > 0;
   const counts = newCounts();
@@ -139,7 +139,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
   return {
     counts,
-    // No getter: V8 would give each table a hidden class of its own.
+    // No getter: V8 gives each object literal with one a hash table of its own.
     inFlight: () => executions.size,
 
     execute(input, optionsInput) {

@@ -21,7 +21,10 @@ const outputOf = (record: InstanceRecord): Observable<OutputChunk> =>
     return () => record.followers.delete(subscriber);
   });
 
-/** A class, because V8 gives each object literal with a getter a hidden class of its own. Its functions can be used without the handle. */
+/**
+ * A class, because V8 gives each object literal with a getter a hash table of its own. `execute`, `call`, `send`, `stop` and `restart`
+ * can be taken out of it.
+ */
 class InstanceHandle implements Instance {
   readonly #record: InstanceRecord;
   readonly id: string;

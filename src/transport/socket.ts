@@ -26,7 +26,7 @@ function joined(frames: readonly Buffer[]): Buffer[] {
   return buffers;
 }
 
-/** A class, because V8 gives each object literal with a getter a hidden class of its own. */
+/** A class, because V8 gives each object literal with a getter a hash table of its own. */
 export class DuplexStream implements ByteStream {
   readonly peer: string;
   readonly #socket: Duplex;

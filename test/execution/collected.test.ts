@@ -43,6 +43,13 @@ test('many small pieces come back in their order; without any, the last output s
   expect([createCollected(1).join('end'), createCollected(1).join(null)]).toEqual(['end', null]);
 });
 
+test('small and large pieces come back in their order', () => {
+  const collected = createCollected(10_000);
+  const pieces = ['a', 'b'.repeat(300), 'c', 'd', 'e'.repeat(255), 'f'.repeat(256), 'g'];
+  for (const each of pieces) collected.add(each, each.length);
+  expect(collected.join('end')).toBe(`${pieces.join('')}end`);
+});
+
 test('a result of more than the bound is its beginning, however its pieces are cut', async () => {
   const owner = {
     ids: {},

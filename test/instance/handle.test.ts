@@ -40,3 +40,13 @@ test('states and output complete when the instance stops, for present and for la
   expect(late).toEqual(['stopped', 'complete', 'complete']);
   expect([instance.state, spearlet.get(instance.id), spearlet.instances]).toEqual(['stopped', undefined, []]);
 });
+
+test('its functions can be taken out of it, and its streams are the same each time', async () => {
+  const spearlet = openSpearlet();
+  const instance = await spearlet.start(everyday);
+  const { execute, send, stop, state$, output$ } = instance;
+  expect([state$ === instance.state$, output$ === instance.output$]).toEqual([true, true]);
+  expect((await execute({ command: 'echo', args: ['alone'] }).result).output).toBe('alone');
+  send('a signal');
+  expect(await stop()).toMatchObject({ reason: 'stopped' });
+});

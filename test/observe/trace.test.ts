@@ -243,3 +243,18 @@ test('an observer that throws does not keep events from the others', () => {
   inspect('e');
   expect(seen).toEqual(['function e', 'object e']);
 });
+
+test('each instance has connections of its own: their actor ids are the same in all of them', async () => {
+  const stage = openStage();
+  for (const [id, actorId] of [
+    ['a', 'instance-1'],
+    ['b', 'instance-2'],
+  ] as const) {
+    stage.start(id, actorId);
+    stage.sendToInstance(id, { type: 'listener.bound', address: '127.0.0.1:9100' } as never);
+    stage.sendToInstance(id, { type: 'process.spawned', pid: 1 } as never);
+    await stage.connect(id);
+  }
+  const labels = ['a', 'b'].map(id => stage.trace.of(id)!.connection('connection-1')!.transitions[0]!.record.connectionId);
+  expect(labels).toEqual(['a/connection-1', 'b/connection-1']);
+});

@@ -353,14 +353,11 @@ export const instanceMachine = setup({
                   description: 'At least one execution is in flight.',
                   on: {
                     'activity.idle': 'ready',
-                    stop: [
-                      {
-                        guard: 'asksToDrain',
-                        target: '#instance.running.stopping.graceful.draining',
-                        actions: ['noteStop', 'noteGracePeriod'],
-                      },
-                      { target: '#instance.running.stopping', actions: ['noteStop', 'noteGracePeriod'] },
-                    ],
+                    stop: {
+                      guard: 'asksToDrain',
+                      target: '#instance.running.stopping.graceful.draining',
+                      actions: ['noteStop', 'noteGracePeriod'],
+                    },
                   },
                 },
               },
@@ -369,14 +366,11 @@ export const instanceMachine = setup({
               description: 'The session is lost, the program still runs. Executions in flight wait until the agent reconnects.',
               on: {
                 'session.opened': { target: 'connected', actions: 'noteSession' },
-                stop: [
-                  {
-                    guard: 'asksToDrain',
-                    target: '#instance.running.stopping.graceful.draining',
-                    actions: ['noteStop', 'noteGracePeriod'],
-                  },
-                  { target: '#instance.running.stopping', actions: ['noteStop', 'noteGracePeriod'] },
-                ],
+                stop: {
+                  guard: 'asksToDrain',
+                  target: '#instance.running.stopping.graceful.draining',
+                  actions: ['noteStop', 'noteGracePeriod'],
+                },
               },
               after: {
                 reconnectWindow: [

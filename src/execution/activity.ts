@@ -12,7 +12,7 @@ export interface Activity {
   begin(): void;
   /** The last one in flight has ended. */
   idle(): void;
-  /** After a loss the chart is back in `ready`, whatever was going on: it is told anew. */
+  /** A session is open. After a loss the chart is in `ready`, whatever was going on, or drains: it is told anew. */
   reset(): void;
   /** Nothing is told any more. */
   close(): void;
@@ -52,8 +52,11 @@ export function createActivity(deadlines: Deadlines, inFlight: () => number, cha
     begin,
     idle,
     reset() {
+      const wasActive = isActive;
       isActive = false;
       if (inFlight() > 0) begin();
+      // A chart that drains waits for it. Any other one is in `ready`, and ignores it.
+      else if (wasActive) changed('finished');
     },
     close() {
       isClosed = true;

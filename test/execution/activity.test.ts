@@ -63,7 +63,7 @@ test('an execution in flight when the quiet time is over continues the activity'
   expect(told).toEqual(['begun', 'finished']);
 });
 
-test('reset() reports executions in flight anew, and nothing where there are none', () => {
+test('reset() reports executions in flight anew, and the end of those whose quiet time it cuts short', () => {
   const { clock, told, activity, begin, end } = open();
   activity.reset();
   expect(told).toEqual([]);
@@ -72,10 +72,12 @@ test('reset() reports executions in flight anew, and nothing where there are non
   expect(told).toEqual(['begun', 'begun']);
   end();
   activity.reset();
+  expect(told).toEqual(['begun', 'begun', 'finished']);
+  activity.reset();
   clock.pass(2 * QUIET_MS);
-  expect(told).toEqual(['begun', 'begun']);
+  expect(told).toEqual(['begun', 'begun', 'finished']);
   begin();
-  expect(told).toEqual(['begun', 'begun', 'begun']);
+  expect(told).toEqual(['begun', 'begun', 'finished', 'begun']);
 });
 
 test('after close() nothing is reported', () => {

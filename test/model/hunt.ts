@@ -23,6 +23,9 @@ export interface Trial {
 /** Shorter than `patience`, since many mutants make an event impossible for which a walk then waits in vain. */
 const IMPATIENCE = 2_000;
 
+/** An event that another one brings along, without being a step of its own: a session is opened over a socket. */
+const BROUGHT: Readonly<Record<string, string>> = { 'session.opened': 'socket.accepted' };
+
 /** Whether this path can reach the change. */
 function meets(steps: readonly Step[], { state, event }: Mutant): boolean {
   if (event === null) return true;
@@ -32,7 +35,8 @@ function meets(steps: readonly Step[], { state, event }: Mutant): boolean {
     if (typeof value === 'string') return `${at}.${value}` === state || `${at}.${value}`.startsWith(`${state}.`);
     return Object.entries(value as object).some(([key, inner]) => inside(inner, `${at}.${key}`));
   };
-  return steps.some((step, i) => fits(step.event.type) && (i === 0 || inside(steps[i - 1]!.state.value, state.split('.')[0]!)));
+  const brings = ({ event: { type } }: Step): boolean => fits(type) || fits(BROUGHT[type] ?? '');
+  return steps.some((step, i) => brings(step) && (i === 0 || inside(steps[i - 1]!.state.value, state.split('.')[0]!)));
 }
 
 const lookOf = ({ status, value, context }: AnyMachineSnapshot): string => JSON.stringify([status, value, context]);

@@ -131,7 +131,8 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
       return !external && (session !== null || snapshot.value === 'backoff') ? [{ type, grace: 100 }] : [];
     case 'stop':
       return [
-        ...(isStopping || hasExited ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace, drain: false })),
+        // A stop ends a drain, whatever its grace is; any other stop counts only if it is sooner.
+        ...((isStopping && !isDraining) || hasExited ? [0, 60, 100] : [0, 100]).map(grace => ({ type, grace, drain: false })),
         ...(isDraining ||
         snapshot.matches({ running: { started: { connected: 'executing' } } }) ||
         snapshot.matches({ running: { started: 'reconnecting' } })

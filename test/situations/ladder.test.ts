@@ -88,6 +88,16 @@ test('a stop that drains takes no new work, and keeps the results of what is in 
   expect(await stopping).toMatchObject({ reason: 'stopped', code: 0, stopStage: 'asked' });
 });
 
+test('a stop without drain ends a drain at once, also with the same grace', async () => {
+  const spearlet = openSpearlet();
+  const instance = await spearlet.start(everyday);
+  const endless = instance.execute({ command: 'wait' });
+  await seen(endless.updates$, ({ status }) => status === 'started');
+  const draining = instance.stop({ drain: true, grace: PATIENCE });
+  await instance.stop({ grace: PATIENCE });
+  expect(await draining).toMatchObject({ reason: 'stopped' });
+});
+
 test('a stop that drains sends SIGTERM in time before SIGKILL', async () => {
   const spearlet = openSpearlet();
   const instance = await spearlet.start(everyday);

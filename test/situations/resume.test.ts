@@ -92,6 +92,20 @@ test('a large request and a large result go on after a cut in their midst', asyn
   }
 });
 
+test('while an instance drains, its agent resumes over a new connection, and no result is lost', async () => {
+  const { proxy, spearlet, instance } = await openProxied();
+  const execution = instance.execute({ command: 'stream', args: ['400', '900'] });
+  let stopping: Promise<unknown> | null = null;
+  const numbers = await numbersOf(execution, () => {
+    stopping ??= instance.stop({ drain: true, grace: 600_000 });
+    proxy.break(instance.id, 'reset', 0);
+  });
+  expect(numbers).toEqual(Array.from({ length: 400 }, (_, n) => n));
+  expect(await execution.result).toMatchObject({ output: 'the end', truncatedBytes: 0 });
+  expect(await stopping).toMatchObject({ reason: 'stopped' });
+  expect(spearlet.events.filter(({ type }) => type === 'connection.opened').length).toBeGreaterThan(1);
+});
+
 describe('a slow reader on wire v2', () => {
   test('holds back only its own execution: the connection is read on, and nothing of its output is lost', async () => {
     const spearlet = openSpearlet();

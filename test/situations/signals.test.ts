@@ -84,7 +84,9 @@ describe('a signal that ends', () => {
   });
 
   test.skipIf(!hasScript)('a stopped terminal (Ctrl-S) stops neither the instances nor the handling of signals', async () => {
-    const { script, code, shell } = await onTerminal({ instances: [{ ...program('brief.js'), restart: 'permanent' }] });
+    // With the default intensity `run` would end by itself, before a slow test has looked at it.
+    const restarts = { restart: 'permanent', intensity: 1_000 };
+    const { script, code, shell } = await onTerminal({ instances: [{ ...program('brief.js'), ...restarts }] });
     script.stdin.write('\x13');
     const run = Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')[0]);
     const children = () => readFileSync(`/proc/${run}/task/${run}/children`, 'utf8').trim();

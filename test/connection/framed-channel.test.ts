@@ -6,7 +6,7 @@ import { createFramedChannel } from '../../src/connection/framed-channel.ts';
 import { SpearletError } from '../../src/errors.ts';
 import type { HostReceiver } from '../../src/protocol/codec.ts';
 import { createV1 } from '../../src/protocol/v1/codec.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import { decodeMessage, encodeFrame } from '../../src/protocol/v1/messages.ts';
 import { handClock } from '../world/clock.ts';
 import { handStream } from '../world/stream.ts';

@@ -6,7 +6,7 @@ import { createRequestTable } from '../../src/execution/request-table.ts';
 import type { RequestTableOwner } from '../../src/execution/requests.ts';
 import type { Status } from '../../src/protocol/message.ts';
 import { createV1 } from '../../src/protocol/v1/codec.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import { decodeExecuteRequest, decodeMessage, decodeSignal } from '../../src/protocol/v1/messages.ts';
 import { handClock } from '../world/clock.ts';
 import { type HandStream, handStream } from '../world/stream.ts';

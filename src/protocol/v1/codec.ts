@@ -4,7 +4,7 @@ import type { Clock } from '../../world/clock.ts';
 import type { AgentCodec, AgentReceiver, Decoder, HostCodec, HostReceiver } from '../codec.ts';
 import type { ExecuteResponse, SpearMessage, Timestamp, U64 } from '../message.ts';
 import { encodeAgentSignal, readAgentSignal } from '../signal.ts';
-import { createFrameReader } from './frame.ts';
+import { createFrameReader } from './decoder.ts';
 import {
   decodeAuthRequest,
   decodeAuthResponse,

@@ -14,8 +14,8 @@ import {
   type Timestamp,
   type U64,
 } from '../message.ts';
-import { HEADER_BYTES } from './frame.ts';
-import { challengeFields, type Extras, offerFields, readChallenge, readOffer, writeChallenge, writeOffer } from './handshake.ts';
+import { HEADER_BYTES } from './decoder.ts';
+import { challengeFields, type Extras, offerFields, readChallenge, readOffer, writeChallenge, writeOffer } from './extra-fields.ts';
 import {
   CLOSE_ARRAY,
   CLOSE_OBJECT,

@@ -2,7 +2,7 @@
 import type { ExecuteRequest } from '../message.ts';
 import { encodeSettings, settingFields, settingsOf } from '../settings.ts';
 import { textOf } from '../text.ts';
-import { type Extras, parseExtra } from './handshake.ts';
+import { type Extras, parseExtra } from './extra-fields.ts';
 import { stringText } from './write.ts';
 
 type RequestExtras = Pick<ExecuteRequest, 'input' | 'settings'>;

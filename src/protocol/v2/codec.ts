@@ -4,8 +4,8 @@ import type { ExecuteRequest, ExecuteResponse, U64 } from '../message.ts';
 import type { Pieces } from '../pieces.ts';
 import { encodeSettings, readSettings } from '../settings.ts';
 import { encodeAgentSignal, readAgentSignal } from '../signal.ts';
-import { type Deliver, FrameReader, fault } from './frame.ts';
-import { Reader } from './reader.ts';
+import { type Deliver, FrameReader, fault } from './decoder.ts';
+import { Reader } from './body.ts';
 import {
   ACKNOWLEDGE,
   CANCEL,

@@ -1,6 +1,6 @@
 // Reads the fields of a body of wire v2, in order.
 import { strictTextOf } from '../text.ts';
-import { fault, readU32, readU64 } from './frame.ts';
+import { fault, readU32, readU64 } from './decoder.ts';
 
 /** Reads the fields of a body. Throws PROTOCOL_ERROR where the body ends before a field does. */
 export class Reader {

@@ -4,8 +4,7 @@ import { createAuthentication } from '../../src/agent/authentication.ts';
 import { clock, nonce } from '../../src/agent/clock.ts';
 import { accept, challengeOf, newCredentials, type Shown, verdictOf } from '../../src/connection/handshake.ts';
 import type { AuthRequest, AuthResponse } from '../../src/protocol/message.ts';
-import { HEADER_BYTES } from '../../src/protocol/v1/decoder.ts';
-import { decodeAuthRequest, decodeMessage } from '../../src/protocol/v1/messages.ts';
+import { decodeAuthRequest, decodeMessage, HEADER_BYTES } from '../../src/protocol/v1/messages.ts';
 import { seededRandom } from '../world/random.ts';
 
 const INSTANCE = 'worker-1';

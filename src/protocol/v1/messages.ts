@@ -14,7 +14,6 @@ import {
   type Timestamp,
   type U64,
 } from '../message.ts';
-import { HEADER_BYTES } from './decoder.ts';
 import { challengeFields, type Extras, offerFields, readChallenge, readOffer, writeChallenge, writeOffer } from './extra-fields.ts';
 import {
   CLOSE_ARRAY,
@@ -33,6 +32,8 @@ import { readRequestExtras, requestExtraFields, writeRequestExtras } from './req
 import { field, readStruct, type Struct } from './struct.ts';
 import { stringText, timeText } from './write.ts';
 
+/** The length of a frame's header in bytes: the length of the body. */
+export const HEADER_BYTES = 8;
 const U64_MAX = 2n ** 64n - 1n;
 const I64_MAX = 2n ** 63n - 1n;
 

@@ -180,7 +180,7 @@ class AnswerQueue implements Answers {
   }
 
   get #hasRoom(): boolean {
-    return this.#channel !== null && this.#channel.pending <= bounds.agentUnsent;
+    return this.#channel !== null && this.#channel.queue.pending <= bounds.agentUnsent;
   }
 
   /** The answer has to wait for the reader of its execution. */
@@ -201,7 +201,7 @@ class AnswerQueue implements Answers {
 
   #send(delivery: Delivery, answer: Answer, encoded: Buffer | Pieces | null = null): number {
     const frame = delivery.session === this.#session && encoded !== null ? encoded : this.#encode(delivery, answer);
-    this.#channel?.send(frame, this.#sender);
+    this.#channel?.queue.add(frame, this.#sender);
     return frame.length;
   }
 

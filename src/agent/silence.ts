@@ -27,7 +27,7 @@ export function watchSilence(channel: AgentChannel, clock: Clock, silence: numbe
     if (missed >= FIRST_BEAT) {
       const id = Math.floor(lastLook) + missed;
       ids.add(id);
-      channel.sendUrgent(channel.codec.heartbeat(id, ''));
+      channel.queue.addUrgent(channel.codec.heartbeat(id, ''));
     }
     timer = clock.setTimeout(look, period);
   };

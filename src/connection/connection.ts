@@ -1,7 +1,7 @@
 // One accepted socket: its channel, its names, and what is known of the other end. The connection chart has its state.
 import type { AuthRequest, U64 } from '../protocol/message.ts';
 import type { HostChannel } from './channel.ts';
-import type { Handshake } from './handshake.ts';
+import type { Handshake } from './credentials.ts';
 
 export interface Connection {
   /** The actor id among the children of its parent: `connection-1` and so on. Such ids are used again. */

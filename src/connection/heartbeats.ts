@@ -87,7 +87,7 @@ export class Heartbeats {
   #isHeard(): boolean {
     const { channel, clock, interval } = this.#deps;
     // While reading is paused, only a write shows whether the agent is still there.
-    if (channel.paused) channel.sendUrgent(channel.codec.heartbeat(this.#nextId++, ''));
+    if (channel.paused) channel.queue.addUrgent(channel.codec.heartbeat(this.#nextId++, ''));
     return this.#sentAt === null ? clock.now() - channel.heardAt < interval : channel.heardAt >= this.#sentAt;
   }
 
@@ -107,6 +107,6 @@ export class Heartbeats {
     const { channel, clock } = this.#deps;
     this.#id = this.#nextId++;
     this.#sentAt = clock.now();
-    channel.sendUrgent(channel.codec.heartbeat(this.#id, ''));
+    channel.queue.addUrgent(channel.codec.heartbeat(this.#id, ''));
   }
 }

@@ -107,7 +107,8 @@ export class SendQueue {
     this.#kept.acknowledge(received);
   }
 
-  add(message: Message, sender: Sender | null): void {
+  /** `sender` is told when the message is written, and can take it back until then. */
+  add(message: Message, sender: Sender | null = null): void {
     if (this.#isClosed) return;
     this.#bytes += message.length;
     if (message instanceof Pieces) this.#large.push({ pieces: message, sender });
@@ -115,7 +116,7 @@ export class SendQueue {
     this.#schedule();
   }
 
-  /** Before everything that waits. */
+  /** Before everything that waits: for control messages, which must not wait behind data. */
   addUrgent(frame: Buffer): void {
     if (this.#isClosed) return;
     this.#bytes += frame.length;

@@ -45,12 +45,12 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
   const send = (channel: HostChannel, requestId: U64, taskId: string, shown: string): void => {
     // Beyond so many, those that are waited for decide whether the agent listens.
     if (cancelled.size >= options.maxInFlight || cancelled.expect(requestId, shown))
-      channel.sendUrgent(channel.codec.cancel(requestId, taskId));
+      channel.queue.addUrgent(channel.codec.cancel(requestId, taskId));
   };
   return {
     send: (channel, requestId, taskId) => send(channel, requestId, taskId, taskId),
     started(channel, requestId, taskId) {
-      if (channel.pending > UNREAD_FACTOR * options.maxQueuedBytes)
+      if (channel.queue.pending > UNREAD_FACTOR * options.maxQueuedBytes)
         throw new SpearletError('PROTOCOL_ERROR', 'the agent asks for more than it reads');
       // Its task id is the agent's word.
       send(channel, requestId, taskId, printable(taskId, bounds.quoted));

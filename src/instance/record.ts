@@ -2,7 +2,7 @@
 // it up once, by instance id. A chart's context never contains a socket, a token or a promise.
 import type { Observable, Subscriber } from 'rxjs';
 import type { Connection } from '../connection/connection.ts';
-import type { Credentials } from '../connection/handshake.ts';
+import type { Credentials } from '../connection/credentials.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
 import type { RequestTable } from '../execution/requests.ts';

@@ -2,7 +2,7 @@
 import type { instanceMachine } from '../../machines/instance.ts';
 import type { InstanceContext } from '../../machines/instance-types.ts';
 import type { sessionMachine } from '../../machines/session.ts';
-import { newCredentials } from '../connection/handshake.ts';
+import { newCredentials } from '../connection/credentials.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';

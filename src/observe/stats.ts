@@ -92,7 +92,7 @@ export function statsOf(registry: Registry, clock: Clock): Stats {
         connectedAt: Math.round(wallOffset + counts.connectedAt),
         lastActivity: Math.round(wallOffset + counts.lastActivity),
         roundTrip,
-        queuedBytes: channel.pending,
+        queuedBytes: channel.queue.pending,
         paused: channel.paused,
         session: sessionSince !== null,
       };

@@ -55,6 +55,9 @@ export interface Challenge {
   readonly epoch: number;
 }
 
+/** The error message of an AuthResponse to an agent with the right token, whose session another connection holds. */
+export const CLAIMED = 'already claimed';
+
 export interface AuthResponse {
   readonly success: boolean;
   readonly errorMessage: string | null;

@@ -3,7 +3,7 @@ import { ReplaySubject } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { StopRequest } from '../../machines/instance-types.ts';
 import type { SupervisorEvent } from '../../machines/supervisor.ts';
-import { newCredentials } from '../connection/handshake.ts';
+import { newCredentials } from '../connection/credentials.ts';
 import { createRefusals } from '../connection/refusals.ts';
 import { SpearletError } from '../errors.ts';
 import type { Deadlines } from '../execution/deadlines.ts';

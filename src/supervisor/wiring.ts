@@ -67,11 +67,8 @@ export function wire(
     },
     release,
     v2: createV2Host(codec),
-    credentials({ instanceId, auth }) {
-      if (instanceId !== null) return registry.record(instanceId).credentials;
-      const requested = auth?.instanceId ?? '';
-      return registry.routes.has(requested) ? registry.record(requested).credentials : null;
-    },
+    credentials: instanceId => registry.record(instanceId).credentials,
+    isRouted: instanceId => registry.routes.has(instanceId),
     responses: ({ instanceId }) => registry.record(instanceId!).requests.executeResponse,
     unexpectedMessage: registry.unexpectedMessage,
     handOver: registry.handOver,

@@ -13,7 +13,7 @@ function openWatched() {
     paused: false,
     heardAt: began,
     codec: { heartbeat: (id: number) => id },
-    sendUrgent: (id: number) => log.push(`${clock.now() - began} heartbeat ${id}`),
+    queue: { addUrgent: (id: number) => log.push(`${clock.now() - began} heartbeat ${id}`) },
   };
   const heartbeats = new Heartbeats({
     channel: channel as never as HostChannel,

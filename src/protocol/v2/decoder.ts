@@ -183,7 +183,6 @@ export class V2Decoder<Receiver> implements Decoder<Receiver> {
   }
 }
 
-/** For frames that belong to no request. */
 function requireNoId(requestId: number): void {
   if (requestId !== 0) throw fault('a request id in a frame that belongs to no request');
 }

@@ -67,7 +67,7 @@ const KIB = 1024;
 
 // One buffer for all files, with open, read and close by hand: 11 µs a file, where readFileSync takes 16.
 let scratch = Buffer.allocUnsafe(16 * KIB);
-/** The process is gone, or may not be read. Any other error is thrown: a lack of descriptors must not look like no process. */
+/** The process is gone, or may not be read. Any other error is thrown: a lack of descriptors must not count as no process. */
 const ABSENT = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'EIO'];
 const unlessAbsent = (error: unknown): -1 => {
   if (ABSENT.includes((error as NodeJS.ErrnoException).code ?? '')) return -1;

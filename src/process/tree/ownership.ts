@@ -2,7 +2,8 @@
 // its environment. It reads one process at a time, or the new pids; scan.ts reads the whole process table. It signals nothing:
 // it calls `found` of a tree that is being ended.
 import type { Clock } from '../../world/clock.ts';
-import type { Identity, ProcessEntry, ProcessTable } from './proc-table.ts';
+import { type Identity, MAX_NEW_PIDS, type ProcessEntry, readNewPids } from './proc-read.ts';
+import type { ProcessTable } from './proc-table.ts';
 
 /** A program and all its descendants, as far as they were found. */
 export interface OwnedTree {
@@ -17,15 +18,11 @@ export interface OwnedTree {
   found: ((member: ProcessEntry) => void) | null;
 }
 
-/** The most new pids that are read one by one; for more of them a full scan is faster. */
-export const MAX_NEW_PIDS = 512;
 /**
  * How long a new process with an empty environment, and a new pid without a process, are checked again, in ms. On a busy machine an
  * exec or a fork can take that long. Counting scans would not work as a bound, because all trees share the scans.
  */
 const MAX_DOUBT = 250;
-/** How often new pids are asked for until there are none. */
-const MAX_ROUNDS = 32;
 
 export interface Verdict {
   readonly startTime: number;
@@ -65,10 +62,7 @@ export interface Ownership {
   prune(): void;
   /** The members of a tree that live and are the same processes; forgets the others. */
   living(tree: OwnedTree): ProcessEntry[];
-  /**
-   * Classifies the processes born since a pid, until there are no new ones. The newest comes first, since it may fork and
-   * exit meanwhile. `complete` is false where there were too many.
-   */
+  /** Classifies the processes born since a pid, until there are no new ones. `complete` is false where there were too many. */
   followNewPids(from: number): { readonly lastPid: number; readonly complete: boolean };
 }
 
@@ -174,16 +168,7 @@ export function createOwnership(processTable: ProcessTable, clock: Pick<Clock, '
     const oldest = oldestStart();
     for (const pid of [...undecided.keys()]) if (!classify(pid, oldest)) undecided.delete(pid);
     for (const pid of [...unseen.keys()]) classify(pid, oldest);
-    let lastPid = from;
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const last = processTable.lastPid();
-      const newPids = (last - lastPid + processTable.maxPid) % processTable.maxPid;
-      if (newPids === 0) return { lastPid, complete: true };
-      if (newPids > MAX_NEW_PIDS) return { lastPid: last, complete: false };
-      for (let back = 0; back < newPids; back += 1) classify((last - back + processTable.maxPid) % processTable.maxPid, oldest);
-      lastPid = last;
-    }
-    return { lastPid, complete: false };
+    return readNewPids(processTable, from, pid => classify(pid, oldest));
   };
 
   const ownership: Ownership = {

@@ -2,8 +2,9 @@
 // turns, or a scan of the new pids alone. ownership.ts decides which tree a process belongs to. A scan signals nothing: it calls
 // `found` of the trees that are being ended.
 import type { Clock } from '../../world/clock.ts';
-import { createOwnership, MAX_NEW_PIDS, type OwnedTree } from './ownership.ts';
-import type { ProcessEntry, ProcessTable } from './proc-table.ts';
+import { createOwnership, type OwnedTree } from './ownership.ts';
+import { type ProcessEntry, pidsBetween } from './proc-read.ts';
+import type { ProcessTable } from './proc-table.ts';
 
 export interface Scanner {
   add(tree: OwnedTree): void;
@@ -57,14 +58,6 @@ export function createScanner(processTable: ProcessTable, clock: Clock): Scanner
   let next: Promise<boolean> | null = null;
   let running: Promise<unknown> = Promise.resolve();
 
-  /** The pids that were given out since the last scan, as far as single pids are read. */
-  const pidsUpTo = (last: number): number[] => {
-    const count = (last - cursor + processTable.maxPid) % processTable.maxPid;
-    return count > MAX_NEW_PIDS
-      ? []
-      : Array.from({ length: count }, (_, back) => (last - back + processTable.maxPid) % processTable.maxPid);
-  };
-
   /** Yields where the event loop should have a turn. Returns whether the scan was complete. */
   function* fullScan(): Generator<undefined, boolean> {
     ownership.fullScans += 1;
@@ -95,7 +88,8 @@ export function createScanner(processTable: ProcessTable, clock: Clock): Scanner
       if (entry.living && !ownership.isForeign(entry, oldestStart) && ownership.verdictOn(entry) === undefined)
         byCookie.set(pid, ownership.ownerByCookie(entry));
     }
-    ownership.readAgain(pidsUpTo(from).filter(pid => !entries.has(pid)));
+    const given = pidsBetween(cursor, from, processTable.maxPid) ?? [];
+    ownership.readAgain(given.filter(pid => !entries.has(pid)));
 
     for (const tree of requested) {
       const { root } = tree;

@@ -77,6 +77,7 @@ const mayImport: Record<string, readonly string[]> = {
     'src/connection/continuity.ts',
     'src/transport',
     'src/protocol',
+    'src/process/tree/proc-read.ts',
   ],
   'src/cli': ['src/index.ts', 'src/config.ts', 'src/config-keys.ts', 'src/agent'],
 };

@@ -3,8 +3,9 @@
 //
 // The limit: a process is not found if it clears its environment, leaves group and session, and its parent ends before the
 // first scan. Scans begin when the execution has to end, and go on until none of its processes lives.
+import { type ProcessEntry, signalProcess } from '../process/tree/proc-read.ts';
 import { clock, defer, laterUnlessEnded } from './clock.ts';
-import { entryOf, type ProcessEntry, type ProcessScan, scanProcesses, signalProcess } from './descendants.ts';
+import { entryOf, type ProcessScan, scanProcesses } from './descendants.ts';
 
 export interface ExecutionTree {
   /** Resolves with 0 when no process lives; or, some time after SIGKILL, with the number of processes that still live. */

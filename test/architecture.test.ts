@@ -78,7 +78,7 @@ const mayImport: Record<string, readonly string[]> = {
     'src/transport',
     'src/protocol',
   ],
-  'src/cli': ['src/index.ts', 'src/config.ts', 'src/config-keys.ts', 'src/agent'],
+  'src/cli': ['src/index.ts', 'src/config.ts', 'src/config-keys.ts', 'src/instance/exit-reason.ts', 'src/agent'],
 };
 
 /** Packages that a place may import beside node's built-ins. */

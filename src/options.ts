@@ -1,4 +1,5 @@
-// Every option with its default and its range, in one place. A caller's value is parsed once and trusted afterwards.
+// The schemas of createSpearlet(), of specs and of requests, with defaults and ranges. Those of pools are in pool/options.ts, those of
+// run() in run.ts. A caller's value is parsed once and trusted afterwards.
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';

@@ -1,4 +1,5 @@
-// The messages of wire format v1: the seed's JSON, byte for byte as serde writes it, as strict as serde reads it. It knows no connection.
+// The messages of wire format v1: the JSON of the original Rust implementation, byte for byte as serde writes it, as strict as serde
+// reads it. It knows no connection.
 import { SpearletError } from '../../errors.ts';
 import {
   type AuthRequest,
@@ -193,7 +194,7 @@ export function encodeExecuteRequest(request: ExecuteRequest): string {
   return `{"task_id":${stringText(taskId)},"command":${stringText(command)},"args":[${texts}],"env":{${pairs}}${writeRequestExtras(request)}}`;
 }
 
-/** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */
+/** `outputOffset` is an addition, and goes last: serde ignores it. Without it the bytes are those of the original Rust implementation. */
 export function encodeExecuteResponse(response: TextResponse): string {
   const { taskId, status, output, error, exitCode, outputOffset } = response;
   const known = `"task_id":${stringText(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;

@@ -1,4 +1,4 @@
-// What the instance chart knows and hears: its input, its context, its events, and the commands to its actors.
+// The types of the instance chart: its input, its context, its events, and the commands to its actors.
 import type { DoneActorEvent, ErrorActorEvent } from 'xstate';
 import type { ExitReason } from './public-types.ts';
 import type { SessionReport } from './session.ts';

@@ -27,7 +27,7 @@ export class Slots {
     const { queuedAt } = sender;
     if (queuedAt === undefined || this.#senders[queuedAt] !== sender) return null;
     const { length } = this.#frames[queuedAt]!;
-    // Its slot stays: those behind it know theirs.
+    // The slot stays, because the senders behind it know the index of theirs.
     this.#frames[queuedAt] = NOTHING;
     this.#senders[queuedAt] = null;
     this.#removed += 1;

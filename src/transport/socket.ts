@@ -32,7 +32,7 @@ export class DuplexStream implements ByteStream {
   readonly #socket: Duplex;
   #failure = '';
 
-  /** `reset`: registers for an error that the duplex itself does not tell of. */
+  /** `reset`: registers for an error that the duplex itself does not report. */
   constructor(socket: Duplex, peer: string, reset?: (failed: (error: Error) => void) => void) {
     this.#socket = socket;
     this.peer = peer;

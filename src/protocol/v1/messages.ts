@@ -152,11 +152,11 @@ export function decodeExecuteResponse(payload: Buffer): TextResponse {
     string | null | undefined,
   ];
   const response = { taskId, status, output, error, exitCode };
-  // What is no such number is an unknown field like any other: ignored.
+  // Anything but such a number is ignored, as an unknown field is.
   return offset != null && /^\d{1,15}$/.test(offset) ? { ...response, outputOffset: Number(offset) } : response;
 }
 
-/** What a Signal says, as far as we know it: an unknown one may still contain the word `terminate`. Null for all else. */
+/** Decodes a Signal. Bytes without a JSON `signal` count as `terminate` if they contain that word. Null for all else. */
 export function decodeSignal(payload: Buffer): Signal | null {
   try {
     const value: unknown = JSON.parse(payload.toString('utf8'));
@@ -171,7 +171,7 @@ export function decodeSignal(payload: Buffer): Signal | null {
       return null;
     }
   } catch {
-    // Any bytes are allowed here; what is not our JSON may still be meant for us.
+    // Any bytes are allowed here. The word `terminate` counts also where they are no JSON.
   }
   return payload.includes('terminate') ? { signal: 'terminate', grace_ms: 0 } : null;
 }

@@ -1,5 +1,4 @@
-// The updates of one execution: one bounded log, which each reader follows at its own pace. A gap shows a reader exactly which bytes it
-// has missed.
+// The updates of one execution: one bounded log that each reader follows at its own pace. Gaps say exactly which bytes it has missed.
 import { Observable } from 'rxjs';
 import { withCallerOf } from '../errors.ts';
 import type { OutputData } from './collected.ts';

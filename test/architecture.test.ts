@@ -79,7 +79,7 @@ const mayImport: Record<string, readonly string[]> = {
     'src/protocol',
     'src/process/tree/proc-read.ts',
   ],
-  'src/cli': ['src/index.ts', 'src/config.ts', 'src/config-keys.ts', 'src/agent'],
+  'src/cli': ['src/index.ts', 'src/config.ts', 'src/config-keys.ts', 'src/instance/exit-reason.ts', 'src/agent'],
 };
 
 /** Packages that a place may import beside node's built-ins. */

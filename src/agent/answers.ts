@@ -45,7 +45,7 @@ class AnswerQueue implements Answers {
   readonly #maxFrameBytes: number;
   readonly #idle: () => void;
   #channel: AgentChannel | null = null;
-  /** Of the last session. Requests come only by a session, so there is one before the first answer. */
+  /** The codec of the last session. Never null once a request has arrived. */
   #codec: AgentCodec | null = null;
   #session = 0;
   #queue: QueuedAnswer[] = [];

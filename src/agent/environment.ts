@@ -16,7 +16,7 @@ export interface HostEndpoint {
   readonly protocols: readonly number[];
 }
 
-/** That of a host with default options, in ms. */
+/** `heartbeat.interval` × `misses` of a host with default options, in ms. */
 const DEFAULT_SILENCE = 30_000;
 /** The versions of the wire that this SDK speaks. */
 const SPOKEN = [1, 2];

@@ -5,7 +5,7 @@ import { ArgumentError } from './typed.ts';
 /** What JSON and the names of the fields add, in characters. */
 const FRAME = 256;
 
-/** Null for what is no error, for an error that cannot be read, and where there is no room. `room`: in UTF-16 units. */
+/** Null if `thrown` is no error, cannot be read, or has no room. `room`: the most UTF-16 units that it may take. */
 export function exceptionOf(thrown: unknown, hide: (text: string) => string, room: number): AgentException | null {
   try {
     if (!(thrown instanceof Error)) return null;

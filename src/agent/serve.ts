@@ -51,7 +51,7 @@ export async function serve(handlers: Handler | Readonly<Record<string, Handler>
     const events: AgentEvents = {
       // In its own turn: if onSignal throws, the error is not the host's protocol error.
       signal: data => defer(() => options.onSignal?.(data)),
-      // Of a process that is the host's: a program that embeds an agent decides itself what its stderr shows.
+      // Printed only in a process that the host owns: a program that embeds an agent decides itself what its stderr shows.
       threw: hostOwnsProcess ? printException : undefined,
       ended(error, hostGone) {
         process.off('SIGTERM', onSigterm);

@@ -26,7 +26,7 @@ const GIVE_UP = 30_000;
 const ANSWER_TIMEOUT = 10_000;
 
 export interface SessionHandlers {
-  /** What they understand beside the wire. */
+  /** The features that the handlers understand, as they are announced to the host. */
   readonly features?: readonly string[] | undefined;
   /** A session is open: the first one, or a new one after a loss. */
   opened(channel: AgentChannel): void;

@@ -14,7 +14,10 @@ import { UNREAD_FACTOR } from './request.ts';
 export interface CancelWatch {
   /** The request's own id says which execution is meant: its task id may be in use again. */
   send(channel: HostChannel, requestId: U64, taskId: string): void;
-  /** The agent has started what is over for its caller: it was cancelled while the agent could not be told. Throws PROTOCOL_ERROR. */
+  /**
+   * The agent reports Started for an execution that has already ended for its caller: cancels it, unless this session has done so.
+   * Throws PROTOCOL_ERROR if the agent does not read what is sent.
+   */
   started(channel: HostChannel, requestId: U64, taskId: string): void;
   /** The agent has given its terminal response. */
   responded(requestId: U64): void;
@@ -41,9 +44,9 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
       unresponsive(taskId, requestId);
     },
   });
-  /** `shown`: the task id for people. */
+  /** `shown`: the task id as reports show it. */
   const send = (channel: HostChannel, requestId: U64, taskId: string, shown: string): void => {
-    // Beyond so many, those that are waited for decide whether the agent listens.
+    // Above maxInFlight no further cancels are tracked; those already tracked show whether the agent responds.
     if (cancelled.size >= options.maxInFlight || cancelled.expect(requestId, shown))
       channel.queue.addUrgent(channel.codec.cancel(requestId, taskId));
   };
@@ -52,7 +55,7 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
     started(channel, requestId, taskId) {
       if (channel.queue.pending > UNREAD_FACTOR * options.maxQueuedBytes)
         throw new SpearletError('PROTOCOL_ERROR', 'the agent asks for more than it reads');
-      // Its task id is the agent's word.
+      // The agent chose this task id, so it is escaped and cut.
       send(channel, requestId, taskId, printable(taskId, bounds.quoted));
     },
     responded: requestId => cancelled.settle(requestId),

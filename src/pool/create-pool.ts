@@ -203,7 +203,7 @@ function createPool(deps: PoolDeps, spec: ParsedSpec, poolOptions: ParsedPoolOpt
       return [...members.all.values()].flatMap(({ record }) => deps.instanceOf(record) ?? []);
     },
     ready: ready.promise,
-    // The class gives texts or bytes as `encoding` says; the overloads of Pool tell them apart.
+    // The outputs are texts or Buffers, as `encoding` says: the overloads of Pool have a type for each.
     execute,
     call: (name, argument, callOptions = {}) => call(execute, name, argument, callOptions),
     stats() {

@@ -1,5 +1,5 @@
 // The executions of a pool: each waits in the queue or runs on a member, and settles once. It gives every execution to the
-// dispatcher's choice, and touches no chart while the load stays within what the chart was told.
+// dispatcher's choice, and touches no chart while the load stays within what was last reported to the chart.
 import { reasonOf, SpearletError } from '../errors.ts';
 import { onAbort } from '../execution/abort.ts';
 import type { ActiveExecution } from '../execution/active-execution.ts';

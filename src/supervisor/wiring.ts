@@ -32,7 +32,7 @@ export const charts = {
 };
 export type Charts = typeof charts;
 
-/** The heartbeats of all connections are sent in so many turns of each interval: an idle host wakes up no more often. */
+/** Heartbeats are rounded to 1/64 of the interval, so that an idle host wakes at most 64 times per interval. */
 const HEARTBEAT_TURNS = 64;
 
 export function wire(

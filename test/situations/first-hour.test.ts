@@ -153,14 +153,16 @@ describe('a typed call', () => {
       issues: [{ path: 'a', message: expect.stringContaining('number') }],
     });
     expect(await failureOf(instance.call('add'))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-    expect(await failureOf(instance.call('add', { a: 1n }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-    expect(await failureOf(instance.call('add', () => {}))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const noJson = { code: 'INVALID_ARGUMENT', issues: [{ path: '', message: expect.stringContaining('cannot be said as JSON') }] };
+    expect(await failureOf(instance.call('add', { a: 1n }))).toMatchObject(noJson);
+    expect(await failureOf(instance.call('add', () => {}))).toMatchObject(noJson);
     expect(await failureOf(instance.call('slow', { steps: 0 }, { result: z.object({ sum: z.string() }) }))).toMatchObject({
       ...{ code: 'INVALID_RESULT', issues: [{ path: 'sum', message: expect.any(String) }] },
     });
     expect(await failureOf(instance.call('both'))).toMatchObject({
       code: 'INVALID_RESULT',
       message: expect.stringContaining('not JSON'),
+      issues: [{ path: '', message: expect.stringContaining('not JSON') }],
     });
     expect(await failureOf(instance.call('unsayable'))).toMatchObject({ code: 'EXECUTION_FAILED', error: expect.stringContaining('JSON') });
     expect(await failureOf(instance.call('add', {}, { result: {} as never }))).toMatchObject({ code: 'INVALID_OPTIONS' });

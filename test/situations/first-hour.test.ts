@@ -228,6 +228,21 @@ describe('what a handler has thrown', () => {
     },
   );
 
+  test.each([1, 2] as const)('is cut where it is longer than one update, on wire v%i', async version => {
+    const instance = await openSpearlet({ protocols: [version] }).start(typist);
+    for (const text of ['x', '\n', 'é"']) {
+      const { code, cause, error } = await failureOf(instance.execute({ command: 'raves', args: [text, '2000000'] }).result);
+      expect([code, error!.startsWith('no such row')]).toEqual(['EXECUTION_FAILED', true]);
+      expect(cause).toMatchObject({ name: 'RangeError', message: expect.stringMatching(/^no such row: [^]*… \(\d+ characters in all\)$/) });
+      expect((cause as Error).stack).toMatch(/typist\.js:\d+/);
+    }
+    const { code, issues, cause } = await failureOf(instance.call('names', new Array(100_000).fill(1)));
+    expect([code, (cause as Error).name]).toEqual(['INVALID_ARGUMENT', 'ArgumentError']);
+    expect(issues![0]).toMatchObject({ path: '0', message: expect.stringContaining('string') });
+    expect(issues!.at(-1)).toEqual({ path: '', message: `… and ${100_000 - issues!.length + 1} more` });
+    expect(issues!.length).toBeGreaterThan(50);
+  });
+
   test('never shows the token', async () => {
     const spearlet = openSpearlet();
     const instance = await spearlet.start(typist);

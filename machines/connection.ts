@@ -192,24 +192,23 @@ export const connectionMachine = setup({
     message: '',
   }),
   invoke: { id: 'link', src: 'link', input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }) },
-  initial: 'accepted',
+  initial: 'authenticating',
   on: {
     'link.closed': { target: '.stopped', actions: ['noteLinkClosed', 'sendError'] },
     'session.replaced': { target: '.stopped', actions: 'noteReplaced' },
   },
   states: {
-    accepted: {
-      description: 'A socket is open. It has to send an AuthRequest.',
-      on: { 'auth.received': 'authenticating' },
-      after: { authTimeout: { target: 'stopped', actions: 'noteAuthTimeout' } },
-    },
     authenticating: {
-      description: 'A whole AuthRequest has arrived. The host decides on it.',
-      initial: 'verifying',
+      description: 'A socket is open. The whole authentication has to end within one time, however slow each step of it is.',
+      initial: 'accepted',
       after: { authTimeout: { target: 'stopped', actions: 'noteAuthTimeout' } },
       states: {
+        accepted: {
+          description: 'The other end has to send an AuthRequest.',
+          on: { 'auth.received': 'verifying' },
+        },
         verifying: {
-          description: 'Instance id and token, or the proof of wire v2, are compared in constant time.',
+          description: 'A whole AuthRequest has arrived. Instance id and token, or the proof of wire v2, are compared in constant time.',
           invoke: {
             id: 'authenticator',
             src: 'authenticate',

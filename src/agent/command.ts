@@ -129,7 +129,7 @@ export const runCommand: Handler = (request, { signal, write, carriesBytes }) =>
     const timeoutAlarm = alarm();
     let ending: Promise<number> | null = null;
     let failure: unknown = null;
-    let timedOut: HandlerResult = null;
+    let timedOut: { exitCode: number; error: string } | null = null;
     /** Writes that the host has not taken yet. */
     let pendingWrites = 0;
     /** Changes whenever output has come or was sent. */
@@ -156,11 +156,9 @@ export const runCommand: Handler = (request, { signal, write, carriesBytes }) =>
       if (isEnded && tree !== null) unregister(tree);
       else void endRest();
       const reason = signal.aborted ? signal.reason : failure;
-      if (survivors === 0 || reason === null) {
-        if (survivors > 0) report(taskId, unended(survivors));
-        return reason === null ? resolve(timedOut ?? result()) : reject(reason);
-      }
-      reject(new SpearletError('CANCELLED', `${reasonOf(reason)}; ${unended(survivors)}`, { cause: reason }));
+      const left = survivors === 0 ? '' : `; ${unended(survivors)}`;
+      if (reason === null) resolve(timedOut === null ? result() : { ...timedOut, error: timedOut.error + left });
+      else reject(left === '' ? reason : new SpearletError('CANCELLED', reasonOf(reason) + left, { cause: reason }));
     };
 
     if (tree !== null) register(tree);

@@ -12,12 +12,16 @@ export interface HostEndpoint {
   readonly maxFrameBytes: number;
   /** How long the host may not be heard on wire v2, in ms. */
   readonly silence: number;
+  /** How long the agent tries to open a session, in ms. */
+  readonly giveUp: number;
   /** The versions of the wire that both may speak. */
   readonly protocols: readonly number[];
 }
 
 /** `heartbeat.interval` × `misses` of a host with default options, in ms. */
 const DEFAULT_SILENCE = 30_000;
+/** The shortest time in which an agent gives up to reach its host, in ms: longer, where the host waits longer. */
+const LEAST_GIVE_UP = 30_000;
 /** The versions of the wire that this SDK speaks. */
 const SPOKEN = [1, 2];
 
@@ -39,6 +43,7 @@ export function readHostEndpoint(environment: Record<string, string | undefined>
   return {
     maxFrameBytes,
     silence: Number(environment.SPEARLET_SILENCE_MS) || DEFAULT_SILENCE,
+    giveUp: Math.max(LEAST_GIVE_UP, Number(environment.SPEARLET_RECONNECT_MS) || 0),
     protocols: commonVersions(environment.SPEARLET_PROTOCOLS),
     address,
     token: read('SPEARLET_TOKEN'),

@@ -20,8 +20,6 @@ import { realWorld, type SessionWorld } from './world.ts';
 const RETRY = { first: 50, max: 2_000 };
 /** How long an agent of wire v2 goes on to try where no host proves itself, in ms. */
 const UNPROVEN = 3_000;
-/** How long the agent tries to open a session, in ms. */
-const GIVE_UP = 30_000;
 /** How long the host may take to answer an AuthRequest, in ms. */
 const ANSWER_TIMEOUT = 10_000;
 
@@ -54,7 +52,7 @@ export interface Session {
 }
 
 export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, world: SessionWorld = realWorld): Session {
-  const { address, instanceId, maxFrameBytes } = endpoint;
+  const { address, instanceId, maxFrameBytes, giveUp } = endpoint;
   const authentication = createAuthentication(endpoint, world.clock, world.nonce, handlers.features);
   let state: SessionState | null = null;
   let channel: AgentChannel | null = null;
@@ -87,7 +85,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
 
   const enter: Record<SessionState, (event: SessionEvent | null) => void> = {
     connecting() {
-      if (state === null || attempts === 0) giveUpAlarm.set(GIVE_UP, () => dispatch('giveUp'));
+      if (state === null || attempts === 0) giveUpAlarm.set(giveUp, () => dispatch('giveUp'));
       attempts += 1;
       connect();
     },
@@ -123,7 +121,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
       finish(refusal ?? new SpearletError('AUTH_REFUSED', 'the host refused this token or instance id', { instanceId }), false);
     },
     lost() {
-      const within = address.kind === 'fd' ? '' : ` within ${GIVE_UP / 1000} s`;
+      const within = address.kind === 'fd' ? '' : ` within ${giveUp / 1000} s`;
       const message = `no session with ${formatAddress(address)}${within}; the last failure: ${lastFailure}`;
       finish(new SpearletError('LINK_LOST', message, { instanceId }), false);
     },

@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty';
 import { milliseconds } from '../config-keys.ts';
 import { SpearletError } from '../errors.ts';
-import type { InstanceSpec, Spearlet } from '../index.ts';
+import type { InstanceSpec, Spearlet, StopOptions } from '../index.ts';
 import { isOrderly } from '../instance/exit-reason.ts';
 import { stdout } from '../world/stdio.ts';
 import { type ReadConfig, readConfig } from './file.ts';
@@ -20,25 +20,33 @@ export interface RunOptions {
   readonly grace?: string;
 }
 
-async function open(file: string, { json, grace }: RunOptions): Promise<{ spearlet: Spearlet; specs: ReadConfig['specs'] }> {
+interface Opened {
+  readonly spearlet: Spearlet;
+  readonly specs: ReadConfig['specs'];
+  /** What `--grace` says to a stop: it also holds for an instance with a `grace` of its own. */
+  readonly stopOptions: StopOptions;
+}
+
+async function open(file: string, { json, grace }: RunOptions): Promise<Opened> {
   const ms = grace === undefined ? undefined : milliseconds(grace);
   if (ms === null) throw new SpearletError('INVALID_OPTIONS', `--grace is '${grace}', expected seconds or a text like '250ms'`);
   const { options, specs } = readConfig(file);
   // Loaded after the file is read: an error in the file shows in a third of the time.
   const { createSpearlet } = await import('../index.ts');
-  const overrides = { ...(ms === undefined ? {} : { grace: ms }), ...(json || isatty(1) ? { logger: false as const } : {}) };
-  return { spearlet: createSpearlet({ ...options, ...overrides }), specs };
+  const stopOptions = ms === undefined ? {} : { grace: ms };
+  const quiet = json || isatty(1) ? { logger: false as const } : {};
+  return { spearlet: createSpearlet({ ...options, ...stopOptions, ...quiet }), specs, stopOptions };
 }
 
 export async function run(file: string, options: RunOptions): Promise<number> {
-  let opened: Awaited<ReturnType<typeof open>>;
+  let opened: Opened;
   try {
     opened = await open(file, options);
   } catch (error) {
     printError(error, options.json);
     return USAGE;
   }
-  const { spearlet, specs } = opened;
+  const { spearlet, specs, stopOptions } = opened;
   const screen = createScreen(options.json, specs);
   const followed = new Set<string>();
   spearlet.events$.subscribe(event => {
@@ -52,7 +60,7 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   const interrupt = new AbortController();
   const off = onInterrupt(again => {
     interrupt.abort();
-    void spearlet.stop(again ? { grace: 0 } : {});
+    void spearlet.stop(again ? { grace: 0 } : stopOptions);
   });
   let notStarted = false;
   let givenUp = false;
@@ -68,7 +76,7 @@ export async function run(file: string, options: RunOptions): Promise<number> {
       if (interrupt.signal.aborted || (options.failFast && notStarted)) return;
       notStarted = true;
       screen.startFailed(error);
-      if (options.failFast) void spearlet.stop();
+      if (options.failFast) void spearlet.stop(stopOptions);
     }
   };
   try {

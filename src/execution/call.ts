@@ -10,6 +10,11 @@ type Execute = (request: ExecuteRequestInput, options: ExecuteOptions) => Execut
 const invalid = (message: string, path: string, value: unknown): SpearletError =>
   new SpearletError('INVALID_OPTIONS', `invalid call() options: ${path}: ${message}`, { issues: [{ path, value, message }] });
 
+/** A value that is no JSON: the fault is of the whole value. */
+function notJson(code: 'INVALID_ARGUMENT' | 'INVALID_RESULT', whose: string, message: string, facts: object): SpearletError {
+  return new SpearletError(code, `${whose} ${message}`, { ...facts, issues: [{ path: '', message: `it ${message}` }] });
+}
+
 /** An argument that is left out is no argument of the request. Throws INVALID_ARGUMENT. */
 function argumentsOf(name: string, argument: unknown): string[] {
   if (argument === undefined) return [];
@@ -17,9 +22,9 @@ function argumentsOf(name: string, argument: unknown): string[] {
     const json = JSON.stringify(argument);
     if (json !== undefined) return [json];
   } catch (cause) {
-    throw new SpearletError('INVALID_ARGUMENT', `the argument of '${name}' cannot be converted to JSON: ${reasonOf(cause)}`, { cause });
+    throw notJson('INVALID_ARGUMENT', `the argument of '${name}'`, `cannot be converted to JSON: ${reasonOf(cause)}`, { cause });
   }
-  throw new SpearletError('INVALID_ARGUMENT', `the argument of '${name}' cannot be converted to JSON: it is a ${typeof argument}`);
+  throw notJson('INVALID_ARGUMENT', `the argument of '${name}'`, `cannot be converted to JSON: it is a ${typeof argument}`, {});
 }
 
 /** A response without output has no result. */
@@ -28,7 +33,7 @@ function resultOf(name: string, output: string | null, ids: object): unknown {
   try {
     return JSON.parse(output);
   } catch (cause) {
-    throw new SpearletError('INVALID_RESULT', `the result of '${name}' is not JSON: ${reasonOf(cause)}`, { ...ids, output, cause });
+    throw notJson('INVALID_RESULT', `the result of '${name}'`, `is not JSON: ${reasonOf(cause)}`, { ...ids, output, cause });
   }
 }
 

@@ -19,6 +19,10 @@ export interface CancelWatch {
    * Throws PROTOCOL_ERROR if the agent does not read what is sent.
    */
   started(channel: HostChannel, requestId: U64, taskId: string): void;
+  /**
+   * Null: the agent does not work on this one, or not within its `grace`. Else it resolves when that is so, or when the session is over.
+   */
+  working(requestId: U64): Promise<void> | null;
   /** The agent has given its terminal response. */
   responded(requestId: U64): void;
   /** The session is over: no terminal response is due any more. */
@@ -34,13 +38,34 @@ export interface CancelWatchDeps {
   unresponsive(taskId: string, requestId: U64): void;
 }
 
+/** The promises of `working`, by request id. Most instances have none, so the map is made when needed. */
+class Watchers {
+  #ended: Map<U64, () => void> | null = null;
+
+  add(requestId: U64): Promise<void> {
+    this.#ended ??= new Map();
+    const all = this.#ended;
+    return new Promise(resolve => all.set(requestId, resolve));
+  }
+  end(requestId: U64): void {
+    this.#ended?.get(requestId)?.();
+    this.#ended?.delete(requestId);
+  }
+  endAll(): void {
+    for (const ended of this.#ended?.values() ?? []) ended();
+    this.#ended = null;
+  }
+}
+
 export function createCancelWatch({ deadlines, options, counts, isPaused, unresponsive }: CancelWatchDeps): CancelWatch {
+  const watchers = new Watchers();
   const cancelled = createPendingResponses<U64, string>({
     deadlines,
     within: options.grace,
     isPaused,
     overdue(requestId, taskId) {
       counts.unanswered += 1;
+      watchers.end(requestId);
       unresponsive(taskId, requestId);
     },
   });
@@ -58,7 +83,14 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
       // The agent chose this task id, so it is escaped and cut.
       send(channel, requestId, taskId, printable(taskId, bounds.quoted));
     },
-    responded: requestId => cancelled.settle(requestId),
-    clear: () => cancelled.clear(),
+    working: requestId => (cancelled.isDue(requestId) ? watchers.add(requestId) : null),
+    responded(requestId) {
+      cancelled.settle(requestId);
+      watchers.end(requestId);
+    },
+    clear() {
+      cancelled.clear();
+      watchers.endAll();
+    },
   };
 }

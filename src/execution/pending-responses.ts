@@ -12,6 +12,8 @@ export interface PendingResponses<K, V> {
   readonly size: number;
   /** False: it is expected already. */
   expect(key: K, value: V): boolean;
+  /** The response is expected, and its time is not over. */
+  isDue(key: K): boolean;
   /** The response has come, or nobody waits for it any more. */
   settle(key: K): void;
   clear(): void;
@@ -61,6 +63,10 @@ class Pending<K, V> implements PendingResponses<K, V> {
     };
     wait();
     return true;
+  }
+
+  isDue(key: K): boolean {
+    return this.#pending?.get(key) != null;
   }
 
   settle(key: K): void {

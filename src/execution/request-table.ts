@@ -154,6 +154,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
 
     executeParsed: (request, options) => begin(nextId++, request, options),
 
+    working: cancels.working,
+
     signal(data) {
       const { channel } = sending;
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', ids);

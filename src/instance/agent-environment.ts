@@ -2,10 +2,16 @@
 import type { ParsedOptions } from '../options.ts';
 import type { InstanceRecord } from './record.ts';
 
-/** The environment variables that an agent needs: address, token, instance id, largest frame (bytes), versions, silence (ms). */
+/** The environment variables that an agent needs: address, token, instance id, largest frame (bytes), versions, silence, reconnect window (ms). */
 export type AgentEnvironment = Readonly<
   Record<
-    'SPEARLET_ADDR' | 'SPEARLET_TOKEN' | 'SPEARLET_INSTANCE_ID' | 'SPEARLET_MAX_FRAME_BYTES' | 'SPEARLET_PROTOCOLS' | 'SPEARLET_SILENCE_MS',
+    | 'SPEARLET_ADDR'
+    | 'SPEARLET_TOKEN'
+    | 'SPEARLET_INSTANCE_ID'
+    | 'SPEARLET_MAX_FRAME_BYTES'
+    | 'SPEARLET_PROTOCOLS'
+    | 'SPEARLET_SILENCE_MS'
+    | 'SPEARLET_RECONNECT_MS',
     string
   >
 >;
@@ -13,7 +19,7 @@ export type AgentEnvironment = Readonly<
 /** @internal */
 export const agentEnvironment = (
   { id, address, credentials }: InstanceRecord,
-  { maxFrameBytes, protocols, heartbeat }: ParsedOptions,
+  { maxFrameBytes, protocols, heartbeat, reconnectWindow }: ParsedOptions,
 ): AgentEnvironment => ({
   SPEARLET_ADDR: address ?? '',
   SPEARLET_TOKEN: credentials.token,
@@ -21,4 +27,5 @@ export const agentEnvironment = (
   SPEARLET_MAX_FRAME_BYTES: String(maxFrameBytes),
   SPEARLET_PROTOCOLS: protocols.join(),
   SPEARLET_SILENCE_MS: String(heartbeat.interval * heartbeat.misses),
+  SPEARLET_RECONNECT_MS: String(reconnectWindow),
 });

@@ -1,4 +1,4 @@
-// The interface through which the effects of an instance use their supervisor, and two helpers of these effects.
+// The interface through which the effects of an instance use their supervisor, and a helper of these effects.
 import type { InstanceContext } from '../../machines/instance-types.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
@@ -29,14 +29,4 @@ export function hold({ held }: InstanceRecord, { closing }: InstanceHost, dispos
   };
   held.add(once);
   return once;
-}
-
-/** Runs an effect, and keeps the hint of its error in the record: an event of the chart has only code and message. */
-export function withHint<T>(record: InstanceRecord, effect: () => T): T {
-  try {
-    return effect();
-  } catch (thrown) {
-    record.hint = (thrown as { hint?: string }).hint;
-    throw thrown;
-  }
 }

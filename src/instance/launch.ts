@@ -3,7 +3,7 @@
 import type { ParsedOptions } from '../options.ts';
 import { cleanEnvironment, findProgram } from '../process/environment.ts';
 import { agentEnvironment } from './agent-environment.ts';
-import { type InstanceHost, withHint } from './host.ts';
+import type { InstanceHost } from './host.ts';
 import type { ProcessDeps } from './process.ts';
 import type { World } from './world.ts';
 
@@ -24,7 +24,7 @@ export function createLaunch({ world, options, host }: LaunchDeps): ProcessDeps 
       if (spec === null) return null;
       const workingDirectory = spec.workingDirectory ?? world.workingDirectory;
       const environment = cleanEnvironment(world.environment, spec.environment, agentEnvironment(record, options));
-      const command = withHint(record, () => findProgram(spec.command, workingDirectory, environment));
+      const command = findProgram(spec.command, workingDirectory, environment);
       const namespace = contained.namespace === null ? {} : { namespace: contained.namespace };
       const inheritsSocket = record.transport === 'fd';
       const program = { command, args: spec.args, workingDirectory, environment, inheritsSocket, ...namespace };

@@ -9,7 +9,7 @@ import { bounds } from '../limits.ts';
 import { formatAddress } from '../transport/address.ts';
 import { INHERITED } from '../transport/inherited.ts';
 import type { ByteStream, Listener } from '../transport/stream.ts';
-import { hold, type InstanceHost, withHint } from './host.ts';
+import { hold, type InstanceHost } from './host.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface ListenDeps {
@@ -70,11 +70,12 @@ export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
         return;
       }
       try {
-        const listener = withHint(record, bind);
+        const listener = bind();
         close = listener.close;
         record.address = formatAddress(listener.address);
         sendBack({ type: 'listener.bound', address: record.address });
       } catch (thrown) {
+        record.run.thrown = thrown;
         sendBack({
           type: 'listener.failed',
           code: thrown instanceof SpearletError ? thrown.code : 'LISTEN_FAILED',

@@ -33,7 +33,10 @@ export const runProgram = (deps: ProcessDeps) =>
     /** An external instance has had the events of its exit. */
     let answered = false;
 
-    const failed = (thrown: unknown): void => sendBack({ type: 'process.failed', code: 'SPAWN_FAILED', message: reasonOf(thrown) });
+    const failed = (thrown: unknown): void => {
+      run.thrown = thrown;
+      sendBack({ type: 'process.failed', code: 'SPAWN_FAILED', message: reasonOf(thrown) });
+    };
 
     const measured = (bytes: number): void => {
       run.peakMemory = Math.max(run.peakMemory ?? 0, bytes);

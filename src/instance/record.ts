@@ -63,8 +63,6 @@ export interface InstanceRecord {
   report: ExitReport | null;
   /** Why the start failed. */
   failure: SpearletError | null;
-  /** The hint of the effect that failed. */
-  hint: string | undefined;
   /** Present subscribers of `output$`. They stay when the next incarnation starts. */
   readonly followers: Set<Subscriber<OutputChunk>>;
   /** Disposes the resources of its effects where the chart fails and runs no cleanup. */

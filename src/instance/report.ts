@@ -7,6 +7,7 @@ import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import type { ExitReport } from './instance.ts';
 import type { InstanceRecord } from './record.ts';
+import type { Run } from './run.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
 
@@ -65,6 +66,11 @@ export const endingOf = ({ code, signal, message }: ExitReport): string =>
 export const asErrorCode = (code: string): ErrorCode => (Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INTERNAL');
 export const codeOf = ({ code }: Cause): ErrorCode => asErrorCode(code);
 
+/** What the effect that failed says beside its code and message; an error of the system is itself the cause. */
+function thrownFacts({ thrown }: Run): { hint?: string; cause?: unknown } {
+  return thrown instanceof SpearletError ? { hint: thrown.hint, cause: thrown.cause } : { cause: thrown };
+}
+
 /** The error with which a failed start rejects. */
 export function startFailure(record: InstanceRecord, cause: Cause): SpearletError {
   const { report, refused, refusals } = record;
@@ -79,7 +85,7 @@ export function startFailure(record: InstanceRecord, cause: Cause): SpearletErro
     signal: report?.signal,
     stderr: report?.stderr,
     refused,
-    hint: record.hint,
+    ...thrownFacts(record.run),
   });
 }
 
@@ -99,5 +105,5 @@ export function endWithoutChart(record: InstanceRecord, clock: Clock, reason: Ca
 export function causeOf(record: InstanceRecord, { cause }: InstanceContext): SpearletError | undefined {
   // For a crash or an exit by itself, a cause would repeat the message.
   if (cause === null || cause.code === 'OUTCOME_UNKNOWN' || cause.code === 'INSTANCE_STOPPED') return undefined;
-  return new SpearletError(codeOf(cause), cause.message, idsOf(record));
+  return new SpearletError(codeOf(cause), cause.message, { ...idsOf(record), ...thrownFacts(record.run) });
 }

@@ -19,6 +19,8 @@ export interface Run {
   readonly stopStages: Partial<Record<StopStage, number>>;
   /** The highest measurement, in bytes. Null: none was made. */
   peakMemory: number | null;
+  /** What the effect that failed has thrown: an event of the chart has only its code and message. */
+  thrown: unknown;
   /** The processes that could not be ended. Null: it is not known yet. */
   ending: Ending | null;
 }
@@ -33,5 +35,6 @@ export const newRun = (): Run => ({
   graceSince: null,
   stopStages: {},
   peakMemory: null,
+  thrown: undefined,
   ending: null,
 });

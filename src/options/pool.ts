@@ -34,7 +34,8 @@ export interface PoolOptions {
    */
   readonly queue?: number | undefined;
   /**
-   * How many executions a member runs at once (a count), up to `maxInFlight`.
+   * How many executions a member runs at once (a count), at most 1,024 and `maxInFlight`. A cancelled execution counts until the agent
+   * has answered it, or `grace` is over.
    * @default 1
    */
   readonly maxConcurrency?: number | undefined;

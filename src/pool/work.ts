@@ -117,6 +117,11 @@ export function createWork(deps: WorkDeps): Work {
     return code === 'NOT_DELIVERED' || code === 'INSTANCE_STOPPED';
   };
 
+  /** Its agent works on an execution no more that had ended for its caller. */
+  const freed = (member: Member): void => {
+    deps.members().freed(member);
+    dispatch();
+  };
   const runEnded = (
     member: Member,
     execution: PoolExecution,
@@ -125,9 +130,12 @@ export function createWork(deps: WorkDeps): Work {
   ): void => {
     running -= 1;
     runTimes.add(deadlines.now() - execution.startedAt);
+    const { run } = execution;
     // A member that refuses has ended, or is about to.
     if (error?.code === 'INSTANCE_STOPPED') deps.members().dispatcher.withdraw(member);
-    deps.members().freed(member);
+    const working = error === null ? null : member.record.requests.working(run!.requestId);
+    if (working === null) deps.members().freed(member);
+    else void working.then(() => freed(member));
     if (error !== null && mayRetry(execution, error)) {
       counts.retries += 1;
       execution.run = null;

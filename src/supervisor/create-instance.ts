@@ -139,7 +139,6 @@ export function createInstances({
       refusals: createRefusals(registry.unrouted),
       report: null,
       failure: null,
-      hint: undefined,
       held: new Set(),
       stop(grace = options.grace, drain = false) {
         record.requests.close('the instance was stopped', undefined);

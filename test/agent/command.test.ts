@@ -1,9 +1,9 @@
 // A request of the command agent as a real program: what it says, how it ends, and what is refused of it.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { runCommand } from '../../src/agent/command.ts';
 import { remember } from '../census/census.ts';
 
-function run(command: string, args: string[] = [], env: Record<string, string> = {}) {
+function run(command: string, args: string[] = [], env: Record<string, string> = {}, settings = {}) {
   // The census looks for all that has this id: nothing of a program may be left, wherever it went.
   const instanceId = `command-test-${process.pid}`;
   remember(instanceId);
@@ -16,7 +16,7 @@ function run(command: string, args: string[] = [], env: Record<string, string> =
   };
   const result = Promise.resolve(
     runCommand(
-      { taskId: 't', command, args, env: { SPEARLET_INSTANCE_ID: instanceId, ...env } },
+      { taskId: 't', command, args, env: { SPEARLET_INSTANCE_ID: instanceId, ...env }, settings },
       { taskId: 't', signal: aborter.signal, carriesBytes: false, write, progress: async () => {} },
     ),
   );
@@ -55,6 +55,27 @@ test('one that is cancelled is ended with all that it has started, and rejects w
   await hears('up');
   aborter.abort(reason);
   await expect(result).rejects.toBe(reason);
+});
+
+test('processes that could not be ended are counted in its error, at a cancel and at a timeout', async () => {
+  const { kill } = process;
+  // As if its children were stuck in the kernel: only the leader of the group gets the signals.
+  const killing = vi
+    .spyOn(process, 'kill')
+    .mockImplementation((pid, signal) => kill.call(process, signal === 0 ? pid : Math.abs(pid), signal));
+  const script = 'sleep 900 & echo $!; wait';
+  const late = run('sh', ['-c', script], {}, { timeout: 100 });
+  const cancelled = shell(script);
+  await Promise.all([late, cancelled].map(({ hears }) => hears('\n')));
+  cancelled.aborter.abort(new Error('enough'));
+  const outcomes = await Promise.allSettled([late.result, cancelled.result]);
+  killing.mockRestore();
+  for (const { said } of [late, cancelled]) process.kill(Number(said.join('')), 'SIGKILL');
+  const counted = 'processes that could not be ended: 1';
+  expect(outcomes).toMatchObject([
+    { value: { exitCode: 124, error: `the program did not end within its timeout of 100 ms; ${counted}` } },
+    { reason: { code: 'CANCELLED', message: `enough; ${counted}` } },
+  ]);
 });
 
 test('one that was cancelled before it began is ended all the same', async () => {

@@ -1,6 +1,9 @@
 // What a host tells its agent, and what of it the agent's children are told.
 import { expect, test } from 'vitest';
 import { environmentOfChild, readHostEndpoint } from '../../src/agent/environment.ts';
+import { agentEnvironment } from '../../src/instance/agent-environment.ts';
+import { spearletSchema } from '../../src/options.ts';
+import { parse } from '../../src/parse.ts';
 import { requireKind } from '../../src/transport/address.ts';
 
 const full = { SPEARLET_ADDR: '127.0.0.1:9100', SPEARLET_TOKEN: 'secret', SPEARLET_INSTANCE_ID: 'me' };
@@ -44,6 +47,14 @@ test('the bound on frames is what the host says, and 32 MiB where it says nothin
       expect.objectContaining({ code: 'INVALID_OPTIONS', message: `SPEARLET_MAX_FRAME_BYTES is '${wrong}', expected a number of bytes` }),
     );
   expect(readHostEndpoint(full)).toMatchObject({ token: 'secret', instanceId: 'me' });
+});
+
+test('the agent tries to reach its host for 30 s, or as long as the host waits for it', () => {
+  const options = parse(spearletSchema, { reconnectWindow: 90_000 }, 'options');
+  const told = agentEnvironment({ address: full.SPEARLET_ADDR, credentials: { token: 'secret' } } as never, options);
+  expect(readHostEndpoint({ ...told, SPEARLET_INSTANCE_ID: 'me' }).giveUp).toBe(90_000);
+  const giveUp = (window?: string) => readHostEndpoint({ ...full, SPEARLET_RECONNECT_MS: window }).giveUp;
+  expect([giveUp(), giveUp(''), giveUp('x'), giveUp('10000'), giveUp('90000')]).toEqual([30_000, 30_000, 30_000, 30_000, 90_000]);
 });
 
 test('a child gets everything but the token, and the ids of its agent whatever it was asked for', () => {

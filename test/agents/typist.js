@@ -20,6 +20,7 @@ await serve({
     }
     return { sum };
   }),
+  names: handler(z.array(z.string()), names => names.length),
   nothing: handler(z.undefined(), () => undefined),
   unsayable: handler(z.unknown(), () => () => {}),
   async both(_request, { write }) {
@@ -49,6 +50,9 @@ await serve({
   stepsSent: () => String(stepsSent),
   broken() {
     throw new RangeError('no such row');
+  },
+  raves({ args }) {
+    throw new RangeError(`no such row: ${args[0].repeat(Number(args[1]))}`);
   },
   leaks() {
     throw new Error(`it is ${token}`);

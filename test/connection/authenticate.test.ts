@@ -19,6 +19,7 @@ const endpoint = {
   token: TOKEN,
   protocols: [1, 2],
   silence: 30_000,
+  giveUp: 30_000,
   maxFrameBytes: 2 ** 20,
 };
 const success: AuthResponse = { success: true, errorMessage: null, sessionId: 's' };

@@ -108,7 +108,15 @@ export async function tell(seed: number, withLog = false): Promise<Story> {
   });
   const expected = spearlet.expect({ artifactId: 'simulated' });
   const { SPEARLET_ADDR, SPEARLET_TOKEN: token, SPEARLET_INSTANCE_ID: instanceId } = expected.environment;
-  const endpoint = { address: parseAddress(SPEARLET_ADDR), token, instanceId, protocols: [2], silence: 30_000, maxFrameBytes: 2 ** 25 };
+  const endpoint = {
+    address: parseAddress(SPEARLET_ADDR),
+    token,
+    instanceId,
+    protocols: [2],
+    silence: 30_000,
+    giveUp: 30_000,
+    maxFrameBytes: 2 ** 25,
+  };
   const world: AgentWorld = {
     clock,
     network,

@@ -23,6 +23,7 @@ function open(token = TOKEN) {
     token,
     instanceId: INSTANCE,
     silence: 30_000,
+    giveUp: 30_000,
     maxFrameBytes: 1_000,
     protocols: PROTOCOLS,
   };

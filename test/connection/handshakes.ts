@@ -167,6 +167,7 @@ export async function tell(seed: number): Promise<Story> {
     instanceId,
     protocols: [...protocols],
     silence: 30_000,
+    giveUp: 30_000,
     maxFrameBytes: 2 ** 20,
   };
   const nonce = (): string => Buffer.from(random.token(), 'latin1').toString('hex').slice(0, 64);

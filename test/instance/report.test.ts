@@ -1,14 +1,16 @@
 // The ExitReport, and the texts about the end of an instance.
 import { expect, test } from 'vitest';
+import { SpearletError } from '../../src/errors.ts';
 import type { ExitReport } from '../../src/instance/instance.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';
 import { asErrorCode, causeOf, endingOf, reportOf, startFailure } from '../../src/instance/report.ts';
+import { newRun } from '../../src/instance/run.ts';
 import { handClock } from '../world/clock.ts';
 
 const cause = (code: string, message = 'it failed') => ({ code, message, reason: 'failed' }) as never;
 const refusals = (count: number) => ({ count, last: [{ at: 0, peer: 'p', code: 'AUTH_REFUSED', message: 'wrong token' }] });
 const record = (more: object = {}): InstanceRecord =>
-  ({ id: 'i', artifactId: 'a', report: null, refused: 0, refusals: { count: 0, last: [] }, hint: undefined, ...more }) as never;
+  ({ id: 'i', artifactId: 'a', report: null, refused: 0, refusals: { count: 0, last: [] }, run: newRun(), ...more }) as never;
 const report = (more: Partial<ExitReport>): ExitReport => ({ code: null, signal: null, message: 'it ended', ...more }) as ExitReport;
 
 test('an unknown code becomes INTERNAL', () => {
@@ -42,7 +44,13 @@ test('the error of a failed start has all known facts, and a hint', () => {
   );
   expect(signalled.message).toBe('a: it failed; signal SIGSEGV; 2 connections were refused, the last: AUTH_REFUSED wrong token');
   expect(signalled.hint).toContain('connectTimeout');
-  expect(startFailure(record({ hint: 'do that' }), cause('CONNECT_TIMEOUT')).hint).toBe('do that');
+  const failed = (thrown: unknown) => startFailure(record({ run: { ...newRun(), thrown } }), cause('LISTEN_FAILED'));
+  const system = new Error('EMFILE');
+  expect(failed(new SpearletError('LISTEN_FAILED', 'no', { hint: 'do that', cause: system }))).toMatchObject({
+    hint: 'do that',
+    cause: system,
+  });
+  expect(failed(system)).toMatchObject({ hint: expect.stringContaining('`cause`'), cause: system });
 });
 
 test('executions get a cause only where it says more than the end itself', () => {

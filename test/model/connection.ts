@@ -54,6 +54,7 @@ const cases =
     }
   };
 
+const ACCEPTED = { authenticating: 'accepted' };
 const PROVING = { authenticating: 'proving' };
 const WELCOMED = { authenticating: 'welcomed' };
 const bits = ({ missed, code }: { missed: number; code: string }) => [missed, code];
@@ -118,7 +119,8 @@ function feasible(steps: readonly Step[]): number {
     // From a paused connection nothing is read, so none of these events occurs.
     if (paused && /^link\.(silent|answered|closed)$/.test(type)) return i;
     // While the host decides, nothing more is read from the connection.
-    const isDeciding = before?.matches('authenticating' as never) && ![PROVING, WELCOMED].some(each => before.matches(each as never));
+    const isDeciding =
+      before?.matches('authenticating' as never) && ![ACCEPTED, PROVING, WELCOMED].some(each => before.matches(each as never));
     if (type === 'link.closed' && isDeciding) return i;
     // On wire v1 a granted session is used at once.
     if (!speaksV2 && before?.matches(WELCOMED as never) && type !== 'session.used') return i;
@@ -318,7 +320,8 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         return [arrivedEvent];
       }
       case 'link.closed':
-        if (value() === 'accepted') agentEnd!.socket.write(Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0x21]));
+        if ((gate.subject.getSnapshot() as AnyMachineSnapshot).matches(ACCEPTED as never))
+          agentEnd!.socket.write(Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0x21]));
         else agentEnd!.close();
         return [await arrived(type)];
       case 'probe':

@@ -53,7 +53,7 @@ describe('records', () => {
     const theirs = stage.records.filter(({ machine }) => machine === 'connection');
     expect(new Set(theirs.map(({ connectionId }) => connectionId))).toEqual(new Set(['a/connection-1']));
     expect(theirs.filter(({ kind }) => kind === 'transition').map(({ event, to }) => `${event} → ${to}`)).toEqual([
-      'xstate.init → accepted',
+      'xstate.init → authenticating.accepted',
       'auth.received → authenticating.verifying',
       'xstate.done.actor.authenticator → authenticating.claiming',
       'session.granted → authenticating.welcomed',

@@ -21,7 +21,12 @@ function openWork(codes: (ErrorCode | null)[], queue = 10) {
           : Promise.reject(new SpearletError(code, code));
     return { result: ended, cancel() {}, expire() {} };
   };
-  const member = { load: 0, offered: false, index: -1, record: { requests: { executeParsed: run } } } as never as Member;
+  const member = {
+    load: 0,
+    offered: false,
+    index: -1,
+    record: { requests: { executeParsed: run, working: () => null } },
+  } as never as Member;
   const members = { dispatcher, given() {}, freed: dispatcher.release, loadRose() {} } as never as Members;
   const work = createWork({
     ...{ poolId: 'p', artifactId: 'a', timeout: undefined, queue, maxQueuedBytes: 1_000, deadlines: createDeadlines(clock) },

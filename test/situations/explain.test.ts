@@ -32,7 +32,9 @@ describe('an instance that waits', () => {
     await dial(environment.SPEARLET_ADDR!);
     await seen(instance.state$, state => state === 'authenticating');
     const { connections, transitions } = spearlet.explain(instance.id)!;
-    expect(connections).toMatchObject([{ session: false, states: [{ state: 'accepted' }], waits: [{ timeout: 'authTimeout' }] }]);
+    expect(connections).toMatchObject([
+      { session: false, states: [{ state: 'authenticating.accepted' }], waits: [{ timeout: 'authTimeout' }] },
+    ]);
     expect(transitions.at(-1)).toMatchObject({ event: 'socket.accepted', facts: { connectionId: connections[0]!.connectionId } });
     expect(spearlet.stats().instances[0]!.connections[0]!.connectionId).toBe(connections[0]!.connectionId);
   });

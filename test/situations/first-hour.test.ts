@@ -153,14 +153,16 @@ describe('a typed call', () => {
       issues: [{ path: 'a', message: expect.stringContaining('number') }],
     });
     expect(await failureOf(instance.call('add'))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-    expect(await failureOf(instance.call('add', { a: 1n }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-    expect(await failureOf(instance.call('add', () => {}))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const noJson = { code: 'INVALID_ARGUMENT', issues: [{ path: '', message: expect.stringContaining('cannot be said as JSON') }] };
+    expect(await failureOf(instance.call('add', { a: 1n }))).toMatchObject(noJson);
+    expect(await failureOf(instance.call('add', () => {}))).toMatchObject(noJson);
     expect(await failureOf(instance.call('slow', { steps: 0 }, { result: z.object({ sum: z.string() }) }))).toMatchObject({
       ...{ code: 'INVALID_RESULT', issues: [{ path: 'sum', message: expect.any(String) }] },
     });
     expect(await failureOf(instance.call('both'))).toMatchObject({
       code: 'INVALID_RESULT',
       message: expect.stringContaining('not JSON'),
+      issues: [{ path: '', message: expect.stringContaining('not JSON') }],
     });
     expect(await failureOf(instance.call('unsayable'))).toMatchObject({ code: 'EXECUTION_FAILED', error: expect.stringContaining('JSON') });
     expect(await failureOf(instance.call('add', {}, { result: {} as never }))).toMatchObject({ code: 'INVALID_OPTIONS' });
@@ -225,6 +227,24 @@ describe('what a handler has thrown', () => {
       expect((await failureOf(instance.execute({ command: 'cancels' }, { timeout: 20 }).result)).code).toBe('EXECUTION_TIMEOUT');
     },
   );
+
+  test.each([1, 2] as const)('is cut where it is longer than one update, on wire v%i', async version => {
+    const instance = await openSpearlet({ protocols: [version] }).start(typist);
+    for (const text of ['x', '\n', 'é"']) {
+      const { code, cause, error } = await failureOf(instance.execute({ command: 'raves', args: [text, '2000000'] }).result);
+      expect([code, error!.startsWith('no such row')]).toEqual(['EXECUTION_FAILED', true]);
+      expect(cause).toMatchObject({
+        name: 'RangeError',
+        message: expect.stringMatching(/^no such row: [\s\S]*… \(\d+ characters in all\)$/),
+      });
+      expect((cause as Error).stack).toMatch(/typist\.js:\d+/);
+    }
+    const { code, issues, cause } = await failureOf(instance.call('names', new Array(100_000).fill(1)));
+    expect([code, (cause as Error).name]).toEqual(['INVALID_ARGUMENT', 'ArgumentError']);
+    expect(issues![0]).toMatchObject({ path: '0', message: expect.stringContaining('string') });
+    expect(issues!.at(-1)).toEqual({ path: '', message: `… and ${100_000 - issues!.length + 1} more` });
+    expect(issues!.length).toBeGreaterThan(50);
+  });
 
   test('never shows the token', async () => {
     const spearlet = openSpearlet();

@@ -71,6 +71,37 @@ describe('the size', () => {
     expect(pool.stats().waiting).toBe(0);
   });
 
+  test('a cancelled execution counts until its agent has answered it, or the grace period is over', async () => {
+    const { pool } = await openPool({ maxConcurrency: 2 }, { grace: 300_000 });
+    const statuses: string[] = [];
+    const deaf = [1, 2].map(() => pool.execute({ command: 'deaf' }));
+    await Promise.all(deaf.map(each => seen(each.updates$, ({ status }) => status === 'started')));
+    for (const each of deaf) each.cancel();
+    for (const each of deaf) expect(await failureOf(each.result)).toMatchObject({ code: 'CANCELLED' });
+    const waits = hold(pool);
+    waits.updates$.subscribe(({ status }) => void statuses.push(status));
+    // What the pool counts for itself has ended, what its member works on has not.
+    expect(pool.stats()).toMatchObject({ waiting: 1, running: 0, members: [{ running: 2 }] });
+    pool.members[0]!.send('end one');
+    await until(() => statuses.length === 1);
+    expect(pool.stats()).toMatchObject({ waiting: 0, running: 1, members: [{ running: 2 }] });
+    pool.members[0]!.send('end the other');
+    await until(() => pool.stats().members[0]!.running === 1);
+    waits.cancel();
+  });
+
+  test('a pool goes on with a member that does not answer a cancel within its grace period, or begins anew', async () => {
+    const { pool } = await openPool({}, { grace: 50 });
+    for (const end of ['grace', 'exit']) {
+      const deaf = pool.execute({ command: 'deaf' });
+      await seen(deaf.updates$, ({ status }) => status === 'started');
+      deaf.cancel();
+      const next = pidOf(pool);
+      if (end === 'exit') process.kill(pool.members[0]!.pid!, 'SIGKILL');
+      expect(await next).toMatch(/^\d+$/);
+    }
+  });
+
   test('a pool grows while executions wait, and shrinks to its least when members were idle for the idle time', async () => {
     const { pool } = await openPool({ min: 1, max: 3, idle: 50 });
     const held = Array.from({ length: 4 }, () => hold(pool));

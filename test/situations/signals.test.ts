@@ -25,6 +25,14 @@ describe('a signal that ends', () => {
     expect(pidsIn(run.text.stdout).filter(lives)).toEqual([]);
   });
 
+  test('`run --grace` holds for a program with a `grace` of its own', async () => {
+    const run = begin(['run', '--json', '--grace', '0.1', configFile({ ...program('stubborn.js', 'connects'), grace: 600 })]);
+    await run.written('stdout', '"state":"ready"');
+    run.child.kill('SIGINT');
+    expect(await run.ended).toBe(0);
+    expect(run.text.stdout).toContain('"signal":"SIGKILL"');
+  });
+
   test('`run` handles every other signal that would end it', async () => {
     const run = begin(['run', '--json', configFile(program('hollow.js'))]);
     await run.written('stdout', '"state":"listening"');

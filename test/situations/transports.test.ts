@@ -1,7 +1,7 @@
 // What an instance promises over each transport but TCP, which every other test uses: connect, cut, flood, stop, impostor.
 
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -219,6 +219,15 @@ test('unix: a path that is too long fails the start before anything is spawned',
     hint: expect.stringContaining('stateDir'),
   });
   expect(spearlet.events.filter(({ type }) => type === 'instance.spawned')).toEqual([]);
+});
+
+test('unix: where the folder of the sockets cannot be used, the failed start has the error of the system as its cause', async () => {
+  const stateDir = join(newFolder(), 'state');
+  const spearlet = openSpearlet({ stateDir });
+  writeFileSync(join(stateDir, 'sockets'), 'a file');
+  const failed = { code: 'LISTEN_FAILED', hint: expect.stringContaining('Remove it'), cause: expect.any(Error) };
+  expect(await failureOf(spearlet.start({ ...everyday, transport: 'unix' }))).toMatchObject(failed);
+  expect(() => spearlet.expect({ artifactId: 'a', transport: 'unix' })).toThrow(expect.objectContaining(failed));
 });
 
 test('unix: with a shared listener the instance has a socket of its own, and expect() may use one', async () => {

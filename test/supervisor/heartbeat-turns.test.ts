@@ -49,6 +49,7 @@ test('idle connections that were opened at any time are looked at in 64 turns of
       instanceId,
       protocols: [1, 2],
       silence: 60_000,
+      giveUp: 30_000,
       maxFrameBytes: 2 ** 20,
     };
     const nothing = { opened() {}, closed() {}, writable() {}, request() {}, window() {}, cancel() {}, signal() {}, ended() {} };

@@ -8,7 +8,7 @@ import { createAnswers } from './answers.ts';
 import { defer } from './clock.ts';
 import { type HostEndpoint, readHostEndpoint } from './environment.ts';
 import type { Handler } from './handler.ts';
-import { exitWithHost, watchHost } from './host.ts';
+import { exitWithHost, watchHost } from './host-watch.ts';
 import { kindOf } from './result.ts';
 import { openSession, type Session, type SessionHandlers } from './session.ts';
 import { createTasks } from './task.ts';

@@ -1,5 +1,5 @@
 // When an instance counts as executing. A stream of short executions is one stay in `executing`, not one for each.
-import type { Deadlines } from './deadlines.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 
 /**
  * How long nothing may be in flight before the instance counts as idle, in ms. While requests follow one another, one timer expires per

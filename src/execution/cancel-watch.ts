@@ -6,8 +6,8 @@ import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 import type { ExecutionCounts } from './counts.ts';
-import type { Deadlines } from './deadlines.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { UNREAD_FACTOR } from './request.ts';
 

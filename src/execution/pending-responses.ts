@@ -1,6 +1,6 @@
 // Responses that the agent owes within a time. If none has come by then, `overdue` is called once; the entry stays until a
 // response does come, or all are cleared.
-import type { Deadline, Deadlines, Expiring } from './deadlines.ts';
+import type { Deadline, Deadlines, Expiring } from '../world/deadlines.ts';
 
 /**
  * The time is divided into this many parts, each with a timer that is set when the part before has passed. So one stall of this

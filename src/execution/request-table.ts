@@ -14,8 +14,8 @@ import { watchIdle } from './idle-watch.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusedExecution } from './refused.ts';
 import { attached, checkSize, parseOptions, parseRequest, requestSize } from './request.ts';
+import { Sending } from './request-sender.ts';
 import type { RequestTable, RequestTableOwner } from './requests.ts';
-import { Sending } from './sending.ts';
 
 export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const { instanceId, artifactId, options, deadlines } = owner;

@@ -11,7 +11,7 @@ import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
 import type { ByteStream } from '../transport/stream.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
-import type { Run } from './run.ts';
+import type { Run } from './program-run.ts';
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -6,8 +6,8 @@ import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import type { ExitReport } from './instance.ts';
+import type { Run } from './program-run.ts';
 import type { InstanceRecord } from './record.ts';
-import type { Run } from './run.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
 

@@ -7,13 +7,13 @@ import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
 import { backoffTime } from '../world/random.ts';
-import type { InstanceHost } from './host.ts';
+import type { InstanceHost } from './instance-supervisor.ts';
 import { createLaunch } from './launch.ts';
 import { type ListenDeps, listen } from './listen.ts';
 import { runProgram } from './process.ts';
+import { newRun } from './program-run.ts';
 import { reconnectWindowOf } from './reconnect-window.ts';
 import type { InstanceRecord } from './record.ts';
-import { newRun } from './run.ts';
 import type { World } from './world.ts';
 
 /** How long SIGKILL may take until the instance ends although its program still lives, in ms. */

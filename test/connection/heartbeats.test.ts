@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { HostChannel } from '../../src/connection/channel.ts';
 import { Heartbeats } from '../../src/connection/heartbeats.ts';
-import { createDeadlines } from '../../src/execution/deadlines.ts';
+import { createDeadlines } from '../../src/world/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 
 function openWatched() {

@@ -10,10 +10,10 @@ import { featureOf, type U64 } from '../protocol/message.ts';
 import type { Pieces } from '../protocol/pieces.ts';
 import type { InputSource } from '../request-input.ts';
 import type { ActiveExecution } from './active-execution.ts';
+import { Waiting } from './concurrency-queue.ts';
 import { isSource, readInput } from './read-input.ts';
 import { refusal } from './refused.ts';
 import { checkSize, requestSize } from './request.ts';
-import { Waiting } from './waiting.ts';
 
 const unsupported = (what: string): SpearletError =>
   new SpearletError('UNSUPPORTED', `${what} needs wire v2, and this agent speaks v1`, {

@@ -1,6 +1,6 @@
 // Many deadlines behind one timer. Adding and cancelling one costs a few pointers: like Node's own timers there
 // is a list for each duration, in which entries are in order by nature, and a heap of the lists.
-import type { Clock, Timer } from '../world/clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
 /** What a deadline is for. */
 export interface Expiring {

@@ -164,6 +164,7 @@ const equivalent: Readonly<Record<string, string>> = {
   'execution.started running: removed': 'the transition stays in its state and has no actions',
   'agent.draining terminate: removed': 'the transition stays in its state and has no actions',
   'instance.backoff restart: led to instance.restarting': 'that state leads to running at once, and the start slot was given back before',
+  'instance.backoff xstate.after.backoff.instance.backoff: led to instance.restarting': 'the same',
 };
 
 /** Tries the mutants `share` of `shares`; returns those that no walk noticed although they change something. */

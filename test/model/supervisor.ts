@@ -121,7 +121,7 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
     holds(event) {
       // Requests of the caller are not held.
       if (event.type === 'start' || event.type === 'stop') requests.push(event);
-      return /^(instance\.|socket\.|xstate\.(done|error)\.actor\.instance)/.test(event.type);
+      return /^(startSlot\.|socket\.|xstate\.(done|error)\.actor\.instance)/.test(event.type);
     },
   });
   const { spearlet, gate, random } = stage;

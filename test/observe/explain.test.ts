@@ -140,7 +140,7 @@ test('String(explanation) is a text with all of it', async () => {
   expect(String(explain(record.id))).toBe(`summarizer-1f2e3d4c (summarizer) is reconnecting at 2026-01-01T00:00:02.650Z
   incarnation 1, pid 42, 127.0.0.1:9100, 0 in flight
   running.started.reconnecting since 2026-01-01T00:00:00.150Z (2.5 s)
-    The session is lost, the program still runs. Executions in flight wait until the agent reconnects.
+    The connection is lost, the program still runs. Executions in flight wait until the agent reconnects.
     until 2026-01-01T00:00:10.150Z (in 7.5 s, reconnectWindow): the agent has to reconnect, or its program is ended
     left by: process.exited, memory.exceeded, stop, restart, session.opened
 session

@@ -7,8 +7,6 @@ import { append, LargeBodies } from './large-bodies.ts';
 import { fault, readU32, readU64 } from './numbers.ts';
 import * as types from './types.ts';
 
-const { CONTROL, HEADER_BYTES, MORE } = types;
-
 /** Gets a whole body as a range of a buffer. It may keep no reference to the buffer after it returns. */
 export type Deliver<Receiver> = (
   decoder: V2Decoder<Receiver>,
@@ -31,7 +29,7 @@ export class V2Decoder<Receiver> implements Decoder<Receiver> {
   readonly #allowed: types.AllowedFlags;
   readonly #deliver: Deliver<Receiver>;
   // A frame that has not arrived whole: its header, and the parts of its body as they came.
-  readonly #header = Buffer.alloc(HEADER_BYTES);
+  readonly #header = Buffer.alloc(types.HEADER_BYTES);
   #headerBytes = 0;
   #parts: Buffer[] = [];
   #partBytes = 0;
@@ -100,11 +98,11 @@ export class V2Decoder<Receiver> implements Decoder<Receiver> {
         this.#kept.push(chunk.subarray(at));
         return;
       }
-      if (this.#headerBytes > 0 || chunk.length - at < HEADER_BYTES) {
+      if (this.#headerBytes > 0 || chunk.length - at < types.HEADER_BYTES) {
         at = this.#fill(chunk, at);
         continue;
       }
-      const start = at + HEADER_BYTES;
+      const start = at + types.HEADER_BYTES;
       const end = start + this.#checked(chunk, at);
       if (end > chunk.length) at = this.#fill(chunk, at);
       else {
@@ -129,15 +127,15 @@ export class V2Decoder<Receiver> implements Decoder<Receiver> {
   }
 
   #isPiece(head: Buffer, at: number): boolean {
-    return (head[at + 5]! & MORE) !== 0 || (!this.large.isEmpty && this.large.has(readU64(head, at + 8), head[at + 4]!));
+    return (head[at + 5]! & types.MORE) !== 0 || (!this.large.isEmpty && this.large.has(readU64(head, at + 8), head[at + 4]!));
   }
 
   /** A piece of a body: kept, or the last one, with which the body is delivered. */
   #join(head: Buffer, at: number, pieces: readonly Buffer[], bytes: number): void {
     const [type, flags] = [head[at + 4]!, head[at + 5]!];
     const requestId = readU64(head, at + 8);
-    const kind = type | ((flags & ~MORE) << 8);
-    const whole = this.large.add(requestId, kind, pieces, bytes, (flags & MORE) === 0, this.limit);
+    const kind = type | ((flags & ~types.MORE) << 8);
+    const whole = this.large.add(requestId, kind, pieces, bytes, (flags & types.MORE) === 0, this.limit);
     if (whole === null) return;
     this.frames += 1;
     this.counted += 1;
@@ -147,7 +145,7 @@ export class V2Decoder<Receiver> implements Decoder<Receiver> {
 
   #dispatch(head: Buffer, at: number, buffer: Buffer, from: number, to: number): void {
     this.frames += 1;
-    if (head[at + 4]! < CONTROL) this.counted += 1;
+    if (head[at + 4]! < types.CONTROL) this.counted += 1;
     this.#deliver(this, head[at + 4]!, head[at + 5]!, readU64(head, at + 8), buffer, from, to);
   }
 
@@ -155,12 +153,12 @@ export class V2Decoder<Receiver> implements Decoder<Receiver> {
   #fill(chunk: Buffer, start: number): number {
     const header = this.#header;
     let at = start;
-    if (this.#headerBytes < HEADER_BYTES) {
-      const taken = Math.min(HEADER_BYTES - this.#headerBytes, chunk.length - at);
+    if (this.#headerBytes < types.HEADER_BYTES) {
+      const taken = Math.min(types.HEADER_BYTES - this.#headerBytes, chunk.length - at);
       chunk.copy(header, this.#headerBytes, at, at + taken);
       this.#headerBytes += taken;
       at += taken;
-      if (this.#headerBytes < HEADER_BYTES) return at;
+      if (this.#headerBytes < types.HEADER_BYTES) return at;
       this.#bodyBytes = this.#checked(header, 0);
     }
     const taken = Math.min(this.#bodyBytes - this.#partBytes, chunk.length - at);
@@ -229,7 +227,7 @@ const deliverToAgent =
       const bytes = reader.u32();
       reader.end();
       receiver.window(requestId, bytes);
-    } else if (type >= CONTROL) control(decoder, type, requestId, reader);
+    } else if (type >= types.CONTROL) control(decoder, type, requestId, reader);
     else {
       requireNoId(requestId);
       if (type === types.SIGNAL) return receiver.signal(reader.restText());

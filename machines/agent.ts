@@ -46,7 +46,8 @@ export const agentMachine = setup({
           after: { answerTimeout: 'waiting' },
         },
         waiting: {
-          description: 'The agent waits before the next attempt: not at all after the first loss, longer after each attempt.',
+          description:
+            'The agent waits before the next attempt. The first retry comes at once. Later waits are random; their bound doubles with each attempt.',
           after: { retry: 'connecting' },
         },
       },

@@ -2,7 +2,7 @@
 // sockets nor frames: every effect is provided by src/connection/wiring.ts.
 import { assertEvent, assign, type DoneActorEvent, fromCallback, fromPromise, sendParent, sendTo, setup, stateIn } from 'xstate';
 
-/** What the link actor is told to do. `check`: has anything arrived since the last check? */
+/** A command to the link actor. `check`: has anything arrived since the last check? */
 export type LinkCommand =
   | { type: 'check' }
   | { type: 'heartbeat' }
@@ -45,7 +45,7 @@ export interface ConnectionName {
 }
 
 export interface ConnectionInput extends ConnectionName {
-  /** How many heartbeats may stay unanswered. */
+  /** The connection ends after this many silent heartbeat intervals in a row (at least 2). */
   readonly misses: number;
 }
 
@@ -168,7 +168,7 @@ export const connectionMachine = setup({
       assertEvent(event, 'xstate.done.actor.authenticator');
       return event.output.verdict === 'unspoken';
     },
-    // The silence before the first heartbeat counts as a miss, too: the connection ends after `misses` silent intervals, two at least.
+    // The link reports a silence only after its second interval. So the first one is added here, and two are the least.
     missedTooMany: ({ context }) => context.missed + 1 >= context.misses,
     isPaused: stateIn({ ready: { reading: 'paused' } }),
   },

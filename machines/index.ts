@@ -1,4 +1,4 @@
-// Every statechart of spearlet, pure: xstate and one another are all they import.
+// All statecharts of spearlet. They import only xstate and each other.
 export { agentMachine } from './agent.ts';
 export { connectionMachine } from './connection.ts';
 export { executionMachine } from './execution.ts';

@@ -1,4 +1,4 @@
-// What the instance chart knows and hears: its input, its context, its events, and the commands to its actors.
+// The types of the instance chart: its input, its context, its events, and the commands to its actors.
 import type { DoneActorEvent, ErrorActorEvent } from 'xstate';
 import type { ExitReason } from './public-types.ts';
 import type { SessionReport } from './session.ts';
@@ -26,7 +26,7 @@ export interface InstanceInput {
   readonly retryStart?: boolean;
   /** What happens to an agent that does not answer a cancel. */
   readonly onUnresponsive: 'leave' | 'restart';
-  /** An instance may fail so many times per restart period; one failure more stops it for good. Infinity: it never gives up. */
+  /** An instance may fail this many times per restart period; one failure more stops it for good. Infinity: it never gives up. */
   readonly intensity: number;
   /** How long a program may take to connect and authenticate, in ms. */
   readonly connectTimeout: number;
@@ -34,14 +34,20 @@ export interface InstanceInput {
   readonly successCodes: readonly number[];
   /** The exit codes after which the program is not started again. */
   readonly neverRestartOn: readonly number[];
-  /** How many heartbeats may stay unanswered. */
+  /** The connection ends after this many silent heartbeat intervals in a row (at least 2). */
   readonly misses: number;
   /** The grace period of a program that is ended because of a failure, in ms. A stop brings its own. */
   readonly failureGrace: number;
 }
 
 export interface InstanceContext extends InstanceInput {
-  /** `temporary` until the first session (`permanent` with `retryStart`) and after a stop, `permanent` once the agent is unresponsive, else `restart`. */
+  /**
+   * The policy in effect:
+   * - before the first session: `temporary` in the first incarnation; with `retryStart` `permanent` in each;
+   * - after a stop: `temporary`;
+   * - after restart(), or if an unresponsive agent has to be restarted: `permanent`, until the next incarnation begins;
+   * - otherwise: `restart`.
+   */
   readonly policy: RestartPolicy;
   readonly incarnation: number;
   /** The connection that holds the session. Null: no session is open. */

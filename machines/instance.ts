@@ -500,7 +500,8 @@ export const instanceMachine = setup({
       ],
     },
     backoff: {
-      description: 'The instance waits before the next incarnation. The wait doubles with each failure, within the bounds of its backoff.',
+      description:
+        'The instance waits before the next incarnation. The bound of the wait doubles with each failure, from `min` to `max` of its backoff.',
       entry: 'countAttempt',
       on: { stop: { target: 'stopped', actions: 'noteStop' }, restart: 'running' },
       after: { backoff: 'running' },

@@ -174,11 +174,11 @@ export const poolMachine = setup({
               ],
             },
             steady: {
-              description: 'There are as many members as the load wants, and no more than the least.',
+              description: 'There are as many members as wanted, and not more than `min`.',
               always: { guard: 'isShort', target: 'growing' },
             },
             grown: {
-              description: 'There are more members than the least. One that stays idle for the idle time ends.',
+              description: 'There are more members than `min`. A member that is idle for `idle` ms ends.',
               always: [
                 { guard: 'isShort', target: 'growing' },
                 { guard: 'isSmall', target: 'steady' },
@@ -186,7 +186,8 @@ export const poolMachine = setup({
               after: { idleTime: { target: 'grown', reenter: true, actions: 'retireIdle' } },
             },
             backoff: {
-              description: 'A member has failed. The pool waits before it starts the next one; the longest wait doubles with each failure.',
+              description:
+                'A member has failed. The pool waits before it starts the next one. The bound of the wait doubles with each failure.',
               after: { startBackoff: 'growing' },
             },
           },

@@ -5,7 +5,7 @@ import { type ClaimedBy, type ConnectionReport, connectionMachine } from './conn
 
 export interface SessionInput {
   readonly instanceId: string;
-  /** How many heartbeats may stay unanswered. */
+  /** The connection ends after this many silent heartbeat intervals in a row (at least 2). */
   readonly misses: number;
   /** Another program may take the place of an external one, with the same token. */
   readonly external: boolean;

@@ -124,7 +124,7 @@ export const supervisorMachine = setup({
       input: ({ event }) => ({ instanceId: null, connectionId: connectionOf(event), misses: 1 }),
     }),
 
-    // Provided by src/supervisor/wiring.ts. XState stops no child gracefully: every instance is told to stop, the youngest first.
+    // Provided by src/supervisor/wiring.ts. XState stops no child gracefully: every instance gets a stop, the youngest first.
     stopInstances: (_, _params: { grace: number | null }) => notProvided("action 'stopInstances'"),
     // The actor id may be given to another instance.
     releaseActorId: (_, _params: { actorId: string }) => notProvided("action 'releaseActorId'"),

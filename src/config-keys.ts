@@ -44,7 +44,7 @@ const descriptions: Readonly<Record<string, string>> = {
   connectTimeout: 'The longest time from spawn to ready; 30 s by default',
   containment: "'namespace' is used if the system allows it; 'cookie' by default",
   grace: 'How long a program may take to end by itself when it is stopped; 5 s by default',
-  heartbeat: 'After `misses` silent intervals a connection ends; 10 s and 3 by default',
+  heartbeat: 'A connection ends after `misses` silent intervals in a row (at least 2); 10 s and 3 by default',
   host: 'The loopback address of the listeners; 127.0.0.1 by default',
   intensity: 'How many failures of one instance in a `period` are followed by a restart; 3 by default',
   jitter: "How the waits are spread below their bound; 'full' by default",

@@ -17,7 +17,7 @@ export const errorCodes = {
   AUTH_TIMEOUT: 'The connection did not authenticate within `authTimeout`.',
   ALREADY_CLAIMED: 'The token is right, but the instance has a session that is alive. Try again after that session has ended.',
   PORTS_EXHAUSTED: 'Every port of the configured range is in use, by instances or by other programs. Widen the range, or use `ports: 0`.',
-  LISTEN_FAILED: 'The listener could not be opened. The reason is not a port in use; see `cause`.',
+  LISTEN_FAILED: 'The listener could not be opened. This is not a port conflict; see `cause`.',
   PROTOCOL_ERROR: 'The peer sent bytes that do not follow the wire format. Its connection was closed; nothing else was affected.',
   FRAME_TOO_LARGE:
     'A frame announces, or would need, more bytes than `maxFrameBytes` (before authentication: `maxPreAuthFrameBytes`) allows.',
@@ -25,7 +25,7 @@ export const errorCodes = {
   VERSION_MISMATCH: 'Host and agent speak no common version of the wire. The message names the versions of both.',
   EXECUTION_FAILED: 'The agent answered Failed. `exitCode`, `output` and `error` are those of its answer.',
   INVALID_ARGUMENT:
-    'The argument of a `call()` is not valid: it cannot be said as JSON, or the schema of the agent has refused it, and then its handler did not run. `issues` has each fault.',
+    'The argument of a `call()` is not valid: it cannot be converted to JSON, or the schema of the agent has refused it, and then its handler did not run. `issues` has each fault.',
   INVALID_RESULT:
     'The result of a `call()` is not valid: it is not JSON, or the schema of the caller has refused it. `issues` has each fault.',
   EXECUTION_TIMEOUT: 'The execution did not end within its timeout. The agent was told to cancel it.',
@@ -59,9 +59,10 @@ const hints: Readonly<Record<ErrorCode, string>> = {
   CONNECT_TIMEOUT:
     'An agent connects to SPEARLET_ADDR and sends an AuthRequest with SPEARLET_TOKEN; serve() of spearlet/agent does both. Is `connectTimeout` long enough?',
   EXITED_BEFORE_READY: 'Run the program by hand: it has to stay, connect to SPEARLET_ADDR, and authenticate.',
-  AUTH_REFUSED: 'Give the agent the environment of this start: SPEARLET_TOKEN and SPEARLET_INSTANCE_ID hold for one program only.',
+  AUTH_REFUSED:
+    'Give the agent the environment of this start: SPEARLET_TOKEN and SPEARLET_INSTANCE_ID are valid for one start of one program only.',
   AUTH_TIMEOUT: 'Send the AuthRequest as the first message, at once after connecting.',
-  ALREADY_CLAIMED: 'Let one agent connect for each instance; a second one waits until the first has gone.',
+  ALREADY_CLAIMED: 'Connect one agent per instance; a second one must wait until the first has disconnected.',
   PORTS_EXHAUSTED: 'Widen `ports`, or use `ports: 0` and let the system choose.',
   LISTEN_FAILED: 'Look at `cause`: it has the error of the system.',
   PROTOCOL_ERROR: 'Compare what the agent sends with docs/protocol.md.',
@@ -69,15 +70,16 @@ const hints: Readonly<Record<ErrorCode, string>> = {
   UNSUPPORTED: 'Use an agent that speaks wire v2, such as one on serve() of spearlet/agent, or send bytes as text.',
   VERSION_MISMATCH: 'Use the same version of spearlet on both sides, or allow more in the option `protocols`.',
   EXECUTION_FAILED:
-    'See `error`, `stderr` and `exitCode`. Where a handler has thrown, `cause` has its stack. `reject: false` makes it a result.',
+    'See `error`, `stderr` and `exitCode`. Where a handler has thrown, `cause` has its stack. With `reject: false`, `result` resolves instead.',
   INVALID_ARGUMENT: 'Correct what `issues` names: the schema of the handler says what it takes.',
   INVALID_RESULT: 'Correct the handler, or the schema in `result`.',
   EXECUTION_TIMEOUT: 'Raise `timeout`, or look why the agent takes so long: `output` and `stderr` have what had arrived.',
-  CANCELLED: 'Nothing: the caller wanted it. `cause` has the reason of its AbortSignal.',
+  CANCELLED: 'No action is needed: the caller cancelled it. `cause` has the reason of its AbortSignal.',
   NOT_DELIVERED: 'Execute it again.',
-  OUTCOME_UNKNOWN: 'Find out whether it has happened before you execute it again; a pool does so with `retry: "idempotent"`.',
+  OUTCOME_UNKNOWN:
+    "Find out whether it was executed before you execute it again. Only if a second execution does no harm, use a pool with `retry: 'idempotent'`: it executes the request again by itself.",
   OVERLOADED: 'Wait for results before you execute more, or raise the bound that the message names.',
-  HEARTBEAT_LOST: 'An agent has to answer heartbeats while it works: do not block its event loop, or raise `heartbeat`.',
+  HEARTBEAT_LOST: 'An agent has to answer heartbeats while it works: do not block its event loop, or raise `heartbeat.interval`.',
   LINK_LOST: 'An agent has to reconnect within `reconnectWindow`; serve() of spearlet/agent does.',
   MEMORY_EXCEEDED: 'Raise `maxMemory`, or let the program use less.',
   UNRESPONSIVE: 'Let the handler follow `context.signal`, or raise `grace`.',
@@ -121,13 +123,13 @@ export interface ErrorFacts {
   readonly exitCode?: number | null | undefined;
   /** The signal that ended the program. */
   readonly signal?: string | null | undefined;
-  /** The output of the execution. */
+  /** The output of the execution, as far as it had arrived. With `encoding: 'buffer'` it is a Buffer, also where the type says string. */
   readonly output?: string | Buffer | null | undefined;
   /** What the agent itself called the error. */
   readonly error?: string | null | undefined;
-  /** What was written to stderr: by the execution, or the last lines of the program. */
+  /** The stderr of the execution, as `output`; or of a program that failed to start or has ended, the last lines of its stderr. */
   readonly stderr?: string | Buffer | undefined;
-  /** How many connections were refused while the instance started. */
+  /** Of a failed start: how many connections of the instance were refused with AUTH_REFUSED, for example for a wrong token. */
   readonly refused?: number | undefined;
   /** Bytes of output that are missing in `output`. */
   readonly truncatedBytes?: number | undefined;
@@ -155,13 +157,13 @@ export class SpearletError extends Error {
   declare readonly exitCode: number | null | undefined;
   /** The signal that ended the program. */
   declare readonly signal: string | null | undefined;
-  /** What had arrived on stdout. A Buffer with `encoding: 'buffer'`, which the type does not tell. */
+  /** The output of the execution, as far as it had arrived. With `encoding: 'buffer'` it is a Buffer, also where the type says string. */
   declare readonly output: string | null | undefined;
   /** What the agent itself called the error. */
   declare readonly error: string | null | undefined;
-  /** The last lines of what the program wrote to stderr. */
+  /** The stderr of the execution, as `output`; or of a program that failed to start or has ended, the last lines of its stderr. */
   declare readonly stderr: string | undefined;
-  /** How many connections were refused while the instance started. */
+  /** Of a failed start: how many connections of the instance were refused with AUTH_REFUSED, for example for a wrong token. */
   declare readonly refused: number | undefined;
   /** Bytes of output that are missing in `output`. */
   declare readonly truncatedBytes: number | undefined;
@@ -196,8 +198,9 @@ export function withCallerOf(error: unknown, within: (...args: never[]) => unkno
 }
 
 /**
- * A promise to resolve `rejected` with, which then rejects with the error, and raises nothing where nobody observes it. V8 knows who
- * awaits `rejected` two turns later, and only while nothing else waits for it.
+ * Returns a promise that rejects with `error`; resolve `rejected` with it. It waits two microtasks, because only then V8 can show the
+ * line of the caller that awaits `rejected`. Nothing else may await `rejected` until then. A failure that nobody observes raises no
+ * unhandledRejection.
  * @internal
  */
 export async function rejectionOf(error: SpearletError, rejected: Promise<unknown>): Promise<never> {
@@ -211,10 +214,10 @@ export async function rejectionOf(error: SpearletError, rejected: Promise<unknow
 /** The longest reason, in UTF-16 units. */
 const MAX_REASON = 65_536;
 
-/** In words, as far as they can be had: every step runs code of whoever made the value, and any of it may throw. */
+/** Puts what was thrown into words. Each step runs code of the thrown value (getters, proxies), which may throw. */
 function wordsOf(thrown: unknown): string {
   try {
-    // Errors of other realms are no instance of our Error; what has a message is taken at its word.
+    // An error of another realm is no instance of Error here. So the `message` of any value counts.
     const message = (thrown as { message?: unknown } | null | undefined)?.message;
     if (typeof message === 'string' && message !== '') return message;
   } catch {

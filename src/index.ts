@@ -7,7 +7,6 @@ export { type ErrorCode, type ErrorFacts, errorCodes, type OptionIssue, Spearlet
 export type { ExecutionCounts } from './execution/counts.ts';
 export type { Execution, ExecutionResult } from './execution/execution.ts';
 export type { ExecutionUpdate } from './execution/update.ts';
-export type { Expected, Spearlet } from './host.ts';
 export type { AgentEnvironment } from './instance/agent-environment.ts';
 export type { ExitReport, Instance, InstanceState } from './instance/instance.ts';
 export type { LeftoversEnded } from './journal/stale-state.ts';
@@ -52,5 +51,6 @@ export type { Times } from './pool/times.ts';
 export type { Containment } from './process/containment/containment.ts';
 export type { Channel, OutputChunk } from './process/output/output.ts';
 export { createSpearlet } from './spearlet.ts';
+export type { Expected, Spearlet } from './spearlet-types.ts';
 export type { OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts';
 export type { SpearletEvent } from './supervisor/events.ts';

@@ -56,7 +56,7 @@ export const bounds = {
   window: 64 * 1024,
   /** The same for an execution whose reader keeps up. */
   largestWindow: 2 ** 20,
-  /** What the windows of one instance may be larger together than at first. */
+  /** The most bytes by which all windows of one instance together may grow. */
   lentWindows: 16 * 2 ** 20,
   /** One Running update of an agent on wire v2: bytes, or UTF-16 units of a text. */
   outputPiece: 16 * 1024,

@@ -1,4 +1,5 @@
-// Every option with its default and its range, in one place. A caller's value is parsed once and trusted afterwards.
+// The schemas of createSpearlet(), of specs and of requests, with defaults and ranges. Those of pools are in pool/options.ts, those of
+// run() in run.ts. A caller's value is parsed once and trusted afterwards.
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
@@ -33,7 +34,7 @@ export const transport = z.enum(['tcp', 'unix', 'ws', 'fd']);
 const origin = z.string().refine(text => URL.canParse(text) && new URL(text).origin === text, {
   error: 'must be an origin as a browser sends it: scheme://host or scheme://host:port, without a path or a slash at the end',
 });
-/** Of the web pages that may connect over 'ws'. */
+/** The origins of web pages that may connect over 'ws'. */
 const origins = z.array(origin).default([]);
 const hasNoIdleOrigins = ({ transport, origins }: { transport: string; origins: string[] }): boolean =>
   origins.length === 0 || transport === 'ws';

@@ -33,10 +33,7 @@ export function parse<S extends z.ZodType>(
     ({ path, message, didYouMean }) =>
       `${printable(path, MAX_PATH) || name}: ${message}${didYouMean ? `; did you mean '${didYouMean}'?` : ''}`,
   );
-  throw new SpearletError(code, `invalid ${name}: ${text.join(' | ')}`, {
-    issues,
-    hint: 'Correct the options that `issues` names.',
-  });
+  throw new SpearletError(code, `invalid ${name}: ${text.join(' | ')}`, { issues });
 }
 
 function describe(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue): OptionIssue[] {

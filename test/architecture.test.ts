@@ -52,9 +52,9 @@ const mayImport: Record<string, readonly string[]> = {
   'src/pool': [...['src/supervisor', 'src/instance', 'src/execution', 'src/observe', 'src/options.ts', 'src/parse.ts', 'machines']],
   'src/command-agent.ts': [],
   'src/run.ts': ['src/command-agent.ts', 'src/instance', 'src/options.ts', 'src/parse.ts'],
-  'src/host.ts': ['src/pool', 'src/supervisor', 'src/instance', 'src/observe'],
+  'src/spearlet-types.ts': ['src/pool', 'src/supervisor', 'src/instance', 'src/observe'],
   'src/spearlet.ts': [
-    ...['src/host.ts', 'src/run.ts'],
+    ...['src/spearlet-types.ts', 'src/run.ts'],
     ...['src/pool', 'src/supervisor', 'src/instance', 'src/execution', 'src/process', 'src/journal', 'src/transport', 'src/observe'],
     ...['src/options.ts', 'src/parse.ts'],
   ],
@@ -62,7 +62,7 @@ const mayImport: Record<string, readonly string[]> = {
     ...[
       'machines/public-types.ts',
       'src/spearlet.ts',
-      'src/host.ts',
+      'src/spearlet-types.ts',
       'src/command-agent.ts',
       'src/config.ts',
       'src/pool',
@@ -77,8 +77,9 @@ const mayImport: Record<string, readonly string[]> = {
     'src/connection/continuity.ts',
     'src/transport',
     'src/protocol',
+    'src/process/tree/proc-read.ts',
   ],
-  'src/cli': ['src/index.ts', 'src/config.ts', 'src/config-keys.ts', 'src/agent'],
+  'src/cli': ['src/index.ts', 'src/config.ts', 'src/config-keys.ts', 'src/instance/exit-reason.ts', 'src/agent'],
 };
 
 /** Packages that a place may import beside node's built-ins. */
@@ -121,7 +122,7 @@ const worldly = [
   'src/process/spawn.ts',
   'src/process/tree/proc-table.ts',
   'src/agent/clock.ts',
-  'src/agent/host.ts',
+  'src/agent/host-watch.ts',
   'src/agent/command.ts',
 ];
 

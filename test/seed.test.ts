@@ -1,8 +1,7 @@
 // The seed's own tests, ported, and asserting what they could not: that something comes out.
 import { expect, test } from 'vitest';
 import { instanceSpecFromConfig } from '../src/index.ts';
-import { HEADER_BYTES } from '../src/protocol/v1/frame.ts';
-import { decodeMessage, encodeFrame } from '../src/protocol/v1/messages.ts';
+import { decodeMessage, encodeFrame, HEADER_BYTES } from '../src/protocol/v1/messages.ts';
 import { commandAgent, openSpearlet } from './situations/world.ts';
 
 test('a listener for an instance has a port above 0, and authentication info', async () => {

@@ -45,7 +45,7 @@ class AnswerQueue implements Answers {
   readonly #maxFrameBytes: number;
   readonly #idle: () => void;
   #channel: AgentChannel | null = null;
-  /** Of the last session. Requests come only by a session, so there is one before the first answer. */
+  /** The codec of the last session. Never null once a request has arrived. */
   #codec: AgentCodec | null = null;
   #session = 0;
   #queue: QueuedAnswer[] = [];
@@ -180,7 +180,7 @@ class AnswerQueue implements Answers {
   }
 
   get #hasRoom(): boolean {
-    return this.#channel !== null && this.#channel.pending <= bounds.agentUnsent;
+    return this.#channel !== null && this.#channel.queue.pending <= bounds.agentUnsent;
   }
 
   /** The answer has to wait for the reader of its execution. */
@@ -201,7 +201,7 @@ class AnswerQueue implements Answers {
 
   #send(delivery: Delivery, answer: Answer, encoded: Buffer | Pieces | null = null): number {
     const frame = delivery.session === this.#session && encoded !== null ? encoded : this.#encode(delivery, answer);
-    this.#channel?.send(frame, this.#sender);
+    this.#channel?.queue.add(frame, this.#sender);
     return frame.length;
   }
 

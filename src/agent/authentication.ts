@@ -1,6 +1,6 @@
 // How an agent authenticates: with its token on wire v1; on v2 both ends prove that they know it, and the token is never sent.
 import type { AgentCodec } from '../protocol/codec.ts';
-import type { AuthResponse, Offer } from '../protocol/message.ts';
+import { type AuthResponse, CLAIMED, type Offer } from '../protocol/message.ts';
 import { createV1 } from '../protocol/v1/codec.ts';
 import { createV2Agent } from '../protocol/v2/codec.ts';
 import { agentProof, hostProof, isSameProof, type Key, resumeKey } from '../protocol/v2/proof.ts';
@@ -49,7 +49,7 @@ export function createAuthentication(
 
   const refusal = ({ errorMessage, protocols: hostVersions }: AuthResponse): Verdict => {
     if (hostVersions !== undefined) return { type: 'mismatch', hostVersions };
-    return { type: errorMessage === 'already claimed' ? 'claimed' : 'refused', reason: errorMessage ?? 'no reason' };
+    return { type: errorMessage === CLAIMED ? 'claimed' : 'refused', reason: errorMessage ?? 'no reason' };
   };
 
   const byToken = (): Attempt => ({

@@ -21,7 +21,7 @@ const CANCEL_GRACE = 1_000;
 const BACKGROUND_GRACE = 500;
 /**
  * When a program has ended, all that it wrote is in its pipes, before what its descendants write later. So its output is complete when
- * nothing has come for so many turns of the event loop, each of which reads what is there, or when so many bytes have come.
+ * nothing has come for `turns` turns of the event loop, each of which reads what is there, or when `bytes` bytes have come.
  */
 const DRAINED = { turns: 3, bytes: 2 * 2 ** 20 };
 /** The exit code of timeout(1). */
@@ -137,7 +137,7 @@ export const commandHandler =
       /** Changes whenever output has come or was sent. */
       let progress = 0;
       let forwardedBytes = 0;
-      /** The answer is given: what kept processes write is read, so that they do not die of it, and dropped. */
+      /** The answer is sent. Later output of kept processes is read and dropped, so that a full pipe does not block them. */
       let isAnswered = false;
       /** Called when no write is pending any more. */
       let written = (): void => {};
@@ -203,30 +203,30 @@ export const commandHandler =
         const rests = decoders.map((decoder, i) => ({ rest: decoder.end(), channel: channels[i]! }));
         isAnswered = true;
         for (const { rest, channel } of rests) if (rest !== '') await write(rest, { channel });
-        // They keep no agent alive.
+        // These streams must not keep the agent alive.
         for (const stream of streams) (stream as Socket).unref();
       };
       child.once('exit', (code, name) => {
         timeoutAlarm.clear();
         const drained = new Promise<void>(resolve => {
-          let [turns, before, isLooking] = [0, progress, false];
+          let [turns, before, isChecking] = [0, progress, false];
           const bytesBefore = forwardedBytes;
-          const lookLater = (): void => {
-            if (!isLooking) defer(look);
-            isLooking = true;
+          const checkLater = (): void => {
+            if (!isChecking) defer(check);
+            isChecking = true;
           };
-          const look = (): void => {
-            isLooking = false;
+          const check = (): void => {
+            isChecking = false;
             const isEnough = forwardedBytes - bytesBefore >= DRAINED.bytes;
             if (pendingWrites > 0 && !isEnough) return;
             turns = progress === before ? turns + 1 : 0;
             before = progress;
-            if (turns < DRAINED.turns && !isEnough) return lookLater();
+            if (turns < DRAINED.turns && !isEnough) return checkLater();
             written = () => {};
             resolve(closeOutput());
           };
-          written = lookLater;
-          lookLater();
+          written = checkLater;
+          checkLater();
         });
         // After closeOutput() of the default both are settled.
         void (settings.background === 'keep' ? Promise.race([forwarded, drained]) : forwarded).then(() =>
@@ -234,7 +234,7 @@ export const commandHandler =
             const status = statusOf(code, name, code === 0 ? death() : null) as { exitCode: number; error?: string };
             const replaced = describeReplaced(decoders);
             if (replaced === '') return status;
-            // A Completed answer has no error text, so it is said on stderr of the agent.
+            // A Completed answer has no error text, so the sentence goes to stderr of the agent.
             report(taskId, 'OUTPUT_REPLACED', replaced);
             return status.error === undefined ? status : { ...status, error: `${status.error}; ${replaced}` };
           }),

@@ -1,4 +1,4 @@
-// What the answers of an agent know of one execution. Types only.
+// The state of the answers to one execution. Types only.
 import type { U64 } from '../protocol/message.ts';
 import type { Pieces } from '../protocol/pieces.ts';
 import type { Answer } from './result.ts';

@@ -18,7 +18,7 @@ export interface HostEndpoint {
   readonly protocols: readonly number[];
 }
 
-/** That of a host with default options, in ms. */
+/** `heartbeat.interval` × `misses` of a host with default options, in ms. */
 const DEFAULT_SILENCE = 30_000;
 /** The shortest time in which an agent gives up to reach its host, in ms: longer, where the host waits longer. */
 const LEAST_GIVE_UP = 30_000;

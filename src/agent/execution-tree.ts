@@ -3,8 +3,9 @@
 //
 // The limit: a process is not found if it clears its environment, leaves group and session, and its parent ends before the
 // first scan. Scans begin when the execution has to end, and go on until none of its processes lives.
+import { type ProcessEntry, signalProcess } from '../process/tree/proc-read.ts';
 import { clock, defer, laterUnlessEnded } from './clock.ts';
-import { entryOf, type ProcessEntry, type ProcessScan, scanProcesses, signalProcess } from './descendants.ts';
+import { entryOf, type ProcessScan, scanProcesses } from './descendants.ts';
 
 export interface ExecutionTree {
   /** Resolves with 0 when no process lives; or, some time after SIGKILL, with the number of processes that still live. */
@@ -22,8 +23,8 @@ const SWEEP_DELAY = 100;
 /** The number of scans of killTrees(), which cannot wait between them. */
 const MAX_SCANS = 20;
 /**
- * A process has no environment while it begins to execute a program, which takes long on a busy system. One that has none for so long,
- * in ms, has cleared it.
+ * A process has no environment while it begins to execute a program, which takes long on a busy system. A process that has none
+ * for this long, in ms, has cleared it.
  */
 const BEGIN_TIMEOUT = 500;
 /** The pauses between two scans, in ms. */
@@ -95,7 +96,7 @@ export function trackTree(pid: number, executionId: string, signal = signalProce
     members = [...found];
     return members.length > 0;
   };
-  /** A process that may be one of these cannot be told from others yet. */
+  /** Whether a process has no environment yet: it may belong here, and only a later scan can show it. */
   const hasBeginning = (scan: ProcessScan | null): boolean => scan?.hasBeginning(rootStart ?? 0) ?? false;
   const signalAll = (name: 'SIGTERM' | 'SIGKILL'): void => {
     // First the whole group at once, so that no member can react to the end of another. Then those that left the group.

@@ -14,7 +14,7 @@ export interface AgentRequest {
   readonly env: Readonly<Record<string, string>>;
   /** The `input` of `execute()`, as bytes. Left out where the caller gave none. */
   readonly input?: Uint8Array;
-  /** Where the caller has asked for them; only those that `serve()` was told of with `settings`. */
+  /** The settings of the request; only those that the option `settings` of `serve()` names. Left out where the caller gave none. */
   readonly settings?: RequestSettings;
 }
 
@@ -38,9 +38,9 @@ export interface HandlerContext {
    */
   write(output: string | Uint8Array, options?: WriteOptions): Promise<void>;
   /**
-   * Tells the caller how far the execution is: a value that JSON can say, such as `{ done: 0.3, message: 'reading' }`. The caller sees
-   * it as an update of its own. Await the promise, as that of write(). It rejects for a value that JSON cannot say, or of more than
-   * 16 Ki characters as JSON, or if the execution has ended.
+   * Sends the caller how far the execution is: a value that can be converted to JSON, such as `{ done: 0.3, message: 'reading' }`. The
+   * caller gets it as an update of its own. Await the promise, as that of write(). It rejects for a value that cannot be converted to
+   * JSON, or that has more than 16 Ki characters as JSON, or if the execution has ended.
    */
   progress(value: unknown): Promise<void>;
 }

@@ -3,13 +3,13 @@ import { statSync } from 'node:fs';
 import { reasonOf } from '../errors.ts';
 import type { AgentRequest } from './handler.ts';
 
-/** Of Linux: one argument, or one variable with its name, has at most 32 pages with its NUL. In bytes. */
+/** A limit of Linux: one argument, or one variable with its name, has at most 32 pages with its NUL. In bytes. */
 const MAX_TEXT = 32 * 4_096 - 1;
-/** What a shell says for a command that cannot be executed, and for one that does not exist. */
+/** The exit codes of a shell for a command that cannot be executed, and for one that does not exist. */
 const CANNOT_EXECUTE = 126;
 const NOT_FOUND = 127;
 const EXIT_CODES: Readonly<Record<string, number>> = { ENOENT: NOT_FOUND, EACCES: CANNOT_EXECUTE, E2BIG: CANNOT_EXECUTE };
-/** Of a program that could not be started for another reason. */
+/** The exit code for a program that could not be started for another reason. */
 const NOT_STARTED = 125;
 
 export interface Refusal {

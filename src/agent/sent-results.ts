@@ -5,7 +5,7 @@ import type { Answer } from './result.ts';
 interface SentResult<Delivery> {
   readonly delivery: Delivery;
   readonly answer: Answer;
-  /** Of its frame, in bytes. */
+  /** The size of its frame, in bytes. */
   readonly size: number;
 }
 
@@ -13,7 +13,7 @@ export class SentResults<Delivery> {
   readonly #results: SentResult<Delivery>[] = [];
   #size = 0;
 
-  /** The oldest first. */
+  /** The kept results, the oldest first. */
   get all(): readonly SentResult<Delivery>[] {
     return this.#results;
   }

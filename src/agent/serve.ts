@@ -8,7 +8,7 @@ import { createAnswers } from './answers.ts';
 import { defer } from './clock.ts';
 import { type HostEndpoint, readHostEndpoint } from './environment.ts';
 import type { Handler } from './handler.ts';
-import { exitWithHost, watchHost } from './host.ts';
+import { exitWithHost, watchHost } from './host-watch.ts';
 import { kindOf } from './result.ts';
 import { openSession, type Session, type SessionHandlers } from './session.ts';
 import { createTasks } from './task.ts';
@@ -51,7 +51,7 @@ export async function serve(handlers: Handler | Readonly<Record<string, Handler>
     const events: AgentEvents = {
       // In its own turn: if onSignal throws, the error is not the host's protocol error.
       signal: data => defer(() => options.onSignal?.(data)),
-      // Of a process that is the host's: a program that embeds an agent decides itself what its stderr shows.
+      // Printed only in a process that the host owns: a program that embeds an agent decides itself what its stderr shows.
       threw: hostOwnsProcess ? printException : undefined,
       ended(error, hostGone) {
         process.off('SIGTERM', onSigterm);

@@ -24,7 +24,7 @@ const UNPROVEN = 3_000;
 const ANSWER_TIMEOUT = 10_000;
 
 export interface SessionHandlers {
-  /** What they understand beside the wire. */
+  /** The features that the handlers understand, as they are announced to the host. */
   readonly features?: readonly string[] | undefined;
   /** A session is open: the first one, or a new one after a loss. */
   opened(channel: AgentChannel): void;
@@ -92,7 +92,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
     authenticating() {
       stepAlarm.set(ANSWER_TIMEOUT, () => dispatch('answerTimeout'));
       attempt = authentication.begin();
-      channel?.send(attempt.first);
+      channel?.queue.add(attempt.first);
     },
     waiting() {
       closeChannel();
@@ -162,7 +162,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
       ended({ code, message }) {
         lastFailure = message;
         // Tells the host why the agent closes the connection.
-        if (code !== 'LINK_LOST') connecting.send(connecting.codec.error(code, message));
+        if (code !== 'LINK_LOST') connecting.queue.add(connecting.codec.error(code, message));
         connecting.close();
         if (channel === connecting) dispatch(lossOf(state));
       },
@@ -185,7 +185,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
       if (state !== 'authenticating' || verdict === undefined) return;
       switch (verdict.type) {
         case 'reply':
-          from.send(verdict.message);
+          from.queue.add(verdict.message);
           break;
         case 'admitted':
           admitted(from, verdict.codec, verdict.epoch);
@@ -200,7 +200,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
           lastFailure = verdict.reason;
           // A genuine host then knows that this agent has another token.
           if (verdict.type === 'unproven') {
-            from.send(from.codec.error('AUTH_REFUSED', verdict.reason));
+            from.queue.add(from.codec.error('AUTH_REFUSED', verdict.reason));
             unprovenSince ??= world.clock.now();
             if (world.clock.now() - unprovenSince > UNPROVEN) {
               const message = `${verdict.reason}: SPEARLET_TOKEN is wrong, or another program has taken the port`;
@@ -227,7 +227,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
         const [oldest] = answeredHeartbeats;
         answeredHeartbeats.delete(oldest!);
       }
-      from.sendUrgent(from.codec.heartbeat(requestId, payload));
+      from.queue.addUrgent(from.codec.heartbeat(requestId, payload));
     },
     other(type, payload) {
       if (type !== 'Error') throw new SpearletError('PROTOCOL_ERROR', `a host does not send ${type}`);

@@ -5,32 +5,32 @@ import type { Clock, Timer } from '../world/clock.ts';
 
 /** A shorter silence than this is not ended, in ms: a host may be busy. */
 const SHORTEST = 3_000;
-/** The silence is looked at this often. */
-const LOOKS = 4;
+/** How often the silence is checked until the connection ends. */
+const CHECKS = 4;
 /**
- * From this silent look on, a heartbeat is sent that the host has to answer. Not from the first one: the host sends a heartbeat by
+ * From this silent check on, a heartbeat is sent that the host has to answer. Not from the first one: the host sends a heartbeat by
  * itself after a third of the silence, and one from each side would double the cost of an idle connection.
  */
 const FIRST_BEAT = 2;
 
 /** `ids`: the ids of heartbeats that were answered; the watch adds its own, whose echo must not be answered. Returns the end. */
 export function watchSilence(channel: AgentChannel, clock: Clock, silence: number, ids: Set<unknown>): () => void {
-  const period = Math.max(silence, SHORTEST) / LOOKS;
-  let lastLook = clock.now();
+  const period = Math.max(silence, SHORTEST) / CHECKS;
+  let lastCheck = clock.now();
   let missed = 0;
   let timer: Timer;
 
-  const look = (): void => {
-    missed = channel.heardAt > lastLook ? 0 : missed + 1;
-    lastLook = clock.now();
-    if (missed >= LOOKS) return channel.end({ code: 'LINK_LOST', message: 'the host was not heard' });
+  const check = (): void => {
+    missed = channel.heardAt > lastCheck ? 0 : missed + 1;
+    lastCheck = clock.now();
+    if (missed >= CHECKS) return channel.end({ code: 'LINK_LOST', message: 'the host was not heard' });
     if (missed >= FIRST_BEAT) {
-      const id = Math.floor(lastLook) + missed;
+      const id = Math.floor(lastCheck) + missed;
       ids.add(id);
-      channel.sendUrgent(channel.codec.heartbeat(id, ''));
+      channel.queue.addUrgent(channel.codec.heartbeat(id, ''));
     }
-    timer = clock.setTimeout(look, period);
+    timer = clock.setTimeout(check, period);
   };
-  timer = clock.setTimeout(look, period);
+  timer = clock.setTimeout(check, period);
   return () => clock.clearTimeout(timer);
 }

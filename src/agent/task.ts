@@ -1,6 +1,6 @@
 // The executions of an agent: each request calls a handler, and becomes outputs and one result. How the host is reached is unknown here.
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { ExecuteRequest, U64 } from '../protocol/message.ts';
+import type { ExecuteRequest, OutputChannel, U64 } from '../protocol/message.ts';
 import type { Answers } from './answers.ts';
 import { defer as deferReally } from './clock.ts';
 import type { Delivery } from './delivery.ts';
@@ -17,7 +17,7 @@ interface Task {
   aborter: AbortController | null;
   /** Why the task has to stop. Null: it does not have to. */
   aborted: SpearletError | null;
-  text: Partial<Record<'stdout' | 'stderr', TextJoiner>> | null;
+  text: Partial<Record<OutputChannel, TextJoiner>> | null;
   /** The first refused write() whose promise the handler ignores. */
   refused: RefusedWrite | null;
 }
@@ -155,7 +155,7 @@ export function createTasks(
   const outputs = { write, progress };
 
   /** Each channel has its own joiner: a code point may be split between two writes to it. */
-  const textPieces = (task: Task, output: string | Uint8Array, channel: 'stdout' | 'stderr' = 'stdout'): string[] => {
+  const textPieces = (task: Task, output: string | Uint8Array, channel: OutputChannel = 'stdout'): string[] => {
     task.text ??= {};
     task.text[channel] ??= createTextJoiner();
     return pieces(task.text[channel].add(output), updateSize());

@@ -31,8 +31,8 @@ function argumentOf(command: string, json: string | undefined): unknown {
 /**
  * A handler for `instance.call(name, argument)`: `serve({ sum: handler(schema, ({ a, b }) => a + b) })`. `schema` is any Standard
  * Schema (zod, valibot, arktype, …); it gets the argument of the call, and `run` gets what the schema gives. `run` returns a value that
- * JSON can say, or nothing; it may be async. Where the schema refuses the argument, `run` is not called, and the call rejects with
- * INVALID_ARGUMENT and all issues. Throws TypeError for a schema that is none.
+ * can be converted to JSON, or nothing; it may be async. Where the schema refuses the argument, `run` is not called, and the call
+ * rejects with INVALID_ARGUMENT and all issues. Throws TypeError for a schema that is none.
  */
 export function handler<Schema extends StandardSchema>(
   schema: Schema,

@@ -1,9 +1,10 @@
 // Cuts the output of one program into lines. A line is kept until it is complete or the program has ended.
+import type { Channel } from '../index.ts';
 import { bounds } from '../limits.ts';
 
 /** A chunk of `output$`. In place of the text: bytes that are missing here. */
 export interface Chunk {
-  readonly channel: 'stdout' | 'stderr';
+  readonly channel: Channel;
   readonly text: string;
   readonly droppedBytes?: number;
 }

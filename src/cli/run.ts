@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import { milliseconds } from '../config-keys.ts';
 import { SpearletError } from '../errors.ts';
 import type { InstanceSpec, Spearlet, StopOptions } from '../index.ts';
+import { isOrderly } from '../instance/exit-reason.ts';
 import { stdout } from '../world/stdio.ts';
 import { type ReadConfig, readConfig } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -68,7 +69,7 @@ export async function run(file: string, options: RunOptions): Promise<number> {
       const { exited } = await spearlet.start(spec);
       const { reason } = await exited;
       // After the stop has begun, a program may end in any way: it does not count as given up.
-      const expected = reason === 'stopped' || reason === 'completed' || (interrupt.signal.aborted && reason !== 'internal');
+      const expected = isOrderly(reason) || (interrupt.signal.aborted && reason !== 'internal');
       if (!expected) givenUp = true;
     } catch (error) {
       // The other starts fail because of the stop.

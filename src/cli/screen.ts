@@ -4,6 +4,7 @@ import { isatty } from 'node:tty';
 import { styleText } from 'node:util';
 import type { NamedSpec } from '../config.ts';
 import type { ExitReport, Instance, InstanceSpec, InstanceState, SpearletEvent } from '../index.ts';
+import { isOrderly } from '../instance/exit-reason.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import { iso, realClock } from '../world/clock.ts';
@@ -38,20 +39,17 @@ const keptJson: Kept = { ...kept, gap: (count, bytes) => `${json({ type: 'output
 
 const hints: Partial<Record<ExitReport['reason'], string>> = {
   heartbeat: 'The agent did not answer its heartbeats: something blocks it, or it was stopped (SIGSTOP).',
-  link: 'The agent lost its connection and did not come back within `reconnectWindow`.',
+  link: 'The agent lost its connection and did not reconnect within `reconnectWindow`.',
   memory: 'Its process tree needs more memory than `max_memory`: raise it, or look for the leak.',
-  unresponsive: 'An execution did not end within `grace` after it was told to.',
+  unresponsive: 'An execution did not end within `grace` after it was cancelled.',
   internal: 'This is a defect of spearlet: please report it.',
 };
-
-const orderly = (reason: ExitReport['reason']): boolean => reason === 'stopped' || reason === 'completed';
-const isTrouble = ({ reason }: ExitReport): boolean => !orderly(reason);
 
 /** What to do about the end of a program. Undefined: nothing, or the error of its start says it. */
 function hintOf(event: SpearletEvent, restart: InstanceSpec['restart'], wasReady: boolean): string | undefined {
   if (event.type === 'instance.givenUp')
     return 'Correct what makes it fail. `restart.intensity` and `restart.period` say how many failures are followed by a restart.';
-  if (event.type !== 'instance.exited' || orderly(event.report.reason) || !wasReady) return undefined;
+  if (event.type !== 'instance.exited' || isOrderly(event.report.reason) || !wasReady) return undefined;
   const stays = restart === 'permanent' || restart === 'transient' ? '' : 'It is not restarted: set "restart" to "transient" for that.';
   return [hints[event.report.reason] ?? '', stays].filter(Boolean).join(' ') || undefined;
 }
@@ -65,7 +63,11 @@ function describe(event: SpearletEvent): { word: string; details: string; colour
   if (event.type !== 'instance.exited') return null;
   const { reason, code, signal, message } = event.report;
   const exit = `${code === null ? '' : `, exit code ${code}`}${signal === null ? '' : `, ${signal}`}`;
-  return { word: `ended: ${reason}`, details: `${exit} (${printable(message, bounds.quoted)})`, colour: orderly(reason) ? 'gray' : 'red' };
+  return {
+    word: `ended: ${reason}`,
+    details: `${exit} (${printable(message, bounds.quoted)})`,
+    colour: isOrderly(reason) ? 'gray' : 'red',
+  };
 }
 
 /** The lines of stderr that follow the event of a crash. */
@@ -136,7 +138,7 @@ export function createScreen(asJson: boolean, specs: readonly NamedSpec[]): Scre
       if (text === null || !('artifactId' in event)) return;
       const lines = [
         `${paint(text.word, text.colour)}${text.details}`,
-        ...(event.type === 'instance.exited' && isTrouble(event.report) ? lastWords(event.report) : []),
+        ...(event.type === 'instance.exited' && !isOrderly(event.report.reason) ? lastWords(event.report) : []),
         ...(hint === undefined ? [] : [`hint: ${hint}`]),
       ];
       const start = `${isTerminal ? '' : `${time()} `}${nameOf(event.artifactId, '')}`;

@@ -1,8 +1,7 @@
 // What a channel is: messages over a byte stream. Types only; framed-channel.ts makes one.
 import type { AgentCodec, AgentReceiver, Codec, HostCodec, HostReceiver } from '../protocol/codec.ts';
-import type { Pieces } from '../protocol/pieces.ts';
 import type { Continuity } from './continuity.ts';
-import type { Sender } from './slots.ts';
+import type { SendQueue } from './send-queue.ts';
 
 export interface ChannelEnd {
   readonly code: 'LINK_LOST' | 'PROTOCOL_ERROR' | 'FRAME_TOO_LARGE' | 'AUTH_REFUSED';
@@ -32,15 +31,13 @@ export interface ChannelCounts {
 export interface FramedChannel<Receiver, C extends Codec<Receiver>> {
   /** The address of the other end, for people. */
   readonly peer: string;
-  /** Makes the messages that `send` takes. */
+  /** Makes the messages that `queue` takes. */
   readonly codec: C;
+  /** Messages on their way out: the queue of this connection, and after `adopt` that of the continuity. */
+  readonly queue: SendQueue;
   readonly counts: ChannelCounts;
   /** When anything last arrived, or could not arrive because reading was paused. */
   readonly heardAt: number;
-  /** Bytes that are queued here or not yet taken by the system. */
-  readonly pending: number;
-  /** Bytes that were sent and not acknowledged. */
-  readonly unacknowledged: number;
   readonly paused: boolean;
   /** Nothing more is read: it has ended, or is about to be closed. */
   readonly over: boolean;
@@ -48,12 +45,6 @@ export interface FramedChannel<Receiver, C extends Codec<Receiver>> {
   open(receiver: Receiver, events: ChannelEvents): void;
   /** Hands every message from now on to this receiver. */
   deliverTo(receiver: Receiver): void;
-  /** `sender` is told when the message is written, and can take it back until then. */
-  send(message: Buffer | Pieces, sender?: Sender): void;
-  /** Before all messages that wait: for control messages, which must not wait behind data. */
-  sendUrgent(frame: Buffer): void;
-  /** `partly`: the other end has the beginning of the message. `no`: it is written. */
-  remove(sender: Sender): 'unsent' | 'partly' | 'no';
   /**
    * Speaks another version from the next frame on, in both directions. Called while a message is handled, or between two: in
    * the midst of a frame it throws PROTOCOL_ERROR.

@@ -1,7 +1,7 @@
-// One accepted socket: its channel, its names, and what is known of the other end. The connection chart has its state.
+// One accepted socket: its channel, its names, and what is known of the other end. Its state is in the connection chart.
 import type { AuthRequest, U64 } from '../protocol/message.ts';
 import type { HostChannel } from './channel.ts';
-import type { Handshake } from './handshake.ts';
+import type { Handshake } from './credentials.ts';
 
 export interface Connection {
   /** The actor id among the children of its parent: `connection-1` and so on. Such ids are used again. */
@@ -22,7 +22,7 @@ export interface Connection {
   proof: string | null;
   /** The request id of its last AuthRequest. The AuthResponse repeats it. */
   authId: U64;
-  /** When the chart opened its session, in ms of the clock's `now`. Null: it never held a session. */
+  /** When the host granted it the session, in ms of the clock's `now`. Null: never. */
   sessionSince: number | null;
   /** Round trip of the last heartbeat that was answered, in ms. Null before the first one. */
   roundTrip: number | null;

@@ -5,13 +5,13 @@ import { SendQueue } from './send-queue.ts';
 
 export class Continuity {
   readonly queue = new SendQueue(isCounted);
-  /** Counted messages that have arrived, over all connections, and over those before the last. */
+  /** Counted messages that have arrived: over all connections, and over those before the present one. */
   #received = 0;
   #receivedBefore = 0;
-  /** Of those, how many the other end knows of. */
+  /** How many of them were acknowledged to the other end. */
   #acknowledged = 0;
 
-  /** A connection begins. Returns how many messages have arrived, which the other end learns with it. */
+  /** A connection begins. Returns how many messages have arrived: its first message acknowledges them. */
   begin(): number {
     this.#receivedBefore = this.#received;
     this.#acknowledged = this.#received;
@@ -23,7 +23,7 @@ export class Continuity {
     this.#received = this.#receivedBefore + counted;
   }
 
-  /** What to tell the other end, if it does not know of this many messages. Null: nothing. */
+  /** The number of messages to acknowledge, if at least `least` are not acknowledged yet. Null: fewer are. */
   due(least: number): number | null {
     if (this.#received - this.#acknowledged < least) return null;
     this.#acknowledged = this.#received;

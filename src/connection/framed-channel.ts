@@ -7,8 +7,7 @@ import type { Clock } from '../world/clock.ts';
 import type { ChannelCounts, ChannelEnd, ChannelEvents, FramedChannel } from './channel.ts';
 import type { Continuity } from './continuity.ts';
 import { Outgoing } from './outgoing.ts';
-import type { Sender } from './slots.ts';
-import type { Message } from './unacknowledged.ts';
+import type { SendQueue } from './send-queue.ts';
 
 /** Messages and bytes after which the other end is told what has arrived, where nothing else is written. */
 const ACKNOWLEDGE = { messages: 512, bytes: 256 * 1024 };
@@ -35,6 +34,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   /** A codec that takes over behind the message that is being handled. */
   #next: C | null = null;
   readonly #outgoing: Outgoing;
+  queue: SendQueue;
   #continuity: Continuity | null = null;
   /** Bytes that have arrived since the other end was told. */
   #unacknowledgedBytes = 0;
@@ -49,6 +49,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
     this.codec = codec;
     this.#decoder = this.#createDecoder(codec, maxFrameBytes, null as never);
     this.#outgoing = new Outgoing(stream);
+    this.queue = this.#outgoing.first;
   }
 
   get counts(): ChannelCounts {
@@ -65,13 +66,6 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   get heardAt(): number {
     return this.paused ? this.#clock.now() : this.#heardAt;
   }
-  get pending(): number {
-    return this.#outgoing.pending;
-  }
-  get unacknowledged(): number {
-    return this.#outgoing.unacknowledged;
-  }
-
   open(receiver: Receiver, events: ChannelEvents): void {
     const isFirst = this.#events === null;
     this.#events = events;
@@ -100,18 +94,6 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
     this.#decoder.receiver = receiver;
   }
 
-  send(message: Message, sender?: Sender): void {
-    this.#outgoing.add(message, sender ?? null);
-  }
-
-  sendUrgent(frame: Buffer): void {
-    this.#outgoing.addUrgent(frame);
-  }
-
-  remove(sender: Sender): 'unsent' | 'partly' | 'no' {
-    return this.#outgoing.remove(sender);
-  }
-
   use(codec: C): void {
     if (this.#decoder.unfinished > 0) throw new SpearletError('PROTOCOL_ERROR', 'another version cannot begin in the midst of a frame');
     this.codec = codec;
@@ -123,6 +105,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
     this.#continuity = continuity;
     continuity.queue.beforeWrite = () => this.#acknowledge(1);
     this.#outgoing.adopt(continuity, this.codec.resume(continuity.begin()));
+    this.queue = continuity.queue;
   }
 
   resume(received: number): void {
@@ -229,7 +212,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
     const due = this.#continuity.due(least);
     if (due === null) return;
     this.#unacknowledgedBytes = 0;
-    this.#outgoing.addUrgent(this.codec.acknowledge(due));
+    this.queue.addUrgent(this.codec.acknowledge(due));
   }
 
   #stopReading(): void {

@@ -9,7 +9,7 @@ export interface SharedDeadlines {
   add(ms: number, expiring: { expire(): void }): { cancel(): void };
 }
 
-/** A look that comes before the end of an interval is put off to the next of so many parts: few durations, few lists of deadlines. */
+/** The time until a check is rounded up to a multiple of interval / PARTS, because Deadlines keeps one list per distinct duration. */
 const PARTS = 8;
 
 export interface HeartbeatDeps {
@@ -33,7 +33,7 @@ export class Heartbeats {
   #id = -1;
   /** When the last heartbeat was sent, if nothing has arrived since. */
   #sentAt: number | null = null;
-  #look: { cancel(): void } | null = null;
+  #nextCheck: { cancel(): void } | null = null;
   #isOver = false;
 
   constructor(deps: HeartbeatDeps) {
@@ -41,15 +41,15 @@ export class Heartbeats {
     this.#nextId = deps.firstId;
   }
 
-  /** The session is open, or the agent is heard again: looks after each interval whether it still is. */
+  /** The session is open, or the agent is heard again: checks after each interval whether it still is. */
   watch(): void {
-    this.#lookIn(this.#deps.interval);
+    this.#checkIn(this.#deps.interval);
   }
 
   /** Sends a heartbeat for the chart, which decides when `check` is called. */
   send(): void {
-    this.#look?.cancel();
-    this.#look = null;
+    this.#nextCheck?.cancel();
+    this.#nextCheck = null;
     this.#send();
   }
 
@@ -63,21 +63,21 @@ export class Heartbeats {
   /** The round trip in ms, if this is the answer to the last heartbeat; else null. */
   answered(requestId: U64): number | null {
     if (this.#sentAt === null || requestId !== this.#id) return null;
-    if (this.#look === null) {
+    if (this.#nextCheck === null) {
       this.watch();
       this.#deps.answered();
     }
     return this.#deps.clock.now() - this.#sentAt;
   }
 
-  /** Looks no more. */
+  /** Ends the checks. */
   end(): void {
     this.#isOver = true;
-    this.#look?.cancel();
+    this.#nextCheck?.cancel();
   }
 
   expire(): void {
-    this.#look = null;
+    this.#nextCheck = null;
     if (this.#isHeard()) return this.#heard();
     if (this.#sentAt !== null) return this.#deps.silent();
     this.#send();
@@ -87,7 +87,7 @@ export class Heartbeats {
   #isHeard(): boolean {
     const { channel, clock, interval } = this.#deps;
     // While reading is paused, only a write shows whether the agent is still there.
-    if (channel.paused) channel.sendUrgent(channel.codec.heartbeat(this.#nextId++, ''));
+    if (channel.paused) channel.queue.addUrgent(channel.codec.heartbeat(this.#nextId++, ''));
     return this.#sentAt === null ? clock.now() - channel.heardAt < interval : channel.heardAt >= this.#sentAt;
   }
 
@@ -95,18 +95,18 @@ export class Heartbeats {
     const { channel, clock, interval } = this.#deps;
     this.#sentAt = null;
     const part = interval / PARTS;
-    this.#lookIn(Math.max(1, Math.ceil((interval - (clock.now() - channel.heardAt)) / part) * part));
+    this.#checkIn(Math.max(1, Math.ceil((interval - (clock.now() - channel.heardAt)) / part) * part));
   }
 
-  #lookIn(ms: number): void {
-    this.#look?.cancel();
-    this.#look = this.#isOver ? null : this.#deps.deadlines.add(ms, this);
+  #checkIn(ms: number): void {
+    this.#nextCheck?.cancel();
+    this.#nextCheck = this.#isOver ? null : this.#deps.deadlines.add(ms, this);
   }
 
   #send(): void {
     const { channel, clock } = this.#deps;
     this.#id = this.#nextId++;
     this.#sentAt = clock.now();
-    channel.sendUrgent(channel.codec.heartbeat(this.#id, ''));
+    channel.queue.addUrgent(channel.codec.heartbeat(this.#id, ''));
   }
 }

@@ -3,13 +3,12 @@
 import type { ByteStream } from '../transport/stream.ts';
 import type { Continuity } from './continuity.ts';
 import { SendQueue } from './send-queue.ts';
-import type { Sender } from './slots.ts';
-import type { Message } from './unacknowledged.ts';
 
 export class Outgoing {
   readonly #stream: ByteStream;
-  readonly #first = new SendQueue();
-  #queue = this.#first;
+  /** The queue of the connection. */
+  readonly first = new SendQueue();
+  #queue = this.first;
   /** What the queue of the continuity had sent before. */
   #messagesBefore = 0;
   #bytesBefore = 0;
@@ -18,72 +17,56 @@ export class Outgoing {
 
   constructor(stream: ByteStream) {
     this.#stream = stream;
-    this.#first.attach(stream);
+    this.first.attach(stream);
   }
 
-  get pending(): number {
-    return this.#queue.pending;
-  }
-  get unacknowledged(): number {
-    return this.#queue.unacknowledged;
-  }
   /** All is handed to the stream that can be: what waits for `resume()` is not sent on this connection any more. */
   get isDone(): boolean {
     const isUnsent = this.#queue.isAttachedTo(this.#stream) && !this.#queue.isEmpty;
-    return this.#first.isEmpty && !isUnsent;
+    return this.first.isEmpty && !isUnsent;
   }
   /** Messages and bytes that this connection has sent. */
   get messages(): number {
-    return this.#first.messages + (this.#queue === this.#first ? 0 : this.#queue.messages - this.#messagesBefore);
+    return this.first.messages + (this.#queue === this.first ? 0 : this.#queue.messages - this.#messagesBefore);
   }
   get bytes(): number {
-    return this.#first.sentBytes + (this.#queue === this.#first ? 0 : this.#queue.sentBytes - this.#bytesBefore);
-  }
-
-  add(message: Message, sender: Sender | null): void {
-    this.#queue.add(message, sender);
-  }
-  addUrgent(frame: Buffer): void {
-    this.#queue.addUrgent(frame);
-  }
-  remove(sender: Sender): 'unsent' | 'partly' | 'no' {
-    return this.#queue.remove(sender);
+    return this.first.sentBytes + (this.#queue === this.first ? 0 : this.#queue.sentBytes - this.#bytesBefore);
   }
 
   /** `resume` is the last of the first messages. What comes behind it waits for `resume()`. */
   adopt({ queue }: Continuity, resume: Buffer): void {
     this.#messagesBefore = queue.messages;
     this.#bytesBefore = queue.sentBytes;
-    this.#first.add(resume, null);
+    this.first.add(resume, null);
     this.#queue = queue;
   }
 
   /** The other end has this many counted messages. */
   resume(received: number): void {
-    this.#first.flush();
+    this.first.flush();
     this.#begin(received);
   }
 
   drained(): void {
-    if (this.#queue !== this.#first) this.#first.drained();
+    if (this.#queue !== this.first) this.first.drained();
     if (this.#resumesAt !== null) this.#begin(this.#resumesAt);
     else this.#queue.drained();
   }
 
   /** Writes what waits, as far as the system takes it at once. */
   flush(): void {
-    this.#first.flush();
+    this.first.flush();
     if (this.#queue.isAttachedTo(this.#stream)) this.#queue.flush();
   }
 
   /** The stream is gone, or is closed now. The queue of a continuity outlives it. */
   release(): void {
-    this.#first.close();
+    this.first.close();
     if (this.#queue.isAttachedTo(this.#stream)) this.#queue.detach();
   }
 
   #begin(received: number): void {
-    const isFirstWritten = this.#first.isEmpty;
+    const isFirstWritten = this.first.isEmpty;
     this.#resumesAt = isFirstWritten ? null : received;
     if (isFirstWritten) this.#queue.attach(this.#stream, received);
   }

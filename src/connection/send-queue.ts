@@ -24,20 +24,20 @@ export class SendQueue {
   readonly #isCounted: ((frame: Buffer) => boolean) | null;
   #urgent: Buffer[] = [];
   readonly #small = new Slots();
-  /** Those at the front are on the way. */
+  /** The first MAX_LARGE of them are being sent. */
   #large: Large[] = [];
-  /** Messages that go again on a new stream, before all others. */
+  /** Messages that are sent again on a new stream, before all others. */
   #again: Message[] = [];
   #bytes = 0;
   #isScheduled = false;
   #isBlocked = false;
   #isClosed = false;
-  /** What the other end may lack. */
+  /** Messages that the other end may lack. */
   readonly #kept = new Unacknowledged();
   /** Messages and bytes that were handed to a stream. */
   messages = 0;
   sentBytes = 0;
-  /** Called before messages are written: what it adds goes with them. */
+  /** Called before messages are written: messages that it adds go into the same write. */
   beforeWrite: (() => void) | null = null;
   readonly #flush = (): void => this.flush();
   readonly #flushAfterJobs = (): void => process.nextTick(this.#flush);
@@ -82,14 +82,14 @@ export class SendQueue {
     return this.#stream === stream;
   }
 
-  /** The stream is gone. What was sent in part goes again from its beginning. */
+  /** The stream is gone. A message that was sent in part is sent again from its beginning. */
   detach(): void {
     this.#stream = null;
     for (const { pieces } of this.#large) {
       this.#bytes += pieces.length - pieces.left;
       pieces.restart();
     }
-    // What was to go again was not acknowledged: it still is not.
+    // Messages that were about to be sent again are still not acknowledged.
     for (const message of this.#again) {
       this.#bytes -= message instanceof Pieces ? message.left : message.length;
       this.#kept.add(message);
@@ -107,7 +107,8 @@ export class SendQueue {
     this.#kept.acknowledge(received);
   }
 
-  add(message: Message, sender: Sender | null): void {
+  /** `sender` is told when the message is written, and can take it back until then. */
+  add(message: Message, sender: Sender | null = null): void {
     if (this.#isClosed) return;
     this.#bytes += message.length;
     if (message instanceof Pieces) this.#large.push({ pieces: message, sender });
@@ -115,7 +116,7 @@ export class SendQueue {
     this.#schedule();
   }
 
-  /** Before everything that waits. */
+  /** Before everything that waits: for control messages, which must not wait behind data. */
   addUrgent(frame: Buffer): void {
     if (this.#isClosed) return;
     this.#bytes += frame.length;
@@ -186,7 +187,7 @@ export class SendQueue {
     if (this.#large.length > 0) {
       written = [...written];
       const underway = this.#large.slice(0, MAX_LARGE);
-      // Equal shares would end all of them at the same time, the latest possible for each; and each would wait for all of them.
+      // The body with the fewest bytes left gets the largest piece: with equal pieces all bodies would end at the same, late time.
       const first = underway.reduce((least, each) => (each.pieces.left < least.pieces.left ? each : least));
       for (const each of underway) {
         const [header, piece] = each.pieces.take(each === first ? FIRST_PIECE : PIECE);
@@ -205,7 +206,7 @@ export class SendQueue {
     return senders;
   }
 
-  /** The order in which messages end must stay the same: so each goes whole, and one after the other. */
+  /** The other end counts messages in the order in which they end. So each is sent whole, one after the other. */
   #writeAgain(stream: ByteStream): void {
     const written: Buffer[] = [];
     let bytes = 0;
@@ -231,8 +232,8 @@ export class SendQueue {
   #schedule(): void {
     if (this.#isScheduled || this.#isBlocked || this.#stream === null) return;
     this.#isScheduled = true;
-    // It runs after the promise jobs of this turn, also where this is called before them (for an acknowledgement): what they send
-    // still goes into the same write.
+    // The flush runs after the promise jobs of this turn, even if this is called before them (for an acknowledgement). So what they send
+    // goes into the same write.
     SETTLED.then(this.#flushAfterJobs);
   }
 }

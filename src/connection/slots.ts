@@ -1,6 +1,6 @@
-// Frames that wait in order, each of which can be taken back in no time.
+// Frames that wait in order. Each can be taken back in constant time.
 
-/** Told when the last byte of its message is handed to the stream. */
+/** Its `written` is called when the last byte of its message is handed to the stream. */
 export interface Sender {
   written(): void;
   /** Where its message stands in the queue; kept by the queue. */
@@ -8,7 +8,7 @@ export interface Sender {
 }
 
 const NOTHING = Buffer.alloc(0);
-/** The slots of frames that were taken back are closed up beyond this number, if they are the half. */
+/** Removed slots are compacted when there are more than this and they are more than half. */
 const COMPACT = 1_024;
 
 export class Slots {
@@ -27,7 +27,7 @@ export class Slots {
     const { queuedAt } = sender;
     if (queuedAt === undefined || this.#senders[queuedAt] !== sender) return null;
     const { length } = this.#frames[queuedAt]!;
-    // Its slot stays: those behind it know theirs.
+    // The slot stays, because the senders behind it know the index of theirs.
     this.#frames[queuedAt] = NOTHING;
     this.#senders[queuedAt] = null;
     this.#removed += 1;

@@ -7,7 +7,7 @@ export type Message = Buffer | Pieces;
 
 export class Unacknowledged {
   #messages: Message[] = [];
-  /** Messages that came before them. */
+  /** How many messages came before the oldest one here. */
   #acknowledged = 0;
   #bytes = 0;
 

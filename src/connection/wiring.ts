@@ -8,9 +8,9 @@ import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import { authenticate } from './authenticate.ts';
 import type { Connection } from './connection.ts';
-import { accept, type Credentials } from './handshake.ts';
+import { type Credentials, openEpoch } from './credentials.ts';
 import type { SharedDeadlines } from './heartbeats.ts';
-import { link, refuse, sendError } from './io.ts';
+import { link, refuse, sendError } from './link.ts';
 
 /** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
 const FINAL_CHECK = 50;
@@ -25,8 +25,10 @@ export interface ConnectionHost {
   /** Throws where there is no such connection. */
   connection(name: ConnectionName): Connection;
   release(connection: Connection): void;
-  /** The credentials of the instance that a connection names. Null: the shared listener routes to no such instance. */
-  credentials(connection: Connection): Credentials | null;
+  /** Throws INTERNAL for an unknown instance. */
+  credentials(instanceId: string): Credentials;
+  /** Whether the shared listener routes connections to an instance of this id. */
+  isRouted(instanceId: string): boolean;
   /** The codec of wire v2. */
   readonly v2: HostCodec;
   /** Takes the ExecuteResponses of a connection that holds the session. */
@@ -52,11 +54,17 @@ export function wireConnection(chart: typeof connectionMachine, host: Connection
         connection: host.connection,
         release: host.release,
         v2: host.v2,
-        opened: connection => accept(host.credentials(connection)!, connection.handshake),
+        opened: connection => openEpoch(host.credentials(connection.instanceId!), connection.handshake),
         responses: host.responses,
         unexpectedMessage: host.unexpectedMessage,
       }),
-      authenticate: authenticate({ random, protocols: options.protocols, connection: host.connection, credentials: host.credentials }),
+      authenticate: authenticate({
+        random,
+        protocols: options.protocols,
+        connection: host.connection,
+        credentials: host.credentials,
+        isRouted: host.isRouted,
+      }),
     },
     actions: {
       refuse: ({ context }, { because }) => refuse(host.connection(context), because, options.protocols),

@@ -1,4 +1,4 @@
-// Who waits for an AbortSignal: one listener for each signal, however many wait. Node warns of more than ten on one.
+// One 'abort' listener per AbortSignal, shared by all executions that use it: Node warns above ten listeners.
 
 interface Waiting {
   readonly all: Set<() => void>;

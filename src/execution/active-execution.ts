@@ -6,9 +6,9 @@ import { isolated } from '../observe/isolated.ts';
 import type { ParsedExecuteOptions, ParsedRequest } from '../options.ts';
 import type { AgentException, ExecuteResponse } from '../protocol/message.ts';
 import { textOf } from '../protocol/text.ts';
+import type { Deadline, Expiring } from '../world/deadlines.ts';
 import { cancelOnReturn } from './cancel-on-return.ts';
 import type { OutputData } from './collected.ts';
-import type { Deadline, Expiring } from './deadlines.ts';
 import type { Execution, ExecutionResult } from './execution.ts';
 import { executionFailed } from './execution-failed.ts';
 import type { IdleWatch } from './idle-watch.ts';
@@ -56,7 +56,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
   #output: RunningOutput | null = null;
   #result: ExecutionResult<OutputData> | null = null;
   #failure: SpearletError | null = null;
-  /** What a handler has thrown, as its agent has told before the response. */
+  /** What a handler has thrown. Its agent sends it before the response. */
   #exception: AgentException | null = null;
   #promise: Promise<ExecutionResult<OutputData>> | null = null;
   #resolve: ((result: ExecutionResult<OutputData> | Promise<never>) => void) | null = null;
@@ -84,7 +84,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
         this.#resolve = resolve;
       }
     });
-    // Nobody has to look at a failure.
+    // A failure that nobody observes must not become an unhandledRejection.
     if (this.#failure !== null) this.#promise.catch(() => {});
     return this.#promise;
   }
@@ -130,7 +130,7 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
     this.request = null;
   }
 
-  /** Takes an answer of the agent; false where it comes too late, or twice, to mean anything. */
+  /** Takes a response of the agent. False: it came after the end, or a second time, and was ignored. */
   answer(response: ExecuteResponse): boolean {
     if (this.#isOver) return false;
     this.idleWatch?.heard();
@@ -142,10 +142,10 @@ export class ActiveExecution implements Execution<OutputData>, Expiring {
     return true;
   }
 
-  /** Ends it from our side; false where it has ended already. */
+  /** Ends the execution from the host's side. False: it has ended already. */
   end(event: 'cancel' | 'deadline' | 'lost', error: SpearletError): boolean {
     if (!this.#move(event)) return false;
-    // What had arrived.
+    // The error has the output that had arrived.
     if (this.#output !== null) Object.assign(error, this.#output.collected(null));
     this.#finish(error, null);
     return true;

@@ -1,20 +1,23 @@
 // When an instance counts as executing. A stream of short executions is one stay in `executing`, not one for each.
-import type { Deadlines } from './deadlines.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 
 /**
- * How long nothing may be in flight before the instance counts as idle, in ms. A shorter time costs more than the requests: where they
- * follow each other, a timer expires once in this time.
+ * How long nothing may be in flight before the instance counts as idle, in ms. While requests follow one another, one timer expires per
+ * QUIET_MS; with a shorter time these timers would cost more than the requests.
  */
 export const QUIET_MS = 20;
 
 export interface Activity {
-  /** An execution has come. */
+  /** An execution was taken. */
   begin(): void;
   /** The last one in flight has ended. */
   idle(): void;
-  /** A session is open. After a loss the chart is in `ready`, whatever was going on, or drains: it is told anew. */
+  /**
+   * A session was opened, perhaps after a loss. The chart is now in `ready` or `draining`, whatever is in flight, so the activity is
+   * reported again.
+   */
   reset(): void;
-  /** Nothing is told any more. */
+  /** Ends the reports. */
   close(): void;
 }
 

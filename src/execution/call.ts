@@ -22,9 +22,9 @@ function argumentsOf(name: string, argument: unknown): string[] {
     const json = JSON.stringify(argument);
     if (json !== undefined) return [json];
   } catch (cause) {
-    throw notJson('INVALID_ARGUMENT', `the argument of '${name}'`, `cannot be said as JSON: ${reasonOf(cause)}`, { cause });
+    throw notJson('INVALID_ARGUMENT', `the argument of '${name}'`, `cannot be converted to JSON: ${reasonOf(cause)}`, { cause });
   }
-  throw notJson('INVALID_ARGUMENT', `the argument of '${name}'`, `cannot be said as JSON: it is a ${typeof argument}`, {});
+  throw notJson('INVALID_ARGUMENT', `the argument of '${name}'`, `cannot be converted to JSON: it is a ${typeof argument}`, {});
 }
 
 /** A response without output has no result. */

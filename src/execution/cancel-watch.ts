@@ -6,15 +6,18 @@ import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 import type { ExecutionCounts } from './counts.ts';
-import type { Deadlines } from './deadlines.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { UNREAD_FACTOR } from './request.ts';
 
 export interface CancelWatch {
   /** The request's own id says which execution is meant: its task id may be in use again. */
   send(channel: HostChannel, requestId: U64, taskId: string): void;
-  /** The agent has started what is over for its caller: it was cancelled while the agent could not be told. Throws PROTOCOL_ERROR. */
+  /**
+   * The agent reports Started for an execution that has already ended for its caller: cancels it, unless this session has done so.
+   * Throws PROTOCOL_ERROR if the agent does not read what is sent.
+   */
   started(channel: HostChannel, requestId: U64, taskId: string): void;
   /**
    * Null: the agent does not work on this one, or not within its `grace`. Else it resolves when that is so, or when the session is over.
@@ -66,18 +69,18 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
       unresponsive(taskId, requestId);
     },
   });
-  /** `shown`: the task id for people. */
+  /** `shown`: the task id as reports show it. */
   const send = (channel: HostChannel, requestId: U64, taskId: string, shown: string): void => {
-    // Beyond so many, those that are waited for decide whether the agent listens.
+    // Above maxInFlight no further cancels are tracked; those already tracked show whether the agent responds.
     if (cancelled.size >= options.maxInFlight || cancelled.expect(requestId, shown))
-      channel.sendUrgent(channel.codec.cancel(requestId, taskId));
+      channel.queue.addUrgent(channel.codec.cancel(requestId, taskId));
   };
   return {
     send: (channel, requestId, taskId) => send(channel, requestId, taskId, taskId),
     started(channel, requestId, taskId) {
-      if (channel.pending > UNREAD_FACTOR * options.maxQueuedBytes)
+      if (channel.queue.pending > UNREAD_FACTOR * options.maxQueuedBytes)
         throw new SpearletError('PROTOCOL_ERROR', 'the agent asks for more than it reads');
-      // Its task id is the agent's word.
+      // The agent chose this task id, so it is escaped and cut.
       send(channel, requestId, taskId, printable(taskId, bounds.quoted));
     },
     working: requestId => (cancelled.isDue(requestId) ? watchers.add(requestId) : null),

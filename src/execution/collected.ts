@@ -13,7 +13,7 @@ export interface Collected {
 
 /** Smaller pieces are joined: one of two characters alone takes some 30 bytes of memory. In characters or bytes. */
 const SMALL = 256;
-/** So many at a time. */
+/** How many small pieces are joined at a time. */
 const JOINED = 256;
 
 export function createCollected(maxBytes: number): Collected {

@@ -1,5 +1,6 @@
 // Counters of the executions of one instance, for `stats()`.
-/** How many executions of an instance there were, and which answers had no place. */
+
+/** How many executions of an instance there were, and how many responses matched no running execution. */
 export interface ExecutionCounts {
   /** Executions that were taken. */
   executions: number;

@@ -30,7 +30,7 @@ export interface ExecutionResult<Output = string> {
  * Buffer with `encoding: 'buffer'`.
  */
 export interface Execution<Output = string> extends AsyncIterable<ExecutionUpdate<Output>> {
-  /** The id of the execution: that of the request, or a random one. */
+  /** The id of the execution: that of the request, or `<instance id>/<number>`, in a pool `<pool id>/<number>`. */
   readonly taskId: string;
   /**
    * The answer. Rejects with SpearletError unless completed (with `reject: false` an answer of Failed resolves). If nobody
@@ -39,6 +39,6 @@ export interface Execution<Output = string> extends AsyncIterable<ExecutionUpdat
   readonly result: Promise<ExecutionResult<Output>>;
   /** The kept updates (64 KiB) first, then the live ones; exactly one terminal update, then it completes. It never errors. */
   readonly updates$: Observable<ExecutionUpdate<Output>>;
-  /** Cancels the execution and tells the agent: `result` rejects with CANCELLED. After the end it does nothing. */
+  /** Cancels the execution, also in the agent: `result` rejects with CANCELLED. After the end it does nothing. */
   cancel(reason?: string): void;
 }

@@ -1,5 +1,5 @@
 // The option `idleTimeout`: ends an execution of which nothing has come for too long.
-import type { Deadline, Deadlines, Expiring } from './deadlines.ts';
+import type { Deadline, Deadlines, Expiring } from '../world/deadlines.ts';
 
 export class IdleWatch implements Expiring {
   readonly #deadlines: Deadlines;

@@ -1,12 +1,12 @@
-// Responses that the agent owes within a time. Where none has come by then, that is told once; the entry stays until a
+// Responses that the agent owes within a time. If none has come by then, `overdue` is called once; the entry stays until a
 // response does come, or all are cleared.
-import type { Deadline, Deadlines, Expiring } from './deadlines.ts';
+import type { Deadline, Deadlines, Expiring } from '../world/deadlines.ts';
 
 /**
- * The time passes in so many parts, each set when the one before has passed. So one stall of this process, in which it cannot read,
- * takes one part of the agent's time at most.
+ * The time is divided into this many parts, each with a timer that is set when the part before has passed. So one stall of this
+ * process, in which it cannot read, takes at most one part of the agent's time.
  */
-const LOOKS = 4;
+const PARTS = 4;
 
 export interface PendingResponses<K, V> {
   readonly size: number;
@@ -23,7 +23,7 @@ export interface PendingDeps<K, V> {
   readonly deadlines: Deadlines;
   /** How long the agent has to respond, in ms. */
   readonly within: number;
-  /** We do not read what the agent says: its silence means nothing, and it gets as long again. */
+  /** The host does not read now, so silence proves nothing: the time starts again. */
   isPaused(): boolean;
   overdue(key: K, value: V): void;
 }
@@ -48,20 +48,20 @@ class Pending<K, V> implements PendingResponses<K, V> {
     if (pending.has(key)) return false;
     const { deadlines, within, isPaused, overdue } = this.#deps;
     let left = within;
-    const look = (): void => {
-      const step = Math.min(left, Math.ceil(within / LOOKS));
+    const wait = (): void => {
+      const step = Math.min(left, Math.ceil(within / PARTS));
       left -= step;
       pending.set(key, deadlines.add(step, late));
     };
     const late: Expiring = {
       expire() {
         if (isPaused()) left = within;
-        if (left > 0) return look();
+        if (left > 0) return wait();
         pending.set(key, null);
         overdue(key, value);
       },
     };
-    look();
+    wait();
     return true;
   }
 

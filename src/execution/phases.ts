@@ -13,7 +13,7 @@ const working = {
   lost: 'unknown',
 } as const;
 
-/** From where to where: machines/execution.ts, as what runs per request. Final phases lead nowhere. */
+/** Which phase follows on each event. No phase follows a final one. */
 export const table: Readonly<Record<Phase, Partial<Readonly<Record<ExecutionEvent, Phase>>>>> = {
   waiting: { written: 'sent', cancel: 'cancelled', deadline: 'timedOut', lost: 'undelivered' },
   sent: { started: 'started', ...working },

@@ -14,8 +14,8 @@ import { watchIdle } from './idle-watch.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusedExecution } from './refused.ts';
 import { attached, checkSize, parseOptions, parseRequest, requestSize } from './request.ts';
+import { Sending } from './request-sender.ts';
 import type { RequestTable, RequestTableOwner } from './requests.ts';
-import { Sending } from './sending.ts';
 
 export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const { instanceId, artifactId, options, deadlines } = owner;
@@ -57,7 +57,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     const { channel } = sending;
     const isSent = execution.phase !== 'waiting';
     // The agent drops the beginning of a request on a cancel, and owes no response.
-    if (!isSent && channel?.remove(execution) === 'partly') channel.sendUrgent(channel.codec.cancel(execution.requestId, execution.taskId));
+    if (!isSent && channel?.queue.remove(execution) === 'partly')
+      channel.queue.addUrgent(channel.codec.cancel(execution.requestId, execution.taskId));
     if (!execution.end(event, error)) return;
     if (isSent && channel !== null) cancels.send(channel, execution.requestId, execution.taskId);
     else sending.agentEnded(execution.requestId);
@@ -82,7 +83,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     timedOut(execution, why = `the execution did not end within ${execution.timeout ?? owner.timeout} ms`) {
       abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', why));
     },
-    grant: (execution, bytes) => sending.channel?.sendUrgent(sending.channel.codec.window(execution.requestId, bytes)),
+    grant: (execution, bytes) => sending.channel?.queue.addUrgent(sending.channel.codec.window(execution.requestId, bytes)),
     lend: createBudget(bounds.lentWindows),
     throttle(execution, on) {
       const { channel } = sending;
@@ -162,7 +163,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       const frame = channel.codec.signal(nextId++, data);
       checkSize('the signal', frame.length, options.maxFrameBytes, ids);
       sending.checkRoom(data.length);
-      channel.send(frame);
+      channel.queue.add(frame);
     },
 
     executeResponse(requestId, response) {
@@ -177,7 +178,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       else {
         const { channel } = sending;
         counts.lateAnswers += 1;
-        if (Buffer.isBuffer(response.output)) channel?.sendUrgent(channel.codec.window(requestId as number, response.output.length));
+        if (Buffer.isBuffer(response.output)) channel?.queue.addUrgent(channel.codec.window(requestId as number, response.output.length));
         if (response.status === 'Started') {
           if (channel !== null) cancels.started(channel, requestId, response.taskId ?? `${instanceId}/${requestId}`);
         } else if (response.status !== 'Running') {
@@ -207,7 +208,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       // The channel keeps what was sent, and the requests that were not: the agent resumes.
       if (channel?.codec.carriesBytes) return;
       cancels.clear();
-      for (const each of executions.values()) if (each.request !== null) channel?.remove(each);
+      for (const each of executions.values()) if (each.request !== null) channel?.queue.remove(each);
       sending.lose(executions.values());
       for (const each of executions.values()) if (each.request === null) recovering.expect(each, null);
     },

@@ -1,8 +1,6 @@
-// The request of an execution: parsed, measured and encoded. All is checked before anything is queued.
-import { isUtf8 } from 'node:buffer';
+// The request of an execution: parsed and measured. All is checked before anything is queued.
 import { isDeepStrictEqual } from 'node:util';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
-import type { RequestSettings } from '../options/execution.ts';
 import {
   defaultExecuteOptions,
   type ExecuteOptions,
@@ -13,9 +11,6 @@ import {
   requestSchema,
 } from '../options.ts';
 import { parse } from '../parse.ts';
-import type { HostCodec } from '../protocol/codec.ts';
-import { featureOf } from '../protocol/message.ts';
-import type { Pieces } from '../protocol/pieces.ts';
 
 /** Requests may take 4 times `maxQueuedBytes` as frames of wire v1. More unsent bytes are answers that the agent does not read. */
 export const UNREAD_FACTOR = 5;
@@ -62,53 +57,6 @@ export function requestSize(taskId: string, { command, args, env, input }: Parse
   for (const each of args) size += each.length;
   for (const [name, value] of env) size += name.length + value.length;
   return size;
-}
-
-const unsupported = (what: string): SpearletError =>
-  new SpearletError('UNSUPPORTED', `${what} needs wire v2, and this agent speaks v1`, {
-    hint: 'Use an agent of `spearlet/agent`, or send the bytes as text, for example as base64.',
-  });
-
-const unannounced = (what: string, feature: string): SpearletError =>
-  new SpearletError('INVALID_OPTIONS', `\`${what}\` of a request needs an agent that has announced '${feature}', and this one has not`, {
-    hint: `Leave it out, or use the command agent. An agent on serve() of spearlet/agent announces what its option \`settings\` names.`,
-    issues: [{ path: what, message: 'the agent would ignore it' }],
-  });
-
-function checkSettings(settings: RequestSettings, features: readonly string[]): void {
-  for (const name of Object.keys(featureOf) as (keyof RequestSettings)[])
-    if (settings[name] !== undefined && !features.includes(featureOf[name])) throw unannounced(name, featureOf[name]);
-}
-
-/** On wire v1 it goes as text. */
-function checkTextInput(input: Uint8Array, features: readonly string[]): void {
-  if (!features.includes('input')) throw unannounced('input', 'input');
-  if (!isUtf8(input)) throw unsupported('`input` that is not UTF-8');
-}
-
-/**
- * The message of a request. Throws FRAME_TOO_LARGE if it is larger than the bound, UNSUPPORTED if the codec cannot say it, and
- * INVALID_OPTIONS if the agent has not announced that it understands it.
- */
-export function encodeRequest(
-  codec: HostCodec,
-  features: readonly string[],
-  { requestId, taskId, encoding }: { readonly requestId: number; readonly taskId: string; readonly encoding: 'utf8' | 'buffer' },
-  { taskId: givenId, command, args, env, input: given, settings }: ParsedRequest,
-  maxFrameBytes: number,
-): Buffer | Pieces {
-  // A source was read before.
-  const input = given as Uint8Array | undefined;
-  if (!codec.carriesBytes) {
-    if (encoding === 'buffer') throw unsupported("`encoding: 'buffer'`");
-    if (input !== undefined) checkTextInput(input, features);
-  }
-  if (settings !== undefined) checkSettings(settings, features);
-  // On wire v2 the agent makes the default task id by itself.
-  const sentId = codec.carriesBytes ? (givenId ?? '') : taskId;
-  const frame = codec.executeRequest(requestId, { taskId: sentId, command, args, env, input, settings });
-  checkSize('the request', frame.length, maxFrameBytes);
-  return frame;
 }
 
 /** Throws FRAME_TOO_LARGE if a frame is larger than the bound. */

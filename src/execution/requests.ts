@@ -3,9 +3,9 @@ import type { HostChannel } from '../connection/channel.ts';
 import type { SpearletError } from '../errors.ts';
 import type { ExecuteOptions, ExecuteRequestInput, ParsedExecuteOptions, ParsedOptions, ParsedRequest } from '../options.ts';
 import type { ExecuteResponse, U64 } from '../protocol/message.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 import type { ActiveExecution } from './active-execution.ts';
 import type { ExecutionCounts } from './counts.ts';
-import type { Deadlines } from './deadlines.ts';
 
 export interface RequestTable {
   inFlight(): number;

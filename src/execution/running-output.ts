@@ -3,12 +3,11 @@ import { isAscii } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
 import { SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
+import type { OutputChannel } from '../protocol/message.ts';
 import { textOf } from '../protocol/text.ts';
 import { type Collected, createCollected, type OutputData } from './collected.ts';
 import type { ExecutionUpdate } from './update.ts';
 import { createUpdates, type Updates } from './updates.ts';
-
-export type OutputChannel = 'stdout' | 'stderr';
 
 export interface RunningOutput {
   readonly updates: Updates;
@@ -66,7 +65,7 @@ export function createRunningOutput(
   let credit: number = bounds.window;
   /** Bytes that the agent may send before a reader has taken them. */
   let window: number = bounds.window;
-  /** Bytes that readers have taken, without the agent knowing of it. */
+  /** Bytes that readers have taken and that were not granted again yet. */
   let owed = 0;
   /** Bytes that readers have taken since the window has its size. */
   let takenSince = 0;
@@ -82,7 +81,7 @@ export function createRunningOutput(
         owed += bytes;
         takenSince += bytes;
         if (isOver || !hasWindow) return;
-        // For readers that keep up: the agent waits less, and is told less often.
+        // For readers that keep up: the agent waits less, and gets fewer grants.
         if (isAll && takenSince >= window / 2 && window < bounds.largestWindow && lend(window)) {
           owed += window;
           window *= 2;

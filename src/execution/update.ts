@@ -8,9 +8,9 @@ export interface ExecutionUpdate<Output = string> {
   readonly status: 'started' | 'running' | 'completed' | 'failed';
   /** Output of a running update, or the own output of the terminal one. */
   readonly output?: Output;
-  /** Of a running update, where the agent tells its channels apart. */
+  /** The channel of a running update, if the agent says it. */
   readonly channel?: 'stdout' | 'stderr';
-  /** Of a running update that tells progress, and has no output. */
+  /** Set on a running update that has progress and no output. */
   readonly type?: 'progress';
   /** What the agent's `context.progress(value)` has said. */
   readonly progress?: unknown;

@@ -1,4 +1,4 @@
-// The updates of one execution: one bounded log, which each reader follows at its own pace, told to the byte what it has missed.
+// The updates of one execution: one bounded log that each reader follows at its own pace. Gaps say exactly which bytes it has missed.
 import { Observable } from 'rxjs';
 import { withCallerOf } from '../errors.ts';
 import type { OutputData } from './collected.ts';
@@ -6,9 +6,9 @@ import type { ExecutionUpdate, UpdateBounds, UpdatesOwner } from './update.ts';
 
 type Update = ExecutionUpdate<OutputData>;
 
-/** What an update takes beside its output, in bytes: many empty ones are not free either. */
+/** The memory that an update takes beside its output, in bytes. With it many updates without output reach the bound, too. */
 const UPDATE_COST = 64;
-/** The consumed front of the log is cut off once it is so long, in entries. */
+/** The consumed front of the log is cut off when it has this many entries. */
 const COMPACT = 256;
 
 /** Running output at its place in the output of the execution. */
@@ -28,7 +28,7 @@ interface Reader {
   started: boolean;
   /** The number of the next entry, counted from the first that ever was. */
   next: number;
-  /** Bytes of running output that it has been told of, as output or as a gap. */
+  /** Bytes of running output that it has got, as output or as a gap. */
   offset: number;
   /** What the entries took that are behind it, in bytes. */
   passed: number;
@@ -42,7 +42,7 @@ interface Reader {
 export interface Updates {
   /** `bytes`: of its output. `arrived`: its bytes on the wire, where they are others. */
   push(update: Update, bytes: number, arrived?: number): void;
-  /** So many bytes of running output never arrived, at this place. */
+  /** This many bytes of running output were lost at this point. */
   lose(bytes: number): void;
   /** No more comes; `error` is what a pulling reader throws after the last update. */
   end(error?: unknown): void;
@@ -59,7 +59,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
   let log: Entry[] = [];
   let head = 0;
   let first = 0;
-  /** What all entries there ever were took, and those that are not kept any more. */
+  /** The cost of all entries so far, and of those that are not kept any more. */
   let pushed = 0;
   let dropped = 0;
   /** Bytes on the wire: all that have arrived or were lost, those of dropped entries, and those that every iterator has taken. */
@@ -68,7 +68,7 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
   let taken = 0;
   /** Bytes of running output so far. */
   let offset = 0;
-  // Replaced, never changed: a reader may come or leave while another one is told.
+  // Replaced, never changed: a reader may join or leave while another one is woken.
   let readers: readonly Reader[] = [];
   let pulling: readonly Reader[] = [];
   let slow = 0;
@@ -102,10 +102,10 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
     trim();
   };
 
-  const tellTaken = (): void => {
+  const reportTaken = (): void => {
     let least = arrived;
-    for (const { taken, next, offset: told } of pulling)
-      if ((next - first < log.length - head || told < offset) && taken < least) least = taken;
+    for (const { taken, next, offset: got } of pulling)
+      if ((next - first < log.length - head || got < offset) && taken < least) least = taken;
     if (least <= taken) return;
     const more = least - taken;
     taken = least;
@@ -159,14 +159,14 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
       leave(reader);
       pulling = pulling.filter(each => each !== reader);
       setSlow(false);
-      tellTaken();
+      reportTaken();
     };
     /** The next update or the end; undefined where there is nothing yet. Throws the failure, once. */
     const poll = (): IteratorResult<Update, undefined> | undefined => {
       if (isOver) return done;
       const update = take(reader);
       measure();
-      tellTaken();
+      reportTaken();
       if (update !== null) return { value: update, done: false };
       if (!ended) return undefined;
       close();
@@ -218,13 +218,13 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
       } else terminal = update;
       wakeAll();
       trim();
-      tellTaken();
+      reportTaken();
     },
     lose(bytes) {
       offset += bytes;
       arrived += bytes;
       wakeAll();
-      tellTaken();
+      reportTaken();
     },
     end(error) {
       ended = true;
@@ -232,17 +232,17 @@ export function createUpdates(taskId: string, bounds: UpdateBounds, owner: Updat
       wakeAll();
     },
     updates$: new Observable<Update>(subscriber => {
-      let isTold = false;
-      const tell = (): void => {
-        // It may cancel, or read again, while it is told of one: what follows comes after that one.
-        if (isTold) return;
-        isTold = true;
+      let isDelivering = false;
+      const deliver = (): void => {
+        // A subscriber that gets an update may cause the next one, by a cancel for example. That one is delivered after it.
+        if (isDelivering) return;
+        isDelivering = true;
         for (let update = take(reader); update !== null && !subscriber.closed; update = take(reader)) subscriber.next(update);
-        isTold = false;
+        isDelivering = false;
         if (ended) subscriber.complete();
       };
-      const reader = join(tell);
-      tell();
+      const reader = join(deliver);
+      deliver();
       return () => leave(reader);
     }),
     iterate,

@@ -72,7 +72,7 @@ class InstanceHandle implements Instance {
     return this.#output$;
   }
 
-  // The class gives texts or bytes as `encoding` says; the overloads of Instance tell them apart.
+  // The outputs are texts or Buffers, as `encoding` says: the overloads of Instance have a type for each.
   readonly execute = (request: ExecuteRequestInput, options?: ExecuteOptions) =>
     this.#record.requests.execute(request, options) as Execution<unknown> as Execution<never>;
 

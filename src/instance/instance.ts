@@ -105,7 +105,7 @@ export interface Instance {
   /**
    * Calls a handler of the agent that was made with `handler(schema, fn)` of `spearlet/agent`, or any that reads JSON in its first
    * argument and answers JSON. Resolves with the result. Rejects as `execute()` does, with INVALID_ARGUMENT where the argument cannot
-   * be said as JSON or the agent's schema refuses it, and with INVALID_RESULT where the result is not JSON or `options.result`
+   * be converted to JSON or the agent's schema refuses it, and with INVALID_RESULT where the result is not JSON or `options.result`
    * refuses it: both have `issues`.
    */
   call<Result = unknown>(name: string, argument?: unknown, options?: CallOptions<Result>): Promise<Result>;
@@ -134,6 +134,12 @@ export interface Instance {
   /** Resolves with the last report, when the instance is not restarted any more. */
   readonly exited: Promise<ExitReport>;
 }
+
+/**
+ * Whether an instance in this state executes what it is given at once: its session is open.
+ * @internal
+ */
+export const hasSession = (state: InstanceState): boolean => state === 'ready' || state === 'executing';
 
 /**
  * The public state for a state value of the chart: the innermost part that has a public name.

@@ -3,7 +3,7 @@
 import type { ParsedOptions } from '../options.ts';
 import { cleanEnvironment, findProgram } from '../process/environment.ts';
 import { agentEnvironment } from './agent-environment.ts';
-import type { InstanceHost } from './host.ts';
+import type { InstanceHost } from './instance-supervisor.ts';
 import type { ProcessDeps } from './process.ts';
 import type { World } from './world.ts';
 

@@ -9,7 +9,7 @@ import { bounds } from '../limits.ts';
 import { formatAddress } from '../transport/address.ts';
 import { INHERITED } from '../transport/inherited.ts';
 import type { ByteStream, Listener } from '../transport/stream.ts';
-import { hold, type InstanceHost } from './host.ts';
+import { hold, type InstanceHost } from './instance-supervisor.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface ListenDeps {

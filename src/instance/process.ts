@@ -8,7 +8,7 @@ import type { Output } from '../process/output/output.ts';
 import type { Program, RunningProgram, Spawn } from '../process/program.ts';
 import type { ByteStream } from '../transport/stream.ts';
 import { type Exit, statusOf } from '../world/exit.ts';
-import { hold, type InstanceHost } from './host.ts';
+import { hold, type InstanceHost } from './instance-supervisor.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface ProcessDeps {

@@ -1,8 +1,8 @@
-// The data of one instance outside its chart: spec, connections, output, requests, and the promises of its callers. Effects look
-// it up once, by instance id. A chart's context never contains a socket, a token or a promise.
+// The data of one instance outside its chart: spec, connections, output, requests, and the promises of its callers. Effects find it
+// once, by instance id. A chart's context never contains a socket, a token or a promise.
 import type { Observable, Subscriber } from 'rxjs';
 import type { Connection } from '../connection/connection.ts';
-import type { Credentials } from '../connection/handshake.ts';
+import type { Credentials } from '../connection/credentials.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
 import type { RequestTable } from '../execution/requests.ts';
@@ -11,7 +11,7 @@ import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
 import type { ByteStream } from '../transport/stream.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
-import type { Run } from './run.ts';
+import type { Run } from './program-run.ts';
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -26,10 +26,10 @@ export interface InstanceRecord {
   readonly actorId: string;
   /** Null for an external instance: nothing is spawned. */
   readonly spec: ParsedSpec | null;
-  /** Those of its spec, and of createSpearlet() where the spec has none. */
+  /** The options of its spec; where the spec has none, those of createSpearlet(). */
   readonly options: ParsedOptions;
   readonly transport: Transport;
-  /** Of the web pages that may connect as its agent. */
+  /** The origins of web pages that may connect as its agent. */
   readonly origins: readonly string[];
   readonly contained: Contained;
   readonly requests: RequestTable;
@@ -52,8 +52,9 @@ export interface InstanceRecord {
   incarnation: number;
   run: Run;
   wasReady: boolean;
-  /** Sessions after the first of their incarnation, and refused attempts, over all incarnations. */
+  /** Sessions after the first of their incarnation, over all incarnations. */
   reconnects: number;
+  /** Connections that ended with AUTH_REFUSED, over all incarnations. `refusals` has those with other codes, too. */
   refused: number;
   /** Why its last session was lost. */
   loss: SpearletError | undefined;
@@ -66,7 +67,7 @@ export interface InstanceRecord {
   readonly followers: Set<Subscriber<OutputChunk>>;
   /** Disposes the resources of its effects where the chart fails and runs no cleanup. */
   readonly held: Set<() => void>;
-  /** `grace`: that of its options where it is not given. */
+  /** Without `grace`, that of its options counts. */
   stop(grace?: number, drain?: boolean): void;
   restart(grace: number): void;
   /** Removes the instance after it has stopped. */

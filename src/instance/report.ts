@@ -6,8 +6,8 @@ import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import type { ExitReport } from './instance.ts';
+import type { Run } from './program-run.ts';
 import type { InstanceRecord } from './record.ts';
-import type { Run } from './run.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
 
@@ -45,14 +45,19 @@ export const factsOf = (record: InstanceRecord, clock: Clock) => {
   };
 };
 
-export const reportOf = (record: InstanceRecord, { cause, incarnation }: InstanceContext, clock: Clock): ExitReport => ({
-  ...factsOf(record, clock),
-  incarnation,
-  code: record.run.exit?.exitCode ?? null,
-  signal: record.run.exit?.signal ?? null,
-  reason: cause?.reason ?? 'internal',
-  message: cause?.message ?? 'the incarnation ended without a known cause',
-});
+/** The cause of an end for which the chart has none: a defect. */
+export const unknownCause: Cause = {
+  reason: 'internal',
+  code: 'INTERNAL',
+  message: 'the incarnation ended without a known cause',
+  final: true,
+};
+
+export const reportOf = (record: InstanceRecord, { cause, incarnation }: InstanceContext, clock: Clock): ExitReport => {
+  const { reason, message } = cause ?? unknownCause;
+  const { exit } = record.run;
+  return { ...factsOf(record, clock), incarnation, code: exit?.exitCode ?? null, signal: exit?.signal ?? null, reason, message };
+};
 
 /** The end of an incarnation as text. */
 export const endingOf = ({ code, signal, message }: ExitReport): string =>

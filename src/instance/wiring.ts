@@ -2,18 +2,18 @@
 import type { instanceMachine } from '../../machines/instance.ts';
 import type { InstanceContext } from '../../machines/instance-types.ts';
 import type { sessionMachine } from '../../machines/session.ts';
-import { newCredentials } from '../connection/handshake.ts';
+import { newCredentials } from '../connection/credentials.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
 import { backoffTime } from '../world/random.ts';
-import type { InstanceHost } from './host.ts';
+import type { InstanceHost } from './instance-supervisor.ts';
 import { createLaunch } from './launch.ts';
 import { type ListenDeps, listen } from './listen.ts';
 import { runProgram } from './process.ts';
+import { newRun } from './program-run.ts';
 import { reconnectWindowOf } from './reconnect-window.ts';
 import type { InstanceRecord } from './record.ts';
-import { newRun } from './run.ts';
 import type { World } from './world.ts';
 
 /** How long SIGKILL may take until the instance ends although its program still lives, in ms. */

@@ -1,4 +1,5 @@
-// The world of an instance: clock, randomness, processes, network and disk behind interfaces. Tests replace it with a simulated one.
+// What the host uses of the operating system; tests simulate it. test/architecture.test.ts lists the files that call Node's clock,
+// randomness, network and processes directly.
 import type { CleanupWorld } from '../journal/stale-state.ts';
 import type { Programs } from '../process/programs.ts';
 import type { Network } from '../transport/stream.ts';

@@ -1,4 +1,4 @@
-// Tells by a process id and a start time, as they stand in the name of a file, whether the host that has made the file still lives.
+// Decides whether the host that made a file still lives, by the pid and the start time in the name of the file.
 import type { Identity, ProcessTable } from '../process/tree/proc-table.ts';
 
 export interface HostIdentity extends Identity {
@@ -17,8 +17,8 @@ export const identityOf = (table: HostTable): HostIdentity => ({
 });
 
 /**
- * `earlierBoot`: no process of that host lives. `unknown`: in another pid namespace the pids name other processes, and ours cannot
- * see which of them live.
+ * `earlierBoot`: no process of that host lives. `unknown`: that host is in another pid namespace, whose pids name other processes, so
+ * this host cannot see whether it lives.
  */
 export function stateOfHost(host: HostIdentity, table: HostTable): 'lives' | 'dead' | 'earlierBoot' | 'unknown' {
   if (!table.bootId().startsWith(host.boot)) return 'earlierBoot';

@@ -20,7 +20,7 @@ export interface SocketFolderDeps {
   readonly id: string;
 }
 
-/** Enough of a boot id and of an id to tell them apart: the length of a path is bounded. */
+/** Characters of a boot id and of an id that suffice to distinguish them: the length of a path is bounded. */
 const DIGITS = 8;
 /** The host of a socket: boot, pid namespace, pid, start time, id; and the number of the socket. */
 const NAME = /^([\w-]+)\.(\d+)\.(\d+)\.(\d+)\.\w+\.\d+$/;

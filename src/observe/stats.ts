@@ -50,7 +50,7 @@ export interface InstanceStats extends Readonly<ExecutionCounts> {
   readonly inFlight: number;
   /** Sessions opened after the first of their incarnation. */
   readonly reconnects: number;
-  /** Attempts with a wrong token or instance id. */
+  /** Connections that were refused with AUTH_REFUSED, for example for a wrong token. */
   readonly refused: number;
   /** Bytes that the program wrote to stdout and stderr. */
   readonly outputBytes: number;
@@ -92,7 +92,7 @@ export function statsOf(registry: Registry, clock: Clock): Stats {
         connectedAt: Math.round(wallOffset + counts.connectedAt),
         lastActivity: Math.round(wallOffset + counts.lastActivity),
         roundTrip,
-        queuedBytes: channel.pending,
+        queuedBytes: channel.queue.pending,
         paused: channel.paused,
         session: sessionSince !== null,
       };

@@ -59,7 +59,10 @@ const SAFE_FIELDS: ReadonlySet<string> = new Set([
   'wanted',
   'drain',
 ]);
-/** No word of ours is as long as a token. Our messages quote no text of a peer; this is a second protection. */
+/**
+ * What is as long as a token is removed: no word in a message of spearlet is. These messages quote no text of a peer, so this is a second
+ * protection.
+ */
 const TOKEN_LIKE = /[\w-]{32,}/g;
 const safeValue = (value: unknown): Fact | undefined => {
   if (typeof value === 'string') return printable(value.replace(TOKEN_LIKE, '…'), bounds.tracedText);

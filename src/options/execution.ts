@@ -18,14 +18,14 @@ export interface ExecuteRequestInput {
   /**
    * The id of the execution, 1 to 1,024 characters. An id that is in flight attaches to that execution if the request is the same;
    * another request rejects with INVALID_OPTIONS.
-   * @default a random id
+   * @default `<instance id>/<number>`, in a pool `<pool id>/<number>`
    */
   readonly taskId?: string | undefined;
   /**
    * `request.input` of the handler; for the command agent, the standard input of the program: a text, which is sent as UTF-8, bytes,
    * a stream such as `process.stdin`, or `{ file: path }`. A stream and a file are read to their end before the request is sent; one
-   * that has more than 16 MiB or cannot be read rejects with INVALID_OPTIONS. On wire v1 it has to be text, and an agent has to take
-   * it; else `result` rejects with UNSUPPORTED.
+   * that has more than 16 MiB or cannot be read rejects with INVALID_OPTIONS. On wire v1 the input must be UTF-8, else `result`
+   * rejects with UNSUPPORTED; and the agent must have announced `input`, else with INVALID_OPTIONS.
    * @default none
    */
   readonly input?: string | Uint8Array | AsyncIterable<string | Uint8Array> | { readonly file: string } | undefined;
@@ -35,7 +35,8 @@ export interface ExecuteRequestInput {
    */
   readonly workingDirectory?: string | undefined;
   /**
-   * How long the command agent lets the program run, in ms. After it the agent ends the program, and answers with exit code 124. For an agent that does not honour it: INVALID_OPTIONS.
+   * How long the command agent lets the program run, in ms. After it the agent ends the program, and answers with exit code 124. For
+   * an agent that does not honour it: INVALID_OPTIONS.
    * @default none
    */
   readonly timeout?: number | undefined;

@@ -97,7 +97,7 @@ export interface SpearletOptions {
    */
   readonly logger?: Logger | false | undefined;
   /**
-   * An observer of the inspection events of XState: a function, or an object with `next`. What it throws is logged.
+   * An observer of the inspection events of XState: a function, or an object with `next`. What it throws is ignored.
    * @default none
    */
   readonly inspect?: Inspect | undefined;
@@ -119,7 +119,7 @@ export interface HeartbeatOptions {
    */
   readonly interval?: number | undefined;
   /**
-   * How many intervals in sequence an agent may be silent (a count). Then its connection ends with HEARTBEAT_LOST.
+   * The connection ends with HEARTBEAT_LOST after this many silent heartbeat intervals in a row (a count; at least 2: a 1 counts as 2).
    * @default 3
    */
   readonly misses?: number | undefined;
@@ -144,10 +144,10 @@ export interface RestartIntensity {
   readonly backoff?: BackoffOptions | undefined;
 }
 
-/** How long a restart waits: at first `min`, after each further failure twice as long, up to `max`; then `jitter` changes it. */
+/** How long a restart waits. The bound of the wait is `min` at first and doubles with each failure, up to `max`; see `jitter`. */
 export interface BackoffOptions {
   /**
-   * The first wait, in ms. It must not be above `max`.
+   * The shortest wait, and the bound of the first one, in ms. It must not be above `max`.
    * @default 200
    */
   readonly min?: number | undefined;
@@ -157,8 +157,8 @@ export interface BackoffOptions {
    */
   readonly max?: number | undefined;
   /**
-   * Chance in the wait, so that instances do not restart all at once. `'full'`: any time up to the wait; `'equal'`: at least half of
-   * it; `'none'`: the wait itself.
+   * Randomness of the wait below its bound, so that instances do not restart all at once. `'full'`: any time between `min` and the
+   * bound; `'equal'`: at least half of the bound; `'none'`: the bound itself.
    * @default 'full'
    */
   readonly jitter?: 'full' | 'equal' | 'none' | undefined;
@@ -168,15 +168,15 @@ export interface BackoffOptions {
 export interface Logger {
   /** Returns a logger that adds `bindings` to every line. */
   child(bindings: Record<string, unknown>): Logger;
-  /** Logs each transition of the charts. */
+  /** Is not called at present. */
   trace(facts: object, message: string): void;
-  /** Logs what helps to find a fault. */
+  /** Logs the states of instances, ends of connections that had no session, and unexpected messages. */
   debug(facts: object, message: string): void;
-  /** Logs the states of instances. */
+  /** Logs programs that start or end as they should, connections with a session, and the states of pools. */
   info(facts: object, message: string): void;
-  /** Logs what somebody should look at. */
+  /** Logs what may need attention: programs that fail, lost or refused connections, unresponsive agents. */
   warn(facts: object, message: string): void;
-  /** Logs defects of spearlet itself. */
+  /** Logs instances and pools that are given up, subscribers that throw, and defects of spearlet itself. */
   error(facts: object, message: string): void;
 }
 

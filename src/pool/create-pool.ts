@@ -4,7 +4,6 @@ import type { PoolContext, PoolEvent, poolMachine } from '../../machines/pool.ts
 import type { PoolState } from '../../machines/public-types.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { call } from '../execution/call.ts';
-import type { Deadlines } from '../execution/deadlines.ts';
 import type { Execution } from '../execution/execution.ts';
 import type { Instance } from '../instance/instance.ts';
 import { instanceOptions } from '../instance/instance-options.ts';
@@ -18,6 +17,7 @@ import { parse } from '../parse.ts';
 import { printable } from '../printable.ts';
 import type { SpearletEvent } from '../supervisor/events.ts';
 import type { Clock } from '../world/clock.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 import type { Random } from '../world/random.ts';
 import { createMembers, type Members } from './members.ts';
 import { type ParsedPoolOptions, type PoolExecuteOptions, poolStopOptionsSchema } from './options.ts';
@@ -203,7 +203,7 @@ function createPool(deps: PoolDeps, spec: ParsedSpec, poolOptions: ParsedPoolOpt
       return [...members.all.values()].flatMap(({ record }) => deps.instanceOf(record) ?? []);
     },
     ready: ready.promise,
-    // The class gives texts or bytes as `encoding` says; the overloads of Pool tell them apart.
+    // The outputs are texts or Buffers, as `encoding` says: the overloads of Pool have a type for each.
     execute,
     call: (name, argument, callOptions = {}) => call(execute, name, argument, callOptions),
     stats() {

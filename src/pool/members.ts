@@ -1,7 +1,8 @@
 // The members of a pool: instances that are started, given executions, retired and stopped. The chart of the pool decides when;
-// here is done what it decides, and reported what has happened.
+// this file does what it decides, and reports what has happened.
 import type { PoolEvent } from '../../machines/pool.ts';
 import { SpearletError } from '../errors.ts';
+import { hasSession } from '../instance/instance.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import type { Clock } from '../world/clock.ts';
 import { createDispatcher, type Dispatcher, type Place } from './dispatcher.ts';
@@ -9,9 +10,9 @@ import type { ParsedPoolOptions } from './options.ts';
 
 export interface Member extends Place {
   readonly record: InstanceRecord;
-  /** Executions that it was given. */
+  /** How many executions it was given. */
   executions: number;
-  /** Since when it runs none, in ms of the monotonic clock. */
+  /** Since when it runs no execution, in ms of the monotonic clock. */
   idleSince: number;
   /** It is given no more executions, and ends when it runs none. */
   isLeaving: boolean;
@@ -57,7 +58,7 @@ export interface MembersDeps {
 /** An event without `wanted`, which every report has. */
 type Report = PoolEvent extends infer Event ? (Event extends { wanted: number } ? Omit<Event, 'wanted'> : never) : never;
 
-const isReady = ({ record: { state } }: Member): boolean => state === 'ready' || state === 'executing';
+const isReady = ({ record }: Member): boolean => hasSession(record.state);
 
 export function createMembers({ options, grace, clock, startInstance, send, waiting, isAccepting, freedOne }: MembersDeps): Members {
   const { min, max, warm, idle, recycleAfter = Number.POSITIVE_INFINITY, maxConcurrency } = options;
@@ -66,9 +67,9 @@ export function createMembers({ options, grace, clock, startInstance, send, wait
   const starting = new Set<AbortController>();
   let failure: SpearletError | null = null;
   let isStopping = false;
-  /** What members that stay run together. */
+  /** How many executions the members that stay run together. */
   let running = 0;
-  /** How many members the load needed when the chart was told last. */
+  /** How many members the load needed at the last report to the chart. */
   let reported = Math.min(max, min + warm);
   /** The member that is being replaced, until it has ended: one at a time, so that a pool never has more than `max` + 1 programs. */
   let replaced: Member | null = null;
@@ -100,8 +101,10 @@ export function createMembers({ options, grace, clock, startInstance, send, wait
     else {
       running -= member.load;
       member.isLeaving = true;
-      const text = `a member has ended: ${message}`;
-      failure = new SpearletError('EXITED_BEFORE_READY', text, { instanceId, artifactId, cause: cause ?? undefined });
+      failure = new SpearletError('INSTANCE_STOPPED', `a member has ended: ${message}`, {
+        ...{ instanceId, artifactId, cause: cause ?? undefined },
+        hint: '`cause` has the reason: correct it, and open another pool.',
+      });
       report({ type: 'member.lost', instanceId, code: failure.code, message });
     }
     replaceNext();
@@ -116,7 +119,7 @@ export function createMembers({ options, grace, clock, startInstance, send, wait
     report({ type: 'member.ready', instanceId: record.id });
     // The state may have changed since: the dispatcher asks again before it gives an execution.
     record.state$.subscribe(state => {
-      if (member.isLeaving || member.offered || (state !== 'ready' && state !== 'executing')) return;
+      if (member.isLeaving || member.offered || !hasSession(state)) return;
       dispatcher.offer(member);
       freedOne();
     });

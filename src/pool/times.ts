@@ -22,9 +22,9 @@ export interface TimeRecorder {
   times(): Times;
 }
 
-/** What the histogram counts in: µs, so that an execution that did not wait is not rounded to nothing. */
+/** The histogram counts µs, so that short waits are not rounded to 0. */
 const UNIT = 1_000;
-/** The longest duration that is told apart from longer ones, in ms: about 12 days. */
+/** The longest duration that the histogram can hold, in ms: about 12 days. Longer ones count as this one. */
 const MAX_MS = 2 ** 30;
 
 /** @internal */

@@ -1,16 +1,16 @@
 // The executions of a pool: each waits in the queue or runs on a member, and settles once. It gives every execution to the
-// dispatcher's choice, and touches no chart while the load stays within what the chart was told.
+// dispatcher's choice, and touches no chart while the load stays within what was last reported to the chart.
 import { reasonOf, SpearletError } from '../errors.ts';
 import { onAbort } from '../execution/abort.ts';
 import type { ActiveExecution } from '../execution/active-execution.ts';
 import type { OutputData } from '../execution/collected.ts';
-import type { Deadlines } from '../execution/deadlines.ts';
 import type { Execution, ExecutionResult } from '../execution/execution.ts';
 import { refusedExecution } from '../execution/refused.ts';
 import { attached, parseRequest, requestSize } from '../execution/request.ts';
 import { bounds } from '../limits.ts';
 import type { ExecuteRequestInput, ParsedRequest } from '../options.ts';
 import { parse } from '../parse.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 import type { Member, Members } from './members.ts';
 import { defaultPoolExecuteOptions, type PoolExecuteOptions, poolExecuteOptionsSchema } from './options.ts';
 import type { WorkCounts } from './pool.ts';

@@ -1,5 +1,5 @@
 // Spawns a program in a process group of its own, signals the group, reports its exit, and ends its tree. It knows no
-// instance. One of the files that touch the world: of the host's files, only this one uses node:child_process.
+// instance. Of the host's files, only this one uses node:child_process.
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';

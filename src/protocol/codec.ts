@@ -66,7 +66,7 @@ export interface Codec<Receiver> {
   readonly carriesBytes: boolean;
   /** The most bytes of a frame for one UTF-16 unit of a text that is plain ASCII. */
   readonly expansion: number;
-  /** `acknowledged` is told how many counted messages the other end has. */
+  /** Calls `acknowledged` with the number of counted messages that the other end has. */
   createDecoder(maxFrameBytes: number, receiver: Receiver, acknowledged: (count: number) => void): Decoder<Receiver>;
   /** How many counted messages have arrived: of the whole epoch, as the first message of a connection, or later. Since v2. */
   resume(count: number): Buffer;

@@ -1,8 +1,11 @@
-// The seven messages and what they carry, in memory. How they look on a wire is the business of a codec (v1.ts).
+// The seven messages and what they carry, in memory. A codec (v1/, v2/) decides how they look on a wire.
 import type { RequestSettings } from '../options/execution.ts';
 
 export const messageTypes = ['AuthRequest', 'AuthResponse', 'ExecuteRequest', 'ExecuteResponse', 'Signal', 'Heartbeat', 'Error'] as const;
 export type MessageType = (typeof messageTypes)[number];
+
+/** What an agent's program writes to. */
+export type OutputChannel = 'stdout' | 'stderr';
 
 export const statuses = ['Started', 'Running', 'Completed', 'Failed'] as const;
 export type Status = (typeof statuses)[number];
@@ -55,6 +58,9 @@ export interface Challenge {
   readonly epoch: number;
 }
 
+/** The error message of an AuthResponse to an agent with the right token, whose session another connection holds. */
+export const CLAIMED = 'already claimed';
+
 export interface AuthResponse {
   readonly success: boolean;
   readonly errorMessage: string | null;
@@ -88,8 +94,8 @@ export interface ExecuteResponse {
   readonly status: Status;
   /** Bytes on wire v2. */
   readonly output: string | Buffer | null;
-  /** Of a Running output, where the agent tells its channels apart. */
-  readonly channel?: 'stdout' | 'stderr' | undefined;
+  /** The channel of a Running output, if the agent says it. */
+  readonly channel?: OutputChannel | undefined;
   readonly error: string | null;
   readonly exitCode: number | null;
   /**
@@ -110,7 +116,7 @@ export interface AgentException {
   readonly issues?: readonly { readonly path: string; readonly message: string }[];
 }
 
-/** What an agent tells of an execution beside its responses. `bytes`: of the signal on the wire. */
+/** What an agent sends about an execution beside its responses. `bytes`: the size of the signal on the wire. */
 export type AgentSignal =
   | { readonly signal: 'progress'; readonly value: unknown; readonly bytes: number }
   | { readonly signal: 'exception'; readonly value: AgentException; readonly bytes: number };

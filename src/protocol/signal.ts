@@ -1,4 +1,4 @@
-// What an agent tells of an execution beside its responses, as JSON: its progress, and what a handler has thrown. Both versions of the
+// What an agent sends about an execution beside its responses, as JSON: its progress, and what a handler has thrown. Both versions of the
 // wire carry this JSON.
 import type { AgentException, AgentSignal } from './message.ts';
 

@@ -1,4 +1,4 @@
-// Bytes to text, by the cheap way where there is one.
+// Decodes bytes to text, in the cheapest way that their size and content allow.
 import { isAscii, isUtf8 } from 'node:buffer';
 import { SpearletError } from '../errors.ts';
 
@@ -15,7 +15,7 @@ export function textOf(bytes: Buffer, from = 0, to = bytes.length): string {
 /** Decodes UTF-8. Throws PROTOCOL_ERROR for other bytes. */
 export function strictTextOf(bytes: Buffer, from: number, to: number): string {
   const text = textOf(bytes, from, to);
-  // Only a text with a replacement character can have had other bytes.
+  // Decoding replaces invalid UTF-8 by U+FFFD, so validity is checked only if the text contains it.
   if (text.includes('\ufffd') && !isUtf8(bytes.subarray(from, to))) throw new SpearletError('PROTOCOL_ERROR', 'a text that is not UTF-8');
   return text;
 }

@@ -5,10 +5,11 @@ import type { HostChannel } from '../connection/channel.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createRefusals } from '../connection/refusals.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { InstanceHost } from '../instance/host.ts';
+import { isOrderly } from '../instance/exit-reason.ts';
 import type { Instance } from '../instance/instance.ts';
+import type { InstanceHost } from '../instance/instance-supervisor.ts';
 import type { InstanceRecord } from '../instance/record.ts';
-import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure } from '../instance/report.ts';
+import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure, unknownCause } from '../instance/report.ts';
 import { bounds } from '../limits.ts';
 import type { Logger } from '../options.ts';
 import { printable } from '../printable.ts';
@@ -36,7 +37,7 @@ export interface Registry extends ConnectionEvents, InstanceHost {
   register(instanceId: string | null, channel: HostChannel): Connection;
   /** Moves an authenticated connection from the shared listener to its instance. */
   handOver(connection: Connection): void;
-  /** Reports that an agent was told to cancel an execution and did not end it within `grace`. */
+  /** Reports that an agent did not end an execution within `grace` of a cancel. */
   unresponsive(record: InstanceRecord, taskId: string): void;
   /** Reports an error inside spearlet, and ends the instance whose chart has failed. */
   abandoned(record: InstanceRecord | undefined, error: unknown): void;
@@ -153,8 +154,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
     incarnationEnded(record, context) {
       const report = reportOf(record, context, clock);
       record.report = report;
-      const orderly = ['stopped', 'restarted', 'completed'].includes(report.reason);
-      const level = orderly && report.left.length === 0 ? 'info' : 'warn';
+      const level = isOrderly(report.reason) && report.left.length === 0 ? 'info' : 'warn';
       const { instanceId: _id, artifactId: _artifact, stderr: _stderr, pid: programPid, ...fields } = report;
       record.log[level]({ programPid, ...fields }, 'program ended');
       record.requests.epochEnded(endingOf(report), causeOf(record, context));
@@ -163,12 +163,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
 
     instanceEnded(record, context) {
       const report = record.report ?? reportOf(record, context, clock);
-      const cause = context.cause ?? {
-        reason: 'internal',
-        code: 'INTERNAL',
-        message: 'the incarnation ended without a known cause',
-        final: true,
-      };
+      const cause = context.cause ?? unknownCause;
       const last = cause.reason === 'restart' ? { ...report, reason: cause.reason, message: cause.message } : report;
       record.report = last;
       if (cause.reason === 'restart') {

@@ -7,7 +7,6 @@ import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { type ConnectionHost, wireConnection } from '../connection/wiring.ts';
-import { createDeadlines } from '../execution/deadlines.ts';
 import { UNREAD_FACTOR } from '../execution/request.ts';
 import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
@@ -18,6 +17,7 @@ import { createV2Host } from '../protocol/v2/codec.ts';
 import { createPorts } from '../transport/ports.ts';
 import { createSharedListener } from '../transport/shared-listener.ts';
 import type { ByteStream } from '../transport/stream.ts';
+import { createDeadlines } from '../world/deadlines.ts';
 import { createOwnListener } from './own-listener.ts';
 import type { Registry } from './registry.ts';
 import { sharedListener } from './shared-listener.ts';
@@ -32,7 +32,7 @@ export const charts = {
 };
 export type Charts = typeof charts;
 
-/** The heartbeats of all connections are sent in so many turns of each interval: an idle host wakes up no more often. */
+/** Heartbeats are rounded to 1/64 of the interval, so that an idle host wakes at most 64 times per interval. */
 const HEARTBEAT_TURNS = 64;
 
 export function wire(
@@ -67,11 +67,8 @@ export function wire(
     },
     release,
     v2: createV2Host(codec),
-    credentials({ instanceId, auth }) {
-      if (instanceId !== null) return registry.record(instanceId).credentials;
-      const requested = auth?.instanceId ?? '';
-      return registry.routes.has(requested) ? registry.record(requested).credentials : null;
-    },
+    credentials: instanceId => registry.record(instanceId).credentials,
+    isRouted: instanceId => registry.routes.has(instanceId),
     responses: ({ instanceId }) => registry.record(instanceId!).requests.executeResponse,
     unexpectedMessage: registry.unexpectedMessage,
     handOver: registry.handOver,

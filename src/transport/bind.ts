@@ -1,5 +1,4 @@
-// Binds a server of node:net in the same turn, so that its address is owned when the call returns. One of the files that touch the
-// world.
+// Binds a server of node:net in the same turn, so that its address is owned when the call returns.
 import { existsSync } from 'node:fs';
 import net, { isIPv6, type Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
@@ -31,7 +30,7 @@ export function bindPath(server: Server, path: string): void {
   survive(server);
   // `exclusive`: in a worker of node:cluster the primary process would own the file.
   server.listen({ path, exclusive: true });
-  // Node binds to a path in the same turn, but tells of an error later.
+  // Node binds to a path in the same turn, but reports an error later.
   if (!server.listening) throw failure(existsSync(path) ? 'EADDRINUSE' : 'EACCES', path);
 }
 

@@ -1,5 +1,5 @@
 // An inherited socket as a network: one end of a socket pair that the host makes when it starts the program. It can be opened once,
-// and nobody listens to it. One of the files that touch the world.
+// and nobody listens to it.
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { reasonOf, SpearletError } from '../errors.ts';

@@ -20,7 +20,7 @@ export interface Receiver {
   ended(): void;
   /** The sender is closed and does not know the bytes that it got. */
   reset(): void;
-  /** Bytes have arrived after `shut`: the sender has to be told. */
+  /** Bytes have arrived after `shut`: the sender has to learn of it. */
   missed(): void;
 }
 
@@ -29,12 +29,12 @@ export interface Sender {
   taken(): void;
 }
 
-/** Frames that have been carried leave the queue beyond so many. */
+/** Carried frames are removed from the queue when there are more than this. */
 const COMPACT = 256;
 
 export const drawDelay = ({ random, maxDelay }: Conditions): number => random.fraction() * maxDelay;
 
-/** From 1/1,024 of the largest on, and small ones often: short messages have to meet a full window, too. */
+/** At least 1/1,024 of the maximum, and often small, so that short messages also meet a full window. */
 const drawWindow = ({ random, maxWindow }: Conditions): number => Math.ceil(maxWindow * Math.max(random.fraction() ** 3, 2 ** -10));
 
 /** Every second segment is all that is there, so that writes are joined; the others end anywhere. */
@@ -60,7 +60,7 @@ export class Pipe {
   #arrived = 0;
   #isStarted = false;
   #isShut = false;
-  #end: 'open' | 'due' | 'told' = 'open';
+  #end: 'open' | 'due' | 'reported' = 'open';
   #isResetDue = false;
   #silentAfter = Number.POSITIVE_INFINITY;
   #cutAfter = Number.POSITIVE_INFINITY;
@@ -109,7 +109,7 @@ export class Pipe {
     this.#conditions.clock.setTimeout(() => this.#carry(), drawDelay(this.#conditions));
   }
 
-  /** Nothing is written any more: the receiver is told of the end behind the last byte. */
+  /** Nothing is written any more: the receiver learns of the end after the last byte. */
   finish(): void {
     if (this.#end === 'open') this.#end = 'due';
     this.#isAwaited = true;
@@ -125,7 +125,7 @@ export class Pipe {
     this.wake();
   }
 
-  /** Tells the receiver of a reset, behind what is under way. */
+  /** Reports a reset to the receiver, after what is under way. */
   refuse(): void {
     this.#isResetDue = true;
     this.wake();
@@ -137,13 +137,13 @@ export class Pipe {
     this.wake();
   }
 
-  /** After so many bytes since the start nothing arrives any more, neither bytes nor an end. Infinity: it heals. */
+  /** When `after` bytes have arrived since the start, nothing arrives any more, neither bytes nor an end. Infinity: it heals. */
   silence(after: number): void {
     this.#silentAfter = after;
     this.wake();
   }
 
-  /** Once so many bytes have arrived since the start, the connection is reset. */
+  /** Once `after` bytes have arrived since the start, the connection is reset. */
   cutAt(after: number): void {
     this.#cutAfter = after;
     this.wake();
@@ -158,10 +158,10 @@ export class Pipe {
   #checkTaken(): void {
     if (!this.#isAwaited || this.#isTakenScheduled || !this.#isStarted || this.pending > 0) return;
     this.#isTakenScheduled = true;
-    this.#conditions.clock.setTimeout(() => this.#tellTaken(), drawDelay(this.#conditions));
+    this.#conditions.clock.setTimeout(() => this.#reportTaken(), drawDelay(this.#conditions));
   }
 
-  #tellTaken(): void {
+  #reportTaken(): void {
     this.#isTakenScheduled = false;
     if (!this.#isAwaited || this.pending > 0) return;
     this.#isAwaited = false;
@@ -186,7 +186,7 @@ export class Pipe {
       this.wake();
       this.#receiver.received(segment);
     } else if (this.#end === 'due') {
-      this.#end = 'told';
+      this.#end = 'reported';
       this.wake();
       this.#receiver.ended();
     } else {

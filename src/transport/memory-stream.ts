@@ -33,7 +33,7 @@ export class MemoryStream implements ByteStream, Sender, Receiver {
     this.#incoming = incoming;
   }
 
-  /** It tells nothing any more, except that it is closed. */
+  /** It has ended: it emits nothing any more except `closed`. */
   get isOver(): boolean {
     return this.#end !== null;
   }
@@ -44,7 +44,7 @@ export class MemoryStream implements ByteStream, Sender, Receiver {
 
   open(events: ByteStreamEvents): void {
     this.#events = events;
-    if (this.#end !== null) this.#tellClosed();
+    if (this.#end !== null) this.#reportClosed();
     else if (this.#owesDrained) this.#clock.setTimeout(() => this.#end ?? events.drained(), 0);
     this.#incoming.wake();
   }
@@ -72,11 +72,11 @@ export class MemoryStream implements ByteStream, Sender, Receiver {
     this.conclude(this.#isEnded, this.#isEnded ? ENDED : 'closed');
   }
 
-  /** Ends the stream now. Its owner is told in a turn of its own. */
+  /** Ends the stream now. `closed` is called in a later turn. */
   conclude(orderly: boolean, message: string): void {
     if (this.#end !== null) return;
     this.#end = { orderly, message };
-    if (this.#events !== null) this.#tellClosed();
+    if (this.#events !== null) this.#reportClosed();
     this.#outgoing.abandon();
     this.#incoming.shut();
   }
@@ -112,7 +112,7 @@ export class MemoryStream implements ByteStream, Sender, Receiver {
     else this.#events.drained();
   }
 
-  #tellClosed(): void {
+  #reportClosed(): void {
     this.#clock.setTimeout(() => this.#events!.closed(this.#end!), 0);
   }
 }

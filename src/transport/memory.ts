@@ -8,17 +8,17 @@ import type { ByteStream, Network } from './stream.ts';
 
 export type Direction = 'toListener' | 'toDialler';
 
-/** What lies between the two ends of one connection. */
+/** The faults that a test can plan for one connection. */
 export interface Link {
   /** No listener answers: call it before the connection is there. */
   refuse(): void;
   /**
-   * Resets the connection once so many bytes have arrived in this direction since its beginning; 0: as soon as it is there. What
-   * is under way then is lost in both directions. The two ends are told at different times, whether they read or not.
+   * Resets the connection once `after` bytes have arrived in this direction since its beginning; 0: as soon as it is open. What is
+   * under way then is lost in both directions. The two ends learn of it at different times, whether they read or not.
    */
   cut(direction: Direction, after: number): void;
   /**
-   * Nothing more arrives in this direction after so many bytes since its beginning, neither bytes nor an end nor a reset. An end
+   * Nothing more arrives in this direction after `after` bytes since its beginning, neither bytes nor an end nor a reset. An end
    * learns nothing of it. Infinity heals it.
    */
   silence(direction: Direction, after: number): void;
@@ -28,13 +28,13 @@ export interface Link {
 
 export interface MemoryOptions {
   readonly clock: Clock;
-  /** From a seed where a story has to be told again. */
+  /** Seeded where a test must be reproducible. */
   readonly random: { fraction(): number };
   /** The longest delay of a segment, in ms; 10 by default. */
   readonly maxDelay?: number;
   /** The most bytes under way in one direction; 64 KiB by default. Each direction draws its own window up to this. */
   readonly maxWindow?: number;
-  /** Told of every connection when it is dialled, in order: the place to plan its faults. */
+  /** Called with every connection when it is dialled, in order: the place to plan its faults. */
   readonly dialled?: (link: Link, at: TcpAddress) => void;
 }
 

@@ -1,13 +1,9 @@
 // Chooses the port of the next listener. It opens listeners, since a port is owned only while one is bound to it, and does
 // not know which instance uses them.
 import { reasonOf, SpearletError } from '../errors.ts';
+import type { PortRange } from '../options/spearlet.ts';
 import { formatAddress, type TcpAddress } from './address.ts';
 import type { ByteStream, Listener, Network } from './stream.ts';
-
-export interface PortRange {
-  readonly from: number;
-  readonly to: number;
-}
 
 export interface Ports {
   /**
@@ -72,9 +68,6 @@ export function createPorts(network: Pick<Network, 'listen'>, host: string, port
       throw new SpearletError(
         'PORTS_EXHAUSTED',
         `no free port in ${ports.from}..${ports.to}: ${released.length} are held by other programs, the rest by instances`,
-        {
-          hint: 'Widen `ports`, or use `ports: 0` and let the system choose.',
-        },
       );
     },
   };

@@ -1,4 +1,4 @@
-// A socket of Node, or what behaves like one, as a byte stream. It knows nothing of the bytes that it carries. One of the files that touch the world.
+// A socket of Node, or what behaves like one, as a byte stream. It knows nothing of the bytes that it carries.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { reasonOf } from '../errors.ts';
@@ -32,7 +32,7 @@ export class DuplexStream implements ByteStream {
   readonly #socket: Duplex;
   #failure = '';
 
-  /** `reset`: registers for an error that the duplex itself does not tell of. */
+  /** `reset`: registers for an error that the duplex itself does not report. */
   constructor(socket: Duplex, peer: string, reset?: (failed: (error: Error) => void) => void) {
     this.#socket = socket;
     this.peer = peer;

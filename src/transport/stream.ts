@@ -30,7 +30,7 @@ export interface ByteStream {
 }
 
 export interface Listener {
-  /** The bound address; its text is what an agent is told. */
+  /** The bound address. An agent gets it as text, in SPEARLET_ADDR. */
   readonly address: Address;
   /** Resolves when the address is free again. */
   close(): Promise<void>;

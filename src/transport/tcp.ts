@@ -1,4 +1,4 @@
-// TCP as a network. It knows nothing of the bytes that its sockets carry. One of the files that touch the world.
+// TCP as a network. It knows nothing of the bytes that its sockets carry.
 import { createServer, connect as dial } from 'node:net';
 import { requireKind } from './address.ts';
 import { bindPort, closeServer } from './bind.ts';

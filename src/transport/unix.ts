@@ -1,5 +1,4 @@
-// Unix domain sockets as a network. It makes and removes socket files, and does not know in which folder they are. One of the files
-// that touch the world.
+// Unix domain sockets as a network. It makes and removes socket files, and does not know in which folder they are.
 import { chmodSync } from 'node:fs';
 import { createServer, connect as dial } from 'node:net';
 import { SpearletError } from '../errors.ts';

@@ -1,4 +1,4 @@
-// The agent's end of a WebSocket. One of the files that touch the world.
+// The agent's end of a WebSocket.
 import { WebSocket } from 'ws';
 import { requireKind } from './address.ts';
 import type { Network } from './stream.ts';

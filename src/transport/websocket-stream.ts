@@ -1,5 +1,4 @@
-// A WebSocket as a byte stream. The bytes of the wire go in binary messages, which may be cut anywhere: a message is no frame. One of
-// the files that touch the world.
+// A WebSocket as a byte stream. The bytes of the wire go in binary messages, which may be cut anywhere: a message is no frame.
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { DuplexStream } from './socket.ts';
@@ -9,7 +8,7 @@ import type { ByteStream, ByteStreamEvents } from './stream.ts';
 const MAX_MESSAGE = 2 ** 20;
 /** How long the other end may take to close, in ms. */
 const CLOSE_TIMEOUT = 5_000;
-/** Of both ends. */
+/** Options of both ends. */
 export const options = { perMessageDeflate: false, maxPayload: MAX_MESSAGE, closeTimeout: CLOSE_TIMEOUT };
 
 /** The largest message that is written, in bytes. */
@@ -58,12 +57,12 @@ class WebSocketByteStream extends DuplexStream {
   }
 
   override close(): void {
-    // The other end is told that the end is meant, if the system takes as much at once.
+    // Sends a close frame, if the system takes it at once, so that the other end sees an intended end.
     if (this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.close(NORMAL);
     super.close();
   }
 }
 
-/** `reset`: registers for the error of the socket below, which a WebSocket does not tell of. */
+/** `reset`: registers for the error of the socket below, which a WebSocket does not report. */
 export const webSocketStream = (webSocket: WebSocket, peer: string, reset: (failed: (error: Error) => void) => void): ByteStream =>
   new WebSocketByteStream(webSocket, peer, reset);

@@ -1,4 +1,4 @@
-// The host's end of a WebSocket, from a request that the listener has let pass. One of the files that touch the world.
+// The host's end of a WebSocket, from a request that the listener has let pass.
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';

@@ -1,5 +1,5 @@
 // WebSockets as a network, for agents that HTTP alone reaches, such as a page in a browser. It refuses requests of foreign pages and to
-// foreign names, and leaves authentication to the bytes. One of the files that touch the world.
+// foreign names, and leaves authentication to the bytes.
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { bounds } from '../limits.ts';
@@ -11,7 +11,7 @@ import type { Network } from './stream.ts';
 const REQUEST_TIMEOUT = 5_000;
 const NAMES = { 403: 'Forbidden', 404: 'Not Found', 500: 'Internal Server Error' };
 
-/** A page of another site may reach a loopback address by a name of its own: so the name counts, too. */
+/** DNS rebinding: a page of another site can resolve its own name to a loopback address, so the Host header is checked too. */
 function refusalOf({ headers, url }: IncomingMessage, host: string, origins: readonly string[]): keyof typeof NAMES | null {
   if (headers.host !== host || (headers.origin !== undefined && !origins.includes(headers.origin))) return 403;
   return url === '/' ? null : 404;

@@ -1,5 +1,5 @@
-// Files of a folder that outlives the host, and the real disk. It does not know what is written there. One of the files that
-// touch the world: a simulated disk can take its place.
+// Files of a folder that outlives the host, and the real disk. It does not know what is written there. Tests use a
+// simulated disk.
 import {
   closeSync,
   constants,
@@ -16,7 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 
 export interface OpenFile {
-  /** Writes a text at an offset in bytes. The system has it when this returns, so our own death loses nothing. Throws. */
+  /** Writes a text at an offset in bytes. The system has it when this returns, so a death of this process loses nothing. Throws. */
   write(offset: number, text: string): void;
   close(): void;
 }
@@ -58,7 +58,7 @@ function makeFolder(folder: string): void {
 
 /**
  * Throws where another user could write to the folder. For a symbolic link, its target is checked. The folders above are not
- * checked: a user who may change them can replace this folder, but cannot put a file of ours into it.
+ * checked: a user who may change them can replace this folder, but cannot put a file of this user into it.
  */
 function requireOwnFolder(folder: string): void {
   const { uid, mode } = statSync(folder);

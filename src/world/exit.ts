@@ -1,4 +1,4 @@
-// How a program ended: its exit code, or the name of the signal that killed it. One of the files that touch the world.
+// How a program ended: its exit code, or the name of the signal that killed it.
 //
 // Node has no names for the signals 32 to 64 (most of them are real-time signals), and reports a death by one of them as
 // exit code 0. /proc shows the real status until Node has reaped the program. The pipes of the program close before that,

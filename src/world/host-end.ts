@@ -1,4 +1,4 @@
-// The end of this process: what runs before it ends. One of the files that touch the world.
+// The end of this process: what runs before it ends.
 
 /** The signals that ask a process to end. */
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -18,8 +18,9 @@ type Host = Pick<NodeJS.Process, 'on' | 'off' | 'kill' | 'pid' | 'listenerCount'
 /** The copies of this file in one process, in several versions of the package, count their listeners together. */
 const COPIES = Symbol.for('spearlet.hostEnd');
 /**
- * How many listeners of a signal raise it again after them, so that they do not mean that the host handles it. signal-exit, which
- * execa and others use, counts its own here: since version 4 under the symbol, before under the name.
+ * The number of signal listeners that only clean up and then raise the signal again (the package signal-exit, which execa and others
+ * use). They do not count as the host's own handlers. signal-exit counts them here: since version 4 under the symbol, before under
+ * the name.
  */
 function observers(): number {
   const places = [

@@ -1,4 +1,4 @@
-// Randomness behind a small interface, and the real source. One of the files that touch the world.
+// Randomness behind a small interface, and the real source.
 import { randomBytes, randomUUID } from 'node:crypto';
 
 export interface Random {

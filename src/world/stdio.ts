@@ -1,6 +1,5 @@
 // stdout and stderr of this process. A write never waits for the reader: text that does not fit is kept up to a bound, and
 // text beyond the bound is dropped and counted. Nothing here throws: a broken stream loses its text, and nothing else.
-// One of the files that touch the world.
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 
 /** The wait before a full stream is tried again, in ms; it doubles with every try. */

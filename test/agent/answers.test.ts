@@ -15,7 +15,8 @@ function open({ carriesBytes = false, size = 100 } = {}) {
       length: size,
     }),
   };
-  const channel = { codec, pending: 0, send: ({ text }: { text: string }) => void sent.push(text) };
+  const queue = { pending: 0, add: ({ text }: { text: string }) => void sent.push(text) };
+  const channel = { codec, queue };
   const answers = createAnswers(2 ** 30, () => (isIdle += 1));
   const result = (delivery: ReturnType<typeof answers.delivery>): void =>
     answers.result(delivery, { status: 'Completed', output: null, error: null, exitCode: 0 });
@@ -71,10 +72,10 @@ test('on wire v2 the channel sends again, not the agent', () => {
 test('without a connection, or with too many unsent bytes, answers wait', () => {
   const { answers, channel, sent, result, reconnect, idles } = open();
   const delivery = answers.delivery(1, 't');
-  channel.pending = bounds.agentUnsent + 1;
+  channel.queue.pending = bounds.agentUnsent + 1;
   result(delivery);
   expect([sent, answers.queued, idles()]).toEqual([[], 1, 0]);
-  channel.pending = bounds.agentUnsent;
+  channel.queue.pending = bounds.agentUnsent;
   answers.resumeWriters();
   expect([sent, answers.queued, idles()]).toEqual([['1 Completed'], 0, 1]);
   answers.detach();
@@ -105,10 +106,10 @@ test('what has waited for credit is sent before what came later and waits for ro
   const delivery = answers.delivery(1, 't');
   void answers.output(delivery, 'x'.repeat(bounds.window));
   void answers.output(delivery, 'x');
-  channel.pending = bounds.agentUnsent + 1;
+  channel.queue.pending = bounds.agentUnsent + 1;
   result(delivery);
   answers.window(1, bounds.window);
-  channel.pending = 0;
+  channel.queue.pending = 0;
   answers.resumeWriters();
   expect(sent).toEqual(['1 Started', '1 Running', '1 Running', '1 Completed']);
 });

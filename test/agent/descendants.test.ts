@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { entryOf, scanProcesses, signalProcess } from '../../src/agent/descendants.ts';
+import { entryOf, scanProcesses } from '../../src/agent/descendants.ts';
+import { signalProcess } from '../../src/process/tree/proc-read.ts';
 import { type ProcessEntry, processTable } from '../../src/process/tree/proc-table.ts';
 import { atEnd } from '../census/census.ts';
 

@@ -43,7 +43,7 @@ test('an agent that exits kills all processes at once', async () => {
 
 test('processes that cannot be ended are counted', async () => {
   const { child, pids } = await start(`setsid sh -c '${deaf}' & exec setsid sh -c '${deaf}'`, 2, 'a');
-  expect(await trackTree(child.pid!, 'a', () => {}).end(0)).toBeGreaterThan(0);
+  expect(await trackTree(child.pid!, 'a', () => false).end(0)).toBeGreaterThan(0);
   expect(await trackTree(child.pid!, 'a').end(0)).toBe(0);
   expect(pids.filter(lives)).toEqual([]);
 });

@@ -11,7 +11,7 @@ function open(silence: number) {
   const channel = {
     heardAt: clock.now(),
     codec: { heartbeat: (id: number) => id },
-    sendUrgent: (id: number) => void beats.push(id),
+    queue: { addUrgent: (id: number) => void beats.push(id) },
     end: () => void ends.push(clock.now() - 1_000),
   };
   const stop = watchSilence(channel as never, clock, silence, ids);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { MessageType, SpearMessage } from '../../src/protocol/message.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import { decodeMessage, encodeAuthResponse, encodeFrame } from '../../src/protocol/v1/messages.ts';
 
 export interface Visit {

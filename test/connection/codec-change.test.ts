@@ -107,9 +107,9 @@ test('what is sent from then on is written by it, and what was sent before by th
     receiver(() => {}),
     { ended() {} },
   );
-  channel.send(channel.codec.heartbeat(7, ''));
+  channel.queue.add(channel.codec.heartbeat(7, ''));
   channel.use(tiny);
-  channel.send(channel.codec.heartbeat(8, ''));
+  channel.queue.add(channel.codec.heartbeat(8, ''));
   await new Promise(resolve => setImmediate(resolve));
   expect(writes).toEqual([beat(7), Buffer.from([8])]);
 });

@@ -6,7 +6,7 @@ import { createFramedChannel } from '../../src/connection/framed-channel.ts';
 import { SpearletError } from '../../src/errors.ts';
 import type { HostReceiver } from '../../src/protocol/codec.ts';
 import { createV1 } from '../../src/protocol/v1/codec.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import { decodeMessage, encodeFrame } from '../../src/protocol/v1/messages.ts';
 import { handClock } from '../world/clock.ts';
 import { handStream } from '../world/stream.ts';
@@ -66,7 +66,7 @@ test('messages and bytes are counted in both directions, with the time of the la
   stream.events.data(frames);
   expect(seen).toEqual([1, 2]);
   clock.pass(25);
-  link.send(link.codec.heartbeat(3, ''));
+  link.queue.add(link.codec.heartbeat(3, ''));
   expect(link.counts.messagesSent).toBe(0);
   link.finish(() => {});
   expect(link.counts).toEqual({
@@ -83,7 +83,7 @@ test('messages and bytes are counted in both directions, with the time of the la
 
 test('a message carries the time of day in seconds and nanoseconds', () => {
   const { link, written } = open();
-  link.send(link.codec.heartbeat(7, Buffer.from('hello')));
+  link.queue.add(link.codec.heartbeat(7, Buffer.from('hello')));
   link.close();
   expect(written()).toEqual([{ type: 'Heartbeat', requestId: 7, timestamp: { secs: 1_700_000_001, nanos: 0 }, payload: 'hello' }]);
 });
@@ -91,7 +91,7 @@ test('a message carries the time of day in seconds and nanoseconds', () => {
 test('the nanoseconds are the fraction of the second', () => {
   const { clock, link, written } = open();
   clock.pass(250.5);
-  link.send(link.codec.heartbeat(7, ''));
+  link.queue.add(link.codec.heartbeat(7, ''));
   link.close();
   expect(written()).toMatchObject([{ timestamp: { secs: 1_700_000_001, nanos: 250_500_000 } }]);
 });
@@ -141,7 +141,7 @@ test('a fault of the other end ends the channel once, with its code; it can stil
   const { link, stream, ends, written } = open();
   link.fail(new SpearletError('PROTOCOL_ERROR', 'a fault'));
   link.fail(new SpearletError('PROTOCOL_ERROR', 'another'));
-  link.send(link.codec.error('CODE', 'why'));
+  link.queue.add(link.codec.error('CODE', 'why'));
   link.close();
   expect([ends, stream.calls]).toEqual([[{ code: 'PROTOCOL_ERROR', message: 'a fault' }], ['pause', 'pause', 'close']]);
   expect(written()).toMatchObject([{ type: 'Error', payload: '{"code":"CODE","message":"why"}' }]);
@@ -179,9 +179,9 @@ test('an orderly close between two frames is a lost link, one in the middle of a
 test('finish() ends the stream once all frames are handed to it, and reads nothing any more', async () => {
   const { stream, link, seen, ends, drains } = open();
   stream.full = true;
-  link.send(link.codec.heartbeat(1, ''));
+  link.queue.add(link.codec.heartbeat(1, ''));
   await new Promise(setImmediate);
-  link.send(link.codec.heartbeat(2, ''));
+  link.queue.add(link.codec.heartbeat(2, ''));
   link.finish(() => {});
   stream.events.data(beat(2));
   expect([stream.writes.length, stream.calls, seen]).toEqual([1, [], []]);
@@ -209,9 +209,9 @@ test('end() reports its reason once', () => {
 test('a frame can be removed until its turn is over', () => {
   const { stream, link } = open();
   const sender = { written() {} };
-  link.send(link.codec.heartbeat(1, ''), sender);
-  expect(link.pending).toBeGreaterThan(0);
-  expect([link.remove(sender), link.remove(sender), link.pending]).toEqual(['unsent', 'no', 0]);
+  link.queue.add(link.codec.heartbeat(1, ''), sender);
+  expect(link.queue.pending).toBeGreaterThan(0);
+  expect([link.queue.remove(sender), link.queue.remove(sender), link.queue.pending]).toEqual(['unsent', 'no', 0]);
   link.close();
   expect([stream.writes, link.counts.messagesSent]).toEqual([[], 0]);
 });
@@ -221,7 +221,7 @@ test('finish() does not wait for messages that only a resumed session could send
   const later = { ...createV1(handClock()).host, resume: () => Buffer.from('resume') };
   link.use(later);
   link.adopt(new Continuity());
-  link.send(link.codec.heartbeat(1, ''));
+  link.queue.add(link.codec.heartbeat(1, ''));
   link.finish(() => {});
   expect([stream.calls, String(stream.writes.at(-1)![0])]).toEqual([['end'], 'resume']);
 });
@@ -273,8 +273,8 @@ test('what is written takes along what has arrived, once', () => {
   link.resume(0);
   stream.events.data(Buffer.from('abc'));
   expect(acknowledged).toEqual([]);
-  link.sendUrgent(Buffer.from('urgent'));
-  link.sendUrgent(Buffer.from('urgent'));
+  link.queue.addUrgent(Buffer.from('urgent'));
+  link.queue.addUrgent(Buffer.from('urgent'));
   link.close();
   expect([acknowledged, Buffer.concat(stream.writes.flat()).toString()]).toEqual([[3], 'resumeurgenturgenthas 3']);
 });

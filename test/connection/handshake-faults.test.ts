@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest';
 import { createAuthentication } from '../../src/agent/authentication.ts';
 import { clock, nonce } from '../../src/agent/clock.ts';
-import { accept, challengeOf, newCredentials, type Shown, verdictOf } from '../../src/connection/handshake.ts';
+import { type Shown, verdictOf } from '../../src/connection/authenticate.ts';
+import { challengeOf, newCredentials, openEpoch } from '../../src/connection/credentials.ts';
 import type { AuthRequest, AuthResponse } from '../../src/protocol/message.ts';
-import { HEADER_BYTES } from '../../src/protocol/v1/frame.ts';
-import { decodeAuthRequest, decodeMessage } from '../../src/protocol/v1/messages.ts';
+import { decodeAuthRequest, decodeMessage, HEADER_BYTES } from '../../src/protocol/v1/messages.ts';
 import { seededRandom } from '../world/random.ts';
 
 const INSTANCE = 'worker-1';
@@ -47,7 +47,7 @@ function open(token = TOKEN) {
     const { attempt, shown, proof } = prove();
     const judged = verdict({ ...shown, proof });
     if (judged.verdict !== 'genuine') return judged;
-    accept(credentials, shown.handshake);
+    openEpoch(credentials, shown.handshake);
     if (!isAnswerLost) expect(attempt.answer({ ...answer, success: true })).toMatchObject({ type: 'admitted' });
     return { ...judged, epoch: credentials.epoch };
   };

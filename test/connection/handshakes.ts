@@ -67,7 +67,7 @@ function start(endpoint: Parameters<typeof openSession>[0], world: SessionWorld,
       writable() {},
       request(requestId, { taskId }) {
         const answer = channel!.codec.executeResponse(requestId, { taskId, status: 'Completed', output: 'done', error: null, exitCode: 0 });
-        channel!.send(answer);
+        channel!.queue.add(answer);
       },
       window() {},
       cancel() {},

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { HostChannel } from '../../src/connection/channel.ts';
 import { Heartbeats } from '../../src/connection/heartbeats.ts';
-import { createDeadlines } from '../../src/execution/deadlines.ts';
+import { createDeadlines } from '../../src/world/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 
 function openWatched() {
@@ -13,7 +13,7 @@ function openWatched() {
     paused: false,
     heardAt: began,
     codec: { heartbeat: (id: number) => id },
-    sendUrgent: (id: number) => log.push(`${clock.now() - began} heartbeat ${id}`),
+    queue: { addUrgent: (id: number) => log.push(`${clock.now() - began} heartbeat ${id}`) },
   };
   const heartbeats = new Heartbeats({
     channel: channel as never as HostChannel,

@@ -40,7 +40,7 @@ async function converse(seed: number) {
     const side: Side = { channel, sent: 0, received: [], end: null };
     const speak = (): void => {
       if (side.sent === MESSAGES) return;
-      channel.send(channel.codec.heartbeat(side.sent, Buffer.from(payloadOf(name, side.sent))));
+      channel.queue.add(channel.codec.heartbeat(side.sent, Buffer.from(payloadOf(name, side.sent))));
       side.sent += 1;
     };
     const receiver: HostReceiver = {

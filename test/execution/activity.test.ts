@@ -1,7 +1,7 @@
 // When an instance counts as executing: from the first execution, until nothing is in flight for the quiet time.
 import { expect, test } from 'vitest';
 import { createActivity, QUIET_MS } from '../../src/execution/activity.ts';
-import { createDeadlines } from '../../src/execution/deadlines.ts';
+import { createDeadlines } from '../../src/world/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 
 function open() {

@@ -1,7 +1,7 @@
 // Responses that are due within a time: when they count as overdue.
 import { expect, test } from 'vitest';
-import { createDeadlines } from '../../src/execution/deadlines.ts';
 import { createPendingResponses } from '../../src/execution/pending-responses.ts';
+import { createDeadlines } from '../../src/world/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 
 function setUp() {

@@ -1,13 +1,13 @@
 // The request table of an instance, with a connection and a clock that a test plays.
 import type { HostChannel } from '../../src/connection/channel.ts';
 import { createFramedChannel } from '../../src/connection/framed-channel.ts';
-import { createDeadlines } from '../../src/execution/deadlines.ts';
 import { createRequestTable } from '../../src/execution/request-table.ts';
 import type { RequestTableOwner } from '../../src/execution/requests.ts';
 import type { Status } from '../../src/protocol/message.ts';
 import { createV1 } from '../../src/protocol/v1/codec.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import { decodeExecuteRequest, decodeMessage, decodeSignal } from '../../src/protocol/v1/messages.ts';
+import { createDeadlines } from '../../src/world/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 import { type HandStream, handStream } from '../world/stream.ts';
 

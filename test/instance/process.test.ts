@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createActor, createMachine } from 'xstate';
 import { type ProcessDeps, runProgram } from '../../src/instance/process.ts';
-import { newRun } from '../../src/instance/run.ts';
+import { newRun } from '../../src/instance/program-run.ts';
 import type { ProgramEvents } from '../../src/process/program.ts';
 
 function open(

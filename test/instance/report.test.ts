@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import { SpearletError } from '../../src/errors.ts';
 import type { ExitReport } from '../../src/instance/instance.ts';
+import { newRun } from '../../src/instance/program-run.ts';
 import type { InstanceRecord } from '../../src/instance/record.ts';
 import { asErrorCode, causeOf, endingOf, reportOf, startFailure } from '../../src/instance/report.ts';
-import { newRun } from '../../src/instance/run.ts';
 import { handClock } from '../world/clock.ts';
 
 const cause = (code: string, message = 'it failed') => ({ code, message, reason: 'failed' }) as never;

@@ -46,7 +46,7 @@ export function connectAgentEnd(port: number, clock: Clock): Promise<SpokenEnd> 
       {
         authResponse(response) {
           const verdict = attempt?.answer(response);
-          if (verdict?.type === 'reply') channel.send(verdict.message);
+          if (verdict?.type === 'reply') channel.queue.add(verdict.message);
           if (verdict?.type !== 'admitted') return;
           if (verdict.codec !== channel.codec && verdict.codec.version > 1) channel.use(verdict.codec);
           admit();
@@ -69,18 +69,18 @@ export function connectAgentEnd(port: number, clock: Clock): Promise<SpokenEnd> 
     const end: SpokenEnd = {
       claim(authentication) {
         attempt = authentication.begin();
-        channel.send(attempt.first);
+        channel.queue.add(attempt.first);
       },
       admitted,
       // On wire v1 every message will do.
-      confirm: () => channel.sendUrgent(channel.codec.version > 1 ? channel.codec.resume(0) : channel.codec.heartbeat(1, '')),
+      confirm: () => channel.queue.addUrgent(channel.codec.version > 1 ? channel.codec.resume(0) : channel.codec.heartbeat(1, '')),
       async answerHeartbeat() {
         while (beats.length === 0) {
           await new Promise<void>(resolve => {
             awaitBeat = resolve;
           });
         }
-        channel.sendUrgent(channel.codec.heartbeat(beats.shift()!, ''));
+        channel.queue.addUrgent(channel.codec.heartbeat(beats.shift()!, ''));
       },
       close: () => channel.close(),
     };

@@ -6,7 +6,7 @@ import type { Spawn } from '../../src/process/program.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
 import type { ByteStream, Listener } from '../../src/transport/stream.ts';
 import { tcp } from '../../src/transport/tcp.ts';

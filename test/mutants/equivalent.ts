@@ -2,7 +2,7 @@
 
 /** Key of the mutant → why it changes nothing. */
 export const equivalent: Readonly<Record<string, string>> = {
-  "proc-table.ts: return length < 0 ? null : scratch.toString('latin1', 0, length); → return length <= 0 ? null : scratch.toString('latin1', 0, length);":
+  "proc-read.ts: return length < 0 ? null : scratch.toString('latin1', 0, length); → return length <= 0 ? null : scratch.toString('latin1', 0, length);":
     'the only files of /proc read here that can be empty are command lines, and of those null and an empty text mean the same',
   'json.ts: if ((traits & 2) === 0) return raw.slice(1, -1); → removed':
     'only the quick way is lost: a text without escapes is parsed as JSON, with the same result',
@@ -22,9 +22,8 @@ export const equivalent: Readonly<Record<string, string>> = {
     'only more room is reserved than the frame takes',
   "request.ts: if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) !== Object.prototype) return null; → if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) === Object.prototype) return null;":
     'only the quick way is lost: the schema parses a plain request with the same result',
-  'proc-table.ts: return first > 48 && first < 58 ? [Number(name)] : []; → return first > 48 && first <= 58 ? [Number(name)] : [];':
+  'proc-read.ts: return first > 48 && first < 58 ? [Number(name)] : []; → return first > 48 && first <= 58 ? [Number(name)] : [];':
     'nothing in /proc has a name that begins with a colon',
-  "descendants.ts: const EMPTY = '\\0\\0'; → const EMPTY = '';": 'neither holds a variable, and the texts are only searched for variables',
   'active-execution.ts: if (offset <= (this.#output?.writtenBytes ?? 0)) return; → removed':
     'the output ignores what is not beyond its bytes; the log of its updates is only made earlier',
   'framed-channel.ts: #unacknowledgedBytes = 0; → #unacknowledgedBytes = 1;':

@@ -53,9 +53,7 @@ test('a member that ends by itself is lost, with why, and its executions count n
   await start(2);
   const [first] = [give(), give()];
   await end(first.record.id);
-  expect(sent).toEqual([
-    { type: 'member.lost', instanceId: first.record.id, code: 'EXITED_BEFORE_READY', message: 'exit code 1', wanted: 1 },
-  ]);
+  expect(sent).toEqual([{ type: 'member.lost', instanceId: first.record.id, code: 'INSTANCE_STOPPED', message: 'exit code 1', wanted: 1 }]);
   expect(members.failure).toMatchObject({ message: 'a member has ended: exit code 1', instanceId: first.record.id });
   expect([members.all.size, load.freed]).toEqual([1, 2]);
   // What it ran is told of later.

@@ -1,10 +1,10 @@
 // What a pool does with an execution whose run has failed: it runs again as `retry` says, or rejects. The members are simulated.
 import { describe, expect, test } from 'vitest';
 import { type ErrorCode, SpearletError } from '../../src/errors.ts';
-import { createDeadlines } from '../../src/execution/deadlines.ts';
 import { createDispatcher } from '../../src/pool/dispatcher.ts';
 import type { Member, Members } from '../../src/pool/members.ts';
 import { createWork } from '../../src/pool/work.ts';
+import { createDeadlines } from '../../src/world/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 
 /** A pool with one member, whose runs end with these codes, one after the other; null: completed. */

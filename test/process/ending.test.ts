@@ -34,6 +34,26 @@ test('all members are killed, and the end resolves when a scan has found none', 
   expect([new Set(stage.killed), [...stage.entries.keys()], stage.groups]).toEqual([new Set([101, 102, 103]), [110], []]);
 });
 
+test('a descendant that end() finds among the new pids is killed at once, before the next check', async () => {
+  const stage = open();
+  const ended = stage.tree.end();
+  expect(new Set(stage.killed)).toEqual(new Set([101, 102, 103]));
+  await passing(stage, ended);
+});
+
+test.each(['end', 'endSync'] as const)('%s() kills the root first, also where a child is known before the root', async how => {
+  const stage = handTable();
+  const trees = createTrees(stage.table, stage.clock);
+  stage.born(101);
+  const tree = trees.track('i', 101);
+  stage.born(102, 101, 101);
+  expect(trees.scanner.scanNew()).toBe(true);
+  expect([...tree.members.keys()]).toEqual([102]);
+  if (how === 'end') await passing({ ...stage, trees, tree }, tree.end());
+  else trees.endSync([tree]);
+  expect([stage.killed[0], new Set(stage.killed)]).toEqual([101, new Set([101, 102])]);
+});
+
 test('a second end() returns the same promise', async () => {
   const stage = open();
   const ended = stage.tree.end();

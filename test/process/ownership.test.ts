@@ -11,7 +11,7 @@ function open() {
   const ownership = createOwnership(table, stage.clock);
   /** A tree whose program has this pid and so this age. */
   const track = (pid: number, instanceId: string, ownsGroup = true): OwnedTree => {
-    const tree: OwnedTree = { instanceId, root: stage.born(pid), ownsGroup, members: new Map(), ending: false };
+    const tree: OwnedTree = { instanceId, root: stage.born(pid), ownsGroup, members: new Map(), found: null };
     ownership.add(tree);
     return tree;
   };
@@ -84,11 +84,11 @@ test('a verdict of "not ours" is discarded when the tree of a dead host is added
   expect(ownership.verdictOn(stranger)).toBeUndefined();
 });
 
-test('a process with an empty environment is looked at for 250 ms, then it is not ours', () => {
+test('a process with an empty environment is checked for 250 ms, then it is not ours', () => {
   const { ownership, clock, track, born } = open();
   track(110, 'a');
   const hollow = born(120);
-  // Many trees may look in the same moment: their number says nothing.
+  // All trees share the scans, so the number of checks says nothing.
   for (let n = 0; n < 100; n += 1) ownership.postpone(hollow);
   clock.work(250);
   expect(ownership.postpone(hollow)).toBe(true);

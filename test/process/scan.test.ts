@@ -9,7 +9,7 @@ function openScanner() {
   const { table, clock, born } = stage;
   const scanner = createScanner(table, clock);
   const track = (pid: number): OwnedTree => {
-    const tree: OwnedTree = { instanceId: `i${pid}`, root: born(pid), ownsGroup: true, members: new Map(), ending: false };
+    const tree: OwnedTree = { instanceId: `i${pid}`, root: born(pid), ownsGroup: true, members: new Map(), found: null };
     scanner.add(tree);
     return tree;
   };
@@ -28,17 +28,30 @@ test('a full scan finds the descendants of a program, and no other process', asy
   expect(scanner.stats).toMatchObject({ fullScans: 1, unreadable: 0 });
 });
 
-test('of a tree that is ending all members are killed, the root first; other trees are not touched', async () => {
+test('of a tree that is being ended a full scan finds all members, the root first; it signals none', () => {
   const { scanner, killed, born, track } = openScanner();
   const [mine] = [track(101), track(110)];
-  born(102, 101);
+  // A child that is known before the root.
+  born(102, 101, 101);
   born(111, 110);
-  await scanner.scan();
-  expect(killed).toEqual([]);
-  mine.ending = true;
+  expect(scanner.scanNew()).toBe(true);
+  expect([...mine.members.keys()]).toEqual([102]);
+  const found: number[] = [];
+  mine.found = ({ pid }) => void found.push(pid);
   expect(scanner.scanSync()).toBe(true);
-  expect(killed[0]).toBe(101);
-  expect(new Set(killed)).toEqual(new Set([101, 102]));
+  expect([found[0], new Set(found), killed]).toEqual([101, new Set([101, 102]), []]);
+});
+
+test('of a tree that is being ended a scan of the new pids finds those that live', () => {
+  const { scanner, entries, born, track } = openScanner();
+  const mine = track(101);
+  const found: number[] = [];
+  mine.found = ({ pid }) => void found.push(pid);
+  entries.set(102, { ...born(102, 101), living: false });
+  born(103, 101);
+  born(104);
+  expect(scanner.scanNew()).toBe(true);
+  expect(found).toEqual([101, 103]);
 });
 
 test('calls share a full scan that has not begun, but not one that has begun', async () => {
@@ -90,13 +103,13 @@ test('a scan of the new pids reads only the processes born since the last scan',
   track(101);
   await scanner.scan();
   for (let pid = 102; pid < 500; pid += 1) born(pid, 101);
-  const { looked } = it;
+  const { reads } = it;
   expect(scanner.scanNew()).toBe(true);
-  const many = it.looked - looked;
+  const many = it.reads - reads;
   expect(many).toBeGreaterThan(300);
   born(500, 101);
   expect(scanner.scanNew()).toBe(true);
-  expect(it.looked - looked - many).toBeLessThan(10);
+  expect(it.reads - reads - many).toBeLessThan(10);
   // More than are read one by one.
   for (let pid = 501; pid < 1_100; pid += 1) born(pid, 101);
   expect(scanner.scanNew()).toBe(false);

@@ -8,7 +8,7 @@ export function handTable() {
   const entries = new Map<number, ProcessEntry>();
   const killed: number[] = [];
   const groups: number[] = [];
-  const it = { perTurn: 0, perEntry: 0, perTable: 0, last: 100, broken: false, turns: 0, looked: 0, works: true, immortal: false };
+  const it = { perTurn: 0, perEntry: 0, perTable: 0, last: 100, broken: false, turns: 0, reads: 0, works: true, immortal: false };
   const table: Partial<ProcessTable> = {
     get works() {
       return it.works;
@@ -22,7 +22,7 @@ export function handTable() {
     },
     lastPid: () => it.last,
     entry(pid) {
-      it.looked += 1;
+      it.reads += 1;
       clock.work(it.perEntry);
       return entries.get(pid) ?? null;
     },

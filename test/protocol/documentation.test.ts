@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
 import { agentProof, hostProof, resumeKey } from '../../src/protocol/v2/proof.ts';
 import * as types from '../../src/protocol/v2/types.ts';

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { MessageType } from '../../src/protocol/message.ts';
-import { createFrameReader, HEADER_BYTES } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
+import { HEADER_BYTES } from '../../src/protocol/v1/messages.ts';
 
 interface Golden {
   name: string;

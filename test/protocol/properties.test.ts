@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SpearletError } from '../../src/errors.ts';
 import { messageTypes, statuses } from '../../src/protocol/message.ts';
-import { createFrameReader, HEADER_BYTES } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
+import { HEADER_BYTES } from '../../src/protocol/v1/messages.ts';
 
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(value => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value));
 const i64 = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }).map(value => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value));

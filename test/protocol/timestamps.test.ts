@@ -1,8 +1,7 @@
 // The time that each frame of wire v1 states: that of its encoding.
 import { expect, test } from 'vitest';
 import { createV1 } from '../../src/protocol/v1/codec.ts';
-import { HEADER_BYTES } from '../../src/protocol/v1/frame.ts';
-import { decodeMessage } from '../../src/protocol/v1/messages.ts';
+import { decodeMessage, HEADER_BYTES } from '../../src/protocol/v1/messages.ts';
 
 test('a frame states the wall clock, also where frames of several codecs and times follow each other', () => {
   let wall = 0;

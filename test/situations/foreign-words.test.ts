@@ -1,7 +1,7 @@
 // What the other side says is shown to people escaped and cut, and never with a piece of a token in it.
 import { describe, expect, test } from 'vitest';
+import { newRun } from '../../src/instance/program-run.ts';
 import { factsOf } from '../../src/instance/report.ts';
-import { newRun } from '../../src/instance/run.ts';
 import { encodeExecuteResponse } from '../../src/protocol/v1/messages.ts';
 import { dial, everyday, failureOf, type HandPeer, joinAs, openSpearlet, seen, startHollow, type TestSpearlet, until } from './world.ts';
 

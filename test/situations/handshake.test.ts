@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import type { SpearletOptions } from '../../src/index.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
 import { resumeKey } from '../../src/protocol/v2/proof.ts';
 import { atEnd } from '../census/census.ts';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { AuthRequest, AuthResponse, Challenge, MessageType, Offer, SpearMessage } from '../../src/protocol/message.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
-import { type Deliver, FrameReader } from '../../src/protocol/v2/frame.ts';
+import { type Deliver, V2Decoder } from '../../src/protocol/v2/decoder.ts';
 import { agentProof, hostProof, isSameProof, type Key, resumeKey } from '../../src/protocol/v2/proof.ts';
 import * as v2 from '../../src/protocol/v2/types.ts';
 import { Writer } from '../../src/protocol/v2/writer.ts';
@@ -62,7 +62,7 @@ export function proverOn(socket: Socket): Prover {
       const name = names[type];
       if (name !== undefined) received({ type: name, requestId, timestamp, payload: Buffer.from(buffer.subarray(from, to)) });
     };
-    const second = new FrameReader<null>(2 ** 26, null, () => {}, v2.fromHost, deliver);
+    const second = new V2Decoder<null>(2 ** 26, null, () => {}, v2.fromHost, deliver);
     const first = readV1(message => {
       received(message);
       if (began === null || message.type !== 'AuthResponse' || !v1.decodeAuthResponse(Buffer.from(message.payload)).success) return;

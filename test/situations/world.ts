@@ -15,7 +15,7 @@ import {
   type SpearletOptions,
 } from '../../src/index.ts';
 import type { MessageType, SpearMessage, U64 } from '../../src/protocol/message.ts';
-import { createFrameReader } from '../../src/protocol/v1/frame.ts';
+import { createFrameReader } from '../../src/protocol/v1/decoder.ts';
 import * as v1 from '../../src/protocol/v1/messages.ts';
 import { parseAddress } from '../../src/transport/address.ts';
 import { atEnd, remember } from '../census/census.ts';

@@ -1,7 +1,8 @@
 // Which port comes next, on a network that a test plays.
 import { expect, test } from 'vitest';
+import type { PortRange } from '../../src/options/spearlet.ts';
 import { formatAddress, requireKind } from '../../src/transport/address.ts';
-import { createPorts, type PortRange } from '../../src/transport/ports.ts';
+import { createPorts } from '../../src/transport/ports.ts';
 import type { Listener, Network } from '../../src/transport/stream.ts';
 
 const portOf = ({ address }: Listener): number => requireKind(address, 'tcp').port;

@@ -1,7 +1,9 @@
 // Which tree a process belongs to: by an earlier verdict, by its process group or session, by its parent, by the cookie in
-// its environment. It looks at one process at a time, or at the new pids; scan.ts reads the whole process table.
+// its environment. It reads one process at a time, or the new pids; scan.ts reads the whole process table. It signals nothing:
+// it calls `found` of a tree that is being ended.
 import type { Clock } from '../../world/clock.ts';
-import type { Identity, ProcessEntry, ProcessTable } from './proc-table.ts';
+import { type Identity, MAX_NEW_PIDS, type ProcessEntry, readNewPids } from './proc-read.ts';
+import type { ProcessTable } from './proc-table.ts';
 
 /** A program and all its descendants, as far as they were found. */
 export interface OwnedTree {
@@ -12,19 +14,15 @@ export interface OwnedTree {
   ownsGroup: boolean;
   /** The living processes that were found, as of the last scan. */
   readonly members: Map<number, ProcessEntry>;
-  /** The tree is being ended: every process that is found is killed. */
-  ending: boolean;
+  /** Called for each living member that a scan finds while the tree is being ended; null before. tree.ts kills there. */
+  found: ((member: ProcessEntry) => void) | null;
 }
 
-/** The most new pids that are read one by one; for more of them a full scan is faster. */
-export const MAX_NEW_PIDS = 512;
 /**
- * How long a new process with an empty environment, and a new pid without a process, are looked at again, in ms. On a busy machine an
- * exec or a fork can take that long. A count of looks is no bound: many trees look at the same time.
+ * How long a new process with an empty environment, and a new pid without a process, are checked again, in ms. On a busy machine an
+ * exec or a fork can take that long. Counting scans would not work as a bound, because all trees share the scans.
  */
 const MAX_DOUBT = 250;
-/** How often new pids are asked for until there are none. */
-const MAX_ROUNDS = 32;
 
 export interface Verdict {
   readonly startTime: number;
@@ -54,20 +52,17 @@ export interface Ownership {
   ownerByGroup(entry: ProcessEntry): OwnedTree | null;
   /** Undefined where the environment is empty, and the owner is not known yet. */
   ownerByCookie(entry: ProcessEntry): OwnedTree | null | undefined;
-  /** The owner is not known yet: the next scan looks again. False: it has looked for too long, and the process is not ours. */
+  /** The owner is not known yet: the next scan checks the process again. False: MAX_DOUBT is over, and the process is not ours. */
   postpone(entry: ProcessEntry): boolean;
   /** How many processes are postponed. */
   readonly undecided: number;
-  /** The next looks read these pids again: the system gives out a pid a moment before the process can be seen. */
+  /** The next scans read these pids again: the system gives out a pid a moment before the process can be seen. */
   readAgain(pids: Iterable<number>): void;
   /** Forgets the processes that this full scan has not found. */
   prune(): void;
   /** The members of a tree that live and are the same processes; forgets the others. */
   living(tree: OwnedTree): ProcessEntry[];
-  /**
-   * Classifies the processes born since a pid, until there are no new ones. The newest comes first, since it may fork and
-   * exit meanwhile. `complete` is false where there were too many.
-   */
+  /** Classifies the processes born since a pid, until there are no new ones. `complete` is false where there were too many. */
   followNewPids(from: number): { readonly lastPid: number; readonly complete: boolean };
 }
 
@@ -76,7 +71,7 @@ export function createOwnership(processTable: ProcessTable, clock: Pick<Clock, '
   const byRoot = new Map<number, OwnedTree>();
   const byCookie = new Map<string, OwnedTree[]>();
   const verdicts = new Map<number, Verdict>();
-  /** New processes with an empty environment, and when they were looked at first. */
+  /** New processes with an empty environment, and when they were checked first. */
   const undecided = new Map<number, number>();
   /**
    * New pids without a process, and when they were read first. Mostly the process has ended already. But in the middle of a fork the pid
@@ -145,7 +140,7 @@ export function createOwnership(processTable: ProcessTable, clock: Pick<Clock, '
     if (now - since > MAX_DOUBT) unseen.delete(pid);
     else if (unseen.size < MAX_NEW_PIDS || unseen.has(pid)) unseen.set(pid, since);
   };
-  /** Finds the owner of one new process, and kills the process if that tree is being ended. True: not known yet. */
+  /** Finds the owner of one new process, and calls `found` if that tree is being ended. True: not known yet. */
   const classify = (pid: number, oldest: number): boolean => {
     const entry = processTable.entry(pid);
     if (entry !== null) unseen.delete(pid);
@@ -162,7 +157,7 @@ export function createOwnership(processTable: ProcessTable, clock: Pick<Clock, '
     // Only a full scan notes foreign processes, since only a full scan forgets them again.
     if (owner === null) return false;
     assign(entry, owner);
-    if (owner.ending && entry.living) processTable.signal(entry, 'SIGKILL');
+    if (entry.living) owner.found?.(entry);
     return false;
   };
   const followNewPids: Ownership['followNewPids'] = from => {
@@ -173,16 +168,7 @@ export function createOwnership(processTable: ProcessTable, clock: Pick<Clock, '
     const oldest = oldestStart();
     for (const pid of [...undecided.keys()]) if (!classify(pid, oldest)) undecided.delete(pid);
     for (const pid of [...unseen.keys()]) classify(pid, oldest);
-    let lastPid = from;
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const last = processTable.lastPid();
-      const newPids = (last - lastPid + processTable.maxPid) % processTable.maxPid;
-      if (newPids === 0) return { lastPid, complete: true };
-      if (newPids > MAX_NEW_PIDS) return { lastPid: last, complete: false };
-      for (let back = 0; back < newPids; back += 1) classify((last - back + processTable.maxPid) % processTable.maxPid, oldest);
-      lastPid = last;
-    }
-    return { lastPid, complete: false };
+    return readNewPids(processTable, from, pid => classify(pid, oldest));
   };
 
   const ownership: Ownership = {

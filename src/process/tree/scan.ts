@@ -1,16 +1,18 @@
 // Scans of the process table for all trees together: a full scan in slices, so that other work of the event loop gets its
-// turns, or a scan of the new pids alone. ownership.ts decides which tree a process belongs to.
+// turns, or a scan of the new pids alone. ownership.ts decides which tree a process belongs to. A scan signals nothing: it calls
+// `found` of the trees that are being ended.
 import type { Clock } from '../../world/clock.ts';
-import { createOwnership, MAX_NEW_PIDS, type OwnedTree } from './ownership.ts';
-import type { ProcessEntry, ProcessTable } from './proc-table.ts';
+import { createOwnership, type OwnedTree } from './ownership.ts';
+import { type ProcessEntry, pidsBetween } from './proc-read.ts';
+import type { ProcessTable } from './proc-table.ts';
 
 export interface Scanner {
   add(tree: OwnedTree): void;
   remove(tree: OwnedTree): void;
   /**
-   * Resolves when a full scan that began after this call has updated every tree, and killed the members of trees that are
-   * ending. Calls share a scan. False: the scan was not complete, because the process table could not be read (no file
-   * descriptors), too many processes were born meanwhile, or the owner of one is not known yet.
+   * Resolves when a full scan that began after this call has updated every tree, and has called `found` for the members of
+   * trees that are being ended. Calls share a scan. False: the scan was not complete, because the process table could not be
+   * read (no file descriptors), too many processes were born meanwhile, or the owner of one is not known yet.
    */
   scan(): Promise<boolean>;
   /** The same, blocking the event loop. */
@@ -18,8 +20,8 @@ export interface Scanner {
   /** Reads only the processes born since the last scan, or since a pid: cheap. False as for `scan`. */
   scanNew(since?: number): boolean;
   /**
-   * Scans the new pids. True: all members of the tree are known. False: only a full scan can tell. `scanned`: a complete one has just
-   * ended, so the cursor is young however long that scan took.
+   * Scans the new pids. True: all members of the tree are known. False: only a full scan can tell. `scanned`: a full scan has just
+   * ended; the age limit of the cursor then does not apply.
    */
   catchUp(tree: OwnedTree, scanned?: boolean): boolean;
   /** The members of a tree that live now, each read again. */
@@ -27,7 +29,7 @@ export interface Scanner {
   readonly stats: { readonly fullScans: number; readonly lastFullScanMs: number; readonly unreadable: number };
 }
 
-/** The longest time a full scan keeps the event loop, in ms, and how many processes it reads between two looks at the clock. */
+/** The longest time a full scan keeps the event loop, in ms, and how many processes it reads between two checks of the clock. */
 const SLICE = 2;
 const CLOCK_INTERVAL = 16;
 /** The longest pause between two full scans, in ms. */
@@ -55,14 +57,6 @@ export function createScanner(processTable: ProcessTable, clock: Clock): Scanner
   let pauseUntil = 0;
   let next: Promise<boolean> | null = null;
   let running: Promise<unknown> = Promise.resolve();
-
-  /** The pids that were given out since the last scan, as far as single pids are read. */
-  const pidsUpTo = (last: number): number[] => {
-    const count = (last - cursor + processTable.maxPid) % processTable.maxPid;
-    return count > MAX_NEW_PIDS
-      ? []
-      : Array.from({ length: count }, (_, back) => (last - back + processTable.maxPid) % processTable.maxPid);
-  };
 
   /** Yields where the event loop should have a turn. Returns whether the scan was complete. */
   function* fullScan(): Generator<undefined, boolean> {
@@ -94,7 +88,8 @@ export function createScanner(processTable: ProcessTable, clock: Clock): Scanner
       if (entry.living && !ownership.isForeign(entry, oldestStart) && ownership.verdictOn(entry) === undefined)
         byCookie.set(pid, ownership.ownerByCookie(entry));
     }
-    ownership.readAgain(pidsUpTo(from).filter(pid => !entries.has(pid)));
+    const given = pidsBetween(cursor, from, processTable.maxPid) ?? [];
+    ownership.readAgain(given.filter(pid => !entries.has(pid)));
 
     for (const tree of requested) {
       const { root } = tree;
@@ -130,13 +125,14 @@ export function createScanner(processTable: ProcessTable, clock: Clock): Scanner
     for (const tree of requested) {
       // The system may reuse the number of a group that is empty.
       if (!withGroup.has(tree) && !entries.has(tree.root.pid)) tree.ownsGroup = false;
-      if (!tree.ending) continue;
-      // The root first: a wrapper that sees its program killed would report that death as its own exit code.
-      const root = tree.members.get(tree.root.pid);
-      if (root !== undefined) processTable.signal(root, 'SIGKILL');
-      for (const member of tree.members.values()) {
+      const { found, members } = tree;
+      if (found === null) continue;
+      // The root first, for the reason that killMembers() in tree.ts gives.
+      const root = members.get(tree.root.pid);
+      if (root !== undefined) found(root);
+      for (const member of members.values()) {
         if (isLong()) yield* pause();
-        processTable.signal(member, 'SIGKILL');
+        found(member);
       }
     }
     const { lastPid, complete } = ownership.followNewPids(from);

@@ -1,5 +1,5 @@
 // A program and all its descendants: found, and ended to the last one. A process is signalled only if it was found to
-// belong to the tree, and is still the same process.
+// belong to the tree, and is still the same process. Only this file signals members; scan.ts and ownership.ts find them.
 //
 // The limit: a descendant is lost when it clears its environment, leaves group and session, and its parent ends before a
 // scan has seen it. Only a namespace (containment/namespace.ts) holds such a process.
@@ -75,10 +75,11 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
     }
     return 0;
   };
+  const kill = (member: Identity): void => void processTable.signal(member, 'SIGKILL');
   const pause = (ms: number): Promise<void> => new Promise(resolve => void clock.setTimeout(resolve, ms));
 
   const open = (instanceId: string, root: Identity, ownsGroup: boolean): Tree => {
-    const owned: OwnedTree = { instanceId, root, ownsGroup, members: new Map(), ending: false };
+    const owned: OwnedTree = { instanceId, root, ownsGroup, members: new Map(), found: null };
     const { members } = owned;
     scanner.add(owned);
     const commandOf = (pid: number): string => {
@@ -102,11 +103,12 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         return [...members.values()];
       }
     };
-    /** First the reading, then the kill: children of a process that is gone by now have later pids, which a catch-up reads. */
+    /** Reads the members before it kills: children that a member forked meanwhile have higher pids, and catchUp() finds them. */
     const killMembers = (): void => {
       const living = livingMembers();
-      if (members.has(root.pid)) processTable.signal(root, 'SIGKILL');
-      for (const member of living) processTable.signal(member, 'SIGKILL');
+      // The root first: a wrapper that sees its program killed would report that death as its own exit code.
+      if (members.has(root.pid)) kill(root);
+      for (const member of living) kill(member);
     };
     /** By pid, the start times of the processes that were asked to end. */
     const asked = new Map<number, number>();
@@ -135,7 +137,7 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
      * Whether members are left; 'unknown' where the process table could not be read to its end. The two readings follow each other at
      * once: other calls forget members that have ended, too, and between that and a scan a member could have left a child.
      */
-    const look = async (read: () => void): Promise<'none' | 'some' | 'unknown'> => {
+    const check = async (read: () => void): Promise<'none' | 'some' | 'unknown'> => {
       read();
       if (!scanner.catchUp(owned)) {
         if (!(await scanner.scan())) return 'unknown';
@@ -146,8 +148,8 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
     };
     const gone = async (): Promise<Ending> => {
       for (let wait = 1; ended === null; wait = Math.min(2 * wait, MAX_PAUSE)) {
-        // A catch-up at every look keeps track of processes whose parents end between two looks.
-        if ((await look(livingMembers)) === 'none' && ended === null) {
+        // A catch-up at every check keeps track of processes whose parents end between two checks.
+        if ((await check(livingMembers)) === 'none' && ended === null) {
           ended = Promise.resolve({ left: [], complete: true });
           scanner.remove(owned);
         } else await pause(wait);
@@ -160,14 +162,14 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         processTable.signalGroup(root.pid, 'SIGKILL');
         return { left: [], complete: false };
       }
-      owned.ending = true;
+      owned.found = kill;
       const deadline = clock.now() + within;
       for (let wait = 1; ; wait = Math.min(2 * wait, MAX_PAUSE)) {
-        const found = await look(killMembers);
-        if (found === 'none') return { left: [], complete: true };
+        const rest = await check(killMembers);
+        if (rest === 'none') return { left: [], complete: true };
         // An incomplete scan may have missed members: the group reaches most of them.
-        if (found === 'unknown' && owned.ownsGroup) processTable.signalGroup(root.pid, 'SIGKILL');
-        if (clock.now() >= deadline) return { left: leftovers(), complete: found !== 'unknown' };
+        if (rest === 'unknown' && owned.ownsGroup) processTable.signalGroup(root.pid, 'SIGKILL');
+        if (clock.now() >= deadline) return { left: leftovers(), complete: rest !== 'unknown' };
         await pause(wait);
       }
     };
@@ -204,7 +206,7 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
     scanner,
     endSync(ending) {
       const owned = ending.map(tree => ownedBy.get(tree)!);
-      for (const each of owned) each.ending = true;
+      for (const each of owned) each.found = kill;
       let complete = false;
       if (!processTable.works) for (const { root } of owned) processTable.signalGroup(root.pid, 'SIGKILL');
       for (let round = 0; processTable.works && round < SYNC_ROUNDS; round += 1) {

@@ -1,17 +1,11 @@
-// Wire format v1 behind the codec interface: one codec for each side, because each side reads other messages than it sends.
+// Messages to bytes of wire v1: one codec for each side, because each side reads other messages than it sends.
 import { SpearletError } from '../../errors.ts';
 import type { Clock } from '../../world/clock.ts';
-import type { AgentCodec, AgentReceiver, Decoder, HostCodec, HostReceiver } from '../codec.ts';
-import type { ExecuteResponse, SpearMessage, Timestamp, U64 } from '../message.ts';
-import { encodeAgentSignal, readAgentSignal } from '../signal.ts';
-import { createFrameReader } from './frame.ts';
+import type { AgentCodec, HostCodec } from '../codec.ts';
+import type { ExecuteResponse, SpearMessage, Timestamp } from '../message.ts';
+import { encodeAgentSignal } from '../signal.ts';
+import { agentDecoder, hostDecoder } from './decoder.ts';
 import {
-  decodeAuthRequest,
-  decodeAuthResponse,
-  decodeExecuteRequest,
-  decodeExecuteResponse,
-  decodeMessage,
-  decodeSignal,
   encodeAuthRequest,
   encodeAuthResponse,
   encodeExecuteRequest,
@@ -35,44 +29,6 @@ function timestamps(clock: Clock): () => Timestamp {
     }
     return timestamp;
   };
-}
-
-function createDecoder<Receiver>(
-  limit: number,
-  receiver: Receiver,
-  deliver: (receiver: Receiver, message: SpearMessage) => void,
-): Decoder<Receiver> {
-  const reader = createFrameReader(limit, body => deliver(decoder.receiver, decodeMessage(body)));
-  const decoder: Decoder<Receiver> = Object.assign(reader, { receiver, counted: 0 });
-  return decoder;
-}
-
-function deliverToHost(receiver: HostReceiver, { type, requestId, payload }: SpearMessage): void {
-  if (type === 'ExecuteResponse') receiver.executeResponse(requestId, decodeExecuteResponse(payload));
-  else if (type === 'Heartbeat') receiver.heartbeat(requestId, payload);
-  else if (type === 'AuthRequest') receiver.authRequest(requestId, decodeAuthRequest(payload));
-  else if (type === 'Signal') deliverSignal(receiver, requestId, payload);
-  else receiver.other(type, payload);
-}
-
-/** A signal about an execution is a Running without output. Any other Signal is not known here. */
-function deliverSignal(receiver: HostReceiver, requestId: U64, payload: Buffer): void {
-  const read = readAgentSignal(payload);
-  if (read == null || read.taskId === null) return receiver.other('Signal', payload);
-  const { taskId, signal } = read;
-  receiver.executeResponse(requestId, { taskId, status: 'Running', output: null, error: null, exitCode: null, signal });
-}
-
-function deliverToAgent(receiver: AgentReceiver, { type, requestId, payload }: SpearMessage): void {
-  if (type === 'ExecuteRequest') receiver.executeRequest(requestId, decodeExecuteRequest(payload));
-  else if (type === 'Heartbeat') receiver.heartbeat(requestId, payload);
-  else if (type === 'AuthResponse') receiver.authResponse(decodeAuthResponse(payload));
-  else if (type === 'Signal') {
-    const signal = decodeSignal(payload);
-    if (signal?.signal === 'cancel') receiver.cancel(requestId, signal.task_id);
-    else if (signal?.signal === 'user') receiver.signal(signal.data);
-    else if (signal?.signal === 'terminate') receiver.terminate();
-  } else receiver.other(type, payload);
 }
 
 const unknownToV1 = (): never => {
@@ -106,7 +62,7 @@ export function createV1(clock: Clock): { readonly host: HostCodec; readonly age
   return {
     host: {
       ...both,
-      createDecoder: (limit, receiver) => createDecoder(limit, receiver, deliverToHost),
+      createDecoder: hostDecoder,
       authResponse: (requestId, response) => frame('AuthResponse', requestId, encodeAuthResponse(response)),
       executeRequest: (requestId, request) => frame('ExecuteRequest', requestId, encodeExecuteRequest(request)),
       cancel: (requestId, taskId) => frame('Signal', requestId, encodeSignal({ signal: 'cancel', task_id: taskId })),
@@ -119,7 +75,7 @@ export function createV1(clock: Clock): { readonly host: HostCodec; readonly age
     },
     agent: {
       ...both,
-      createDecoder: (limit, receiver) => createDecoder(limit, receiver, deliverToAgent),
+      createDecoder: agentDecoder,
       authRequest: (requestId, request) => frame('AuthRequest', requestId, encodeAuthRequest(request)),
       executeResponse(requestId, response) {
         const { signal, taskId } = response;

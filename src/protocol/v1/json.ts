@@ -1,9 +1,9 @@
-// A strict JSON reader over bytes that is told what to expect, as serde is. It knows values, not structs (struct.ts).
+// A strict JSON reader over bytes. Its caller says which type comes next, as with serde. It knows values, not structs (struct.ts).
 // JSON.parse cannot serve: it loses integers above 2^53, duplicate fields, and the difference between 1, 1.0 and -0.
 import { isUtf8 } from 'node:buffer';
 import { SpearletError } from '../../errors.ts';
 
-/** A place in a text: `at` moves, `bytes` may be overwritten behind it. */
+/** A position in a text: `at` moves, `bytes` may be overwritten behind it. */
 export interface Cursor {
   readonly bytes: Buffer;
   at: number;
@@ -109,7 +109,7 @@ export const readString: Read<string> = cursor => {
   const traits = scanString(cursor);
   const { bytes, at: end } = cursor;
   if (traits === 0) return bytes.toString('latin1', start + 1, end - 1);
-  // Decoding marks what is not UTF-8 with U+FFFD: only where one shows is it worth asking whether it was sent.
+  // Decoding replaces invalid UTF-8 by U+FFFD, so validity is checked only if the text contains it.
   const raw = bytes.toString('utf8', start, end);
   if (raw.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) throw fault(cursor, 'invalid UTF-8 in a string');
   if ((traits & 2) === 0) return raw.slice(1, -1);

@@ -1,4 +1,5 @@
-// The messages of wire format v1: the seed's JSON, byte for byte as serde writes it, as strict as serde reads it. It knows no connection.
+// The messages of wire format v1: the JSON of the original Rust implementation, byte for byte as serde writes it, as strict as serde
+// reads it. It knows no connection.
 import { SpearletError } from '../../errors.ts';
 import {
   type AuthRequest,
@@ -14,8 +15,7 @@ import {
   type Timestamp,
   type U64,
 } from '../message.ts';
-import { HEADER_BYTES } from './frame.ts';
-import { challengeFields, type Extras, offerFields, readChallenge, readOffer, writeChallenge, writeOffer } from './handshake.ts';
+import { challengeFields, type Extras, offerFields, readChallenge, readOffer, writeChallenge, writeOffer } from './extra-fields.ts';
 import {
   CLOSE_ARRAY,
   CLOSE_OBJECT,
@@ -33,6 +33,8 @@ import { readRequestExtras, requestExtraFields, writeRequestExtras } from './req
 import { field, readStruct, type Struct } from './struct.ts';
 import { stringText, timeText } from './write.ts';
 
+/** The length of a frame's header in bytes: the length of the body. */
+export const HEADER_BYTES = 8;
 const U64_MAX = 2n ** 64n - 1n;
 const I64_MAX = 2n ** 63n - 1n;
 
@@ -151,11 +153,11 @@ export function decodeExecuteResponse(payload: Buffer): TextResponse {
     string | null | undefined,
   ];
   const response = { taskId, status, output, error, exitCode };
-  // What is no such number is an unknown field like any other: ignored.
+  // Anything but such a number is ignored, as an unknown field is.
   return offset != null && /^\d{1,15}$/.test(offset) ? { ...response, outputOffset: Number(offset) } : response;
 }
 
-/** What a Signal says, as far as we know it: an unknown one may still contain the word `terminate`. Null for all else. */
+/** Decodes a Signal. Bytes without a JSON `signal` count as `terminate` if they contain that word. Null for all else. */
 export function decodeSignal(payload: Buffer): Signal | null {
   try {
     const value: unknown = JSON.parse(payload.toString('utf8'));
@@ -170,7 +172,7 @@ export function decodeSignal(payload: Buffer): Signal | null {
       return null;
     }
   } catch {
-    // Any bytes are allowed here; what is not our JSON may still be meant for us.
+    // Any bytes are allowed here. The word `terminate` counts also where they are no JSON.
   }
   return payload.includes('terminate') ? { signal: 'terminate', grace_ms: 0 } : null;
 }
@@ -193,7 +195,7 @@ export function encodeExecuteRequest(request: ExecuteRequest): string {
   return `{"task_id":${stringText(taskId)},"command":${stringText(command)},"args":[${texts}],"env":{${pairs}}${writeRequestExtras(request)}}`;
 }
 
-/** `outputOffset` is ours, and goes last: serde ignores it. Left out, the bytes are those of the seed. */
+/** `outputOffset` is an addition, and goes last: serde ignores it. Without it the bytes are those of the original Rust implementation. */
 export function encodeExecuteResponse(response: TextResponse): string {
   const { taskId, status, output, error, exitCode, outputOffset } = response;
   const known = `"task_id":${stringText(taskId)},"status":"${status}","output":${textOrNull(output)},"error":${textOrNull(error)},"exit_code":${exitCode}`;

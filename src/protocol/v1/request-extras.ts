@@ -2,7 +2,7 @@
 import type { ExecuteRequest } from '../message.ts';
 import { encodeSettings, settingFields, settingsOf } from '../settings.ts';
 import { textOf } from '../text.ts';
-import { type Extras, parseExtra } from './handshake.ts';
+import { type Extras, parseExtra } from './extra-fields.ts';
 import { stringText } from './write.ts';
 
 type RequestExtras = Pick<ExecuteRequest, 'input' | 'settings'>;
@@ -18,7 +18,7 @@ export function readRequestExtras(extras: Extras): RequestExtras {
   return { input: typeof input === 'string' ? Buffer.from(input) : undefined, settings: settingsOf(directory, timeout, background) };
 }
 
-/** Empty, so that the bytes are those of the seed, or fields with a comma before each. */
+/** Fields with a comma before each. Empty without fields: then the bytes are those of the original Rust implementation (serde). */
 export function writeRequestExtras({ input, settings }: RequestExtras): string {
   if (input === undefined && settings === undefined) return '';
   const fields = settings === undefined ? '' : `,${encodeSettings(settings).slice(1, -1)}`;

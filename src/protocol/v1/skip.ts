@@ -1,4 +1,4 @@
-// Moves past JSON that nobody asked for. Its syntax is checked, its content is not.
+// Moves past the values of unknown fields. Their syntax is checked, their content is not.
 import {
   CLOSE_ARRAY,
   CLOSE_OBJECT,
@@ -17,9 +17,10 @@ import {
   takeWord,
 } from './json.ts';
 
-/** The deepest nesting read in a field that nobody knows. serde_json ignores any depth; nobody who means well nests so deep. */
+/** The deepest nesting in an unknown field. serde_json ignores any depth; no legitimate sender nests deeper. */
 const MAX_DEPTH = 128;
-/** Moves past a value that nobody asked for: its syntax is checked, its content is not. No recursion: depth costs no stack. */
+
+/** Moves past one value. There is no recursion, so depth costs no stack. */
 export function skipValue(cursor: Cursor): void {
   const open: number[] = [];
   for (;;) {

@@ -1,14 +1,66 @@
-// How requests leave the request table: at once where they can, else they wait: for a session, for their input, or for an end of others.
+// How requests leave the request table: encoded and queued at once where they can, else they wait: for a session, for their input, or for
+// an end of others.
+import { isUtf8 } from 'node:buffer';
 import type { HostChannel } from '../connection/channel.ts';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
+import type { RequestSettings } from '../options/execution.ts';
 import type { ParsedOptions, ParsedRequest } from '../options.ts';
-import type { U64 } from '../protocol/message.ts';
+import type { HostCodec } from '../protocol/codec.ts';
+import { featureOf, type U64 } from '../protocol/message.ts';
+import type { Pieces } from '../protocol/pieces.ts';
 import type { InputSource } from '../request-input.ts';
 import type { ActiveExecution } from './active-execution.ts';
+import { Waiting } from './concurrency-queue.ts';
 import { isSource, readInput } from './read-input.ts';
 import { refusal } from './refused.ts';
-import { checkSize, encodeRequest, requestSize } from './request.ts';
-import { Waiting } from './waiting.ts';
+import { checkSize, requestSize } from './request.ts';
+
+const unsupported = (what: string): SpearletError =>
+  new SpearletError('UNSUPPORTED', `${what} needs wire v2, and this agent speaks v1`, {
+    hint: 'Use an agent of `spearlet/agent`, or send the bytes as text, for example as base64.',
+  });
+
+const unannounced = (what: string, feature: string): SpearletError =>
+  new SpearletError('INVALID_OPTIONS', `\`${what}\` of a request needs an agent that has announced '${feature}', and this one has not`, {
+    hint: `Leave it out, or use the command agent. An agent on serve() of spearlet/agent announces what its option \`settings\` names.`,
+    issues: [{ path: what, message: 'the agent would ignore it' }],
+  });
+
+function checkSettings(settings: RequestSettings, features: readonly string[]): void {
+  for (const name of Object.keys(featureOf) as (keyof RequestSettings)[])
+    if (settings[name] !== undefined && !features.includes(featureOf[name])) throw unannounced(name, featureOf[name]);
+}
+
+/** On wire v1 it goes as text. */
+function checkTextInput(input: Uint8Array, features: readonly string[]): void {
+  if (!features.includes('input')) throw unannounced('input', 'input');
+  if (!isUtf8(input)) throw unsupported('`input` that is not UTF-8');
+}
+
+/**
+ * The message of a request. Throws FRAME_TOO_LARGE if it is larger than the bound, UNSUPPORTED if the codec cannot say it, and
+ * INVALID_OPTIONS if the agent has not announced that it understands it.
+ */
+function encodeRequest(
+  codec: HostCodec,
+  features: readonly string[],
+  { requestId, taskId, encoding }: { readonly requestId: number; readonly taskId: string; readonly encoding: 'utf8' | 'buffer' },
+  { taskId: givenId, command, args, env, input: given, settings }: ParsedRequest,
+  maxFrameBytes: number,
+): Buffer | Pieces {
+  // A source was read before.
+  const input = given as Uint8Array | undefined;
+  if (!codec.carriesBytes) {
+    if (encoding === 'buffer') throw unsupported("`encoding: 'buffer'`");
+    if (input !== undefined) checkTextInput(input, features);
+  }
+  if (settings !== undefined) checkSettings(settings, features);
+  // On wire v2 the agent makes the default task id by itself.
+  const sentId = codec.carriesBytes ? (givenId ?? '') : taskId;
+  const frame = codec.executeRequest(requestId, { taskId: sentId, command, args, env, input, settings });
+  checkSize('the request', frame.length, maxFrameBytes);
+  return frame;
+}
 
 export class Sending {
   channel: HostChannel | null = null;
@@ -29,7 +81,8 @@ export class Sending {
   /** Throws OVERLOADED. The bound counts requests and not frames: a frame of wire v1 has up to 4 bytes for a character. */
   checkRoom(size: number): void {
     const { channel, waiting, isHeld } = this;
-    const sent = channel === null || isHeld ? 0 : Math.floor((channel.pending + channel.unacknowledged) / channel.codec.expansion);
+    const sent =
+      channel === null || isHeld ? 0 : Math.floor((channel.queue.pending + channel.queue.unacknowledged) / channel.codec.expansion);
     const queued = waiting.size + sent;
     const { maxQueuedBytes } = this.#options;
     if (queued === 0 || queued + size <= maxQueuedBytes) return;
@@ -74,7 +127,7 @@ export class Sending {
   }
 
   #send(channel: HostChannel, execution: ActiveExecution, request: ParsedRequest): void {
-    channel.send(encodeRequest(channel.codec, this.features, execution, request, this.#options.maxFrameBytes), execution);
+    channel.queue.add(encodeRequest(channel.codec, this.features, execution, request, this.#options.maxFrameBytes), execution);
     this.waiting.begin(execution);
   }
 

@@ -17,7 +17,7 @@ export function parseExtra(text: string | null | undefined): unknown {
   try {
     return text == null ? undefined : JSON.parse(text);
   } catch {
-    // It holds what JSON.parse refuses, a lone surrogate escape for example. It is no field of ours then.
+    // JSON.parse refuses some texts that serde ignores. No field of spearlet is such a text.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 // The fields of wire v2 in the AuthRequest and AuthResponse of v1: whole, or not there.
 import { describe, expect, test } from 'vitest';
-import { challengeFields, offerFields, readChallenge, readOffer } from '../../src/protocol/v1/handshake.ts';
+import { challengeFields, offerFields, readChallenge, readOffer } from '../../src/protocol/v1/extra-fields.ts';
 
 const hex = 'ab'.repeat(32);
 const texts = (names: readonly string[], fields: Record<string, unknown>) =>

@@ -13,7 +13,7 @@ export class Waiting<Execution extends Waiter> {
   readonly #maxConcurrency: number;
   /** The request ids that the agent works on. Null: there is no bound. */
   readonly #running: Set<U64> | null;
-  /** Of the requests, in UTF-16 units and bytes of input. */
+  /** The size of all requests that wait, in UTF-16 units and bytes of input. */
   size = 0;
 
   constructor(maxConcurrency: number | undefined) {

@@ -3,7 +3,8 @@
 import { expect, test } from 'vitest';
 import type { Verdict } from '../../machines/connection.ts';
 import { type Attempt, createAuthentication } from '../../src/agent/authentication.ts';
-import { accept, challengeOf, createEpochs, newCredentials, type Shown, verdictOf } from '../../src/connection/handshake.ts';
+import { createEpochs, type Shown, verdictOf } from '../../src/connection/authenticate.ts';
+import { challengeOf, newCredentials, openEpoch } from '../../src/connection/credentials.ts';
 import type { AuthRequest, AuthResponse } from '../../src/protocol/message.ts';
 import { decodeAuthRequest, decodeMessage, encodeAuthRequest } from '../../src/protocol/v1/messages.ts';
 import { realClock } from '../../src/world/clock.ts';
@@ -41,7 +42,7 @@ function openHost(credentials = newCredentials('me', TOKEN)) {
           expect(verdict()).toEqual({ verdict: 'unproven' });
           return { success: false, errorMessage: null, sessionId: null, challenge: challengeOf(shown.handshake!, auth.instanceId) };
         },
-        accept: () => accept(credentials, shown.handshake),
+        openEpoch: () => openEpoch(credentials, shown.handshake),
       };
     },
   };
@@ -64,7 +65,7 @@ test('a first handshake is by the token; the next ones resume the epoch by its k
     const attempt = agent.begin();
     const connection = prove(host, attempt);
     expect(connection.verdict()).toEqual({ verdict: 'genuine', by });
-    connection.accept();
+    connection.openEpoch();
     expect(attempt.answer(success)).toMatchObject({ type: 'admitted', codec: { version: 2 } });
     epochs.push(host.credentials.epoch);
   }
@@ -74,15 +75,15 @@ test('a first handshake is by the token; the next ones resume the epoch by its k
 test('after a lost AuthResponse the agent proves itself again: by the token at first, by the same key in an epoch', () => {
   const host = openHost();
   const agent = createAuthentication(endpoint, realClock, nonce);
-  prove(host, agent.begin()).accept();
+  prove(host, agent.begin()).openEpoch();
   for (const by of ['token', 'key']) {
     const lost = prove(host, agent.begin());
     expect(lost.verdict()).toEqual({ verdict: 'genuine', by });
-    lost.accept();
+    lost.openEpoch();
     const attempt = agent.begin();
     const again = prove(host, attempt);
     expect(again.verdict()).toEqual({ verdict: 'genuine', by });
-    again.accept();
+    again.openEpoch();
     attempt.answer(success);
   }
 });
@@ -92,11 +93,11 @@ test('a proof that arrives after a newer epoch was opened is refused', () => {
   const agent = createAuthentication(endpoint, realClock, nonce);
   const late = prove(host, agent.begin());
   const attempt = agent.begin();
-  prove(host, attempt).accept();
+  prove(host, attempt).openEpoch();
   attempt.answer(success);
   expect(late.verdict()).toEqual({ verdict: 'foreign' });
   const lateKey = prove(host, agent.begin());
-  prove(host, createAuthentication(endpoint, realClock, nonce).begin()).accept();
+  prove(host, createAuthentication(endpoint, realClock, nonce).begin()).openEpoch();
   expect(lateKey.verdict()).toEqual({ verdict: 'foreign' });
 });
 

@@ -2,8 +2,8 @@
 // many there are.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createDeadlines, type Deadline } from '../../src/execution/deadlines.ts';
 import type { Clock } from '../../src/world/clock.ts';
+import { createDeadlines, type Deadline } from '../../src/world/deadlines.ts';
 
 /** A clock that is moved by hand; it counts how often a timer was set. */
 function handClock() {

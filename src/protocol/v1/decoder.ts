@@ -1,10 +1,21 @@
-// Bytes ⇄ frames: an 8-byte little-endian length, then that many bytes. It does not know what is inside a frame.
+// Bytes to messages of wire v1: cuts the stream into frames (an 8-byte little-endian length, then that many bytes), and hands each
+// message to the receiver.
 import { SpearletError } from '../../errors.ts';
-import type { Decoder } from '../codec.ts';
+import type { AgentReceiver, Decoder, HostReceiver } from '../codec.ts';
+import type { SpearMessage, U64 } from '../message.ts';
+import { readAgentSignal } from '../signal.ts';
+import {
+  decodeAuthRequest,
+  decodeAuthResponse,
+  decodeExecuteRequest,
+  decodeExecuteResponse,
+  decodeMessage,
+  decodeSignal,
+  HEADER_BYTES,
+} from './messages.ts';
 
 export type FrameReader = Omit<Decoder<never>, 'receiver' | 'counted'>;
 
-export const HEADER_BYTES = 8;
 /** Eight characters read as a length are beyond this. */
 const TEXT = 2 ** 48;
 
@@ -102,3 +113,48 @@ export function createFrameReader(limit: number, onFrame: (body: Buffer) => void
   };
   return reader;
 }
+
+function createDecoder<Receiver>(
+  limit: number,
+  receiver: Receiver,
+  deliver: (receiver: Receiver, message: SpearMessage) => void,
+): Decoder<Receiver> {
+  const reader = createFrameReader(limit, body => deliver(decoder.receiver, decodeMessage(body)));
+  const decoder: Decoder<Receiver> = Object.assign(reader, { receiver, counted: 0 });
+  return decoder;
+}
+
+function deliverToHost(receiver: HostReceiver, { type, requestId, payload }: SpearMessage): void {
+  if (type === 'ExecuteResponse') receiver.executeResponse(requestId, decodeExecuteResponse(payload));
+  else if (type === 'Heartbeat') receiver.heartbeat(requestId, payload);
+  else if (type === 'AuthRequest') receiver.authRequest(requestId, decodeAuthRequest(payload));
+  else if (type === 'Signal') deliverSignal(receiver, requestId, payload);
+  else receiver.other(type, payload);
+}
+
+/** A signal about an execution is a Running without output. Any other Signal is not known here. */
+function deliverSignal(receiver: HostReceiver, requestId: U64, payload: Buffer): void {
+  const read = readAgentSignal(payload);
+  if (read == null || read.taskId === null) return receiver.other('Signal', payload);
+  const { taskId, signal } = read;
+  receiver.executeResponse(requestId, { taskId, status: 'Running', output: null, error: null, exitCode: null, signal });
+}
+
+function deliverToAgent(receiver: AgentReceiver, { type, requestId, payload }: SpearMessage): void {
+  if (type === 'ExecuteRequest') receiver.executeRequest(requestId, decodeExecuteRequest(payload));
+  else if (type === 'Heartbeat') receiver.heartbeat(requestId, payload);
+  else if (type === 'AuthResponse') receiver.authResponse(decodeAuthResponse(payload));
+  else if (type === 'Signal') {
+    const signal = decodeSignal(payload);
+    if (signal?.signal === 'cancel') receiver.cancel(requestId, signal.task_id);
+    else if (signal?.signal === 'user') receiver.signal(signal.data);
+    else if (signal?.signal === 'terminate') receiver.terminate();
+  } else receiver.other(type, payload);
+}
+
+/** Reads what an agent sends. */
+export const hostDecoder = (limit: number, receiver: HostReceiver): Decoder<HostReceiver> => createDecoder(limit, receiver, deliverToHost);
+
+/** Reads what a host sends. */
+export const agentDecoder = (limit: number, receiver: AgentReceiver): Decoder<AgentReceiver> =>
+  createDecoder(limit, receiver, deliverToAgent);

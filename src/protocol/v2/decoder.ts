@@ -1,17 +1,17 @@
-// Bytes ⇄ frames of wire v2: a header of 16 bytes, then the body. Large bodies arrive in pieces that are joined here. It does
-// not know what a body holds.
+// Bytes to messages of wire v2: cuts the stream into frames, and hands each message to the receiver.
 import { SpearletError } from '../../errors.ts';
-import type { Decoder } from '../codec.ts';
+import type { AgentReceiver, Decoder, HostReceiver } from '../codec.ts';
+import { Reader, readOutput, readReport, readRequest, readResult, readStarted } from './body.ts';
 import { join, reuse } from './joined.ts';
-import { type AllowedFlags, CONTROL, HEADER_BYTES, MORE } from './types.ts';
+import { append, LargeBodies } from './large-bodies.ts';
+import { fault, readU32, readU64 } from './numbers.ts';
+import * as types from './types.ts';
 
-/** The bodies that may be unfinished at once. A sender has no more large bodies on the way than this. */
-export const MAX_UNFINISHED = 4;
-const MAX_HIGH = 2 ** 21;
+const { CONTROL, HEADER_BYTES, MORE } = types;
 
 /** Gets a whole body as a range of a buffer. It may keep no reference to the buffer after it returns. */
 export type Deliver<Receiver> = (
-  reader: FrameReader<Receiver>,
+  decoder: V2Decoder<Receiver>,
   type: number,
   flags: number,
   requestId: number,
@@ -20,38 +20,7 @@ export type Deliver<Receiver> = (
   to: number,
 ) => void;
 
-interface Unfinished {
-  /** Type and flags, as in the header. */
-  readonly kind: number;
-  readonly parts: Buffer[];
-  bytes: number;
-}
-
-/** Parts below this size are joined with their neighbours, so that a body in single bytes costs no object for each, in bytes. */
-const SMALL_PART = 16 * 1024;
-
-/** Adds a part to a body. Each byte is copied a few times at most until its part is large enough. */
-function append(parts: Buffer[], part: Buffer): void {
-  let last = part;
-  while (last.length < SMALL_PART && parts.length > 0 && parts.at(-1)!.length <= 2 * last.length)
-    last = Buffer.concat([parts.pop()!, last]);
-  parts.push(last);
-}
-
-export const fault = (message: string): SpearletError => new SpearletError('PROTOCOL_ERROR', message);
-
-export const readU32 = (bytes: Buffer, at: number): number =>
-  (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16)) + bytes[at + 3]! * 0x1000000;
-
-/** Throws PROTOCOL_ERROR for a number that JavaScript cannot hold exactly. */
-export function readU64(bytes: Buffer, at: number): number {
-  const high = readU32(bytes, at + 4);
-  if (high >= MAX_HIGH) throw fault('a number of 2^53 or more');
-  return high * 2 ** 32 + readU32(bytes, at);
-}
-
-/** A class, because V8 reads an object literal with getters slowly. */
-export class FrameReader<Receiver> implements Decoder<Receiver> {
+export class V2Decoder<Receiver> implements Decoder<Receiver> {
   receiver: Receiver;
   limit: number;
   /** The number of whole messages so far, and of those that count. */
@@ -59,7 +28,7 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
   counted = 0;
   /** Told how many counted messages the other end has. */
   readonly acknowledged: (count: number) => void;
-  readonly #allowed: AllowedFlags;
+  readonly #allowed: types.AllowedFlags;
   readonly #deliver: Deliver<Receiver>;
   // A frame that has not arrived whole: its header, and the parts of its body as they came.
   readonly #header = Buffer.alloc(HEADER_BYTES);
@@ -67,13 +36,19 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
   #parts: Buffer[] = [];
   #partBytes = 0;
   #bodyBytes = 0;
-  readonly #unfinished = new Map<number, Unfinished>();
-  #unfinishedBytes = 0;
+  /** Bodies in pieces that have not arrived whole. */
+  readonly large = new LargeBodies();
   #paused = false;
   #broken = false;
   #kept: Buffer[] = [];
 
-  constructor(limit: number, receiver: Receiver, acknowledged: (count: number) => void, allowed: AllowedFlags, deliver: Deliver<Receiver>) {
+  constructor(
+    limit: number,
+    receiver: Receiver,
+    acknowledged: (count: number) => void,
+    allowed: types.AllowedFlags,
+    deliver: Deliver<Receiver>,
+  ) {
     this.limit = limit;
     this.receiver = receiver;
     this.acknowledged = acknowledged;
@@ -82,7 +57,7 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
   }
 
   get unfinished(): number {
-    return this.#headerBytes + this.#partBytes + this.#unfinishedBytes;
+    return this.#headerBytes + this.#partBytes + this.large.bytes;
   }
 
   push(chunk: Buffer): void {
@@ -98,7 +73,7 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
       this.#broken = true;
       this.#kept = [];
       this.#parts = [];
-      this.#unfinished.clear();
+      this.large.clear();
       throw thrown;
     }
   }
@@ -116,13 +91,6 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
     const waiting = this.#kept;
     this.#kept = [];
     return waiting;
-  }
-
-  /** Forgets the pieces of a body whose sender has given it up. False: there are none. */
-  forget(requestId: number): boolean {
-    if (this.#unfinished.size === 0) return false;
-    this.#unfinishedBytes -= this.#unfinished.get(requestId)?.bytes ?? 0;
-    return this.#unfinished.delete(requestId);
   }
 
   #read(chunk: Buffer): void {
@@ -161,38 +129,20 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
   }
 
   #isPiece(head: Buffer, at: number): boolean {
-    if ((head[at + 5]! & MORE) !== 0) return true;
-    if (this.#unfinished.size === 0) return false;
-    const body = this.#unfinished.get(readU64(head, at + 8));
-    return body !== undefined && (body.kind & 0xff) === head[at + 4];
+    return (head[at + 5]! & MORE) !== 0 || (!this.large.isEmpty && this.large.has(readU64(head, at + 8), head[at + 4]!));
   }
 
   /** A piece of a body: kept, or the last one, with which the body is delivered. */
-  #join(head: Buffer, at: number, pieces: Buffer[], bytes: number): void {
+  #join(head: Buffer, at: number, pieces: readonly Buffer[], bytes: number): void {
+    const [type, flags] = [head[at + 4]!, head[at + 5]!];
     const requestId = readU64(head, at + 8);
-    const kind = head[at + 4]! | ((head[at + 5]! & ~MORE) << 8);
-    const isLast = (head[at + 5]! & MORE) === 0;
-    let body = this.#unfinished.get(requestId);
-    if (body === undefined) {
-      if (this.#unfinished.size >= MAX_UNFINISHED) throw fault(`more than ${MAX_UNFINISHED} unfinished bodies`);
-      body = { kind, parts: [], bytes: 0 };
-      this.#unfinished.set(requestId, body);
-    } else if (body.kind !== kind) throw fault('a body whose pieces have different types or flags');
-    body.bytes += bytes;
-    this.#unfinishedBytes += bytes;
-    if (body.bytes > this.limit)
-      throw new SpearletError('FRAME_TOO_LARGE', `a body in pieces of ${body.bytes} bytes or more, the bound is ${this.limit}`);
-    for (const each of pieces) append(body.parts, each);
-    if (!isLast) {
-      if (bytes === 0) throw fault('an empty piece that is not the last');
-      return;
-    }
-    this.forget(requestId);
+    const kind = type | ((flags & ~MORE) << 8);
+    const whole = this.large.add(requestId, kind, pieces, bytes, (flags & MORE) === 0, this.limit);
+    if (whole === null) return;
     this.frames += 1;
     this.counted += 1;
-    const buffer = join(body.parts, body.bytes);
-    this.#deliver(this, kind & 0xff, kind >>> 8, requestId, buffer, 0, body.bytes);
-    reuse(buffer);
+    this.#deliver(this, type, flags, requestId, whole.buffer, 0, whole.bytes);
+    reuse(whole.buffer);
   }
 
   #dispatch(head: Buffer, at: number, buffer: Buffer, from: number, to: number): void {
@@ -232,3 +182,69 @@ export class FrameReader<Receiver> implements Decoder<Receiver> {
     return at;
   }
 }
+
+function requireNoId(requestId: number): void {
+  if (requestId !== 0) throw fault('a request id in a frame that belongs to no request');
+}
+
+/** What both sides read. */
+function control(
+  { receiver, acknowledged }: Pick<V2Decoder<Pick<HostReceiver, 'heartbeat' | 'resume' | 'other'>>, 'receiver' | 'acknowledged'>,
+  type: number,
+  requestId: number,
+  reader: Reader,
+): void {
+  if (type === types.HEARTBEAT) return receiver.heartbeat(requestId, reader.rest());
+  requireNoId(requestId);
+  if (type === types.ERROR) return receiver.other('Error', reader.rest());
+  const count = reader.u64();
+  reader.end();
+  if (type === types.ACKNOWLEDGE) acknowledged(count);
+  else receiver.resume(count);
+}
+
+const deliverToHost: Deliver<HostReceiver> = (decoder, type, flags, requestId, bytes, from, to) => {
+  const { receiver } = decoder;
+  if (type === types.OUTPUT) receiver.executeResponse(requestId, readOutput(flags, new Reader(bytes, from, to)));
+  else if (type === types.RESULT) receiver.executeResponse(requestId, readResult(flags, new Reader(bytes, from, to)));
+  else if (type === types.STARTED) receiver.executeResponse(requestId, readStarted(flags, new Reader(bytes, from, to)));
+  else if (type === types.REPORT) {
+    const report = readReport(bytes.subarray(from, to));
+    // A newer agent may know more signals.
+    if (report !== null) receiver.executeResponse(requestId, report);
+  } else control(decoder, type, requestId, new Reader(bytes, from, to));
+};
+
+const deliverToAgent =
+  (instanceId: string): Deliver<AgentReceiver> =>
+  (decoder, type, flags, requestId, bytes, from, to) => {
+    const { receiver } = decoder;
+    const reader = new Reader(bytes, from, to);
+    if (type === types.REQUEST) receiver.executeRequest(requestId, readRequest(flags, reader, instanceId, requestId));
+    else if (type === types.CANCEL) {
+      reader.end();
+      // A request that has not arrived whole was never executed: its pieces are dropped.
+      if (!decoder.large.forget(requestId)) receiver.cancel(requestId, null);
+    } else if (type === types.WINDOW) {
+      const bytes = reader.u32();
+      reader.end();
+      receiver.window(requestId, bytes);
+    } else if (type >= CONTROL) control(decoder, type, requestId, reader);
+    else {
+      requireNoId(requestId);
+      if (type === types.SIGNAL) return receiver.signal(reader.restText());
+      reader.u32();
+      reader.end();
+      receiver.terminate();
+    }
+  };
+
+/** Reads what an agent sends. `acknowledged` is told how many counted messages the agent has. */
+export const hostDecoder = (limit: number, receiver: HostReceiver, acknowledged: (count: number) => void): V2Decoder<HostReceiver> =>
+  new V2Decoder(limit, receiver, acknowledged, types.fromAgent, deliverToHost);
+
+/** Reads what a host sends. `instanceId`: an empty task id means `<instance id>/<request id>`. */
+export const agentDecoder =
+  (instanceId: string) =>
+  (limit: number, receiver: AgentReceiver, acknowledged: (count: number) => void): V2Decoder<AgentReceiver> =>
+    new V2Decoder(limit, receiver, acknowledged, types.fromHost, deliverToAgent(instanceId));

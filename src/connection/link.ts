@@ -4,13 +4,13 @@ import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';
 import type { HostCodec, HostReceiver } from '../protocol/codec.ts';
-import type { ExecuteResponse, MessageType, U64 } from '../protocol/message.ts';
+import { CLAIMED, type ExecuteResponse, type MessageType, type U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Random } from '../world/random.ts';
 import type { HostChannel } from './channel.ts';
 import type { Connection } from './connection.ts';
 import type { Continuity } from './continuity.ts';
-import { challengeOf } from './handshake.ts';
+import { challengeOf } from './credentials.ts';
 import { Heartbeats, type SharedDeadlines } from './heartbeats.ts';
 
 export interface LinkDeps {
@@ -102,10 +102,10 @@ export const link = (deps: LinkDeps) =>
       // An id that was answered before is the echo of our answer. Answering it again would never end.
       answered ??= new Set();
       if (answered.has(requestId)) return;
-      if (channel.pending > deps.maxUnreadBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
+      if (channel.queue.pending > deps.maxUnreadBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
       answered.add(requestId);
       if (answered.size > deps.maxAnswered) for (const oldest of answered) if (answered.delete(oldest)) break;
-      channel.sendUrgent(channel.codec.heartbeat(requestId, payload));
+      channel.queue.addUrgent(channel.codec.heartbeat(requestId, payload));
     };
 
     // A connection that the shared listener has routed here was opened before: this call takes it over.
@@ -132,14 +132,16 @@ export const link = (deps: LinkDeps) =>
         case 'challenge': {
           const { authId, auth, handshake } = connection;
           const challenge = challengeOf(handshake!, auth!.instanceId);
-          channel.send(channel.codec.authResponse(authId, { success: false, errorMessage: null, sessionId: null, challenge }));
+          channel.queue.add(channel.codec.authResponse(authId, { success: false, errorMessage: null, sessionId: null, challenge }));
           channel.release();
           break;
         }
         case 'welcome': {
           connection.sessionSince = deps.clock.now();
           const continuity = deps.opened(connection);
-          channel.send(channel.codec.authResponse(connection.authId, { success: true, errorMessage: null, sessionId: connection.label }));
+          channel.queue.add(
+            channel.codec.authResponse(connection.authId, { success: true, errorMessage: null, sessionId: connection.label }),
+          );
           const session: HostReceiver = {
             executeResponse: deps.responses(connection),
             heartbeat,
@@ -166,7 +168,7 @@ export const link = (deps: LinkDeps) =>
         }
         case 'terminate':
           heartbeats.end();
-          channel.send(channel.codec.terminate(command.grace));
+          channel.queue.add(channel.codec.terminate(command.grace));
           break;
       }
     });
@@ -186,16 +188,16 @@ const NOTHING = Buffer.alloc(0);
 /** The same answer for a wrong token and a wrong instance id. Only an agent with the right token is told that the session is claimed. */
 export function refuse({ channel, authId }: Connection, because: 'refused' | 'claimed' | 'version', protocols: readonly number[]): void {
   const refusal = { success: false, errorMessage: REFUSALS[because], sessionId: null };
-  channel.send(channel.codec.authResponse(authId, because === 'version' ? { ...refusal, protocols } : refusal));
+  channel.queue.add(channel.codec.authResponse(authId, because === 'version' ? { ...refusal, protocols } : refusal));
 }
 
 const REFUSALS = {
   refused: 'authentication refused',
-  claimed: 'already claimed',
+  claimed: CLAIMED,
   version: 'no common version of the wire',
 };
 
 /** Sends an Error message with the reason, unless the connection itself is lost. */
 export function sendError({ channel }: Connection, code: string, message: string): void {
-  if (code !== 'LINK_LOST') channel.send(channel.codec.error(code, message));
+  if (code !== 'LINK_LOST') channel.queue.add(channel.codec.error(code, message));
 }

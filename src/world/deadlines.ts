@@ -1,6 +1,6 @@
 // Many deadlines behind one timer. Adding and cancelling one costs a few pointers: like Node's own timers there
 // is a list for each duration, in which entries are in order by nature, and a heap of the lists.
-import type { Clock, Timer } from '../world/clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
 /** What a deadline is for. */
 export interface Expiring {
@@ -13,11 +13,11 @@ export interface Deadline {
 }
 
 export interface Deadlines {
-  /** `ms` from now, `expiring` is told, unless it was cancelled. */
+  /** Calls `expiring.expire()` after `ms`, unless the deadline was cancelled before. */
   add(ms: number, expiring: Expiring): Deadline;
   /** The time of its clock, in ms. */
   now(): number;
-  /** Forgets all of them. */
+  /** Cancels all deadlines. */
   close(): void;
 }
 
@@ -68,9 +68,9 @@ class Entry implements Deadline {
   }
 }
 
-/** `step`, in ms: each time is put off to a multiple of it, so that many expire in one turn of the event loop. 0: none is put off. */
+/** `step`, in ms: deadlines are rounded up to a multiple of it, so that many expire in one turn of the event loop. 0: none is rounded. */
 export function createDeadlines(clock: Clock, step = 0): Deadlines {
-  /** Those in the heap, by duration. An emptied one stays there until its key has passed: it may be used again. */
+  /** The lists in the heap, by duration. An empty list stays in the heap until its key has passed, because it may be used again. */
   const lists = new Map<number, List>();
   const heap: List[] = [];
   let count = 0;
@@ -117,7 +117,7 @@ export function createDeadlines(clock: Clock, step = 0): Deadlines {
   };
   const removed = (): void => {
     count -= 1;
-    // The timer must not hold the host's event loop open for nothing.
+    // Without a deadline no timer may keep the host's event loop alive.
     if (count > 0 || closed) return;
     disarm();
     heap.length = 0;
@@ -141,7 +141,7 @@ export function createDeadlines(clock: Clock, step = 0): Deadlines {
     }
     due.sort((a, b) => a.at - b.at);
     arm();
-    // One that expires may cancel another that is due at the same moment.
+    // A deadline that expires may cancel another that is due at the same moment.
     for (const entry of due) if (!entry.cancelled) entry.expiring.expire();
   };
 

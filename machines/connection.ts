@@ -41,7 +41,7 @@ export type Verdict =
  */
 export interface ConnectionName {
   readonly instanceId: string | null;
-  readonly connectionId: string;
+  readonly connectionActorId: string;
 }
 
 export interface ConnectionInput extends ConnectionName {
@@ -71,10 +71,10 @@ export type Denial = 'claimed' | 'refused';
 
 /** What a connection reports to its parent. */
 export type ConnectionReport =
-  | { type: 'session.claimed'; connectionId: string; by: ClaimedBy }
-  | { type: 'session.opened'; connectionId: string }
-  | { type: 'probe.answered'; connectionId: string }
-  | { type: 'connection.closed'; connectionId: string; code: string; message: string };
+  | { type: 'session.claimed'; connectionActorId: string; by: ClaimedBy }
+  | { type: 'session.opened'; connectionActorId: string }
+  | { type: 'probe.answered'; connectionActorId: string }
+  | { type: 'connection.closed'; connectionActorId: string; code: string; message: string };
 
 function notProvided(what: string): never {
   throw new Error(`connection: ${what} was not provided`);
@@ -134,12 +134,12 @@ export const connectionMachine = setup({
     }),
 
     // Reports to the session.
-    claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionId: context.connectionId, by: context.by })),
-    announceSession: sendParent(({ context }) => ({ type: 'session.opened', connectionId: context.connectionId })),
-    announceAnswer: sendParent(({ context }) => ({ type: 'probe.answered', connectionId: context.connectionId })),
+    claimSession: sendParent(({ context }) => ({ type: 'session.claimed', connectionActorId: context.connectionActorId, by: context.by })),
+    announceSession: sendParent(({ context }) => ({ type: 'session.opened', connectionActorId: context.connectionActorId })),
+    announceAnswer: sendParent(({ context }) => ({ type: 'probe.answered', connectionActorId: context.connectionActorId })),
     announceEnd: sendParent(({ context }) => ({
       type: 'connection.closed',
-      connectionId: context.connectionId,
+      connectionActorId: context.connectionActorId,
       code: context.code,
       message: context.message,
     })),
@@ -184,14 +184,18 @@ export const connectionMachine = setup({
   description: 'One socket, from its first byte to its last. A reconnect is a new connection.',
   context: ({ input }) => ({
     instanceId: input.instanceId,
-    connectionId: input.connectionId,
+    connectionActorId: input.connectionActorId,
     misses: input.misses,
     missed: 0,
     by: 'v1',
     code: 'LINK_LOST',
     message: '',
   }),
-  invoke: { id: 'link', src: 'link', input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }) },
+  invoke: {
+    id: 'link',
+    src: 'link',
+    input: ({ context }) => ({ instanceId: context.instanceId, connectionActorId: context.connectionActorId }),
+  },
   initial: 'authenticating',
   on: {
     'link.closed': { target: '.stopped', actions: ['noteLinkClosed', 'sendError'] },
@@ -212,7 +216,7 @@ export const connectionMachine = setup({
           invoke: {
             id: 'authenticator',
             src: 'authenticate',
-            input: ({ context }) => ({ instanceId: context.instanceId, connectionId: context.connectionId }),
+            input: ({ context }) => ({ instanceId: context.instanceId, connectionActorId: context.connectionActorId }),
             onDone: [
               { guard: 'isGenuine', target: 'claiming', actions: 'noteClaim' },
               { guard: 'isUnproven', target: 'proving', actions: 'sendChallenge' },

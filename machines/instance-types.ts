@@ -66,7 +66,7 @@ export interface InstanceContext extends InstanceInput {
   readonly attempts: number;
 }
 
-export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionId: string };
+export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionActorId: string };
 /** `terminate`: the kill signal of the instance to every process of the tree; `kill`: SIGKILL. */
 export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'terminate' } | { type: 'kill' };
 
@@ -92,7 +92,7 @@ export type InstanceEvent =
   | { type: 'start.granted' }
   | { type: 'listener.bound'; address: string }
   | { type: 'listener.failed'; code: string; message: string }
-  | { type: 'socket.accepted'; connectionId: string }
+  | { type: 'socket.accepted'; connectionActorId: string }
   | { type: 'process.failed'; code: string; message: string }
   | ProcessExit
   | { type: 'process.closed' }

@@ -155,7 +155,7 @@ export const instanceMachine = setup({
     bind: sendTo('listener', { type: 'bind' }),
     dropSocket: sendTo('listener', ({ event }) => ({
       type: 'drop' as const,
-      connectionId: eventOf(event, 'socket.accepted').connectionId,
+      connectionActorId: eventOf(event, 'socket.accepted').connectionActorId,
     })),
     spawnProcess: sendTo('process', { type: 'spawn' }),
     // A process that was seen while the program lives stays known after it has left the program's group and parent.
@@ -169,15 +169,15 @@ export const instanceMachine = setup({
     // The session.
     acceptSocket: sendTo('session', ({ event }) => ({
       type: 'accept' as const,
-      connectionId: eventOf(event, 'socket.accepted').connectionId,
+      connectionActorId: eventOf(event, 'socket.accepted').connectionActorId,
     })),
-    noteSession: assign({ session: ({ event }) => eventOf(event, 'session.opened').connectionId, lossCode: null }),
+    noteSession: assign({ session: ({ event }) => eventOf(event, 'session.opened').connectionActorId, lossCode: null }),
     noteSessionLoss: assign({ session: null, lossCode: ({ event }) => eventOf(event, 'session.lost').code }),
     drainSession: sendTo('session', ({ context }) => ({ type: 'drain' as const, grace: context.gracePeriod })),
     endClaims: sendTo('session', { type: 'close' }),
 
     // What callers and their executions learn: provided by src/instance/wiring.ts.
-    openSession: (_, _params: { connectionId: string; epoch: Epoch }) => notProvided("action 'openSession'"),
+    openSession: (_, _params: { connectionActorId: string; epoch: Epoch }) => notProvided("action 'openSession'"),
     closeSession: () => notProvided("action 'closeSession'"),
     holdRequests: () => notProvided("action 'holdRequests'"),
     beginStopping: () => notProvided("action 'beginStopping'"),

@@ -13,7 +13,7 @@ export interface SessionInput {
 
 /** A connection whose agent is genuine, and with what the agent has proved it. */
 export interface Claim {
-  readonly connectionId: string;
+  readonly connectionActorId: string;
   readonly by: ClaimedBy;
 }
 
@@ -35,13 +35,13 @@ export type Epoch = 'new' | 'same';
 export type SessionEvent =
   | ConnectionReport
   | DoneActorEvent
-  | { type: 'accept'; connectionId: string }
+  | { type: 'accept'; connectionActorId: string }
   | { type: 'drain'; grace: number }
   | { type: 'close' };
 
 /** What a session reports to its instance. */
 export type SessionReport =
-  | { type: 'session.opened'; connectionId: string; epoch: Epoch }
+  | { type: 'session.opened'; connectionActorId: string; epoch: Epoch }
   | { type: 'session.lost'; code: string }
   | { type: 'connections.none' };
 
@@ -54,15 +54,15 @@ function eventOf<Type extends SessionEvent['type']>(event: SessionEvent, type: T
 /** The connection that an event is about. */
 function connectionOf(event: SessionEvent): string {
   assertEvent(event, ['accept', 'session.claimed', 'session.opened', 'connection.closed']);
-  return event.connectionId;
+  return event.connectionActorId;
 }
 
 /** With what an event claims the session. */
 const byOf = (event: SessionEvent): ClaimedBy => eventOf(event, 'session.claimed').by;
 
 /** What a grant changes. An agent with the token of wire v2 begins an epoch. */
-const granted = ({ epoch }: SessionContext, { connectionId, by }: Claim) => ({
-  holder: connectionId,
+const granted = ({ epoch }: SessionContext, { connectionActorId, by }: Claim) => ({
+  holder: connectionActorId,
   epoch: by === 'token' ? ('new' as const) : epoch,
 });
 
@@ -71,7 +71,7 @@ export const sessionMachine = setup({
     input: {} as SessionInput,
     context: {} as SessionContext,
     events: {} as SessionEvent,
-    children: {} as { [connectionId: string]: 'connection' },
+    children: {} as { [connectionActorId: string]: 'connection' },
   },
   actors: { connection: connectionMachine },
   actions: {
@@ -79,14 +79,14 @@ export const sessionMachine = setup({
     noteConnection: assign(({ context, event }) => ({ connections: [...context.connections, connectionOf(event)] })),
     spawnConnection: spawnChild('connection', {
       id: ({ event }) => connectionOf(event),
-      input: ({ context, event }) => ({ instanceId: context.instanceId, connectionId: connectionOf(event), misses: context.misses }),
+      input: ({ context, event }) => ({ instanceId: context.instanceId, connectionActorId: connectionOf(event), misses: context.misses }),
     }),
     removeConnection: assign(({ context, event }) => {
       const closed = connectionOf(event);
       return {
         connections: context.connections.filter(each => each !== closed),
         holder: context.holder === closed ? null : context.holder,
-        claimant: context.claimant?.connectionId === closed ? null : context.claimant,
+        claimant: context.claimant?.connectionActorId === closed ? null : context.claimant,
       };
     }),
     // A child that has ended stays among the children until it is stopped.
@@ -105,17 +105,17 @@ export const sessionMachine = setup({
     denyClaim: sendTo(({ event }) => connectionOf(event), { type: 'session.denied', because: 'claimed' }),
     refuseClaim: sendTo(({ event }) => connectionOf(event), { type: 'session.denied', because: 'refused' }),
     noteClaimant: assign(({ event }) => {
-      const { connectionId, by } = eventOf(event, 'session.claimed');
-      return { claimant: { connectionId, by } };
+      const { connectionActorId, by } = eventOf(event, 'session.claimed');
+      return { claimant: { connectionActorId, by } };
     }),
-    denyClaimant: sendTo(({ context }) => context.claimant?.connectionId ?? '', { type: 'session.denied', because: 'claimed' }),
+    denyClaimant: sendTo(({ context }) => context.claimant?.connectionActorId ?? '', { type: 'session.denied', because: 'claimed' }),
     clearClaimant: assign({ claimant: null }),
     promoteClaimant: assign(({ context }) => (context.claimant === null ? {} : { ...granted(context, context.claimant), claimant: null })),
 
     // Reports to the instance.
     announceSession: sendParent(({ context, event }) => ({
       type: 'session.opened',
-      connectionId: connectionOf(event),
+      connectionActorId: connectionOf(event),
       epoch: context.epoch,
     })),
     announceLoss: sendParent(({ event }) => ({ type: 'session.lost', code: eventOf(event, 'connection.closed').code })),
@@ -128,7 +128,7 @@ export const sessionMachine = setup({
     isTokenSpent: ({ context, event }) => context.used && !context.external && byOf(event) === 'token',
     isUsedHolder: ({ context, event }) => context.used && context.holder === connectionOf(event),
     isHolder: ({ context, event }) => context.holder === connectionOf(event),
-    isClaimant: ({ context, event }) => context.claimant?.connectionId === connectionOf(event),
+    isClaimant: ({ context, event }) => context.claimant?.connectionActorId === connectionOf(event),
     isLastConnection: ({ context, event }) => context.connections.every(each => each === connectionOf(event)),
   },
 }).createMachine({

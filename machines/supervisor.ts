@@ -23,7 +23,7 @@ export interface SupervisorInput {
 export type SupervisorEvent =
   | InstanceReport
   | ConnectionReport
-  | { type: 'socket.accepted'; connectionId: string }
+  | { type: 'socket.accepted'; connectionActorId: string }
   | DoneActorEvent
   | ErrorActorEvent
   | { type: 'start'; instance: InstanceInput }
@@ -64,7 +64,7 @@ function instanceOf(event: SupervisorEvent): string {
 /** The connection that an event is about. */
 function connectionOf(event: SupervisorEvent): string {
   assertEvent(event, 'socket.accepted');
-  return event.connectionId;
+  return event.connectionActorId;
 }
 
 function notProvided(what: string): never {
@@ -121,7 +121,7 @@ export const supervisorMachine = setup({
     spawnConnection: spawnChild('connection', {
       id: ({ event }) => connectionOf(event),
       // A connection without a session sends no heartbeats: `misses` has no effect.
-      input: ({ event }) => ({ instanceId: null, connectionId: connectionOf(event), misses: 1 }),
+      input: ({ event }) => ({ instanceId: null, connectionActorId: connectionOf(event), misses: 1 }),
     }),
 
     // Provided by src/supervisor/wiring.ts. XState stops no child gracefully: every instance gets a stop, the youngest first.

@@ -27,7 +27,7 @@ import { processTable } from './process/tree/proc-table.ts';
 import type { Trees } from './process/tree/tree.ts';
 import { createRun } from './run.ts';
 import type { Spearlet } from './spearlet-types.ts';
-import { createInstances } from './supervisor/create-instance.ts';
+import { createInstanceStarter } from './supervisor/create-instance.ts';
 import { createRegistry } from './supervisor/registry.ts';
 import { charts, wire } from './supervisor/wiring.ts';
 import { realNetwork } from './transport/real.ts';
@@ -85,9 +85,9 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
         });
   const ledger = cleanup?.ledger ?? null;
   const world = ledger === null ? given : { ...given, programs: { ...given.programs, spawn: recordedSpawn(given.programs.spawn, ledger) } };
-  const trace = createTrace(clock, (instanceId, connectionId) => {
+  const trace = createTrace(clock, (instanceId, connectionActorId) => {
     const connections = instanceId === null ? registry.unroutedConnections : registry.records.get(instanceId)?.connections;
-    return connections?.get(connectionId)?.label;
+    return connections?.get(connectionActorId)?.connectionId;
   });
   const inspect = guardedInspect(trace as never, ...(options.inspect === undefined ? [] : [options.inspect]));
   const supervisor = createActor(wire(world, options, registry, running), {
@@ -114,7 +114,17 @@ export function createSpearletIn(given: World, input: SpearletOptions, running =
   supervisor.start();
 
   const explained = createExplain({ registry, trace, clock, queue: () => supervisor.getSnapshot().context });
-  const begin = createInstances({ options, clock, random, registry, deadlines, logger, supervisor, handles, remember: explained.remember });
+  const begin = createInstanceStarter({
+    options,
+    clock,
+    random,
+    registry,
+    deadlines,
+    logger,
+    supervisor,
+    handles,
+    remember: explained.remember,
+  });
 
   const pools = new Set<Pool>();
   const openPool = createPools({

@@ -33,7 +33,7 @@ const machines: [AnyStateMachine, unknown][] = [
     },
   ],
   [sessionMachine, { instanceId: 'i', misses: 3, external: false }],
-  [connectionMachine, { instanceId: 'i', connectionId: 'c', misses: 3 }],
+  [connectionMachine, { instanceId: 'i', connectionActorId: 'c', misses: 3 }],
   [poolMachine, { poolId: 'p', min: 1, wanted: 1, intensity: 3, grace: 500 }],
   [executionMachine, undefined],
   [agentMachine, undefined],

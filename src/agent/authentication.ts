@@ -9,7 +9,7 @@ import type { HostEndpoint } from './environment.ts';
 
 const CLIENT_VERSION = '1.0.0';
 
-export type Verdict =
+export type AuthOutcome =
   | { readonly type: 'reply'; readonly message: Buffer }
   /** The session is open; its messages are of this version. Wire v2: of this epoch, which may be that of the last session. */
   | { readonly type: 'admitted'; readonly codec: AgentCodec; readonly epoch: number | null }
@@ -26,7 +26,7 @@ interface Epoch {
 export interface Attempt {
   /** The first message of the connection. */
   readonly first: Buffer;
-  answer(response: AuthResponse): Verdict;
+  answer(response: AuthResponse): AuthOutcome;
 }
 
 export interface Authentication {
@@ -47,7 +47,7 @@ export function createAuthentication(
   /** Of the last session of v2. */
   let epoch: Epoch | null = null;
 
-  const refusal = ({ errorMessage, protocols: hostVersions }: AuthResponse): Verdict => {
+  const refusal = ({ errorMessage, protocols: hostVersions }: AuthResponse): AuthOutcome => {
     if (hostVersions !== undefined) return { type: 'mismatch', hostVersions };
     return { type: errorMessage === CLAIMED ? 'claimed' : 'refused', reason: errorMessage ?? 'no reason' };
   };

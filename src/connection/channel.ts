@@ -12,7 +12,7 @@ export interface ChannelEvents {
   /** Called once, last. After a fault of the other end the channel can still send until it is closed. */
   ended(end: ChannelEnd): void;
   /** Reading was paused or goes on. */
-  held?(on: boolean): void;
+  readingPaused?(on: boolean): void;
   /** All that was sent has been taken by the system. */
   drained?(): void;
 }
@@ -58,12 +58,12 @@ export interface FramedChannel<Receiver, C extends Codec<Receiver>> {
   /** The other end has this many messages: those that it lacks are sent again, and what waits is sent. */
   resume(received: number): void;
   /** Reads on, and accepts frames up to this many bytes. */
-  admit(maxFrameBytes: number): void;
+  openFully(maxFrameBytes: number): void;
   /** Counts an error of the other end that does not end the channel. */
   countError(): void;
   /** Hands out no more messages until `release`, in the middle of a chunk too. */
-  hold(): void;
-  release(): void;
+  pauseReading(): void;
+  resumeReading(): void;
   /** Ends it for a reason of ours: `ended` is called. */
   end(reason: ChannelEnd): void;
   /** Ends it for a fault of the other end: `ended` is called, and last words can be sent until `close`. */

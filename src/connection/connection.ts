@@ -5,9 +5,9 @@ import type { Handshake } from './credentials.ts';
 
 export interface Connection {
   /** The actor id among the children of its parent: `connection-1` and so on. Such ids are used again. */
-  readonly id: string;
+  readonly actorId: string;
   /** The connection id in events, logs and AuthResponse (as the session id). Never used again. */
-  readonly label: string;
+  readonly connectionId: string;
   /** The instance whose listener accepted it. Null: the shared listener. */
   readonly instanceId: string | null;
   readonly channel: HostChannel;

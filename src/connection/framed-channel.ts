@@ -112,29 +112,29 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
     this.#outgoing.resume(received);
   }
 
-  admit(maxFrameBytes: number): void {
+  openFully(maxFrameBytes: number): void {
     this.#decoder.limit = maxFrameBytes;
-    this.release();
+    this.resumeReading();
   }
 
   countError(): void {
     this.#errorCount += 1;
   }
 
-  hold(): void {
+  pauseReading(): void {
     if (this.paused) return;
     this.paused = true;
     this.#decoder.pause();
     this.#stream.pause();
-    this.#events?.held?.(true);
+    this.#events?.readingPaused?.(true);
   }
 
-  release(): void {
+  resumeReading(): void {
     if (!this.paused) return;
     this.paused = false;
     this.#heardAt = this.#clock.now();
     this.#stream.resume();
-    this.#events?.held?.(false);
+    this.#events?.readingPaused?.(false);
     if (this.over) return;
     try {
       if (this.#next === null) this.#decoder.resume();

@@ -44,7 +44,7 @@ function beforeSession(connection: Connection, received: (what: 'auth.received' 
       else throw new SpearletError('PROTOCOL_ERROR', 'an AuthRequest that nothing asked for');
       connection.authId = requestId;
       // Reading stops until the connection is authenticated, refused or challenged.
-      connection.channel.hold();
+      connection.channel.pauseReading();
       received(auth === null ? 'auth.received' : 'proof.received');
     },
     executeResponse: () => refuse('ExecuteResponse'),
@@ -112,8 +112,8 @@ export const link = (deps: LinkDeps) =>
     channel.open(
       beforeSession(connection, type => sendBack({ type })),
       {
-        held(held) {
-          if (!isOver) sendBack({ type: held ? 'reading.paused' : 'reading.resumed' });
+        readingPaused(on) {
+          if (!isOver) sendBack({ type: on ? 'reading.paused' : 'reading.resumed' });
         },
         ended(end) {
           if (!isOver) sendBack({ type: 'link.closed', ...end });
@@ -133,14 +133,14 @@ export const link = (deps: LinkDeps) =>
           const { authId, auth, handshake } = connection;
           const challenge = challengeOf(handshake!, auth!.instanceId);
           channel.queue.add(channel.codec.authResponse(authId, { success: false, errorMessage: null, sessionId: null, challenge }));
-          channel.release();
+          channel.resumeReading();
           break;
         }
         case 'welcome': {
           connection.sessionSince = deps.clock.now();
           const continuity = deps.opened(connection);
           channel.queue.add(
-            channel.codec.authResponse(connection.authId, { success: true, errorMessage: null, sessionId: connection.label }),
+            channel.codec.authResponse(connection.authId, { success: true, errorMessage: null, sessionId: connection.connectionId }),
           );
           const session: HostReceiver = {
             executeResponse: deps.responses(connection),
@@ -163,7 +163,7 @@ export const link = (deps: LinkDeps) =>
             channel.deliverTo(session);
             used();
           }
-          channel.admit(deps.maxFrameBytes);
+          channel.openFully(deps.maxFrameBytes);
           break;
         }
         case 'terminate':

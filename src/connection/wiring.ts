@@ -18,7 +18,7 @@ const FINAL_CHECK = 50;
 const PROBE = 1_000;
 
 /** What connections need from the supervisor that they belong to. */
-export interface ConnectionHost {
+export interface ConnectionSupervisor {
   readonly clock: Clock;
   readonly random: Random;
   readonly deadlines: SharedDeadlines;
@@ -39,7 +39,12 @@ export interface ConnectionHost {
 }
 
 /** `maxUnreadBytes`: what an agent may leave unread, in bytes, before it is hung up on. */
-export function wireConnection(chart: typeof connectionMachine, host: ConnectionHost, options: ParsedOptions, maxUnreadBytes: number) {
+export function wireConnection(
+  chart: typeof connectionMachine,
+  host: ConnectionSupervisor,
+  options: ParsedOptions,
+  maxUnreadBytes: number,
+) {
   const { clock, random, deadlines } = host;
   return chart.provide({
     actors: {

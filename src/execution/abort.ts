@@ -1,11 +1,11 @@
 // One 'abort' listener per AbortSignal, shared by all executions that use it: Node warns above ten listeners.
 
-interface Waiting {
+interface AbortListeners {
   readonly all: Set<() => void>;
   readonly listener: () => void;
 }
 
-const signals = new WeakMap<AbortSignal, Waiting>();
+const signals = new WeakMap<AbortSignal, AbortListeners>();
 
 /** Calls `aborted` once, when the signal is aborted. Returns how to stop waiting for it. */
 export function onAbort(signal: AbortSignal, aborted: () => void): () => void {

@@ -8,7 +8,7 @@ interface Waiter {
   readonly isLoading: boolean;
 }
 
-export class Waiting<Execution extends Waiter> {
+export class ConcurrencyQueue<Execution extends Waiter> {
   readonly #all = new Set<Execution>();
   readonly #maxConcurrency: number;
   /** The request ids that the agent works on. Null: there is no bound. */

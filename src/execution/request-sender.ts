@@ -10,7 +10,7 @@ import { featureOf, type U64 } from '../protocol/message.ts';
 import type { Pieces } from '../protocol/pieces.ts';
 import type { InputSource } from '../request-input.ts';
 import type { ActiveExecution } from './active-execution.ts';
-import { Waiting } from './concurrency-queue.ts';
+import { ConcurrencyQueue } from './concurrency-queue.ts';
 import { isSource, readInput } from './read-input.ts';
 import { refusal } from './refused.ts';
 import { checkSize, requestSize } from './request.ts';
@@ -62,27 +62,27 @@ function encodeRequest(
   return frame;
 }
 
-export class Sending {
+export class RequestSender {
   channel: HostChannel | null = null;
   /** What its agent has announced. */
   features: readonly string[] = [];
   /** Requests wait for the next session, although there is one. */
-  isHeld = false;
-  readonly waiting: Waiting<ActiveExecution>;
+  isDeferred = false;
+  readonly waiting: ConcurrencyQueue<ActiveExecution>;
   readonly #options: Pick<ParsedOptions, 'maxQueuedBytes' | 'maxFrameBytes'>;
   readonly #ids: ErrorFacts;
 
   constructor(options: Pick<ParsedOptions, 'maxQueuedBytes' | 'maxFrameBytes'>, maxConcurrency: number | undefined, ids: ErrorFacts) {
     this.#options = options;
-    this.waiting = new Waiting(maxConcurrency);
+    this.waiting = new ConcurrencyQueue(maxConcurrency);
     this.#ids = ids;
   }
 
   /** Throws OVERLOADED. The bound counts requests and not frames: a frame of wire v1 has up to 4 bytes for a character. */
   checkRoom(size: number): void {
-    const { channel, waiting, isHeld } = this;
+    const { channel, waiting, isDeferred } = this;
     const sent =
-      channel === null || isHeld ? 0 : Math.floor((channel.queue.pending + channel.queue.unacknowledged) / channel.codec.expansion);
+      channel === null || isDeferred ? 0 : Math.floor((channel.queue.pending + channel.queue.unacknowledged) / channel.codec.expansion);
     const queued = waiting.size + sent;
     const { maxQueuedBytes } = this.#options;
     if (queued === 0 || queued + size <= maxQueuedBytes) return;
@@ -92,7 +92,7 @@ export class Sending {
   /** Sends a request, or lets it wait. Throws FRAME_TOO_LARGE, UNSUPPORTED and INVALID_OPTIONS. */
   take(execution: ActiveExecution, request: ParsedRequest): void {
     const { input } = request;
-    if (this.channel !== null && !this.isHeld && !this.waiting.isFull && !isSource(input))
+    if (this.channel !== null && !this.isDeferred && !this.waiting.isFull && !isSource(input))
       return this.#send(this.channel, execution, request);
     this.waiting.add(execution);
     if (isSource(input)) this.#load(execution, request, input);
@@ -101,7 +101,7 @@ export class Sending {
   /** Sends what may begin. */
   sendWaiting(): void {
     const { channel, waiting } = this;
-    if (channel === null || this.isHeld) return;
+    if (channel === null || this.isDeferred) return;
     for (let next = waiting.take(); next !== null; next = waiting.take()) {
       try {
         this.#send(channel, next, next.request!);

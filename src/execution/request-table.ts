@@ -14,7 +14,7 @@ import { watchIdle } from './idle-watch.ts';
 import { createPendingResponses } from './pending-responses.ts';
 import { refusedExecution } from './refused.ts';
 import { attached, checkSize, parseOptions, parseRequest, requestSize } from './request.ts';
-import { Sending } from './request-sender.ts';
+import { RequestSender } from './request-sender.ts';
 import type { RequestTable, RequestTableOwner } from './requests.ts';
 
 export function createRequestTable(owner: RequestTableOwner): RequestTable {
@@ -29,7 +29,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const counts = newCounts();
   let nextId = 1;
   let loss: SpearletError | undefined;
-  const sending = new Sending(options, owner.maxConcurrency, ids);
+  const sending = new RequestSender(options, owner.maxConcurrency, ids);
   let isConnected = false;
   let closed: { why: string; cause: unknown } | null = null;
 
@@ -92,14 +92,14 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       throttling ??= new Set();
       if (on) throttling.add(execution);
       else throttling.delete(execution);
-      if (isThrottled()) channel?.hold();
-      else channel?.release();
+      if (isThrottled()) channel?.pauseReading();
+      else channel?.resumeReading();
     },
     subscriberThrew: owner.subscriberThrew,
   };
 
   /** Checks a request against every bound, and sends it or lets it wait for a session. Throws SpearletError. */
-  const admit = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
+  const checkAndSend = (requestId: number, taskId: string, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
     if (closed !== null)
       throw new SpearletError('INSTANCE_STOPPED', `the instance takes no more work: ${closed.why}`, { cause: closed.cause });
     const { signal, idleTimeout, timeout = owner.timeout } = parsed;
@@ -124,7 +124,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     try {
       const named = namedTasks?.get(taskId);
       if (named !== undefined) return attached(named, request, parsed);
-      const execution = admit(requestId, taskId, request, parsed);
+      const execution = checkAndSend(requestId, taskId, request, parsed);
       executions.set(requestId, execution);
       counts.executions += 1;
       if (request.taskId !== undefined) {
@@ -196,13 +196,13 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       activity.reset();
       if (isResumed) return;
       sending.sendWaiting();
-      if (isThrottled()) opened.hold();
+      if (isThrottled()) opened.pauseReading();
     },
 
     detach(cause) {
       const { channel } = sending;
       // What is left to read is bounded by the buffers of the system.
-      channel?.release();
+      channel?.resumeReading();
       isConnected = false;
       loss = cause;
       // The channel keeps what was sent, and the requests that were not: the agent resumes.
@@ -213,13 +213,13 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       for (const each of executions.values()) if (each.request === null) recovering.expect(each, null);
     },
 
-    hold() {
-      sending.isHeld = true;
+    defer() {
+      sending.isDeferred = true;
     },
 
     epochEnded(why, cause) {
       cancels.clear();
-      sending.isHeld = false;
+      sending.isDeferred = false;
       // Requests that were not written wait for the next incarnation.
       sending.lose([...executions.values()].filter(each => each.request !== null));
       for (const each of [...executions.values()])

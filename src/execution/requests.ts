@@ -27,7 +27,7 @@ export interface RequestTable {
   /** The session is lost, for this cause: executions that were sent wait for a response on the next session. */
   detach(cause: SpearletError | undefined): void;
   /** The program is asked to end, and another one will follow: new requests wait for it, those in flight may still be answered. */
-  hold(): void;
+  defer(): void;
   /** The program is gone, or has begun a new epoch: the executions that it was given have an unknown outcome. */
   epochEnded(why: string, cause: unknown): void;
   /** No new execution is taken; those in flight may still be answered. */

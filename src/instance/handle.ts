@@ -99,4 +99,4 @@ class InstanceHandle implements Instance {
   }
 }
 
-export const createInstance = (record: InstanceRecord): Instance => new InstanceHandle(record);
+export const createHandle = (record: InstanceRecord): Instance => new InstanceHandle(record);

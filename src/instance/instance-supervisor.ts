@@ -4,7 +4,7 @@ import type { Connection } from '../connection/connection.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { InstanceRecord } from './record.ts';
 
-export interface InstanceHost {
+export interface InstanceSupervisor {
   /** Throws INTERNAL for an unknown instance. */
   record(instanceId: string): InstanceRecord;
   /** Pending releases of listeners and programs by the system. */
@@ -20,13 +20,17 @@ export interface InstanceHost {
 }
 
 /** Registers `dispose` for the case that the chart fails and runs no cleanup. The returned function calls it at most once. */
-export function hold({ held }: InstanceRecord, { closing }: InstanceHost, dispose: () => Promise<void> | undefined): () => void {
+export function onAbandon(
+  { disposers }: InstanceRecord,
+  { closing }: InstanceSupervisor,
+  dispose: () => Promise<void> | undefined,
+): () => void {
   const once = (): void => {
-    const closed = held.delete(once) ? dispose() : undefined;
+    const closed = disposers.delete(once) ? dispose() : undefined;
     if (closed === undefined) return;
     closing.add(closed);
     void closed.finally(() => closing.delete(closed));
   };
-  held.add(once);
+  disposers.add(once);
   return once;
 }

@@ -3,14 +3,14 @@
 import type { ParsedOptions } from '../options.ts';
 import { cleanEnvironment, findProgram } from '../process/environment.ts';
 import { agentEnvironment } from './agent-environment.ts';
-import type { InstanceHost } from './instance-supervisor.ts';
+import type { InstanceSupervisor } from './instance-supervisor.ts';
 import type { ProcessDeps } from './process.ts';
 import type { World } from './world.ts';
 
 export interface LaunchDeps {
   readonly world: World;
   readonly options: ParsedOptions;
-  readonly host: InstanceHost;
+  readonly host: InstanceSupervisor;
 }
 
 export function createLaunch({ world, options, host }: LaunchDeps): ProcessDeps {

@@ -9,11 +9,11 @@ import { bounds } from '../limits.ts';
 import { formatAddress } from '../transport/address.ts';
 import { INHERITED } from '../transport/inherited.ts';
 import type { ByteStream, Listener } from '../transport/stream.ts';
-import { hold, type InstanceHost } from './instance-supervisor.ts';
+import { type InstanceSupervisor, onAbandon } from './instance-supervisor.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface ListenDeps {
-  readonly host: InstanceHost;
+  readonly host: InstanceSupervisor;
   /** Prepares the record for a new incarnation. From here on the old token is not accepted. */
   begin(record: InstanceRecord, incarnation: number): void;
   /**
@@ -38,7 +38,7 @@ export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
     begin(record, incarnation);
 
     const announce = (connection: Connection | null): void => {
-      if (connection !== null) sendBack({ type: 'socket.accepted', connectionId: connection.id });
+      if (connection !== null) sendBack({ type: 'socket.accepted', connectionActorId: connection.actorId });
     };
     const limit = {
       connections: () => connections.values(),
@@ -65,7 +65,7 @@ export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
 
     receive(command => {
       if (command.type === 'drop') {
-        const dropped = connections.get(command.connectionId);
+        const dropped = connections.get(command.connectionActorId);
         if (dropped !== undefined) release(dropped);
         return;
       }
@@ -84,7 +84,7 @@ export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
       }
     });
 
-    return hold(record, host, () => {
+    return onAbandon(record, host, () => {
       for (const connection of connections.values()) release(connection);
       return close?.();
     });

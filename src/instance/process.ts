@@ -8,11 +8,11 @@ import type { Output } from '../process/output/output.ts';
 import type { Program, RunningProgram, Spawn } from '../process/program.ts';
 import type { ByteStream } from '../transport/stream.ts';
 import { type Exit, statusOf } from '../world/exit.ts';
-import { hold, type InstanceHost } from './instance-supervisor.ts';
+import { type InstanceSupervisor, onAbandon } from './instance-supervisor.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface ProcessDeps {
-  readonly host: InstanceHost;
+  readonly host: InstanceSupervisor;
   spawn: Spawn;
   memory: Memory;
   /** The program to start, with its path resolved; null for an external instance. Throws SPAWN_FAILED. */
@@ -110,7 +110,7 @@ export const runProgram = (deps: ProcessDeps) =>
       } else running?.signal(command.type === 'kill' ? 'SIGKILL' : (record.spec?.killSignal ?? 'SIGTERM'));
     });
 
-    return hold(record, deps.host, () => {
+    return onAbandon(record, deps.host, () => {
       unwatch();
       return running?.dispose();
     });

@@ -5,7 +5,7 @@ import type { Ending } from '../process/tree/tree.ts';
 import type { Exit } from '../world/exit.ts';
 
 /** Times are those of the monotonic clock, in ms. */
-export interface Run {
+export interface ProgramRun {
   program: RunningProgram | null;
   /** Whether a session was open before: then the next one is a reconnect. */
   hadSession: boolean;
@@ -25,7 +25,7 @@ export interface Run {
   ending: Ending | null;
 }
 
-export const newRun = (): Run => ({
+export const newRun = (): ProgramRun => ({
   program: null,
   hadSession: false,
   spawnedAt: null,

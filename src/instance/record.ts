@@ -11,7 +11,7 @@ import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
 import type { ByteStream } from '../transport/stream.ts';
 import type { ExitReport, Instance, InstanceState } from './instance.ts';
-import type { Run } from './program-run.ts';
+import type { ProgramRun } from './program-run.ts';
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -50,7 +50,7 @@ export interface InstanceRecord {
   acceptInherited: ((stream: ByteStream) => void) | null;
   pid: number | null;
   incarnation: number;
-  run: Run;
+  run: ProgramRun;
   wasReady: boolean;
   /** Sessions after the first of their incarnation, over all incarnations. */
   reconnects: number;
@@ -66,7 +66,7 @@ export interface InstanceRecord {
   /** Present subscribers of `output$`. They stay when the next incarnation starts. */
   readonly followers: Set<Subscriber<OutputChunk>>;
   /** Disposes the resources of its effects where the chart fails and runs no cleanup. */
-  readonly held: Set<() => void>;
+  readonly disposers: Set<() => void>;
   /** Without `grace`, that of its options counts. */
   stop(grace?: number, drain?: boolean): void;
   restart(grace: number): void;

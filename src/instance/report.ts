@@ -6,7 +6,7 @@ import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import type { ExitReport } from './instance.ts';
-import type { Run } from './program-run.ts';
+import type { ProgramRun } from './program-run.ts';
 import type { InstanceRecord } from './record.ts';
 
 export const idsOf = ({ id, artifactId }: InstanceRecord) => ({ instanceId: id, artifactId });
@@ -67,7 +67,7 @@ export const asErrorCode = (code: string): ErrorCode => (Object.hasOwn(errorCode
 export const codeOf = ({ code }: Cause): ErrorCode => asErrorCode(code);
 
 /** What the effect that failed says beside its code and message; an error of the system is itself the cause. */
-function thrownFacts({ thrown }: Run): { hint?: string; cause?: unknown } {
+function thrownFacts({ thrown }: ProgramRun): { hint?: string; cause?: unknown } {
   return thrown instanceof SpearletError ? { hint: thrown.hint, cause: thrown.cause } : { cause: thrown };
 }
 

@@ -7,7 +7,7 @@ import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
 import { backoffTime } from '../world/random.ts';
-import type { InstanceHost } from './instance-supervisor.ts';
+import type { InstanceSupervisor } from './instance-supervisor.ts';
 import { createLaunch } from './launch.ts';
 import { type ListenDeps, listen } from './listen.ts';
 import { runProgram } from './process.ts';
@@ -28,7 +28,7 @@ const TERMINATE = 1_000;
 export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'register' | 'release'> {
   readonly world: World;
   readonly options: ParsedOptions;
-  readonly host: InstanceHost;
+  readonly host: InstanceSupervisor;
 }
 
 /** `session`: the session chart, with the wired connection. */
@@ -65,11 +65,11 @@ export function wireInstance(
       session,
     },
     actions: {
-      openSession(args, { connectionId, epoch }) {
+      openSession(args, { connectionActorId, epoch }) {
         const record = recordOf(args);
         if (epoch === 'new') record.requests.epochEnded('its agent has begun a new epoch', record.loss);
         // The connection may have ended already: messages behind its AuthRequest are read when it is welcomed, and can end it.
-        const connection = record.connections.get(connectionId);
+        const connection = record.connections.get(connectionActorId);
         if (connection !== undefined) host.sessionOpened(record, connection);
       },
       beginStopping: args => {
@@ -85,7 +85,7 @@ export function wireInstance(
         // A program that has ended by itself was not stopped, even if its descendants have to be killed.
         if (endingSince !== null) stopStages[stage] ??= Math.round(clock.now() - endingSince);
       },
-      holdRequests: args => recordOf(args).requests.hold(),
+      holdRequests: args => recordOf(args).requests.defer(),
       closeSession: args => recordOf(args).requests.detach(recordOf(args).loss),
       endIncarnation: args => host.incarnationEnded(recordOf(args), args.context),
       endInstance: args => host.instanceEnded(recordOf(args), args.context),

@@ -28,11 +28,11 @@ export function createExplain({ registry, trace, clock, queue }: ExplainDeps): E
   const { statesOf, partsOf } = createParts(clock);
 
   const connectionsOf = (record: InstanceRecord, instance: ActorTrace): ExplainedConnection[] =>
-    [...record.connections.values()].flatMap(({ id, label, channel, sessionSince }) => {
-      const actor = instance.connection(id);
+    [...record.connections.values()].flatMap(({ actorId, connectionId, channel, sessionSince }) => {
+      const actor = instance.connection(actorId);
       if (actor === undefined) return [];
       const session = sessionSince !== null;
-      return { connectionId: label, peer: channel.peer, session, states: statesOf(actor), ...partsOf(actor) };
+      return { connectionId, peer: channel.peer, session, states: statesOf(actor), ...partsOf(actor) };
     });
 
   const sessionOf = ({ session }: ActorTrace): ExplainedSession | null => {

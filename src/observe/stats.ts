@@ -83,11 +83,11 @@ export function statsOf(registry: Registry, clock: Clock): Stats {
     ...record.requests.counts,
     outputBytes: record.output.totalBytes,
     droppedBytes: record.output.droppedBytes,
-    connections: [...record.connections.values()].map(({ label, channel, roundTrip, sessionSince }) => {
+    connections: [...record.connections.values()].map(({ connectionId, channel, roundTrip, sessionSince }) => {
       const { counts } = channel;
       return {
         ...counts,
-        connectionId: label,
+        connectionId,
         peer: channel.peer,
         connectedAt: Math.round(wallOffset + counts.connectedAt),
         lastActivity: Math.round(wallOffset + counts.lastActivity),

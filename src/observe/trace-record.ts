@@ -42,7 +42,7 @@ export interface TraceRecord {
 
 /** The fields of events that may be kept. Every other field is left out. */
 const SAFE_FIELDS: ReadonlySet<string> = new Set([
-  'connectionId',
+  'connectionActorId',
   'code',
   'message',
   'pid',
@@ -73,7 +73,7 @@ const nameOf = (reference: unknown): string =>
   typeof reference === 'string' ? reference : ((reference as { type?: string } | null)?.type ?? '(inline)');
 
 /** The ids in the input of an actor. */
-export const inputOf = (ref: object): { instanceId?: string | null; connectionId?: string; poolId?: string } =>
+export const inputOf = (ref: object): { instanceId?: string | null; connectionActorId?: string; poolId?: string } =>
   (ref as { options?: { input?: object } }).options?.input ?? {};
 
 /** The path of a state: its id without the id of its machine. */

@@ -26,7 +26,7 @@ export interface ActorTrace {
   /** The newest session of an instance. */
   readonly session: ActorTrace | undefined;
   /** A connection of an instance, by its actor id. Actor ids are used again: the newest connection counts. */
-  connection(connectionId: string): ActorTrace | undefined;
+  connection(actorId: string): ActorTrace | undefined;
 }
 
 export interface Trace {
@@ -73,10 +73,10 @@ interface Entry {
   facts: Facts;
 }
 
-/** `label` returns the public id of a connection, by its instance (null: the shared listener) and its actor id. */
+/** `connectionIdOf` returns the id of a connection, by its instance (null: the shared listener) and its actor id. */
 export function createTrace(
   clock: Pick<Clock, 'now' | 'wall'>,
-  label: (instanceId: string | null, connectionId: string) => string | undefined,
+  connectionIdOf: (instanceId: string | null, connectionActorId: string) => string | undefined,
 ): Trace {
   // A WeakMap, so that an actor's trace goes with the actor, however it ends.
   const actors = new WeakMap<object, Actor>();
@@ -91,9 +91,9 @@ export function createTrace(
   const factsOf = (event: object, actor: Actor): Facts => {
     const facts = safeFieldsOf(event);
     if (facts === null) return NOTHING;
-    const id = facts.connectionId;
-    if (typeof id === 'string') facts.connectionId = label(actor.instanceId, id) ?? actor.connections.get(id)?.connectionId ?? id;
-    return facts;
+    const { connectionActorId: id, ...others } = facts;
+    if (typeof id !== 'string') return facts;
+    return { connectionId: connectionIdOf(actor.instanceId, id) ?? actor.connections.get(id)?.connectionId ?? id, ...others };
   };
 
   const record = (actor: Actor, kind: TraceRecord['kind'], event: string | null, more: Partial<TraceRecord> = {}): TraceRecord => ({
@@ -127,24 +127,24 @@ export function createTrace(
     const machine = (ref as { logic?: AnyStateMachine }).logic;
     if (machine?.root === undefined) return;
     const parent = ref._parent === undefined ? undefined : actors.get(ref._parent);
-    const { instanceId = null, connectionId, poolId } = inputOf(ref);
+    const { instanceId = null, connectionActorId, poolId } = inputOf(ref);
     const instance = machine.id === 'session' ? parent : undefined;
     const actor: Actor = {
       session: ref.sessionId,
       parent: parent?.session ?? null,
       machine: machine.id,
       instanceId,
-      connectionId: connectionId === undefined ? null : (label(instanceId, connectionId) ?? connectionId),
+      connectionId: connectionActorId === undefined ? null : (connectionIdOf(instanceId, connectionActorId) ?? connectionActorId),
       nodes: [],
       inner: [],
       since: [],
       timers: new Map(),
       entries: [],
       newestSession: null,
-      connections: instance?.connections ?? (connectionId === undefined ? new Map() : NO_CONNECTIONS),
+      connections: instance?.connections ?? (connectionActorId === undefined ? new Map() : NO_CONNECTIONS),
     };
     actors.set(ref, actor);
-    if (connectionId !== undefined) parent?.connections.set(connectionId, actor);
+    if (connectionActorId !== undefined) parent?.connections.set(connectionActorId, actor);
     else if (instance !== undefined) instance.newestSession = actor;
     else named.set(poolId ?? instanceId ?? '', actor);
     if (followers.size > 0) notify(record(actor, 'created', null));
@@ -191,8 +191,8 @@ export function createTrace(
     get session() {
       return actor.newestSession === null ? undefined : viewOf(actor.newestSession);
     },
-    connection(connectionId) {
-      const connection = actor.connections.get(connectionId);
+    connection(actorId) {
+      const connection = actor.connections.get(actorId);
       return connection && viewOf(connection);
     },
   });

@@ -18,7 +18,7 @@ import { PoolExecution, type PoolExecutionOwner } from './pool-execution.ts';
 import { createQueue } from './queue.ts';
 import { createTimes, type Times } from './times.ts';
 
-export interface Work {
+export interface PoolExecutions {
   readonly waiting: number;
   readonly running: number;
   readonly counts: WorkCounts;
@@ -48,7 +48,7 @@ export interface WorkDeps {
   subscriberThrew(error: unknown): void;
 }
 
-export function createWork(deps: WorkDeps): Work {
+export function createWork(deps: WorkDeps): PoolExecutions {
   const { poolId, artifactId, deadlines, maxQueuedBytes } = deps;
   const ids = { poolId, artifactId };
   const queue = createQueue<PoolExecution>();

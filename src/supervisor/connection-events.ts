@@ -35,8 +35,11 @@ export function createConnectionEvents({ clock, logger, records, unrouted, emit 
 
   const report = (connection: Connection, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {
     connection.reported = true;
-    logOf(connection)[level]({ connectionId: connection.label, peer: connection.channel.peer, code, reason: message }, 'connection closed');
-    emit({ type: 'connection.closed', instanceId: connection.instanceId, connectionId: connection.label, code, message });
+    logOf(connection)[level](
+      { connectionId: connection.connectionId, peer: connection.channel.peer, code, reason: message },
+      'connection closed',
+    );
+    emit({ type: 'connection.closed', instanceId: connection.instanceId, connectionId: connection.connectionId, code, message });
   };
 
   return {
@@ -67,7 +70,7 @@ export function createConnectionEvents({ clock, logger, records, unrouted, emit 
       connection.channel.countError();
       const payloadText = payload.toString('utf8', 0, 4 * bounds.quoted).replace(TOKEN_PIECE, '…');
       const text = messageType === 'Error' ? printable(payloadText, bounds.quoted) : undefined;
-      logOf(connection).debug({ connectionId: connection.label, messageType, text }, 'unexpected message from the agent');
+      logOf(connection).debug({ connectionId: connection.connectionId, messageType, text }, 'unexpected message from the agent');
     },
   };
 }

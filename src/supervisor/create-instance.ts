@@ -7,7 +7,7 @@ import { newCredentials } from '../connection/credentials.ts';
 import { createRefusals } from '../connection/refusals.ts';
 import { SpearletError } from '../errors.ts';
 import { createRequestTable } from '../execution/request-table.ts';
-import { createInstance } from '../instance/handle.ts';
+import { createHandle } from '../instance/handle.ts';
 import { type ExitReport, type Instance, type InstanceState, stateOf } from '../instance/instance.ts';
 import { instanceOptions } from '../instance/instance-options.ts';
 import { newRun } from '../instance/program-run.ts';
@@ -52,7 +52,7 @@ export type Begin = (
   contained: Contained,
 ) => InstanceRecord;
 
-export function createInstances({
+export function createInstanceStarter({
   options: engineOptions,
   clock,
   random,
@@ -139,7 +139,7 @@ export function createInstances({
       refusals: createRefusals(registry.unrouted),
       report: null,
       failure: null,
-      held: new Set(),
+      disposers: new Set(),
       stop(grace = options.grace, drain = false) {
         record.requests.close('the instance was stopped', undefined);
         const request: StopRequest = { type: 'stop', grace, drain: drain && record.requests.inFlight() > 0 };
@@ -159,7 +159,7 @@ export function createInstances({
     };
 
     registry.add(record);
-    handles.set(id, createInstance(record));
+    handles.set(id, createHandle(record));
     registry.notify(() =>
       registry.events$.next({ type: 'instance.state', instanceId: id, artifactId, state: 'allocating', incarnation: 1 }),
     );

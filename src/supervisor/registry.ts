@@ -7,7 +7,7 @@ import { createRefusals } from '../connection/refusals.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { isOrderly } from '../instance/exit-reason.ts';
 import type { Instance } from '../instance/instance.ts';
-import type { InstanceHost } from '../instance/instance-supervisor.ts';
+import type { InstanceSupervisor } from '../instance/instance-supervisor.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure, unknownCause } from '../instance/report.ts';
 import { bounds } from '../limits.ts';
@@ -18,7 +18,7 @@ import { type ActorIds, createActorIds } from './actor-ids.ts';
 import { type ConnectionEvents, createConnectionEvents } from './connection-events.ts';
 import type { SpearletEvent } from './events.ts';
 
-export interface Registry extends ConnectionEvents, InstanceHost {
+export interface Registry extends ConnectionEvents, InstanceSupervisor {
   readonly events$: Subject<SpearletEvent>;
   /**
    * Calls `emit` in a later turn, in order. Callbacks of callers must not run during the transition of a chart.
@@ -93,8 +93,8 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       let free = 1;
       while (siblings.has(`connection-${free}`)) free += 1;
       const connection: Connection = {
-        id: `connection-${free}`,
-        label: `${instanceId ?? 'shared'}/${connections}`,
+        actorId: `connection-${free}`,
+        connectionId: `${instanceId ?? 'shared'}/${connections}`,
         instanceId,
         channel,
         handedOver: false,
@@ -106,7 +106,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
         sessionSince: null,
         roundTrip: null,
       };
-      siblings.set(connection.id, connection);
+      siblings.set(connection.actorId, connection);
       return connection;
     },
 
@@ -140,7 +140,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
 
-    sessionOpened(record, { channel, label: connectionId, auth }) {
+    sessionOpened(record, { channel, connectionId, auth }) {
       record.requests.attach(channel, auth?.offer?.features ?? auth?.features ?? []);
       record.log.info({ connectionId, peer: channel.peer }, 'agent connected');
       emit({ type: 'connection.opened', instanceId: record.id, connectionId, peer: channel.peer });
@@ -195,7 +195,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       );
       if (record === undefined) return;
       // XState runs no cleanup for a chart that has failed, so the resources of its effects are disposed here.
-      for (const dispose of [...record.held]) dispose();
+      for (const dispose of [...record.disposers]) dispose();
       const error = new SpearletError('INTERNAL', `the instance failed inside spearlet: ${reasonOf(thrown)}`, {
         ...idsOf(record),
         cause: thrown,

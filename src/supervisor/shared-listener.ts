@@ -16,7 +16,7 @@ export const sharedListener = ({ onConnection, limit, release }: SharedListenerD
   fromCallback<EventObject, unknown, SupervisorEvent>(({ sendBack }) => {
     const leave = onConnection(stream => {
       const connection = accept(limit, stream);
-      if (connection !== null) sendBack({ type: 'socket.accepted', connectionId: connection.id });
+      if (connection !== null) sendBack({ type: 'socket.accepted', connectionActorId: connection.actorId });
     });
     return () => {
       leave();

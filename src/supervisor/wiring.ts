@@ -6,7 +6,7 @@ import { sessionMachine } from '../../machines/session.ts';
 import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
-import { type ConnectionHost, wireConnection } from '../connection/wiring.ts';
+import { type ConnectionSupervisor, wireConnection } from '../connection/wiring.ts';
 import { UNREAD_FACTOR } from '../execution/request.ts';
 import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
@@ -49,20 +49,20 @@ export function wire(
   const connectionsOf = (instanceId: string | null): Map<string, Connection> =>
     instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
   const release = (released: Connection): void => {
-    connectionsOf(released.instanceId).delete(released.id);
+    connectionsOf(released.instanceId).delete(released.actorId);
     registry.connectionReleased(released);
     if (!released.handedOver) released.channel.close();
   };
   const register = (instanceId: string | null, socket: ByteStream): Connection =>
     registry.register(instanceId, createFramedChannel(socket, clock, codec, options.maxPreAuthFrameBytes));
 
-  const host: ConnectionHost = {
+  const host: ConnectionSupervisor = {
     clock,
     random,
     deadlines: createDeadlines(clock, options.heartbeat.interval / HEARTBEAT_TURNS),
-    connection({ instanceId, connectionId }: ConnectionName) {
-      const found = connectionsOf(instanceId).get(connectionId);
-      if (found === undefined) throw new Error(`no connection '${connectionId}' of ${instanceId ?? 'the shared listener'}`);
+    connection({ instanceId, connectionActorId }: ConnectionName) {
+      const found = connectionsOf(instanceId).get(connectionActorId);
+      if (found === undefined) throw new Error(`no connection '${connectionActorId}' of ${instanceId ?? 'the shared listener'}`);
       return found;
     },
     release,

@@ -25,7 +25,7 @@ function open() {
       },
       delays: { authTimeout: AUTH_TIMEOUT, heartbeat: 10_000, finalCheck: 50, probe: 1_000 },
     }),
-    { clock, input: { instanceId: 'i', connectionId: 'c', misses: 3 } },
+    { clock, input: { instanceId: 'i', connectionActorId: 'c', misses: 3 } },
   ).start();
   const reaches = async (state: object): Promise<void> => {
     while (!actor.getSnapshot().matches(state as never)) await new Promise(setImmediate);

@@ -88,9 +88,9 @@ test.each(['at once', 'while it is held back, and read on later'])('%s: what com
         receiver(requestId => {
           seen.push(requestId);
           if (requestId !== 2) return;
-          if (how !== 'at once') channel.hold();
+          if (how !== 'at once') channel.pauseReading();
           channel.use(tiny);
-          if (how !== 'at once') channel.admit(500);
+          if (how !== 'at once') channel.openFully(500);
         }),
         { ended: end => expect.fail(end.message) },
       );

@@ -33,7 +33,7 @@ function open(limit = LIMIT) {
     onHeartbeat(requestId => void seen.push(requestId)),
     {
       ended: end => void ends.push(end),
-      held: on => void held.push(on),
+      readingPaused: on => void held.push(on),
       drained: () => void (drains += 1),
     },
   );
@@ -101,27 +101,27 @@ test('while it is held no message is delivered, in the middle of a chunk too, an
   link.open(
     onHeartbeat(requestId => {
       seen.push(requestId);
-      if (requestId === 1) link.hold();
+      if (requestId === 1) link.pauseReading();
     }),
-    { ended() {}, held: on => void held.push(on) },
+    { ended() {}, readingPaused: on => void held.push(on) },
   );
   stream.events.data(Buffer.concat([beat(1), beat(2)]));
-  link.hold();
+  link.pauseReading();
   clock.pass(5_000);
   expect([seen, link.paused, held, stream.calls, link.heardAt]).toEqual([[1], true, [true], ['pause'], 6_000]);
-  link.release();
+  link.resumeReading();
   clock.pass(10);
-  link.release();
+  link.resumeReading();
   expect([seen, link.paused, held, stream.calls, link.heardAt]).toEqual([[1, 2], false, [true, false], ['pause', 'resume'], 6_000]);
 });
 
 test('admit() reads on, with a larger bound for frames', () => {
   const { stream, link, seen, ends } = open(100);
-  link.hold();
+  link.pauseReading();
   const large = encodeFrame('Heartbeat', 9, { secs: 1, nanos: 2 }, 'x'.repeat(50));
   expect(large.length).toBeGreaterThan(108);
   stream.events.data(large);
-  link.admit(LIMIT);
+  link.openFully(LIMIT);
   expect([seen, ends]).toEqual([[9], []]);
 });
 
@@ -149,10 +149,10 @@ test('a fault of the other end ends the channel once, with its code; it can stil
 
 test('a fault that is found on release() ends the channel, too', () => {
   const { stream, link, ends } = open();
-  link.hold();
+  link.pauseReading();
   stream.events.data(Buffer.alloc(8));
   expect(ends).toEqual([]);
-  link.release();
+  link.resumeReading();
   expect(ends).toMatchObject([{ code: 'PROTOCOL_ERROR', message: 'a frame of length 0' }]);
 });
 

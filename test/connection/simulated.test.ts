@@ -53,8 +53,8 @@ async function converse(seed: number) {
         side.received.push(String(payload));
         speak();
         if (random.fraction() > 0.2) return;
-        channel.hold();
-        clock.setTimeout(() => channel.release(), random.fraction() * 20);
+        channel.pauseReading();
+        clock.setTimeout(() => channel.resumeReading(), random.fraction() * 20);
       },
     };
     channel.open(receiver, {

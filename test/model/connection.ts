@@ -18,7 +18,7 @@ const FLOOD = 2 ** 20 + 2 ** 16;
 const INSTANCE = `subject-${idOf(1)}`;
 export const connectionInput = (listener: ListenerKind) => ({
   instanceId: listener === 'own' ? INSTANCE : null,
-  connectionId: 'connection-1',
+  connectionActorId: 'connection-1',
   misses: listener === 'own' ? 3 : 1,
 });
 

@@ -103,9 +103,9 @@ function cases(type: string, snapshot: AnyMachineSnapshot): ModelEvent[] {
     case 'listener.failed':
       return snapshot.matches({ running: { allocating: 'binding' } }) ? [{ type }] : [];
     case 'socket.accepted':
-      return hasStarted ? [{ type, connectionId: 'connection-1' }] : [];
+      return hasStarted ? [{ type, connectionActorId: 'connection-1' }] : [];
     case 'session.opened':
-      return session === null ? [{ type, connectionId: 'connection-1', epoch: 'new' }] : [];
+      return session === null ? [{ type, connectionActorId: 'connection-1', epoch: 'new' }] : [];
     case 'session.lost':
       if (session === null) return [];
       return (isConnected ? ['LINK_LOST', 'HEARTBEAT_LOST'] : ['LINK_LOST']).map(code => ({ type, code }));
@@ -292,7 +292,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
   const connect = async (): Promise<ModelEvent> => {
     const socket = await stage.connect(`127.0.0.1:${PORT}`);
     const held = await gate.wait(each => each.type === 'socket.accepted');
-    agentEnds.set(held.event.connectionId as string, socket);
+    agentEnds.set(held.event.connectionActorId as string, socket);
     const { isStarted, isDraining } = stateOf(gate.subject.getSnapshot() as AnyMachineSnapshot);
     gate.release(held);
     // In states that accept no connection, it is closed at once.

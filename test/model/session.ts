@@ -39,21 +39,21 @@ const cases =
     switch (type) {
       case 'accept': {
         const free = (claimant === null ? [1, 2] : [1, 2, 3]).find(n => !connections.includes(`connection-${n}`));
-        return isClosed || free === undefined ? [] : [{ type, connectionId: `connection-${free}` }];
+        return isClosed || free === undefined ? [] : [{ type, connectionActorId: `connection-${free}` }];
       }
       case 'session.claimed': {
-        const others = connections.filter(each => each !== holder && each !== claimant?.connectionId);
+        const others = connections.filter(each => each !== holder && each !== claimant?.connectionActorId);
         // A token of wire v2 must not be granted here, because v1 is refused after that.
         const ofV1 = snapshot.matches({ open: 'probed' }) ? ['v1', 'token'] : ['v1'];
         const proofs = version === 1 ? ofV1 : used || holder !== null ? ['token', 'key'] : ['token'];
-        return others.flatMap(connectionId => proofs.map(by => ({ type, connectionId, by })));
+        return others.flatMap(connectionActorId => proofs.map(by => ({ type, connectionActorId, by })));
       }
       case 'session.opened':
-        return connections.map(connectionId => ({ type, connectionId }));
+        return connections.map(connectionActorId => ({ type, connectionActorId }));
       case 'probe.answered':
-        return holder === null ? [] : [{ type, connectionId: holder }];
+        return holder === null ? [] : [{ type, connectionActorId: holder }];
       case 'connection.closed':
-        return connections.map(connectionId => ({ type, connectionId, code: 'LINK_LOST', message: 'closed' }));
+        return connections.map(connectionActorId => ({ type, connectionActorId, code: 'LINK_LOST', message: 'closed' }));
       case 'drain':
         return holder === null ? [] : [{ type, grace: 100 }];
       case 'close':
@@ -85,10 +85,10 @@ const feasible =
     for (const [i, { event, state }] of steps.entries()) {
       const { type } = event;
       const after = state.context as SessionContext;
-      const id = event.connectionId as string;
+      const id = event.connectionActorId as string;
       const connection = sent.get(id) ?? {};
       const holder = before?.holder ?? null;
-      const claimant = before?.claimant?.connectionId ?? null;
+      const claimant = before?.claimant?.connectionActorId ?? null;
       if (type === 'accept') {
         // The ids of ended connections are free in the engine.
         if (ended.size > 0) return i;
@@ -97,7 +97,7 @@ const feasible =
       if (type === 'session.claimed') {
         if (connection.claimed) return i;
         connection.claimed = true;
-        if (after.holder !== id && after.claimant?.connectionId !== id) ended.add(id);
+        if (after.holder !== id && after.claimant?.connectionActorId !== id) ended.add(id);
       }
       if (type === 'session.opened') {
         if (!connection.granted || connection.opened) return i;
@@ -141,12 +141,17 @@ const sends = {
   announceNoConnection: 'connections.none',
 };
 
-const claim = (connectionId: string, by: string): ModelEvent[] => [
-  { type: 'accept', connectionId },
-  { type: 'session.claimed', connectionId, by },
+const claim = (connectionActorId: string, by: string): ModelEvent[] => [
+  { type: 'accept', connectionActorId },
+  { type: 'session.claimed', connectionActorId, by },
 ];
-const opened = (connectionId: string): ModelEvent => ({ type: 'session.opened', connectionId });
-const closed = (connectionId: string): ModelEvent => ({ type: 'connection.closed', connectionId, code: 'LINK_LOST', message: 'closed' });
+const opened = (connectionActorId: string): ModelEvent => ({ type: 'session.opened', connectionActorId });
+const closed = (connectionActorId: string): ModelEvent => ({
+  type: 'connection.closed',
+  connectionActorId,
+  code: 'LINK_LOST',
+  message: 'closed',
+});
 
 /** While a holder of wire v1 is probed, another agent claims the session with the spent token. */
 const spentToken: ModelEvent[] = [
@@ -157,7 +162,7 @@ const spentToken: ModelEvent[] = [
 const thirdClaim: ModelEvent[] = [...spentToken.slice(0, -2), ...claim('connection-3', 'v1'), closed('connection-3')];
 /** The first socket closes before any claim. */
 const silent: ModelEvent[] = [
-  { type: 'accept', connectionId: 'connection-1' },
+  { type: 'accept', connectionActorId: 'connection-1' },
   ...[closed('connection-1'), ...claim('connection-1', 'v1'), opened('connection-1')],
 ];
 /** A connection is replaced before its session.opened is told. */
@@ -226,14 +231,14 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
   let instance: Instance;
 
   const context = (): SessionContext => (gate.subject.getSnapshot() as AnyMachineSnapshot).context as SessionContext;
-  const arrived = (type: string, connectionId?: unknown): Promise<ModelEvent> =>
-    receive(stage, event => event.type === type && (connectionId === undefined || event.connectionId === connectionId));
-  const heldOf = (connectionId: unknown) => gate.held.filter(({ event }) => event.connectionId === connectionId);
+  const arrived = (type: string, connectionActorId?: unknown): Promise<ModelEvent> =>
+    receive(stage, event => event.type === type && (connectionActorId === undefined || event.connectionActorId === connectionActorId));
+  const heldOf = (connectionActorId: unknown) => gate.held.filter(({ event }) => event.connectionActorId === connectionActorId);
   /** Releases what a connection has sent before its event of this type, and that event. */
-  const upTo = async (type: string, connectionId: unknown): Promise<readonly ModelEvent[]> => {
-    await gate.wait(event => event.type === type && event.connectionId === connectionId);
+  const upTo = async (type: string, connectionActorId: unknown): Promise<readonly ModelEvent[]> => {
+    await gate.wait(event => event.type === type && event.connectionActorId === connectionActorId);
     const happened: ModelEvent[] = [];
-    for (const held of heldOf(connectionId)) {
+    for (const held of heldOf(connectionActorId)) {
       gate.release(held);
       happened.push(held.event);
       if (held.event.type === type) break;
@@ -242,25 +247,25 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
   };
 
   /** The agent uses a session that was granted, if the path wants it. On wire v1 the host does not wait for that. */
-  const useSession = async (connectionId: string, ahead: readonly ModelEvent[]): Promise<void> => {
-    const end = ahead.findIndex(each => each.type === 'connection.closed' && each.connectionId === connectionId);
-    const isUsed = ahead.slice(0, end >>> 0).some(each => each.type === 'session.opened' && each.connectionId === connectionId);
+  const useSession = async (connectionActorId: string, ahead: readonly ModelEvent[]): Promise<void> => {
+    const end = ahead.findIndex(each => each.type === 'connection.closed' && each.connectionActorId === connectionActorId);
+    const isUsed = ahead.slice(0, end >>> 0).some(each => each.type === 'session.opened' && each.connectionActorId === connectionActorId);
     if (kind.version === 1 || !isUsed) return;
-    await ends.get(connectionId)!.admitted;
-    ends.get(connectionId)!.confirm();
-    await gate.wait(each => each.type === 'session.opened' && each.connectionId === connectionId);
+    await ends.get(connectionActorId)!.admitted;
+    ends.get(connectionActorId)!.confirm();
+    await gate.wait(each => each.type === 'session.opened' && each.connectionActorId === connectionActorId);
   };
 
   const cause = async (event: ModelEvent): Promise<readonly ModelEvent[]> => {
     const { type } = event;
-    const connectionId = event.connectionId as string;
-    const end = ends.get(connectionId)!;
+    const connectionActorId = event.connectionActorId as string;
+    const end = ends.get(connectionActorId)!;
     switch (type) {
       case 'accept': {
         const port = Number(instance.address!.split(':').at(-1));
-        ends.set(connectionId, await connectAgentEnd(port, clock));
-        authentications.delete(connectionId);
-        return [await arrived(type, connectionId)];
+        ends.set(connectionActorId, await connectAgentEnd(port, clock));
+        authentications.delete(connectionActorId);
+        return [await arrived(type, connectionActorId)];
       }
       case 'session.claimed': {
         const at = gate.subject.getSnapshot() as AnyMachineSnapshot;
@@ -269,30 +274,30 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
           authenticationOf({ instanceId: INSTANCE, token: random.tokens[0]!, protocols: [event.by === 'v1' ? 1 : 2] });
         if (event.by === 'key') await last!.end.admitted;
         const authentication = event.by === 'key' ? last!.authentication : fresh();
-        authentications.set(connectionId, authentication);
+        authentications.set(connectionActorId, authentication);
         end.claim(authentication);
-        const claimed = await arrived(type, connectionId);
+        const claimed = await arrived(type, connectionActorId);
         const { holder, claimant } = context();
-        if (holder !== connectionId && claimant?.connectionId !== connectionId) denied.add(connectionId);
+        if (holder !== connectionActorId && claimant?.connectionActorId !== connectionActorId) denied.add(connectionActorId);
         return [claimed];
       }
       case 'probe.answered':
         await end.admitted;
         await end.answerHeartbeat();
-        return upTo(type, connectionId);
+        return upTo(type, connectionActorId);
       case 'connection.closed':
-        if (context().claimant?.connectionId === connectionId) {
+        if (context().claimant?.connectionActorId === connectionActorId) {
           // While the host reads nothing from it, only a timeout ends it.
           await ends.get(context().holder!)!.answerHeartbeat();
           await gate.wait(each => each.type === 'probe.answered');
-          while (heldOf(connectionId).length === 0 && clock.step() !== null);
-        } else if (context().holder === connectionId) {
+          while (heldOf(connectionActorId).length === 0 && clock.step() !== null);
+        } else if (context().holder === connectionActorId) {
           await end.admitted;
           end.close();
         }
         // The host itself ends a connection whose claim it has denied, or that it has replaced.
-        else if (!authentications.has(connectionId)) end.close();
-        return upTo(type, connectionId);
+        else if (!authentications.has(connectionActorId)) end.close();
+        return upTo(type, connectionActorId);
       case 'close': {
         const { holder } = context();
         const isUnknown = heldOf(holder).some(held => held.event.type === 'session.opened');
@@ -302,7 +307,7 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
         return [...opened, await arrived(type)];
       }
       default:
-        return [await arrived(type, event.connectionId)];
+        return [await arrived(type, event.connectionActorId)];
     }
   };
   const perform = async (event: ModelEvent, ahead: readonly ModelEvent[]): Promise<readonly ModelEvent[]> => {
@@ -311,7 +316,7 @@ export async function playSession(kind: SessionKind, steps: readonly Step[], cha
     const { holder } = context();
     if (holder !== null && holder !== before) await useSession(holder, ahead);
     if (holder !== told) told = null;
-    if (happened.some(each => each.type === 'session.opened' && each.connectionId === holder)) told = holder;
+    if (happened.some(each => each.type === 'session.opened' && each.connectionActorId === holder)) told = holder;
     if (holder !== null && holder !== before) last = { end: ends.get(holder)!, authentication: authentications.get(holder)! };
     return happened;
   };

@@ -34,7 +34,7 @@ const cases =
       case 'xstate.error.actor.*':
         return listener === 'own' ? instances.map(actorId => ({ type: `xstate.error.actor.${actorId}`, actorId })) : [];
       case 'socket.accepted':
-        return listener === 'shared' && starting.length > 0 ? [{ type, connectionId: 'connection-1' }] : [];
+        return listener === 'shared' && starting.length > 0 ? [{ type, connectionActorId: 'connection-1' }] : [];
       case 'stop':
         return [{ type, grace: snapshot.matches('stopping') ? 0 : 100 }];
       default:
@@ -199,7 +199,7 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
         agentEnd.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: 'nobody', SPEARLET_TOKEN: 'nothing' }));
         await agentEnd.next('AuthResponse');
         // The answer is a refusal, after which the connection has ended.
-        const actorId = arrivedEvent.connectionId as string;
+        const actorId = arrivedEvent.connectionActorId as string;
         return [arrivedEvent, { type: `xstate.done.actor.${actorId}`, actorId }];
       }
     }

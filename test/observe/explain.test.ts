@@ -34,7 +34,12 @@ function openExplained(maxConcurrentStarts?: number) {
     return record;
   };
   const connect = async (record: ReturnType<typeof start>, connectionId = 'connection-1') => {
-    const connection = { id: connectionId, label: `${record.id}/${connectionId}`, channel: { peer: '127.0.0.1:50000' }, sessionSince: 0 };
+    const connection = {
+      actorId: connectionId,
+      connectionId: `${record.id}/${connectionId}`,
+      channel: { peer: '127.0.0.1:50000' },
+      sessionSince: 0,
+    };
     record.connections.set(connectionId, connection);
     await stage.connect(record.id, connectionId);
   };

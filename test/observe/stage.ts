@@ -19,7 +19,9 @@ export function openStage(maxConcurrentStarts = 4) {
   const silent = () => {};
   const connection = connectionMachine.provide({
     actors: {
-      link: fromCallback(({ input, sendBack }) => void links.set((input as { connectionId: string }).connectionId, sendBack)) as never,
+      link: fromCallback(
+        ({ input, sendBack }) => void links.set((input as { connectionActorId: string }).connectionActorId, sendBack),
+      ) as never,
       authenticate: fromPromise(async () => ({ verdict: 'genuine' as const, by: 'v1' as const })) as never,
     },
     actions: { refuse: silent, sendError: silent, handOver: silent, reportEnd: silent },
@@ -84,12 +86,12 @@ export function openStage(maxConcurrentStarts = 4) {
       if (event?.type === 'process.exited') listeners.get(instanceId)?.({ type: 'process.ended', left: 0 });
     },
     /** Sends an event of its link to a connection. */
-    sendToConnection: (connectionId: string, event: LinkEvent) => links.get(connectionId)?.(event),
-    async connect(instanceId: string, connectionId = 'connection-1') {
-      listeners.get(instanceId)?.({ type: 'socket.accepted', connectionId });
-      links.get(connectionId)?.({ type: 'auth.received' });
+    sendToConnection: (connectionActorId: string, event: LinkEvent) => links.get(connectionActorId)?.(event),
+    async connect(instanceId: string, connectionActorId = 'connection-1') {
+      listeners.get(instanceId)?.({ type: 'socket.accepted', connectionActorId });
+      links.get(connectionActorId)?.({ type: 'auth.received' });
       for (let i = 0; i < 5; i += 1) await null;
-      links.get(connectionId)?.({ type: 'session.used' });
+      links.get(connectionActorId)?.({ type: 'session.used' });
     },
   };
 }

@@ -24,7 +24,7 @@ export interface OwnedTree {
  */
 const MAX_DOUBT = 250;
 
-export interface Verdict {
+export interface Classification {
   readonly startTime: number;
   /** null: the process belongs to no tree of ours. */
   readonly owner: OwnedTree | null;
@@ -45,7 +45,7 @@ export interface Ownership {
   /** Belongs to no tree whatever its environment says: too old, a thread of the kernel, this host, or init. */
   isForeign(entry: ProcessEntry, oldestStart: number): boolean;
   /** The earlier verdict on this process. An owner, once found, stays. */
-  verdictOn(entry: ProcessEntry): Verdict | undefined;
+  verdictOn(entry: ProcessEntry): Classification | undefined;
   assign(entry: ProcessEntry, owner: OwnedTree | null): void;
   /** Whether a process is young enough to belong to a tree. */
   canOwn(tree: OwnedTree | null, entry: ProcessEntry): boolean;
@@ -70,7 +70,7 @@ export function createOwnership(processTable: ProcessTable, clock: Pick<Clock, '
   const trees = new Set<OwnedTree>();
   const byRoot = new Map<number, OwnedTree>();
   const byCookie = new Map<string, OwnedTree[]>();
-  const verdicts = new Map<number, Verdict>();
+  const verdicts = new Map<number, Classification>();
   /** New processes with an empty environment, and when they were checked first. */
   const undecided = new Map<number, number>();
   /**
@@ -88,7 +88,7 @@ export function createOwnership(processTable: ProcessTable, clock: Pick<Clock, '
     if (entry.living) owner.members.set(entry.pid, entry);
     else owner.members.delete(entry.pid);
   };
-  const verdictOn = (entry: ProcessEntry): Verdict | undefined => {
+  const verdictOn = (entry: ProcessEntry): Classification | undefined => {
     const verdict = verdicts.get(entry.pid);
     if (verdict?.startTime !== entry.startTime) return undefined;
     return verdict.owner === null || trees.has(verdict.owner) ? verdict : undefined;

@@ -7,7 +7,7 @@ export type AgentEvent =
   | { type: 'admitted' }
   | { type: 'refused' }
   | { type: 'claimed' }
-  | { type: 'unproven' }
+  | { type: 'hostUnproven' }
   | { type: 'closed' }
   | { type: 'terminate' }
   | { type: 'drained' }
@@ -42,7 +42,7 @@ export const agentMachine = setup({
         },
         authenticating: {
           description: 'The agent shows its token, or both ends prove that they know it. It sends nothing else meanwhile.',
-          on: { admitted: '#agent.serving', refused: '#agent.refused', claimed: 'waiting', unproven: 'waiting', closed: 'waiting' },
+          on: { admitted: '#agent.serving', refused: '#agent.refused', claimed: 'waiting', hostUnproven: 'waiting', closed: 'waiting' },
           after: { answerTimeout: 'waiting' },
         },
         waiting: {

@@ -26,17 +26,17 @@ export type LinkEvent =
 export type ClaimedBy = 'v1' | 'token' | 'key';
 
 /**
- * `genuine`: the other end has the token or the resume key of this instance. `routed`: the shared listener accepted the socket,
- * and the other end has those of some instance, to which the socket is handed over. `unproven`: it speaks v2 and has to prove
- * itself. `unspoken`: it speaks no version that the host speaks; `message` names both. `foreign`: none of these.
+ * `authenticated`: the agent has the token or the resume key of this instance. `routed`: the shared listener accepted the socket, and
+ * the agent has those of some instance, to which the socket is handed over. `challenged`: the agent speaks v2 and has to prove itself.
+ * `noCommonVersion`: the agent speaks no version that the host speaks; `message` names both. `wrongCredentials`: none of these.
  */
 export type Verdict =
-  | { readonly verdict: 'genuine'; readonly by: ClaimedBy }
-  | { readonly verdict: 'unspoken'; readonly message: string }
-  | { readonly verdict: 'routed' | 'unproven' | 'foreign' };
+  | { readonly verdict: 'authenticated'; readonly by: ClaimedBy }
+  | { readonly verdict: 'noCommonVersion'; readonly message: string }
+  | { readonly verdict: 'routed' | 'challenged' | 'wrongCredentials' };
 
 /**
- * Which connection: `instanceId` is null at the shared listener. Connection ids are used again, because XState remembers
+ * Which connection: `instanceId` is null at the shared listener. Actor ids are used again, because XState remembers
  * every event type for ever, and the id of a child is part of one.
  */
 export interface ConnectionName {
@@ -64,7 +64,7 @@ export type ConnectionEvent =
   | { type: 'session.denied'; because: Denial }
   | { type: 'session.replaced' }
   | { type: 'probe' }
-  | { type: 'drain'; grace: number };
+  | { type: 'askToEnd'; grace: number };
 
 /** Why a claim is denied. `claimed`: a live connection holds the session. `refused`: the token is spent. */
 export type Denial = 'claimed' | 'refused';
@@ -110,7 +110,7 @@ export const connectionMachine = setup({
     noteReplaced: assign({ code: 'LINK_LOST', message: 'replaced by a new connection of the same agent' }),
     noteVersionMismatch: assign(({ event }) => {
       assertEvent(event, 'xstate.done.actor.authenticator');
-      return { code: 'VERSION_MISMATCH', message: event.output.verdict === 'unspoken' ? event.output.message : '' };
+      return { code: 'VERSION_MISMATCH', message: event.output.verdict === 'noCommonVersion' ? event.output.message : '' };
     }),
     noteHeartbeatLost: assign({ code: 'HEARTBEAT_LOST', message: 'heartbeats were not answered' }),
     noteReplacedSilent: assign({ code: 'HEARTBEAT_LOST', message: 'replaced while it was silent' }),
@@ -118,7 +118,7 @@ export const connectionMachine = setup({
     noteProbeFailed: assign({ code: 'LINK_LOST', message: 'replaced: it did not answer a probe' }),
     noteClaim: assign(({ context, event }) => {
       assertEvent(event, 'xstate.done.actor.authenticator');
-      return { by: event.output.verdict === 'genuine' ? event.output.by : context.by };
+      return { by: event.output.verdict === 'authenticated' ? event.output.by : context.by };
     }),
     countMiss: assign({ missed: ({ context }) => context.missed + 1 }),
     clearMisses: assign({ missed: 0 }),
@@ -129,7 +129,7 @@ export const connectionMachine = setup({
     sendChallenge: sendTo('link', { type: 'challenge' }),
     welcome: sendTo('link', { type: 'welcome' }),
     terminate: sendTo('link', ({ event }) => {
-      assertEvent(event, 'drain');
+      assertEvent(event, 'askToEnd');
       return { type: 'terminate' as const, grace: event.grace };
     }),
 
@@ -152,21 +152,21 @@ export const connectionMachine = setup({
     reportEnd: () => notProvided("action 'reportEnd'"),
   },
   guards: {
-    isGenuine: ({ event }) => {
+    isAuthenticated: ({ event }) => {
       assertEvent(event, 'xstate.done.actor.authenticator');
-      return event.output.verdict === 'genuine';
+      return event.output.verdict === 'authenticated';
     },
     isRouted: ({ event }) => {
       assertEvent(event, 'xstate.done.actor.authenticator');
       return event.output.verdict === 'routed';
     },
-    isUnproven: ({ event }) => {
+    isChallenged: ({ event }) => {
       assertEvent(event, 'xstate.done.actor.authenticator');
-      return event.output.verdict === 'unproven';
+      return event.output.verdict === 'challenged';
     },
-    isUnspoken: ({ event }) => {
+    hasNoCommonVersion: ({ event }) => {
       assertEvent(event, 'xstate.done.actor.authenticator');
-      return event.output.verdict === 'unspoken';
+      return event.output.verdict === 'noCommonVersion';
     },
     // The link reports a silence only after its second interval. So the first one is added here, and two are the least.
     missedTooMany: ({ context }) => context.missed + 1 >= context.misses,
@@ -218,11 +218,11 @@ export const connectionMachine = setup({
             src: 'authenticate',
             input: ({ context }) => ({ instanceId: context.instanceId, connectionActorId: context.connectionActorId }),
             onDone: [
-              { guard: 'isGenuine', target: 'claiming', actions: 'noteClaim' },
-              { guard: 'isUnproven', target: 'proving', actions: 'sendChallenge' },
+              { guard: 'isAuthenticated', target: 'claiming', actions: 'noteClaim' },
+              { guard: 'isChallenged', target: 'proving', actions: 'sendChallenge' },
               { guard: 'isRouted', target: '#connection.stopped', actions: ['handOver', 'noteHandedOver'] },
               {
-                guard: 'isUnspoken',
+                guard: 'hasNoCommonVersion',
                 target: '#connection.stopped',
                 actions: [{ type: 'refuse', params: { because: 'version' } }, 'noteVersionMismatch'],
               },
@@ -262,7 +262,7 @@ export const connectionMachine = setup({
       description: 'The session is open. Requests and responses do not pass through this chart.',
       entry: 'announceSession',
       type: 'parallel',
-      on: { drain: { target: 'draining', actions: 'terminate' } },
+      on: { askToEnd: { target: 'draining', actions: 'terminate' } },
       states: {
         heartbeat: {
           description: 'The host checks that the agent is alive.',

@@ -67,8 +67,8 @@ export interface InstanceContext extends InstanceInput {
 }
 
 export type ListenerCommand = { type: 'bind' } | { type: 'drop'; connectionActorId: string };
-/** `terminate`: the kill signal of the instance to every process of the tree; `kill`: SIGKILL. */
-export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'terminate' } | { type: 'kill' };
+/** `signal`: the kill signal of the instance (SIGTERM by default) to every process of the tree; `kill`: SIGKILL. */
+export type ProcessCommand = { type: 'spawn' } | { type: 'scan' } | { type: 'signal' } | { type: 'kill' };
 
 /** `status`: the exit code, or 128 + n after a death by signal n. All three are null for an external instance. */
 export interface ProcessExit {
@@ -108,4 +108,4 @@ export type InstanceEvent =
 /** What an instance reports to the supervisor. */
 export type InstanceReport =
   /** `restart`: an incarnation after the first, and no retry of a first start. */
-  { type: 'instance.queued'; actorId: string; restart: boolean } | { type: 'instance.settled'; actorId: string };
+  { type: 'startSlot.requested'; actorId: string; restart: boolean } | { type: 'startSlot.released'; actorId: string };

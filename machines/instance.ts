@@ -147,11 +147,11 @@ export const instanceMachine = setup({
 
     // Listener and process.
     requestStartSlot: sendParent(({ context }) => ({
-      type: 'instance.queued',
+      type: 'startSlot.requested',
       actorId: context.actorId,
       restart: context.incarnation > 1 && context.retryStart !== true,
     })),
-    announceSettled: sendParent(({ context }) => ({ type: 'instance.settled', actorId: context.actorId })),
+    releaseStartSlot: sendParent(({ context }) => ({ type: 'startSlot.released', actorId: context.actorId })),
     bind: sendTo('listener', { type: 'bind' }),
     dropSocket: sendTo('listener', ({ event }) => ({
       type: 'drop' as const,
@@ -161,7 +161,7 @@ export const instanceMachine = setup({
     // A process that was seen while the program lives stays known after it has left the program's group and parent.
     scanTree: sendTo('process', { type: 'scan' }),
     // Each process gets the signal once: a second one could end it in the midst of its cleanup.
-    terminate: sendTo('process', { type: 'terminate' }),
+    signalTree: sendTo('process', { type: 'signal' }),
     kill: sendTo('process', { type: 'kill' }),
     noteOutputClosed: assign({ output: 'closed' }),
     noteTreeEnded: assign({ tree: 'ended' }),
@@ -173,16 +173,16 @@ export const instanceMachine = setup({
     })),
     noteSession: assign({ session: ({ event }) => eventOf(event, 'session.opened').connectionActorId, lossCode: null }),
     noteSessionLoss: assign({ session: null, lossCode: ({ event }) => eventOf(event, 'session.lost').code }),
-    drainSession: sendTo('session', ({ context }) => ({ type: 'drain' as const, grace: context.gracePeriod })),
+    askToEnd: sendTo('session', ({ context }) => ({ type: 'askToEnd' as const, grace: context.gracePeriod })),
     endClaims: sendTo('session', { type: 'close' }),
 
     // What callers and their executions learn: provided by src/instance/wiring.ts.
     openSession: (_, _params: { connectionActorId: string; epoch: Epoch }) => notProvided("action 'openSession'"),
     closeSession: () => notProvided("action 'closeSession'"),
-    holdRequests: () => notProvided("action 'holdRequests'"),
+    deferRequests: () => notProvided("action 'deferRequests'"),
     beginStopping: () => notProvided("action 'beginStopping'"),
     beginGrace: () => notProvided("action 'beginGrace'"),
-    noteStopStage: (_, _params: { stage: StopStage }) => notProvided("action 'noteStopStage'"),
+    recordStopStage: (_, _params: { stage: StopStage }) => notProvided("action 'recordStopStage'"),
     endIncarnation: () => notProvided("action 'endIncarnation'"),
     endInstance: () => notProvided("action 'endInstance'"),
   },
@@ -199,26 +199,26 @@ export const instanceMachine = setup({
     isSooner: ({ context, event }) => eventOf(event, 'stop').grace < context.gracePeriod,
     asksToDrain: ({ event }) => eventOf(event, 'stop').drain === true && eventOf(event, 'stop').grace > 0,
     hasNoGrace: ({ context }) => context.gracePeriod <= 0,
-    isDrained: ({ context }) => context.session === null && context.output === 'closed',
+    isOutputRead: ({ context }) => context.session === null && context.output === 'closed',
     isTreeEnded: ({ context }) => context.tree === 'ended',
     isFinal: ({ context }) =>
       context.policy === 'temporary' ||
       context.cause?.final === true ||
       (context.policy === 'transient' && context.cause?.reason === 'completed'),
     wasRestarted: ({ context }) => context.cause?.reason === 'restarted',
-    neverGivesUp: ({ context }) => context.intensity === Number.POSITIVE_INFINITY,
+    hasNoRestartLimit: ({ context }) => context.intensity === Number.POSITIVE_INFINITY,
     hasFailedTooOften: ({ context }) => context.failures >= context.intensity,
   },
   // How long each takes is known to src/instance/wiring.ts alone.
   delays: {
     connectTimeout: () => notProvided("delay 'connectTimeout'"),
     reconnectWindow: () => notProvided("delay 'reconnectWindow'"),
-    terminateDelay: () => notProvided("delay 'terminateDelay'"),
+    signalDelay: () => notProvided("delay 'signalDelay'"),
     gracePeriod: () => notProvided("delay 'gracePeriod'"),
     graceLeft: () => notProvided("delay 'graceLeft'"),
     drainLimit: () => notProvided("delay 'drainLimit'"),
-    giveUpDelay: () => notProvided("delay 'giveUpDelay'"),
-    drainDelay: () => notProvided("delay 'drainDelay'"),
+    killTimeout: () => notProvided("delay 'killTimeout'"),
+    outputTimeout: () => notProvided("delay 'outputTimeout'"),
     cleanupTimeout: () => notProvided("delay 'cleanupTimeout'"),
     backoff: () => notProvided("delay 'backoff'"),
     restartPeriod: () => notProvided("delay 'restartPeriod'"),
@@ -295,7 +295,7 @@ export const instanceMachine = setup({
             ],
             'memory.exceeded': { target: 'stopping.killed', actions: 'noteMemoryExceeded' },
             stop: { target: 'stopping', actions: ['noteStop', 'noteGracePeriod'] },
-            restart: { target: 'stopping', actions: ['noteRestart', 'noteGracePeriod', 'holdRequests'] },
+            restart: { target: 'stopping', actions: ['noteRestart', 'noteGracePeriod', 'deferRequests'] },
           },
           states: {
             connecting: {
@@ -316,7 +316,7 @@ export const instanceMachine = setup({
                   on: {
                     'session.opened': {
                       target: '#instance.running.started.connected',
-                      actions: ['noteSession', 'adoptPolicy', 'announceSettled'],
+                      actions: ['noteSession', 'adoptPolicy', 'releaseStartSlot'],
                     },
                     'connections.none': 'listening',
                   },
@@ -324,7 +324,7 @@ export const instanceMachine = setup({
               },
             },
             connected: {
-              description: 'A session is open: the agent takes executions.',
+              description: 'The agent is connected and takes executions.',
               entry: {
                 type: 'openSession',
                 params: ({ event }) => eventOf(event, 'session.opened'),
@@ -363,7 +363,7 @@ export const instanceMachine = setup({
               },
             },
             reconnecting: {
-              description: 'The session is lost, the program still runs. Executions in flight wait until the agent reconnects.',
+              description: 'The connection is lost, the program still runs. Executions in flight wait until the agent reconnects.',
               on: {
                 'session.opened': { target: 'connected', actions: 'noteSession' },
                 stop: {
@@ -427,35 +427,35 @@ export const instanceMachine = setup({
                 },
                 asked: {
                   description: 'The host has asked the agent over its connection to end.',
-                  entry: ['endClaims', 'drainSession', { type: 'noteStopStage', params: { stage: 'asked' } }],
+                  entry: ['endClaims', 'askToEnd', { type: 'recordStopStage', params: { stage: 'asked' } }],
                   on: {
                     'session.lost': { guard: 'isExternal', target: '#instance.running.ended', actions: 'noteSessionLoss' },
                   },
-                  after: { terminateDelay: 'signalled' },
+                  after: { signalDelay: 'signalled' },
                 },
                 signalled: {
                   description: 'The host has sent SIGTERM, or the kill signal of the instance, to every process of the tree.',
-                  entry: ['endClaims', { type: 'noteStopStage', params: { stage: 'signalled' } }, 'terminate'],
+                  entry: ['endClaims', { type: 'recordStopStage', params: { stage: 'signalled' } }, 'signalTree'],
                 },
               },
             },
             killed: {
               description: 'The host has sent SIGKILL to the program and all its descendants. Only the kernel can delay the end now.',
-              entry: ['endClaims', { type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
-              after: { giveUpDelay: '#instance.running.ended' },
+              entry: ['endClaims', { type: 'recordStopStage', params: { stage: 'killed' } }, 'kill'],
+              after: { killTimeout: '#instance.running.ended' },
             },
           },
         },
         exiting: {
           description: 'The program has ended. The rest of its tree gets the kill signal, and SIGKILL at the end of the grace period.',
-          entry: ['endClaims', 'terminate'],
-          initial: 'draining',
+          entry: ['endClaims', 'signalTree'],
+          initial: 'readingOutput',
           states: {
-            draining: {
+            readingOutput: {
               description: 'The host reads what the program wrote before it ended.',
               on: { stop: { guard: 'isSooner', actions: ['noteStop', 'noteGracePeriod', 'beginGrace'] } },
-              always: { guard: 'isDrained', target: 'cleaningUp' },
-              after: { drainDelay: 'cleaningUp' },
+              always: { guard: 'isOutputRead', target: 'cleaningUp' },
+              after: { outputTimeout: 'cleaningUp' },
             },
             cleaningUp: {
               description: 'The descendants of the program have what is left of the grace period. None may outlive this incarnation.',
@@ -467,7 +467,7 @@ export const instanceMachine = setup({
             },
             killing: {
               description: 'The host has sent SIGKILL to the descendants that are left.',
-              entry: [{ type: 'noteStopStage', params: { stage: 'killed' } }, 'kill'],
+              entry: [{ type: 'recordStopStage', params: { stage: 'killed' } }, 'kill'],
               always: { guard: 'isTreeEnded', target: '#instance.running.ended' },
               after: { cleanupTimeout: '#instance.running.ended' },
             },
@@ -486,15 +486,15 @@ export const instanceMachine = setup({
     },
     restarting: {
       description: 'A restart was requested, and the program has ended. The next incarnation begins at once: this is no failure.',
-      entry: 'announceSettled',
+      entry: 'releaseStartSlot',
       always: 'running',
     },
     failed: {
       description:
         'The program ended although the policy wants it to run. Failures within the restart period are counted, unless the intensity has no limit.',
-      entry: 'announceSettled',
+      entry: 'releaseStartSlot',
       always: [
-        { guard: 'neverGivesUp', target: 'backoff' },
+        { guard: 'hasNoRestartLimit', target: 'backoff' },
         { guard: 'hasFailedTooOften', target: 'stopped', actions: ['countFailure', 'noteRestartLimit'] },
         { target: 'backoff', actions: ['countFailure', 'expireFailureLater'] },
       ],

@@ -36,7 +36,7 @@ export type SessionEvent =
   | ConnectionReport
   | DoneActorEvent
   | { type: 'accept'; connectionActorId: string }
-  | { type: 'drain'; grace: number }
+  | { type: 'askToEnd'; grace: number }
   | { type: 'close' };
 
 /** What a session reports to its instance. */
@@ -98,9 +98,9 @@ export const sessionMachine = setup({
     grantHolder: sendTo(({ context }) => context.holder ?? '', { type: 'session.granted' }),
     replaceHolder: sendTo(({ context }) => context.holder ?? '', { type: 'session.replaced' }),
     probeHolder: sendTo(({ context }) => context.holder ?? '', { type: 'probe' }),
-    drainHolder: sendTo(
+    askHolderToEnd: sendTo(
       ({ context }) => context.holder ?? '',
-      ({ event }) => ({ type: 'drain', grace: eventOf(event, 'drain').grace }),
+      ({ event }) => ({ type: 'askToEnd', grace: eventOf(event, 'askToEnd').grace }),
     ),
     denyClaim: sendTo(({ event }) => connectionOf(event), { type: 'session.denied', because: 'claimed' }),
     refuseClaim: sendTo(({ event }) => connectionOf(event), { type: 'session.denied', because: 'refused' }),
@@ -232,7 +232,7 @@ export const sessionMachine = setup({
       on: {
         'session.claimed': { actions: 'denyClaim' },
         'connection.closed': { guard: 'isHolder', actions: ['announceLoss', 'removeConnection', 'stopConnection'] },
-        drain: { actions: 'drainHolder' },
+        askToEnd: { actions: 'askHolderToEnd' },
       },
     },
   },

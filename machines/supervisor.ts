@@ -57,7 +57,7 @@ function nextStart({ maxConcurrentStarts, starting, waiting }: SupervisorContext
 
 /** The instance that an event is about. */
 function instanceOf(event: SupervisorEvent): string {
-  assertEvent(event, ['start', 'instance.queued', 'instance.settled', 'xstate.done.actor.*', 'xstate.error.actor.*']);
+  assertEvent(event, ['start', 'startSlot.requested', 'startSlot.released', 'xstate.done.actor.*', 'xstate.error.actor.*']);
   return event.type === 'start' ? event.instance.actorId : event.actorId;
 }
 
@@ -93,7 +93,7 @@ export const supervisorMachine = setup({
       },
     }),
     queueForStart: assign(({ context, event }) => {
-      assertEvent(event, 'instance.queued');
+      assertEvent(event, 'startSlot.requested');
       return { waiting: [...context.waiting, { actorId: event.actorId, restart: event.restart }] };
     }),
     acquireStartSlot: assign(({ context }) => {
@@ -144,8 +144,8 @@ export const supervisorMachine = setup({
   always: { guard: 'canStartNext', actions: ['acquireStartSlot', 'grantStart'] },
   on: {
     'socket.accepted': { actions: 'spawnConnection' },
-    'instance.queued': { actions: 'queueForStart' },
-    'instance.settled': { actions: 'releaseStartSlot' },
+    'startSlot.requested': { actions: 'queueForStart' },
+    'startSlot.released': { actions: 'releaseStartSlot' },
     'xstate.done.actor.*': {
       actions: ['releaseStartSlot', 'forgetInstance', 'stopActor', { type: 'releaseActorId', params: ({ event }) => event }],
     },

@@ -13,7 +13,7 @@ export type AuthOutcome =
   | { readonly type: 'reply'; readonly message: Buffer }
   /** The session is open; its messages are of this version. Wire v2: of this epoch, which may be that of the last session. */
   | { readonly type: 'admitted'; readonly codec: AgentCodec; readonly epoch: number | null }
-  | { readonly type: 'claimed' | 'refused' | 'unproven'; readonly reason: string }
+  | { readonly type: 'claimed' | 'refused' | 'hostUnproven'; readonly reason: string }
   | { readonly type: 'mismatch'; readonly hostVersions: readonly number[] };
 
 /** An epoch, and the key that resumes it. */
@@ -71,14 +71,14 @@ export function createAuthentication(
           // A program that has taken the port of the host learns nothing, and is not believed.
           const isOther = epoch !== null && epoch.number !== challenge.epoch;
           if (!isKnown || isOther || !isSameProof(challenge.proof, hostProof(key, instanceId, offer, challenge)))
-            return { type: 'unproven', reason: 'the program at this address did not prove that it is the host' };
+            return { type: 'hostUnproven', reason: 'the program at this address did not prove that it is the host' };
           // A resumed epoch keeps its key: the answer to a proof may get lost.
           proven = epoch ?? { number: challenge.epoch, key: resumeKey(key, instanceId, offer, challenge) };
           const proof = agentProof(key, instanceId, offer, challenge);
           return { type: 'reply', message: v1.authRequest(2, { instanceId, token: '', clientVersion: CLIENT_VERSION, proof }) };
         }
         if (!success) return refusal(response);
-        if (proven === null) return { type: 'unproven', reason: 'the program at this address claims to be the host without a proof' };
+        if (proven === null) return { type: 'hostUnproven', reason: 'the program at this address claims to be the host without a proof' };
         epoch = proven;
         return { type: 'admitted', codec: v2, epoch: proven.number };
       },

@@ -199,7 +199,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
         default:
           lastFailure = verdict.reason;
           // A genuine host then knows that this agent has another token.
-          if (verdict.type === 'unproven') {
+          if (verdict.type === 'hostUnproven') {
             from.queue.add(from.codec.error('AUTH_REFUSED', verdict.reason));
             unprovenSince ??= world.clock.now();
             if (world.clock.now() - unprovenSince > UNPROVEN) {

@@ -6,7 +6,7 @@ export type SessionEvent =
   | 'admitted'
   | 'refused'
   | 'claimed'
-  | 'unproven'
+  | 'hostUnproven'
   | 'closed'
   | 'terminate'
   | 'drained'
@@ -27,7 +27,7 @@ export const table: Readonly<Record<SessionState, Readonly<Partial<Record<Sessio
     admitted: 'serving',
     refused: 'refused',
     claimed: 'waiting',
-    unproven: 'waiting',
+    hostUnproven: 'waiting',
     closed: 'waiting',
     answerTimeout: 'waiting',
   },

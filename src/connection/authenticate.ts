@@ -51,8 +51,8 @@ function beginHandshake(offer: Offer, protocol: number, credentials: Credentials
 const isCurrent = ({ offer, terms, key }: Handshake, { token, epoch, resumeKey }: Credentials): boolean =>
   offer.epoch === null ? key === token && terms.epoch > epoch : key === resumeKey;
 
-const unspoken = (agent: readonly number[], host: readonly number[]): Verdict => ({
-  verdict: 'unspoken',
+const noCommonVersion = (agent: readonly number[], host: readonly number[]): Verdict => ({
+  verdict: 'noCommonVersion',
   message: `the agent speaks wire ${agent.join(', ')}, this host ${host.join(', ')}`,
 });
 
@@ -62,25 +62,25 @@ const unspoken = (agent: readonly number[], host: readonly number[]): Verdict =>
  */
 export function verdictOf(shown: Shown, credentials: Credentials, context: VerifyContext): Verdict {
   const { auth, handshake, proof } = shown;
-  if (auth === null) return { verdict: 'foreign' };
+  if (auth === null) return { verdict: 'wrongCredentials' };
   const sameInstance = isSame(auth.instanceId, credentials.instanceId);
   if (handshake !== null) {
     const expected = agentProof(handshake.key, credentials.instanceId, handshake.offer, handshake.terms);
     const isProven = proof !== null && isSameProof(proof, expected);
-    if (!isProven || !sameInstance || !isCurrent(handshake, credentials)) return { verdict: 'foreign' };
-    return { verdict: 'genuine', by: handshake.offer.epoch === null ? 'token' : 'key' };
+    if (!isProven || !sameInstance || !isCurrent(handshake, credentials)) return { verdict: 'wrongCredentials' };
+    return { verdict: 'authenticated', by: handshake.offer.epoch === null ? 'token' : 'key' };
   }
   const { offer } = auth;
   if (offer !== undefined) {
     const protocol = context.protocols.filter(each => each > 1 && offer.protocols.includes(each)).at(-1);
-    if (protocol === undefined) return unspoken(offer.protocols, context.protocols);
+    if (protocol === undefined) return noCommonVersion(offer.protocols, context.protocols);
     shown.handshake = beginHandshake(offer, protocol, credentials, context);
-    return { verdict: shown.handshake === null ? 'foreign' : 'unproven' };
+    return { verdict: shown.handshake === null ? 'wrongCredentials' : 'challenged' };
   }
   const sameToken = isSame(auth.token, credentials.token);
-  if (!sameInstance || !sameToken) return { verdict: 'foreign' };
-  if (!context.protocols.includes(1)) return unspoken([1], context.protocols);
-  return credentials.version === 2 ? { verdict: 'foreign' } : { verdict: 'genuine', by: 'v1' };
+  if (!sameInstance || !sameToken) return { verdict: 'wrongCredentials' };
+  if (!context.protocols.includes(1)) return noCommonVersion([1], context.protocols);
+  return credentials.version === 2 ? { verdict: 'wrongCredentials' } : { verdict: 'authenticated', by: 'v1' };
 }
 
 export interface AuthenticateDeps {
@@ -104,6 +104,6 @@ export function authenticate({ random, protocols, connection: find, credentials,
     const isKnown = connection.instanceId !== null || isRouted(named);
     const expected = isKnown ? credentials(connection.instanceId ?? named) : newCredentials(named, random.token());
     const verdict = verdictOf(connection, expected, context);
-    return Promise.resolve(verdict.verdict === 'genuine' && connection.instanceId === null ? { verdict: 'routed' } : verdict);
+    return Promise.resolve(verdict.verdict === 'authenticated' && connection.instanceId === null ? { verdict: 'routed' } : verdict);
   });
 }

@@ -80,12 +80,12 @@ export function wireInstance(
       beginGrace: args => {
         recordOf(args).run.graceSince = clock.now();
       },
-      noteStopStage(args, { stage }) {
+      recordStopStage(args, { stage }) {
         const { endingSince, stopStages } = recordOf(args).run;
         // A program that has ended by itself was not stopped, even if its descendants have to be killed.
         if (endingSince !== null) stopStages[stage] ??= Math.round(clock.now() - endingSince);
       },
-      holdRequests: args => recordOf(args).requests.defer(),
+      deferRequests: args => recordOf(args).requests.defer(),
       closeSession: args => recordOf(args).requests.detach(recordOf(args).loss),
       endIncarnation: args => host.incarnationEnded(recordOf(args), args.context),
       endInstance: args => host.instanceEnded(recordOf(args), args.context),
@@ -94,12 +94,12 @@ export function wireInstance(
       connectTimeout: ({ context }) => context.connectTimeout,
       reconnectWindow: args => reconnectWindowOf(recordOf(args).transport, options),
       // After a drain the agent may have to be asked late: the descendants of its program get their share of the grace all the same.
-      terminateDelay: args => Math.min(beforeKill(args.context), Math.max(0, graceLeft(args) - beforeKill(args.context))),
+      signalDelay: args => Math.min(beforeKill(args.context), Math.max(0, graceLeft(args) - beforeKill(args.context))),
       gracePeriod: ({ context }) => context.gracePeriod,
       graceLeft,
       drainLimit: ({ context }) => context.gracePeriod - beforeKill(context),
-      giveUpDelay: GIVE_UP,
-      drainDelay: DRAIN,
+      killTimeout: GIVE_UP,
+      outputTimeout: DRAIN,
       cleanupTimeout: CLEANUP,
       backoff: args => backoffTime(random, recordOf(args).options.restart.backoff, args.context.attempts),
       restartPeriod: args => recordOf(args).options.restart.period,

@@ -8,7 +8,7 @@ const AUTH_TIMEOUT = 5_000;
 
 function open() {
   const clock = new SimulatedClock();
-  const verdicts: Verdict[] = [{ verdict: 'unproven' }, { verdict: 'genuine', by: 'token' }];
+  const verdicts: Verdict[] = [{ verdict: 'challenged' }, { verdict: 'authenticated', by: 'token' }];
   let report: (event: LinkEvent) => void = () => {};
   const ends: unknown[] = [];
   const actor = createActor(

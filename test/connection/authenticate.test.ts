@@ -39,7 +39,7 @@ function openHost(credentials = newCredentials('me', TOKEN)) {
         verdict,
         /** The challenge, as the agent gets it. */
         challenge(): AuthResponse {
-          expect(verdict()).toEqual({ verdict: 'unproven' });
+          expect(verdict()).toEqual({ verdict: 'challenged' });
           return { success: false, errorMessage: null, sessionId: null, challenge: challengeOf(shown.handshake!, auth.instanceId) };
         },
         openEpoch: () => openEpoch(credentials, shown.handshake),
@@ -64,7 +64,7 @@ test('a first handshake is by the token; the next ones resume the epoch by its k
   for (const by of ['token', 'key', 'key']) {
     const attempt = agent.begin();
     const connection = prove(host, attempt);
-    expect(connection.verdict()).toEqual({ verdict: 'genuine', by });
+    expect(connection.verdict()).toEqual({ verdict: 'authenticated', by });
     connection.openEpoch();
     expect(attempt.answer(success)).toMatchObject({ type: 'admitted', codec: { version: 2 } });
     epochs.push(host.credentials.epoch);
@@ -78,11 +78,11 @@ test('after a lost AuthResponse the agent proves itself again: by the token at f
   prove(host, agent.begin()).openEpoch();
   for (const by of ['token', 'key']) {
     const lost = prove(host, agent.begin());
-    expect(lost.verdict()).toEqual({ verdict: 'genuine', by });
+    expect(lost.verdict()).toEqual({ verdict: 'authenticated', by });
     lost.openEpoch();
     const attempt = agent.begin();
     const again = prove(host, attempt);
-    expect(again.verdict()).toEqual({ verdict: 'genuine', by });
+    expect(again.verdict()).toEqual({ verdict: 'authenticated', by });
     again.openEpoch();
     attempt.answer(success);
   }
@@ -95,17 +95,17 @@ test('a proof that arrives after a newer epoch was opened is refused', () => {
   const attempt = agent.begin();
   prove(host, attempt).openEpoch();
   attempt.answer(success);
-  expect(late.verdict()).toEqual({ verdict: 'foreign' });
+  expect(late.verdict()).toEqual({ verdict: 'wrongCredentials' });
   const lateKey = prove(host, agent.begin());
   prove(host, createAuthentication(endpoint, realClock, nonce).begin()).openEpoch();
-  expect(lateKey.verdict()).toEqual({ verdict: 'foreign' });
+  expect(lateKey.verdict()).toEqual({ verdict: 'wrongCredentials' });
 });
 
 test('a proof by the token of the incarnation before is refused, also where that incarnation has challenged', () => {
   const host = openHost();
   const connection = prove(host, createAuthentication(endpoint, realClock, nonce).begin());
-  expect(connection.verdict(newCredentials('me', 'the next token'))).toEqual({ verdict: 'foreign' });
-  expect(connection.verdict()).toEqual({ verdict: 'genuine', by: 'token' });
+  expect(connection.verdict(newCredentials('me', 'the next token'))).toEqual({ verdict: 'wrongCredentials' });
+  expect(connection.verdict()).toEqual({ verdict: 'authenticated', by: 'token' });
 });
 
 test('the epochs that are offered do not show whether an instance exists', () => {

@@ -46,7 +46,7 @@ function open(token = TOKEN) {
   const connect = (isAnswerLost = false) => {
     const { attempt, shown, proof } = prove();
     const judged = verdict({ ...shown, proof });
-    if (judged.verdict !== 'genuine') return judged;
+    if (judged.verdict !== 'authenticated') return judged;
     openEpoch(credentials, shown.handshake);
     if (!isAnswerLost) expect(attempt.answer({ ...answer, success: true })).toMatchObject({ type: 'admitted' });
     return { ...judged, epoch: credentials.epoch };
@@ -57,9 +57,9 @@ function open(token = TOKEN) {
 test('the agent proves itself with the token, and resumes its epoch with the resume key', () => {
   const { connect } = open();
   expect([connect(), connect(), connect()]).toEqual([
-    { verdict: 'genuine', by: 'token', epoch: 1 },
-    { verdict: 'genuine', by: 'key', epoch: 1 },
-    { verdict: 'genuine', by: 'key', epoch: 1 },
+    { verdict: 'authenticated', by: 'token', epoch: 1 },
+    { verdict: 'authenticated', by: 'key', epoch: 1 },
+    { verdict: 'authenticated', by: 'key', epoch: 1 },
   ]);
 });
 
@@ -70,7 +70,7 @@ test('an agent that the last AuthResponse does not reach proves itself again, wi
     ['token', 2],
     ['token', 3],
   ]);
-  expect([connect(true), connect(true), connect()]).toEqual(Array(3).fill({ verdict: 'genuine', by: 'key', epoch: 3 }));
+  expect([connect(true), connect(true), connect()]).toEqual(Array(3).fill({ verdict: 'authenticated', by: 'key', epoch: 3 }));
 });
 
 test('neither the token nor a key is sent', () => {
@@ -88,8 +88,8 @@ test('neither the token nor a key is sent', () => {
 test('a wrong token is not believed, by the agent first', () => {
   const { prove, verdict } = open('0'.repeat(64));
   const { shown, reply, proof } = prove();
-  expect([reply?.type, proof]).toEqual(['unproven', null]);
-  expect(verdict({ ...shown, proof: '0'.repeat(64) })).toEqual({ verdict: 'foreign' });
+  expect([reply?.type, proof]).toEqual(['hostUnproven', null]);
+  expect(verdict({ ...shown, proof: '0'.repeat(64) })).toEqual({ verdict: 'wrongCredentials' });
 });
 
 test.each<[string, Partial<NonNullable<AuthResponse['challenge']>>]>([
@@ -101,24 +101,24 @@ test.each<[string, Partial<NonNullable<AuthResponse['challenge']>>]>([
 ])('an agent sends nothing to a host that shows %s', (_, forged) => {
   const { prove, connect } = open();
   const forge = (response: AuthResponse): AuthResponse => ({ ...response, challenge: { ...response.challenge!, ...forged } });
-  expect(prove(forge).reply?.type).toBe('unproven');
+  expect(prove(forge).reply?.type).toBe('hostUnproven');
   connect();
-  expect(prove(forge).reply?.type).toBe('unproven');
+  expect(prove(forge).reply?.type).toBe('hostUnproven');
 });
 
 test('a proof of an earlier handshake is refused, and so is an epoch that is not the running one', () => {
   const { prove, connect, verdict, credentials } = open();
   const { proof } = prove();
   const { shown } = prove();
-  expect(verdict({ ...shown, proof })).toEqual({ verdict: 'foreign' });
+  expect(verdict({ ...shown, proof })).toEqual({ verdict: 'wrongCredentials' });
   connect();
   credentials.epoch += 1;
-  expect(prove().first).toEqual({ verdict: 'foreign' });
+  expect(prove().first).toEqual({ verdict: 'wrongCredentials' });
 });
 
 test('success without a challenge is not believed, and a second challenge is no reply', () => {
   const { prove } = open();
-  expect(prove(() => ({ ...answer, success: true })).reply?.type).toBe('unproven');
+  expect(prove(() => ({ ...answer, success: true })).reply?.type).toBe('hostUnproven');
   const { attempt, shown } = prove();
   expect(attempt.answer({ ...answer, challenge: challengeOf(shown.handshake!, INSTANCE) }).type).not.toBe('reply');
 });

@@ -12,7 +12,7 @@ test('every state of the chart maps to a public state', () => {
     [{ running: { connected: 'executing' } }, 'executing'],
     [{ running: 'reconnecting' }, 'reconnecting'],
     [{ running: { stopping: { graceful: 'asked' } } }, 'stopping'],
-    [{ running: { exiting: 'draining' } }, 'stopping'],
+    [{ running: { exiting: 'readingOutput' } }, 'stopping'],
     [{ running: 'ended' }, 'stopping'],
     ['failed', 'backoff'],
     ['backoff', 'backoff'],

@@ -17,7 +17,7 @@ function open(
 ) {
   const events: unknown[] = [];
   const calls: string[] = [];
-  const record = { id: 'i', spec: { killSignal }, run: newRun(), held: new Set() };
+  const record = { id: 'i', spec: { killSignal }, run: newRun(), disposers: new Set() };
   const watch = { bytes: 0, peak: 0, stop: () => void calls.push('unwatch') };
   const it = { program: null as never as ProgramEvents, exceeded(_bytes: number) {} };
   const deps = {
@@ -47,7 +47,7 @@ function open(
     on: { '*': { actions: ({ event }) => void events.push(event) } },
   });
   const actor = createActor(machine).start();
-  const command = (type: 'spawn' | 'scan' | 'terminate' | 'kill'): void =>
+  const command = (type: 'spawn' | 'scan' | 'signal' | 'kill'): void =>
     (actor.getSnapshot().children.process as { send(event: object): void }).send({ type });
   return { actor, events, calls, record, watch, it, command };
 }
@@ -56,7 +56,7 @@ test('a program is spawned and signalled, and its exit and the end of its tree a
   const { actor, events, calls, record, it, command } = open();
   command('spawn');
   it.program.spawned(7);
-  command('terminate');
+  command('signal');
   it.program.exited({ exitCode: 0, signal: null });
   it.program.closed();
   it.program.ended!({ left: [{ pid: 8, startTime: 1, command: '' }], complete: true });
@@ -144,7 +144,7 @@ test.each([
 test('the kill signal of its spec takes the place of SIGTERM, but not of SIGKILL', () => {
   const { calls, command } = open({ killSignal: 'SIGQUIT' });
   command('spawn');
-  command('terminate');
+  command('signal');
   command('kill');
   expect(calls).toEqual(['SIGQUIT', 'SIGKILL']);
 });
@@ -153,8 +153,8 @@ test('an external instance has no program: the first signal is its exit', () => 
   const { events, calls, command } = open({ program: null });
   command('spawn');
   expect(events).toEqual([]);
-  command('terminate');
-  command('terminate');
+  command('signal');
+  command('signal');
   expect([calls, events]).toEqual([
     [],
     [

@@ -26,8 +26,8 @@ export const connectionInput = (listener: ListenerKind) => ({
 const admitting = (listener: ListenerKind) =>
   listener === 'own'
     ? ([
-        { verdict: 'genuine', by: 'v1' },
-        { verdict: 'genuine', by: 'token' },
+        { verdict: 'authenticated', by: 'v1' },
+        { verdict: 'authenticated', by: 'token' },
       ] as const)
     : [{ verdict: 'routed' }];
 
@@ -36,18 +36,21 @@ const cases =
   (type: string): ModelEvent[] => {
     switch (type) {
       case 'xstate.done.actor.authenticator':
-        return [...admitting(listener), { verdict: 'unproven' }, { verdict: 'unspoken', message: '' }, { verdict: 'foreign' }].map(
-          output => ({
-            type,
-            output,
-          }),
-        );
+        return [
+          ...admitting(listener),
+          { verdict: 'challenged' },
+          { verdict: 'noCommonVersion', message: '' },
+          { verdict: 'wrongCredentials' },
+        ].map(output => ({
+          type,
+          output,
+        }));
       case 'xstate.error.actor.authenticator':
         // Only the lookup of an unknown instance can fail.
         return listener === 'own' ? [] : [{ type, error: 'broken' }];
       case 'link.closed':
         return [{ type, code: 'LINK_LOST', message: 'closed' }];
-      case 'drain':
+      case 'askToEnd':
         return [{ type, grace: 100 }];
       default:
         return [{ type }];
@@ -68,7 +71,7 @@ const silent: ModelEvent = { type: 'link.silent' };
 /** Paths with repeated events. The model does not need them, but the timers of the link must restart each time. */
 const repeated: ModelEvent[][] = [[silent, heard, silent, silent, heard, silent, heard, silent, silent, heard]].map(beats => [
   { type: 'auth.received' },
-  verdictOf({ verdict: 'genuine', by: 'v1' }),
+  verdictOf({ verdict: 'authenticated', by: 'v1' }),
   { type: 'session.granted' },
   { type: 'session.used' },
   ...beats,
@@ -83,8 +86,8 @@ const onV2: ModelEvent[][] = [['session.replaced'], ['session.used', 'session.re
   .map(types => types.map(type => ({ type }) as ModelEvent))
   .concat([[authTimeout], [linkClosed]])
   .map(rest => [
-    ...[{ type: 'auth.received' }, verdictOf({ verdict: 'unproven' }), { type: 'proof.received' }],
-    ...[verdictOf({ verdict: 'genuine', by: 'token' }), { type: 'session.granted' }, ...rest],
+    ...[{ type: 'auth.received' }, verdictOf({ verdict: 'challenged' }), { type: 'proof.received' }],
+    ...[verdictOf({ verdict: 'authenticated', by: 'token' }), { type: 'session.granted' }, ...rest],
   ]);
 
 /** The same path of an agent that speaks v2: it proves itself first. The chart does not know which version is spoken. */
@@ -92,10 +95,10 @@ function proven(listener: ListenerKind, events: readonly ModelEvent[]): ModelEve
   const at = events.findIndex(isVerdict);
   if (at === -1) return null;
   const verdict = verdictName(events[at]);
-  if (verdict === 'unproven' || verdict === 'unspoken') return null;
+  if (verdict === 'challenged' || verdict === 'noCommonVersion') return null;
   const [first, ...rest] = events.slice(at);
-  const decided = verdict === 'genuine' || verdict === 'routed' ? verdictOf(admitting(listener).at(-1)!) : first!;
-  return [...events.slice(0, at), verdictOf({ verdict: 'unproven' }), { type: 'proof.received' }, decided, ...rest];
+  const decided = verdict === 'authenticated' || verdict === 'routed' ? verdictOf(admitting(listener).at(-1)!) : first!;
+  return [...events.slice(0, at), verdictOf({ verdict: 'challenged' }), { type: 'proof.received' }, decided, ...rest];
 }
 
 /** The model does not know whether a link is being checked or is paused, and which events are possible then. */
@@ -130,7 +133,7 @@ function feasible(steps: readonly Step[]): number {
     if (isVerdict(event)) {
       const isProof = steps[i - 1]!.event.type === 'proof.received';
       const { verdict, by } = (event.output ?? {}) as { verdict?: string; by?: string };
-      if (isProof ? verdict === 'unproven' || verdict === 'unspoken' || by === 'v1' : by === 'token') return i;
+      if (isProof ? verdict === 'challenged' || verdict === 'noCommonVersion' || by === 'v1' : by === 'token') return i;
       // Only an unknown instance, or the nonce of an offer, needs the random source.
       if (isProof && type.startsWith('xstate.error')) return i;
     }
@@ -252,14 +255,14 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         const verdict = ahead.find(isVerdict);
         random.broken = verdict?.type.startsWith('xstate.error') ? 'token' : null;
         switch (verdictName(verdict)) {
-          case 'unproven':
+          case 'challenged':
             speaksV2 = true;
             agentEnd!.offer(environment);
             break;
-          case 'unspoken':
+          case 'noCommonVersion':
             agentEnd!.offer(environment, { protocols: [1, 3] });
             break;
-          case 'foreign':
+          case 'wrongCredentials':
             agentEnd!.send('AuthRequest', 1, wrong);
             break;
           default:
@@ -271,12 +274,12 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
       }
       case 'proof.received': {
         challenge = await agentEnd!.challenge();
-        agentEnd!.sendProof(verdictName(ahead.find(isVerdict)) === 'foreign' ? nonce() : agentEnd!.proof(challenge));
+        agentEnd!.sendProof(verdictName(ahead.find(isVerdict)) === 'wrongCredentials' ? nonce() : agentEnd!.proof(challenge));
         return [await arrived(type)];
       }
       case 'xstate.done.actor.authenticator': {
         // The session is denied only where another connection holds it and answers the probe.
-        if (verdictName(event) === 'genuine' && next(/^session\./)?.type === 'session.denied') {
+        if (verdictName(event) === 'authenticated' && next(/^session\./)?.type === 'session.denied') {
           claimant = await claimSession();
           await claimant.next('AuthResponse');
           if (speaksV2) claimant.confirm();
@@ -332,7 +335,7 @@ export async function playConnection(listener: ListenerKind, steps: readonly Ste
         beats = Math.max(beats, heartbeats().length);
         checked = false;
         return [await arrived(type)];
-      case 'drain':
+      case 'askToEnd':
         void expected.stop({ grace: 100 });
         return [await arrived(type)];
       case 'reading.paused': {

@@ -226,12 +226,12 @@ function delay(name: string, { gracePeriod, attempts }: InstanceContext, graceLe
   const delays: Record<string, number> = {
     connectTimeout: 20_000,
     reconnectWindow: 10_000,
-    terminateDelay: Math.min(gracePeriod / 2, 1_000, Math.max(0, graceLeft - Math.min(gracePeriod / 2, 1_000))),
+    signalDelay: Math.min(gracePeriod / 2, 1_000, Math.max(0, graceLeft - Math.min(gracePeriod / 2, 1_000))),
     gracePeriod,
     drainLimit: gracePeriod - Math.min(gracePeriod / 2, 1_000),
     graceLeft,
-    giveUpDelay: 5_000,
-    drainDelay: 250,
+    killTimeout: 5_000,
+    outputTimeout: 250,
     cleanupTimeout: 3_000,
     backoff: Math.round((100 + Math.min(10_000, 100 * 2 ** (attempts - 1))) / 2),
     stableUptime: 1_000_000,
@@ -264,12 +264,19 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
       (!event.type.startsWith('activity.') || (subject.getSnapshot() as AnyMachineSnapshot).can(event)),
   });
   const { spearlet, gate, random, agentEnds } = stage;
+  /** What is to be undone even if the event that it was prepared for does not come: the next walk uses the same port. */
+  const prepared = new Set<() => Promise<void> | void>();
+  const undoing = (undo: () => Promise<void> | void): (() => Promise<void> | void) => {
+    const once = (): Promise<void> | void => (prepared.delete(once) ? undo() : undefined);
+    prepared.add(once);
+    return once;
+  };
   /** Makes the next listener or program fail if the path needs that. Returns a function that undoes it. */
   const prepare = (ahead: readonly ModelEvent[], what: 'listener' | 'process'): (() => Promise<void> | void) => {
     const outcome = ahead.find(({ type }) => (what === 'listener' ? /^(listener\.|stop$)/ : /^(process\.|listener\.)/).test(type));
     if (what === 'listener' && outcome?.type === 'listener.failed') {
       const occupant = tcp.listen({ kind: 'tcp', host: '127.0.0.1', port: PORT }, wire => wire.close());
-      return () => occupant.close();
+      return undoing(() => occupant.close());
     }
     if (outcome?.type !== 'process.failed') return () => {};
     rmSync(program);
@@ -442,6 +449,7 @@ export async function playInstance(kind: Kind, steps: readonly Step[], charts?: 
     finding = (thrown as Error).message;
   } finally {
     if (finding !== null) stage.abandon();
+    for (const undo of [...prepared]) await undo();
     rmSync(folder, { recursive: true });
   }
   return { finding, taken: gate.taken, visited: gate.visited };

@@ -54,7 +54,7 @@ const cases =
         return holder === null ? [] : [{ type, connectionActorId: holder }];
       case 'connection.closed':
         return connections.map(connectionActorId => ({ type, connectionActorId, code: 'LINK_LOST', message: 'closed' }));
-      case 'drain':
+      case 'askToEnd':
         return holder === null ? [] : [{ type, grace: 100 }];
       case 'close':
         // An external instance without a session ends at once.
@@ -115,7 +115,7 @@ const feasible =
         ended.delete(id);
       }
       if (type === 'close' && holder !== null && version === 1) sent.get(holder)!.opened = true;
-      if (type === 'drain') {
+      if (type === 'askToEnd') {
         // The instance drains a session that is open.
         if (drained || !sent.get(holder!)!.opened) return i;
         drained = true;
@@ -134,7 +134,7 @@ const sends = {
   grantHolder: 'session.granted',
   replaceHolder: 'session.replaced',
   probeHolder: 'probe',
-  drainHolder: 'drain',
+  askHolderToEnd: 'askToEnd',
   ...{ denyClaim: 'session.denied', refuseClaim: 'session.denied', denyClaimant: 'session.denied' },
   announceSession: 'session.opened',
   ...{ announceLoss: 'session.lost', announceReplacement: 'session.lost' },

@@ -22,11 +22,11 @@ const cases =
         return ACTOR_IDS.filter(actorId => !instances.includes(actorId))
           .slice(0, 1)
           .map(actorId => ({ type, instance: { actorId } }));
-      case 'instance.queued':
+      case 'startSlot.requested':
         return instances
           .filter(actorId => ![...starting, ...waiting].some(each => each.actorId === actorId))
           .map(actorId => ({ type, actorId, restart: false }));
-      case 'instance.settled':
+      case 'startSlot.released':
         // With a shared listener the connection of the agent would be unrouted first.
         return listener === 'own' ? starting.map(({ actorId }) => ({ type, actorId })) : [];
       case 'xstate.done.actor.*':
@@ -44,15 +44,20 @@ const cases =
 
 const [one, two] = ACTOR_IDS as [string, string];
 const start = (actorId: string): ModelEvent => ({ type: 'start', instance: { actorId } });
-const queued = (actorId: string): ModelEvent => ({ type: 'instance.queued', actorId, restart: false });
+const queued = (actorId: string): ModelEvent => ({ type: 'startSlot.requested', actorId, restart: false });
 const failed = (actorId: string): ModelEvent => ({ type: `xstate.error.actor.${actorId}`, actorId });
 /** Only the chart of an instance that was ready can fail, and a second stop has an effect only where a program still runs. */
 const longer: ModelEvent[][] = [
   [start(one), queued(one), { type: 'stop', grace: 100 }, { type: 'stop', grace: 0 }],
-  [start(one), queued(one), { type: 'instance.settled', actorId: one }, failed(one), start(one)],
+  [start(one), queued(one), { type: 'startSlot.released', actorId: one }, failed(one), start(one)],
   [
     ...[start(one), start(two), queued(one), queued(two)],
-    ...[{ type: 'instance.settled', actorId: one }, failed(one), { type: 'instance.settled', actorId: two }, { type: 'stop', grace: 100 }],
+    ...[
+      { type: 'startSlot.released', actorId: one },
+      failed(one),
+      { type: 'startSlot.released', actorId: two },
+      { type: 'stop', grace: 100 },
+    ],
   ],
 ];
 
@@ -65,12 +70,12 @@ function feasible(steps: readonly Step[]): number {
   for (const [i, { event }] of steps.entries()) {
     const { type } = event;
     const actorId = (event.actorId as string | undefined) ?? /\.actor\.(.+)$/.exec(type)?.[1];
-    if (type === 'instance.queued') {
+    if (type === 'startSlot.requested') {
       if (queued.has(actorId)) return i;
       queued.add(actorId);
     }
     if (type === 'stop') stopping = true;
-    if (type === 'instance.settled') {
+    if (type === 'startSlot.released') {
       // After a stop, a starting instance does not become ready.
       if (settled.has(actorId) || stopping) return i;
       settled.add(actorId);
@@ -165,9 +170,9 @@ export async function playSupervisor(listener: ListenerKind, steps: readonly Ste
             await gate.wait(each => each.type === `xstate.done.actor.${actorId}`);
           }
         return [last()];
-      case 'instance.queued':
+      case 'startSlot.requested':
         return [await arrived(type, current!.actorId)];
-      case 'instance.settled': {
+      case 'startSlot.released': {
         const { instance, token } = current!;
         current!.agentEnd = await stage.connect(instance.address!);
         current!.agentEnd.send('AuthRequest', 1, authRequest({ SPEARLET_INSTANCE_ID: instance.id, SPEARLET_TOKEN: token }));

@@ -22,7 +22,7 @@ export function openStage(maxConcurrentStarts = 4) {
       link: fromCallback(
         ({ input, sendBack }) => void links.set((input as { connectionActorId: string }).connectionActorId, sendBack),
       ) as never,
-      authenticate: fromPromise(async () => ({ verdict: 'genuine' as const, by: 'v1' as const })) as never,
+      authenticate: fromPromise(async () => ({ verdict: 'authenticated' as const, by: 'v1' as const })) as never,
     },
     actions: { refuse: silent, sendError: silent, handOver: silent, reportEnd: silent },
     delays: { authTimeout: 5_000, heartbeat: 10_000, finalCheck: 50, probe: 1_000 },
@@ -38,14 +38,14 @@ export function openStage(maxConcurrentStarts = 4) {
     },
     actions: {
       ...{ openSession: silent, closeSession: silent, beginStopping: silent, beginGrace: silent },
-      ...{ noteStopStage: silent, endIncarnation: silent, endInstance: silent },
+      ...{ recordStopStage: silent, endIncarnation: silent, endInstance: silent },
     },
     delays: {
-      ...{ connectTimeout: 30_000, reconnectWindow: 10_000, terminateDelay: 1_000, gracePeriod: 5_000, giveUpDelay: 5_000 },
+      ...{ connectTimeout: 30_000, reconnectWindow: 10_000, signalDelay: 1_000, gracePeriod: 5_000, killTimeout: 5_000 },
       ...{
         graceLeft: 400,
         drainLimit: 4_000,
-        drainDelay: 250,
+        outputTimeout: 250,
         cleanupTimeout: 3_000,
         backoff: 200,
         restartPeriod: 60_000,

@@ -26,7 +26,7 @@ describe('records', () => {
       'running.started.connecting.listening',
       'running.started.connecting.authenticating',
       'running.started.connected.ready',
-      'running.exiting.draining',
+      'running.exiting.readingOutput',
       'running.exiting.cleaningUp',
       'running.ended',
       'stopped',
@@ -43,7 +43,7 @@ describe('records', () => {
       facts: { exitCode: 9, signal: null },
       source: null,
       from: 'running.started.connected.ready',
-      to: 'running.exiting.draining',
+      to: 'running.exiting.readingOutput',
       guard: null,
       edge: 'instance.running.started.connected --process.exited--> instance.running.exiting',
       actions: ['closeSession', 'noteCrash'],
@@ -227,7 +227,7 @@ describe('timeouts', () => {
     stage.sendToInstance('a', { type: 'stop', grace: 500 });
     expect(due()).toEqual({
       'xstate.after.gracePeriod.instance.running.stopping.graceful': 66_000,
-      'xstate.after.terminateDelay.instance.running.stopping.graceful.asked': 62_000,
+      'xstate.after.signalDelay.instance.running.stopping.graceful.asked': 62_000,
     });
   });
 });

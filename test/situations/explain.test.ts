@@ -140,5 +140,5 @@ test('an expected agent that is stopped has no output to drain, and ends at once
   await expected.stop();
   const causes = spearlet.explain(expected.id)!.transitions.map(({ event }) => event);
   expect(causes).toContain('process.exited');
-  expect(causes.filter(event => event.includes('drainDelay'))).toEqual([]);
+  expect(causes.filter(event => event.includes('outputTimeout'))).toEqual([]);
 });

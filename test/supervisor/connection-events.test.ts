@@ -26,7 +26,7 @@ function open() {
   const counted: number[] = [];
   const connection = (more: object = {}) =>
     ({
-      label: 'c1',
+      connectionId: 'c1',
       instanceId: 'i',
       channel: { peer: 'p', countError: () => void counted.push(1) },
       handedOver: false,

@@ -19,9 +19,10 @@ await build({
     },
   ],
   // What only a WebSocket needs is a file of its own, which is loaded then; `shared.js` is what it has in common with the entry.
+  // The runtime of rolldown is empty, and no file is written for it; with the same name it would make `shared2.js` of the other.
   output: {
     dir: 'dist/src/agent',
     entryFileNames: 'index.js',
-    chunkFileNames: ({ name }) => (name === 'websocket-client' ? 'websocket.js' : 'shared.js'),
+    chunkFileNames: ({ name }) => ({ 'websocket-client': 'websocket.js', 'rolldown-runtime': 'runtime.js' })[name] ?? 'shared.js',
   },
 });

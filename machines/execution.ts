@@ -18,7 +18,7 @@ export const executionMachine = setup({ types: { events: {} as ExecutionEvent } 
   initial: 'waiting',
   states: {
     waiting: {
-      description: 'Not one byte of the request has been handed to a socket.',
+      description: 'The request was not handed to a socket whole, so the agent does not execute it.',
       on: { written: 'sent', cancel: 'cancelled', deadline: 'timedOut', lost: 'undelivered' },
     },
     sent: {

@@ -30,7 +30,7 @@ export const errorCodes = {
     'The result of a `call()` is not valid: it is not JSON, or the schema of the caller has refused it. `issues` has each fault.',
   EXECUTION_TIMEOUT: 'The execution did not end within its timeout. The agent was told to cancel it.',
   CANCELLED: 'The caller cancelled. The agent was told to cancel, too.',
-  NOT_DELIVERED: 'Not one byte of the request was handed to the socket. A retry is safe.',
+  NOT_DELIVERED: 'The request was never handed to the socket whole, so it was not executed. A retry is safe.',
   OUTCOME_UNKNOWN: 'The request may have been executed, wholly or in part. No answer will come.',
   OVERLOADED:
     'The bound on queued bytes (`maxQueuedBytes`), on executions in flight (`maxInFlight`), or on the `queue` of a pool is reached. Try again later, or raise the bound.',

@@ -21,8 +21,9 @@ export interface Spearlet {
   /**
    * Starts a program as an agent. Resolves when it is ready. Rejects with SpearletError, and the instance is then stopped:
    * INVALID_OPTIONS, SPAWN_FAILED, CONTAINMENT_UNAVAILABLE, CONNECT_TIMEOUT, EXITED_BEFORE_READY, PORTS_EXHAUSTED,
-   * LISTEN_FAILED, VERSION_MISMATCH, MEMORY_EXCEEDED, CANCELLED, STOPPED. With `retryStart` it waits through the failures that the
-   * restart intensity allows, and rejects with RESTART_LIMIT after them.
+   * LISTEN_FAILED, MEMORY_EXCEEDED, CANCELLED, STOPPED. With `retryStart` it waits through the failures that the
+   * restart intensity allows, and rejects with RESTART_LIMIT after them. An agent that speaks no common version of the wire ends: this is
+   * EXITED_BEFORE_READY, whose message names VERSION_MISMATCH.
    */
   start(spec: InstanceSpec, options?: StartOptions): Promise<Instance>;
   /** Runs one program, with its output as Buffers. Everything else is as below. */
@@ -39,8 +40,8 @@ export interface Spearlet {
    */
   pool(spec: InstanceSpec, options?: PoolOptions): Pool;
   /**
-   * Waits for a program that the host does not start: any program with `environment` may connect. Throws INVALID_OPTIONS or
-   * STOPPED.
+   * Waits for a program that the host does not start: any program with `environment` may connect. Throws INVALID_OPTIONS,
+   * STOPPED, LISTEN_FAILED or PORTS_EXHAUSTED.
    */
   expect(spec: ExpectSpec): Expected;
   /** Numbers of executions, messages and bytes, for every instance that is not yet stopped and its connections. */
@@ -64,7 +65,7 @@ export interface Spearlet {
 export interface Expected {
   /** The id of the instance. */
   readonly id: string;
-  /** The environment of the agent: address, token, instance id, largest frame, versions. Nothing else gives out a token. */
+  /** The environment of the agent: address, token, instance id, largest frame, versions, times. Nothing else gives out a token. */
   readonly environment: AgentEnvironment;
   /** Rejects with CONNECT_TIMEOUT where no agent has connected and authenticated within `connectTimeout`. */
   readonly ready: Promise<Instance>;

@@ -91,153 +91,155 @@ function describeReplaced(decoders: readonly LossyDecoder[]): string {
   return `${count} byte ${sequences} of its output ${were} not UTF-8 and ${are} shown as U+FFFD`;
 }
 
-/** Says on stderr of the agent what its answer cannot say. */
-const report = (taskId: string, text: string): void =>
-  void process.stderr.write(`spearlet agent: task ${JSON.stringify(taskId)}: ${text}\n`);
+/** Says what the answer of an execution cannot say. */
+export type Report = (taskId: string, code: 'OUTPUT_REPLACED' | 'PROCESSES_LEFT', message: string) => void;
 
 const unended = (count: number): string => `processes that could not be ended: ${count}`;
 
-export const runCommand: Handler = (request, { signal, write, carriesBytes }) => {
-  const refusal = refusalOf(request);
-  if (refusal !== null) return refusal;
-  const { taskId, command, args, env, input, settings = {} } = request;
-  return new Promise<HandlerResult>((resolve, reject) => {
-    const executionId = id();
-    const environment = environmentOfChild(process.env, env, executionId);
-    let child: ChildProcess;
-    try {
-      child = spawn(command, [...args], {
-        cwd: settings.workingDirectory,
-        env: environment,
-        detached: true,
-        stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      });
-    } catch (thrown) {
-      return resolve(startFailure(command, thrown));
-    }
-    // A program that does not read its input, or ends before it has, is no error.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
-    const { pid } = child;
-    const tree = pid === undefined ? null : trackTree(pid, executionId);
-    // If the process has no free file descriptors, there are no streams, although the types say so.
-    const channels = (['stdout', 'stderr'] as const).filter(channel => child[channel] != null);
-    const streams = channels.map(channel => child[channel]!);
-    // Wire v1 carries text only.
-    const decoders = carriesBytes ? [] : streams.map(createLossyDecoder);
-    const death = watchDeath(pid, streams, 'readable');
-    const timeoutAlarm = alarm();
-    let ending: Promise<number> | null = null;
-    let failure: unknown = null;
-    let timedOut: { exitCode: number; error: string } | null = null;
-    /** Writes that the host has not taken yet. */
-    let pendingWrites = 0;
-    /** Changes whenever output has come or was sent. */
-    let progress = 0;
-    let forwardedBytes = 0;
-    /** The answer is sent. Later output of kept processes is read and dropped, so that a full pipe does not block them. */
-    let isAnswered = false;
-    /** Called when no write is pending any more. */
-    let written = (): void => {};
-
-    const end = (): void => {
-      ending ??= tree?.end(CANCEL_GRACE) ?? null;
-    };
-    const endRest = async (): Promise<void> => {
-      const survivors = settings.background === 'keep' ? 0 : ((await tree?.endRest(BACKGROUND_GRACE)) ?? 0);
-      if (survivors > 0) report(taskId, unended(survivors));
-      if (tree !== null) unregister(tree);
-    };
-    const finish = async (result: () => HandlerResult): Promise<void> => {
-      timeoutAlarm.clear();
-      const isEnded = ending !== null;
-      const survivors = (await ending) ?? 0;
-      signal.removeEventListener('abort', end);
-      if (isEnded && tree !== null) unregister(tree);
-      else void endRest();
-      const reason = signal.aborted ? signal.reason : failure;
-      const left = survivors === 0 ? '' : `; ${unended(survivors)}`;
-      if (reason === null) resolve(timedOut === null ? result() : { ...timedOut, error: timedOut.error + left });
-      else reject(left === '' ? reason : new SpearletError('CANCELLED', reasonOf(reason) + left, { cause: reason }));
-    };
-
-    if (tree !== null) register(tree);
-    signal.addEventListener('abort', end, { once: true });
-    if (settings.timeout !== undefined)
-      timeoutAlarm.set(settings.timeout, () => {
-        timedOut = { exitCode: TIMED_OUT, error: `the program did not end within its timeout of ${settings.timeout} ms` };
-        end();
-      });
-    child.once('error', error => void finish(() => startFailure(command, error)));
-    const forwarded = Promise.all(
-      streams.map((stream, i) =>
-        forward(
-          stream,
-          decoders[i] ?? null,
-          async output => {
-            if (isAnswered) return;
-            forwardedBytes += output.length;
-            await write(output, { channel: channels[i]! });
-          },
-          change => {
-            pendingWrites += change;
-            progress += 1;
-            if (pendingWrites === 0) written();
-          },
-        ).catch(error => {
-          // Nobody can receive the output any more.
-          failure ??= error;
-          stream.destroy();
-          end();
-        }),
-      ),
-    );
-    /** Descendants may hold the pipes open for ever. */
-    const closeOutput = async (): Promise<void> => {
-      if (settings.background !== 'keep') {
-        for (const stream of streams) stream.destroy();
-        return;
+/** The handler of all commands. */
+export const commandHandler =
+  (report: Report): Handler =>
+  (request, { signal, write, carriesBytes }) => {
+    const refusal = refusalOf(request);
+    if (refusal !== null) return refusal;
+    const { taskId, command, args, env, input, settings = {} } = request;
+    return new Promise<HandlerResult>((resolve, reject) => {
+      const executionId = id();
+      const environment = environmentOfChild(process.env, env, executionId);
+      let child: ChildProcess;
+      try {
+        child = spawn(command, [...args], {
+          cwd: settings.workingDirectory,
+          env: environment,
+          detached: true,
+          stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+        });
+      } catch (thrown) {
+        return resolve(startFailure(command, thrown));
       }
-      const rests = decoders.map((decoder, i) => ({ rest: decoder.end(), channel: channels[i]! }));
-      isAnswered = true;
-      for (const { rest, channel } of rests) if (rest !== '') await write(rest, { channel });
-      // These streams must not keep the agent alive.
-      for (const stream of streams) (stream as Socket).unref();
-    };
-    child.once('exit', (code, name) => {
-      timeoutAlarm.clear();
-      const drained = new Promise<void>(resolve => {
-        let [turns, before, isChecking] = [0, progress, false];
-        const bytesBefore = forwardedBytes;
-        const checkLater = (): void => {
-          if (!isChecking) defer(check);
-          isChecking = true;
-        };
-        const check = (): void => {
-          isChecking = false;
-          const isEnough = forwardedBytes - bytesBefore >= DRAINED.bytes;
-          if (pendingWrites > 0 && !isEnough) return;
-          turns = progress === before ? turns + 1 : 0;
-          before = progress;
-          if (turns < DRAINED.turns && !isEnough) return checkLater();
-          written = () => {};
-          resolve(closeOutput());
-        };
-        written = checkLater;
-        checkLater();
-      });
-      // After closeOutput() of the default both are settled.
-      void (settings.background === 'keep' ? Promise.race([forwarded, drained]) : forwarded).then(() =>
-        finish(() => {
-          const status = statusOf(code, name, code === 0 ? death() : null) as { exitCode: number; error?: string };
-          const replaced = describeReplaced(decoders);
-          if (replaced === '') return status;
-          // A Completed answer has no error text, so the sentence goes to stderr of the agent.
-          report(taskId, replaced);
-          return status.error === undefined ? status : { ...status, error: `${status.error}; ${replaced}` };
-        }),
+      // A program that does not read its input, or ends before it has, is no error.
+      child.stdin?.on('error', () => {});
+      child.stdin?.end(input);
+      const { pid } = child;
+      const tree = pid === undefined ? null : trackTree(pid, executionId);
+      // If the process has no free file descriptors, there are no streams, although the types say so.
+      const channels = (['stdout', 'stderr'] as const).filter(channel => child[channel] != null);
+      const streams = channels.map(channel => child[channel]!);
+      // Wire v1 carries text only.
+      const decoders = carriesBytes ? [] : streams.map(createLossyDecoder);
+      const death = watchDeath(pid, streams, 'readable');
+      const timeoutAlarm = alarm();
+      let ending: Promise<number> | null = null;
+      let failure: unknown = null;
+      let timedOut: { exitCode: number; error: string } | null = null;
+      /** Writes that the host has not taken yet. */
+      let pendingWrites = 0;
+      /** Changes whenever output has come or was sent. */
+      let progress = 0;
+      let forwardedBytes = 0;
+      /** The answer is sent. Later output of kept processes is read and dropped, so that a full pipe does not block them. */
+      let isAnswered = false;
+      /** Called when no write is pending any more. */
+      let written = (): void => {};
+
+      const end = (): void => {
+        ending ??= tree?.end(CANCEL_GRACE) ?? null;
+      };
+      const endRest = async (): Promise<void> => {
+        const survivors = settings.background === 'keep' ? 0 : ((await tree?.endRest(BACKGROUND_GRACE)) ?? 0);
+        if (survivors > 0) report(taskId, 'PROCESSES_LEFT', unended(survivors));
+        if (tree !== null) unregister(tree);
+      };
+      const finish = async (result: () => HandlerResult): Promise<void> => {
+        timeoutAlarm.clear();
+        const isEnded = ending !== null;
+        const survivors = (await ending) ?? 0;
+        signal.removeEventListener('abort', end);
+        if (isEnded && tree !== null) unregister(tree);
+        else void endRest();
+        const reason = signal.aborted ? signal.reason : failure;
+        const left = survivors === 0 ? '' : `; ${unended(survivors)}`;
+        if (reason === null) resolve(timedOut === null ? result() : { ...timedOut, error: timedOut.error + left });
+        else reject(left === '' ? reason : new SpearletError('CANCELLED', reasonOf(reason) + left, { cause: reason }));
+      };
+
+      if (tree !== null) register(tree);
+      signal.addEventListener('abort', end, { once: true });
+      if (settings.timeout !== undefined)
+        timeoutAlarm.set(settings.timeout, () => {
+          timedOut = { exitCode: TIMED_OUT, error: `the program did not end within its timeout of ${settings.timeout} ms` };
+          end();
+        });
+      child.once('error', error => void finish(() => startFailure(command, error)));
+      const forwarded = Promise.all(
+        streams.map((stream, i) =>
+          forward(
+            stream,
+            decoders[i] ?? null,
+            async output => {
+              if (isAnswered) return;
+              forwardedBytes += output.length;
+              await write(output, { channel: channels[i]! });
+            },
+            change => {
+              pendingWrites += change;
+              progress += 1;
+              if (pendingWrites === 0) written();
+            },
+          ).catch(error => {
+            // Nobody can receive the output any more.
+            failure ??= error;
+            stream.destroy();
+            end();
+          }),
+        ),
       );
+      /** Descendants may hold the pipes open for ever. */
+      const closeOutput = async (): Promise<void> => {
+        if (settings.background !== 'keep') {
+          for (const stream of streams) stream.destroy();
+          return;
+        }
+        const rests = decoders.map((decoder, i) => ({ rest: decoder.end(), channel: channels[i]! }));
+        isAnswered = true;
+        for (const { rest, channel } of rests) if (rest !== '') await write(rest, { channel });
+        // These streams must not keep the agent alive.
+        for (const stream of streams) (stream as Socket).unref();
+      };
+      child.once('exit', (code, name) => {
+        timeoutAlarm.clear();
+        const drained = new Promise<void>(resolve => {
+          let [turns, before, isChecking] = [0, progress, false];
+          const bytesBefore = forwardedBytes;
+          const checkLater = (): void => {
+            if (!isChecking) defer(check);
+            isChecking = true;
+          };
+          const check = (): void => {
+            isChecking = false;
+            const isEnough = forwardedBytes - bytesBefore >= DRAINED.bytes;
+            if (pendingWrites > 0 && !isEnough) return;
+            turns = progress === before ? turns + 1 : 0;
+            before = progress;
+            if (turns < DRAINED.turns && !isEnough) return checkLater();
+            written = () => {};
+            resolve(closeOutput());
+          };
+          written = checkLater;
+          checkLater();
+        });
+        // After closeOutput() of the default both are settled.
+        void (settings.background === 'keep' ? Promise.race([forwarded, drained]) : forwarded).then(() =>
+          finish(() => {
+            const status = statusOf(code, name, code === 0 ? death() : null) as { exitCode: number; error?: string };
+            const replaced = describeReplaced(decoders);
+            if (replaced === '') return status;
+            // A Completed answer has no error text, so the sentence goes to stderr of the agent.
+            report(taskId, 'OUTPUT_REPLACED', replaced);
+            return status.error === undefined ? status : { ...status, error: `${status.error}; ${replaced}` };
+          }),
+        );
+      });
+      if (signal.aborted) end();
     });
-    if (signal.aborted) end();
-  });
-};
+  };

@@ -20,7 +20,7 @@ export interface AgentRequest {
 
 /** The options of `write()`. */
 export interface WriteOptions {
-  /** The channel that the caller sees on the update. Left out: none. */
+  /** The channel of the output. The caller sees `'stderr'`; for all else it sees `'stdout'` on wire v2, and no channel on wire v1. */
   readonly channel?: 'stdout' | 'stderr';
 }
 
@@ -40,7 +40,8 @@ export interface HandlerContext {
   /**
    * Sends the caller how far the execution is: a value that can be converted to JSON, such as `{ done: 0.3, message: 'reading' }`. The
    * caller gets it as an update of its own. Await the promise, as that of write(). It rejects for a value that cannot be converted to
-   * JSON, or that has more than 16 Ki characters as JSON, or if the execution has ended.
+   * JSON, or that is too long as JSON (more than `maxFrameBytes` / 32 characters, or 16 Ki on wire v2, 1 Mi on v1), or if the execution
+   * has ended.
    */
   progress(value: unknown): Promise<void>;
 }

@@ -34,7 +34,7 @@ export interface ServeOptions {
 /**
  * Connects to the host that started this program, authenticates, and executes requests with the handlers: one for all
  * commands, or one per command. Resolves when the host ended this agent or is gone. Rejects with SpearletError:
- * INVALID_OPTIONS (no host started this program), AUTH_REFUSED, LINK_LOST (the host could not be reached again).
+ * INVALID_OPTIONS (no host started this program), AUTH_REFUSED, VERSION_MISMATCH, LINK_LOST (the host could not be reached).
  */
 export async function serve(handlers: Handler | Readonly<Record<string, Handler>>, options: ServeOptions = {}): Promise<void> {
   if (typeof handlers !== 'function' && (typeof handlers !== 'object' || handlers === null))

@@ -66,12 +66,11 @@ program
 
 program
   .command('agent')
-  .allowUnknownOption()
-  .allowExcessArguments()
+  .option('--json', 'print one JSON object per line instead of text', false)
   .description('The agent that runs programs. A spearlet host starts it.')
-  .action(async () => {
+  .action(async ({ json }: { json: boolean }) => {
     const { agent } = await import('./agent.ts');
-    process.exitCode = await agent();
+    process.exitCode = await agent(json);
   });
 
 // When Node exits, it restores the terminal, and aborts if the terminal is gone (closed window, lost ssh). Then the exit code

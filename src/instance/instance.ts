@@ -124,9 +124,10 @@ export interface Instance {
   /**
    * Ends the program as `stop()` does, and starts it again at once, whatever the restart policy is. It is no failure: it does not
    * count for the restart intensity. The agent may answer what is in flight within `grace` (ms; default: that of its options);
-   * executions that come meanwhile wait for the new program. In backoff the wait ends at once; where a start or an end is under way
-   * already, it only waits. Resolves when the new program is ready. Rejects with INSTANCE_STOPPED where the instance is stopped, or
-   * ends instead; with INVALID_OPTIONS for an instance of `expect()`, whose program the host cannot start.
+   * executions that come meanwhile wait for the new program. In backoff the wait ends at once, and a program that is not ready yet is
+   * ended, too; where none is started yet, or an end is under way already, it only waits. Resolves when the new program is ready.
+   * Rejects with INSTANCE_STOPPED where the instance is stopped, or ends instead; with INVALID_OPTIONS for an instance of `expect()`,
+   * whose program the host cannot start.
    */
   restart(options?: RestartOptions): Promise<void>;
   /** `stop()`, for `await using`. */

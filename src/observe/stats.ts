@@ -14,7 +14,7 @@ export interface ConnectionStats {
   readonly peer: string;
   /** When it was opened, in ms since 1970. */
   readonly connectedAt: number;
-  /** When it last sent or received, in ms since 1970. */
+  /** When something was last received, in ms since 1970. */
   readonly lastActivity: number;
   /** Messages that were sent. */
   readonly messagesSent: number;
@@ -52,9 +52,9 @@ export interface InstanceStats extends Readonly<ExecutionCounts> {
   readonly reconnects: number;
   /** Connections that were refused with AUTH_REFUSED, for example for a wrong token. */
   readonly refused: number;
-  /** Bytes that the program wrote to stdout and stderr. */
+  /** Bytes that the present program wrote to stdout and stderr. It begins anew with each incarnation. */
   readonly outputBytes: number;
-  /** How many of these bytes were not kept. */
+  /** How many of these bytes were not kept. It begins anew, too. */
   readonly droppedBytes: number;
   /** Every open connection; the one that holds the session is marked. */
   readonly connections: readonly (ConnectionStats & { readonly session: boolean })[];

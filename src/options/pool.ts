@@ -59,7 +59,7 @@ export interface PoolCallOptions<Result = unknown> extends CallOptions<Result>, 
 export interface PoolStopOptions {
   /**
    * How long each program may take to end by itself, in ms. After it its whole process tree gets SIGKILL.
-   * @default `grace` of createSpearlet()
+   * @default `grace` of the spec, or of createSpearlet() where the spec has none
    */
   readonly grace?: number | undefined;
   /**

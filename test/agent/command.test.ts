@@ -1,6 +1,6 @@
 // A request of the command agent as a real program: what it says, how it ends, and what is refused of it.
 import { expect, test, vi } from 'vitest';
-import { runCommand } from '../../src/agent/command.ts';
+import { commandHandler } from '../../src/agent/command.ts';
 import { remember } from '../census/census.ts';
 
 function run(command: string, args: string[] = [], env: Record<string, string> = {}, settings = {}) {
@@ -15,7 +15,7 @@ function run(command: string, args: string[] = [], env: Record<string, string> =
     heard(said.join(''));
   };
   const result = Promise.resolve(
-    runCommand(
+    commandHandler(() => {})(
       { taskId: 't', command, args, env: { SPEARLET_INSTANCE_ID: instanceId, ...env }, settings },
       { taskId: 't', signal: aborter.signal, carriesBytes: false, write, progress: async () => {} },
     ),

@@ -30,11 +30,22 @@ test('`spearlet run` goes on when its reader has left, and ends in order on Ctrl
 });
 
 test('`spearlet agent` ends with 2 where no host has started it, and with 1 where the host refuses it', async () => {
-  const agent = (environment: Record<string, string>) =>
+  const agent = (environment: Record<string, string>, ...args: string[]) =>
     new Promise<{ code: unknown; stderr: string }>(resolve => {
-      execFile(process.execPath, [cli, 'agent'], { env: environment }, (error, _, stderr) => resolve({ code: error?.code ?? 0, stderr }));
+      execFile(process.execPath, [cli, 'agent', ...args], { env: environment }, (error, _, stderr) =>
+        resolve({ code: error?.code ?? 0, stderr }),
+      );
     });
   expect(await agent({})).toEqual({ code: 2, stderr: expect.stringMatching(/^spearlet agent: INVALID_OPTIONS: .*\n {2}\S/) });
+
+  const unknown = await agent({}, '--no-such-option');
+  expect(unknown).toEqual({ code: 2, stderr: expect.stringContaining("unknown option '--no-such-option'") });
+  expect(await agent({}, 'more')).toEqual({ code: 2, stderr: expect.stringContaining('too many arguments') });
+  const asJson = await agent({}, '--json');
+  expect([asJson.code, JSON.parse(asJson.stderr)]).toEqual([
+    2,
+    expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.any(String), hint: expect.any(String) }),
+  ]);
 
   const spearlet = openSpearlet();
   const { environment } = spearlet.expect({ artifactId: 'expected' });

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 interface User {
   readonly printed: string;
-  pack(folder: string): Promise<{ tarball: string; unpackedSize: number; files: { path: string }[] }>;
+  pack(folder: string): Promise<{ tarball: string; files: { path: string; size: number }[] }>;
   writePrograms(folder: string): void;
 }
 
@@ -32,10 +32,17 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('the package has the built files, their types and the schema of configuration files, in less than 700 kB', () => {
+test('the package has the built files, their types and the schema of configuration files, in less than 710 kB, and the documentation', () => {
+  const isDocumentation = (path: string): boolean => /^(docs\/[\w-]+\.md|visualizations\/.+)$/.test(path);
   const others = packed.files.map(({ path }) => path).filter(path => !/^dist\/(src|machines)\/.+\.(js|d\.ts)$/.test(path));
-  expect(others.sort()).toEqual(['LICENSE', 'README.md', 'docs/config.schema.json', 'package.json']);
-  expect(packed.unpackedSize).toBeLessThan(700_000);
+  expect(others.filter(path => !isDocumentation(path)).sort()).toEqual(['LICENSE', 'README.md', 'docs/config.schema.json', 'package.json']);
+  // What README shows and links to, and the pages that hints of errors name.
+  const linked = readFileSync(join(root, 'README.md'), 'utf8').match(/(docs|visualizations)\/[\w-]+\.(md|svg)/g)!;
+  const hinted = readFileSync(join(root, 'src/errors.ts'), 'utf8').match(/docs\/[\w-]+\.md/g)!;
+  expect([...linked, ...hinted].filter(path => !others.includes(path))).toEqual([]);
+  const sizeOf = (files: typeof packed.files): number => files.reduce((sum, { size }) => sum + size, 0);
+  expect(sizeOf(packed.files.filter(({ path }) => !isDocumentation(path)))).toBeLessThan(710_000);
+  expect(sizeOf(packed.files.filter(({ path }) => isDocumentation(path)))).toBeLessThan(300_000);
 });
 
 test("a new user runs the README's example", async () => {

@@ -138,18 +138,25 @@ test('the exit code for a real-time signal is 128 plus its number', async () => 
 describe('output that is not UTF-8, on wire v1', () => {
   test('is replaced by U+FFFD and counted on stderr of the agent; the program goes on and completes', async () => {
     const spearlet = openSpearlet({ protocols: [1] });
+    const said = async (instance: Instance): Promise<string> => {
+      let stderr = '';
+      await seen(instance.output$, ({ text }) => {
+        stderr += text;
+        return stderr.includes('\n');
+      });
+      return stderr;
+    };
     const instance = await spearlet.start(commandAgent);
     const script = `printf 'a\\377b\\n'; printf '\\303\\050\\303' >&2; echo worked on`;
     const { output, exitCode } = await instance.execute({ ...sh(script), taskId: 'odd' }, { collect: true }).result;
     expect(exitCode).toBe(0);
     expect(output).toContain('a\ufffdb\n');
     expect(output).toContain('worked on\n');
-    let stderr = '';
-    await seen(instance.output$, ({ text }) => {
-      stderr += text;
-      return stderr.includes('\n');
-    });
-    expect(stderr).toBe(`spearlet agent: task "odd": 3 byte sequences of its output were not UTF-8 and are shown as U+FFFD\n`);
+    const message = '3 byte sequences of its output were not UTF-8 and are shown as U+FFFD';
+    expect(await said(instance)).toBe(`spearlet agent: task "odd": ${message}\n`);
+    const asJson = await spearlet.start({ ...commandAgent, args: [...commandAgent.args, '--json'] });
+    await asJson.execute({ ...sh(script), taskId: 'odd' }).result;
+    expect(JSON.parse(await said(asJson))).toEqual({ code: 'OUTPUT_REPLACED', message, taskId: 'odd' });
   });
 
   test('is mentioned in the error of a program that fails', async () => {

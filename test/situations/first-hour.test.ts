@@ -153,7 +153,7 @@ describe('a typed call', () => {
       issues: [{ path: 'a', message: expect.stringContaining('number') }],
     });
     expect(await failureOf(instance.call('add'))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-    const noJson = { code: 'INVALID_ARGUMENT', issues: [{ path: '', message: expect.stringContaining('cannot be said as JSON') }] };
+    const noJson = { code: 'INVALID_ARGUMENT', issues: [{ path: '', message: expect.stringContaining('cannot be converted to JSON') }] };
     expect(await failureOf(instance.call('add', { a: 1n }))).toMatchObject(noJson);
     expect(await failureOf(instance.call('add', () => {}))).toMatchObject(noJson);
     expect(await failureOf(instance.call('slow', { steps: 0 }, { result: z.object({ sum: z.string() }) }))).toMatchObject({

@@ -73,8 +73,8 @@ export const poolMachine = setup({
     }),
     noteReplaced: assign(({ context }) => ({ due: null, leaving: context.leaving + 1 })),
     noteRetired: assign(({ context }) => ({ leaving: context.leaving + 1 })),
-    noteEnded: assign(({ context }) => ({ members: context.members - 1, leaving: context.leaving - 1 })),
-    noteGone: assign(({ context }) => ({ members: context.members - 1 })),
+    noteLeaverEnded: assign(({ context }) => ({ members: context.members - 1, leaving: context.leaving - 1 })),
+    noteMemberEnded: assign(({ context }) => ({ members: context.members - 1 })),
     noteGrace: assign({ grace: ({ event }) => stopOf(event).grace }),
     countFailure: assign({ failures: ({ context }) => context.failures + 1 }),
     expireFailureLater: raise({ type: 'failure.expired' }, { delay: 'restartPeriod' }),
@@ -95,11 +95,11 @@ export const poolMachine = setup({
     stopMembers: (_, _params: { grace: number }) => notProvided("action 'stopMembers'"),
   },
   guards: {
-    isShort: ({ context }) => context.members - context.leaving - (context.due === null ? 0 : 1) < context.wanted,
+    needsMember: ({ context }) => context.members - context.leaving - (context.due === null ? 0 : 1) < context.wanted,
     hasMin: ({ context }) => servingOf(context) >= context.min,
-    isGrown: ({ context }) => context.starting === 0 && servingOf(context) > context.min,
+    isAboveMin: ({ context }) => context.starting === 0 && servingOf(context) > context.min,
     isSettled: ({ context }) => context.starting === 0,
-    isSmall: ({ context }) => servingOf(context) <= context.min,
+    isAtMin: ({ context }) => servingOf(context) <= context.min,
     hasDue: ({ context }) => context.due !== null,
     // Of the members that could still serve, the one that has failed now was the last.
     failedTooOften: ({ context }) => context.failures >= context.intensity && context.members - context.leaving <= 1,
@@ -143,7 +143,7 @@ export const poolMachine = setup({
             ],
             'member.due': { actions: ['noteDue', 'noteWanted'] },
             'member.retired': { actions: ['noteRetired', 'noteWanted'] },
-            'member.ended': { actions: ['noteEnded', 'noteWanted'] },
+            'member.ended': { actions: ['noteLeaverEnded', 'noteWanted'] },
             'member.failed': [
               { guard: 'failedTooOften', target: '#pool.stopping', actions: ['noteFailedStart', 'adoptFailure', 'announceGivenUp'] },
               { target: '.backoff', actions: ['noteFailedStart', 'noteWanted', 'countFailure', 'expireFailureLater'] },
@@ -161,27 +161,27 @@ export const poolMachine = setup({
                 'member.lost': { target: '#pool.stopping', actions: ['noteLost', 'adoptFailure'] },
               },
               always: [
-                { guard: 'isShort', actions: ['noteStarting', 'startMember'] },
+                { guard: 'needsMember', actions: ['noteStarting', 'startMember'] },
                 { guard: 'hasMin', target: 'growing', actions: 'announceOpen' },
               ],
             },
             growing: {
               description: 'Members start, because the load wants more, or a member has failed or has executed enough.',
               always: [
-                { guard: 'isShort', actions: ['noteStarting', 'startMember'] },
-                { guard: 'isGrown', target: 'grown' },
+                { guard: 'needsMember', actions: ['noteStarting', 'startMember'] },
+                { guard: 'isAboveMin', target: 'grown' },
                 { guard: 'isSettled', target: 'steady' },
               ],
             },
             steady: {
               description: 'There are as many members as wanted, and not more than `min`.',
-              always: { guard: 'isShort', target: 'growing' },
+              always: { guard: 'needsMember', target: 'growing' },
             },
             grown: {
               description: 'There are more members than `min`. A member that is idle for `idle` ms ends.',
               always: [
-                { guard: 'isShort', target: 'growing' },
-                { guard: 'isSmall', target: 'steady' },
+                { guard: 'needsMember', target: 'growing' },
+                { guard: 'isAtMin', target: 'steady' },
               ],
               after: { idleTime: { target: 'grown', reenter: true, actions: 'retireIdle' } },
             },
@@ -217,7 +217,7 @@ export const poolMachine = setup({
       entry: { type: 'stopMembers', params: ({ context }) => ({ grace: context.grace }) },
       on: {
         'member.failed': { actions: 'noteFailedStart' },
-        'member.ended': { actions: 'noteGone' },
+        'member.ended': { actions: 'noteMemberEnded' },
         stop: { actions: ['noteGrace', { type: 'stopMembers', params: ({ context }) => ({ grace: context.grace }) }] },
       },
       always: { guard: 'isEmpty', target: 'stopped' },

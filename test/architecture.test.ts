@@ -72,6 +72,7 @@ const mayImport: Record<string, readonly string[]> = {
     ...['src/observe', 'src/options.ts'],
   ],
   'src/agent': [
+    'src/connection/answered-heartbeats.ts',
     'src/connection/framed-channel.ts',
     'src/connection/channel.ts',
     'src/connection/continuity.ts',

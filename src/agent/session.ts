@@ -1,11 +1,11 @@
 // The session of an agent with its host: connects, authenticates, answers heartbeats, reconnects. The table decides the next
 // state; this file runs the effects of each state. It does not know handlers.
 
+import { AnsweredHeartbeats } from '../connection/answered-heartbeats.ts';
 import type { AgentChannel } from '../connection/channel.ts';
 import { Continuity } from '../connection/continuity.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { SpearletError } from '../errors.ts';
-import { bounds } from '../limits.ts';
 import type { AgentCodec, AgentReceiver } from '../protocol/codec.ts';
 import type { ExecuteRequest, U64 } from '../protocol/message.ts';
 import { formatAddress } from '../transport/address.ts';
@@ -67,7 +67,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
   let refusal: SpearletError | null = null;
   const stepAlarm = alarm(world.clock);
   const giveUpAlarm = alarm(world.clock);
-  let answeredHeartbeats = new Set<U64>();
+  let answeredHeartbeats = new AnsweredHeartbeats();
   let unwatchSilence = (): void => {};
 
   /** An inherited socket cannot be opened again: its loss ends the agent. */
@@ -151,7 +151,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
   };
 
   const connect = (): void => {
-    answeredHeartbeats = new Set();
+    answeredHeartbeats = new AnsweredHeartbeats();
     const stream = world.network.connect(address, () => {
       if (channel === connecting) dispatch('connected');
     });
@@ -219,14 +219,9 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
     cancel: handlers.cancel,
     signal: handlers.signal,
     terminate: () => dispatch('terminate'),
-    /** An id that was answered before is an echo of the answer. Two sides that answer echoes would never stop. */
     heartbeat(requestId, payload) {
       if (answeredHeartbeats.has(requestId)) return;
       answeredHeartbeats.add(requestId);
-      if (answeredHeartbeats.size > bounds.answeredHeartbeats) {
-        const [oldest] = answeredHeartbeats;
-        answeredHeartbeats.delete(oldest!);
-      }
       from.queue.addUrgent(from.codec.heartbeat(requestId, payload));
     },
     other(type, payload) {

@@ -1,5 +1,6 @@
 // Ends a connection of wire v2 on which the host is not heard: a half-open link shows in no other way. The agent then resumes its
 // session over a new one.
+import type { AnsweredHeartbeats } from '../connection/answered-heartbeats.ts';
 import type { AgentChannel } from '../connection/channel.ts';
 import type { Clock, Timer } from '../world/clock.ts';
 
@@ -13,8 +14,8 @@ const CHECKS = 4;
  */
 const FIRST_BEAT = 2;
 
-/** `ids`: the ids of heartbeats that were answered; the watch adds its own, whose echo must not be answered. Returns the end. */
-export function watchSilence(channel: AgentChannel, clock: Clock, silence: number, ids: Set<unknown>): () => void {
+/** `answered`: the watch adds the ids of its own heartbeats, whose echo must not be answered. Returns the end. */
+export function watchSilence(channel: AgentChannel, clock: Clock, silence: number, answered: AnsweredHeartbeats): () => void {
   const period = Math.max(silence, SHORTEST) / CHECKS;
   let lastCheck = clock.now();
   let missed = 0;
@@ -26,7 +27,7 @@ export function watchSilence(channel: AgentChannel, clock: Clock, silence: numbe
     if (missed >= CHECKS) return channel.end({ code: 'LINK_LOST', message: 'the host was not heard' });
     if (missed >= FIRST_BEAT) {
       const id = Math.floor(lastCheck) + missed;
-      ids.add(id);
+      answered.add(id);
       channel.queue.addUrgent(channel.codec.heartbeat(id, ''));
     }
     timer = clock.setTimeout(check, period);

@@ -2,12 +2,8 @@
 // a silence only when the first heartbeat of that silence was not answered. So an idle connection costs no transition.
 import type { U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 import type { HostChannel } from './channel.ts';
-
-/** The queue of deadlines that all connections share. */
-export interface SharedDeadlines {
-  add(ms: number, expiring: { expire(): void }): { cancel(): void };
-}
 
 /** The time until a check is rounded up to a multiple of interval / PARTS, because Deadlines keeps one list per distinct duration. */
 const PARTS = 8;
@@ -15,7 +11,7 @@ const PARTS = 8;
 export interface HeartbeatDeps {
   readonly channel: HostChannel;
   readonly clock: Clock;
-  readonly deadlines: SharedDeadlines;
+  readonly deadlines: Pick<Deadlines, 'add'>;
   /** The heartbeat interval, in ms. */
   readonly interval: number;
   /** Random, so that the ids of the host do not collide with those of the agent. */

@@ -6,21 +6,23 @@ import { SpearletError } from '../errors.ts';
 import type { HostCodec, HostReceiver } from '../protocol/codec.ts';
 import { CLAIMED, type ExecuteResponse, type MessageType, type U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 import type { Random } from '../world/random.ts';
+import { AnsweredHeartbeats } from './answered-heartbeats.ts';
 import type { HostChannel } from './channel.ts';
 import type { Connection } from './connection.ts';
 import type { Continuity } from './continuity.ts';
 import { challengeOf } from './credentials.ts';
-import { Heartbeats, type SharedDeadlines } from './heartbeats.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { checkUnread } from './unread.ts';
 
 export interface LinkDeps {
   readonly clock: Clock;
   readonly random: Random;
-  readonly deadlines: SharedDeadlines;
+  readonly deadlines: Pick<Deadlines, 'add'>;
   readonly heartbeatInterval: number;
   readonly maxFrameBytes: number;
-  readonly maxAnswered: number;
-  readonly maxUnreadBytes: number;
+  readonly maxQueuedBytes: number;
   connection(name: ConnectionName): Connection;
   release(connection: Connection): void;
   /** The session of this connection is open. Returns what it goes on with; null on wire v1, which cannot resume. */
@@ -81,7 +83,7 @@ export const link = (deps: LinkDeps) =>
     const connection = deps.connection(input);
     const { channel } = connection;
     /** Made for the first heartbeat of the agent. */
-    let answered: Set<U64> | null = null;
+    let answered: AnsweredHeartbeats | null = null;
     let isOver = false;
     const heartbeats = new Heartbeats({
       channel,
@@ -99,12 +101,10 @@ export const link = (deps: LinkDeps) =>
         connection.roundTrip = roundTrip;
         return;
       }
-      // An id that was answered before is the echo of our answer. Answering it again would never end.
-      answered ??= new Set();
+      answered ??= new AnsweredHeartbeats();
       if (answered.has(requestId)) return;
-      if (channel.queue.pending > deps.maxUnreadBytes) throw new SpearletError('PROTOCOL_ERROR', 'it asks for more than it reads');
+      checkUnread(channel, deps.maxQueuedBytes);
       answered.add(requestId);
-      if (answered.size > deps.maxAnswered) for (const oldest of answered) if (answered.delete(oldest)) break;
       channel.queue.addUrgent(channel.codec.heartbeat(requestId, payload));
     };
 

@@ -1,15 +1,14 @@
 // The effects that the connection chart names, tied to what does them.
 import type { ConnectionName, connectionMachine } from '../../machines/connection.ts';
-import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import type { HostCodec } from '../protocol/codec.ts';
 import type { ExecuteResponse, MessageType, U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 import type { Random } from '../world/random.ts';
 import { authenticate } from './authenticate.ts';
 import type { Connection } from './connection.ts';
 import { type Credentials, openEpoch } from './credentials.ts';
-import type { SharedDeadlines } from './heartbeats.ts';
 import { link, refuse, sendError } from './link.ts';
 
 /** How long a silent link is looked at once more, in ms: long enough to read what has arrived while we were slow. */
@@ -21,7 +20,7 @@ const PROBE = 1_000;
 export interface ConnectionSupervisor {
   readonly clock: Clock;
   readonly random: Random;
-  readonly deadlines: SharedDeadlines;
+  readonly deadlines: Pick<Deadlines, 'add'>;
   /** Throws where there is no such connection. */
   connection(name: ConnectionName): Connection;
   release(connection: Connection): void;
@@ -35,16 +34,10 @@ export interface ConnectionSupervisor {
   responses(connection: Connection): (requestId: U64, response: ExecuteResponse) => void;
   unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
   handOver(connection: Connection): void;
-  connectionClosed(connection: Connection, code: string, message: string): void;
+  reportEnd(connection: Connection, code: string, message: string): void;
 }
 
-/** `maxUnreadBytes`: what an agent may leave unread, in bytes, before it is hung up on. */
-export function wireConnection(
-  chart: typeof connectionMachine,
-  host: ConnectionSupervisor,
-  options: ParsedOptions,
-  maxUnreadBytes: number,
-) {
+export function wireConnection(chart: typeof connectionMachine, host: ConnectionSupervisor, options: ParsedOptions) {
   const { clock, random, deadlines } = host;
   return chart.provide({
     actors: {
@@ -54,8 +47,7 @@ export function wireConnection(
         deadlines,
         heartbeatInterval: options.heartbeat.interval,
         maxFrameBytes: options.maxFrameBytes,
-        maxAnswered: bounds.answeredHeartbeats,
-        maxUnreadBytes,
+        maxQueuedBytes: options.maxQueuedBytes,
         connection: host.connection,
         release: host.release,
         v2: host.v2,
@@ -75,7 +67,7 @@ export function wireConnection(
       refuse: ({ context }, { because }) => refuse(host.connection(context), because, options.protocols),
       sendError: ({ context }) => sendError(host.connection(context), context.code, context.message),
       handOver: ({ context }) => host.handOver(host.connection(context)),
-      reportEnd: ({ context }) => host.connectionClosed(host.connection(context), context.code, context.message),
+      reportEnd: ({ context }) => host.reportEnd(host.connection(context), context.code, context.message),
     },
     delays: {
       authTimeout: options.authTimeout,

@@ -2,14 +2,13 @@
 // An agent that gives none is unresponsive.
 
 import type { HostChannel } from '../connection/channel.ts';
-import { SpearletError } from '../errors.ts';
+import { checkUnread } from '../connection/unread.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import type { U64 } from '../protocol/message.ts';
 import type { Deadlines } from '../world/deadlines.ts';
 import type { ExecutionCounts } from './counts.ts';
 import { createPendingResponses } from './pending-responses.ts';
-import { UNREAD_FACTOR } from './request.ts';
 
 export interface CancelWatch {
   /** The request's own id says which execution is meant: its task id may be in use again. */
@@ -78,8 +77,7 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
   return {
     send: (channel, requestId, taskId) => send(channel, requestId, taskId, taskId),
     started(channel, requestId, taskId) {
-      if (channel.queue.pending > UNREAD_FACTOR * options.maxQueuedBytes)
-        throw new SpearletError('PROTOCOL_ERROR', 'the agent asks for more than it reads');
+      checkUnread(channel, options.maxQueuedBytes);
       // The agent chose this task id, so it is escaped and cut.
       send(channel, requestId, taskId, printable(taskId, bounds.quoted));
     },

@@ -3,7 +3,7 @@
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedExecuteOptions, ParsedRequest } from '../options.ts';
-import type { U64 } from '../protocol/message.ts';
+import { defaultTaskId, type U64 } from '../protocol/message.ts';
 import { onAbort } from './abort.ts';
 import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 import { createActivity } from './activity.ts';
@@ -44,7 +44,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     within: owner.reconnectWindow,
     isPaused,
     overdue: each =>
-      each.end('lost', fault(each, 'OUTCOME_UNKNOWN', 'the link was lost and no answer came within the reconnect window', loss)),
+      each.end('lost', fault(each, 'OUTCOME_UNKNOWN', 'the connection was lost and no answer came within the reconnect window', loss)),
   });
   const unresponsive = (taskId: string, requestId: U64): void => {
     sending.agentEnded(requestId);
@@ -120,7 +120,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   };
 
   const begin = (requestId: number, request: ParsedRequest, parsed: ParsedExecuteOptions): ActiveExecution => {
-    const taskId = request.taskId ?? `${instanceId}/${requestId}`;
+    const taskId = request.taskId ?? defaultTaskId(instanceId, requestId);
     try {
       const named = namedTasks?.get(taskId);
       if (named !== undefined) return attached(named, request, parsed);
@@ -148,7 +148,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       try {
         return begin(requestId, parseRequest(input), parseOptions(optionsInput));
       } catch (thrown) {
-        return refusedExecution(`${instanceId}/${requestId}`, ids, thrown);
+        return refusedExecution(defaultTaskId(instanceId, requestId), ids, thrown);
       }
     },
 
@@ -180,7 +180,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
         counts.lateAnswers += 1;
         if (Buffer.isBuffer(response.output)) channel?.queue.addUrgent(channel.codec.window(requestId as number, response.output.length));
         if (response.status === 'Started') {
-          if (channel !== null) cancels.started(channel, requestId, response.taskId ?? `${instanceId}/${requestId}`);
+          if (channel !== null) cancels.started(channel, requestId, response.taskId ?? defaultTaskId(instanceId, requestId));
         } else if (response.status !== 'Running') {
           cancels.responded(requestId);
           sending.agentEnded(requestId);

@@ -12,8 +12,6 @@ import {
 } from '../options.ts';
 import { parse } from '../parse.ts';
 
-/** Requests may take 4 times `maxQueuedBytes` as frames of wire v1. More unsent bytes are answers that the agent does not read. */
-export const UNREAD_FACTOR = 5;
 /** What each text of a request takes beside its characters. */
 const TEXT_COST = 4;
 

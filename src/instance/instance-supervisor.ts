@@ -14,9 +14,9 @@ export interface InstanceSupervisor {
   /** Refused connections at the shared listener that named no known instance. */
   readonly unrouted: RefusalList;
   spawned(record: InstanceRecord): void;
-  sessionOpened(record: InstanceRecord, connection: Connection): void;
-  incarnationEnded(record: InstanceRecord, context: InstanceContext): void;
-  instanceEnded(record: InstanceRecord, context: InstanceContext): void;
+  openSession(record: InstanceRecord, connection: Connection): void;
+  endIncarnation(record: InstanceRecord, context: InstanceContext): void;
+  endInstance(record: InstanceRecord, context: InstanceContext): void;
 }
 
 /** Registers `dispose` for the case that the chart fails and runs no cleanup. The returned function calls it at most once. */

@@ -6,7 +6,7 @@ import { newCredentials } from '../connection/credentials.ts';
 import { bounds } from '../limits.ts';
 import type { ParsedOptions } from '../options.ts';
 import { createOutput } from '../process/output/output.ts';
-import { backoffTime } from '../world/random.ts';
+import { backoffTime } from '../world/backoff.ts';
 import type { InstanceSupervisor } from './instance-supervisor.ts';
 import { createLaunch } from './launch.ts';
 import { type ListenDeps, listen } from './listen.ts';
@@ -70,7 +70,7 @@ export function wireInstance(
         if (epoch === 'new') record.requests.epochEnded('its agent has begun a new epoch', record.loss);
         // The connection may have ended already: messages behind its AuthRequest are read when it is welcomed, and can end it.
         const connection = record.connections.get(connectionActorId);
-        if (connection !== undefined) host.sessionOpened(record, connection);
+        if (connection !== undefined) host.openSession(record, connection);
       },
       beginStopping: args => {
         const { run } = recordOf(args);
@@ -87,8 +87,8 @@ export function wireInstance(
       },
       deferRequests: args => recordOf(args).requests.defer(),
       closeSession: args => recordOf(args).requests.detach(recordOf(args).loss),
-      endIncarnation: args => host.incarnationEnded(recordOf(args), args.context),
-      endInstance: args => host.instanceEnded(recordOf(args), args.context),
+      endIncarnation: args => host.endIncarnation(recordOf(args), args.context),
+      endInstance: args => host.endInstance(recordOf(args), args.context),
     },
     delays: {
       connectTimeout: ({ context }) => context.connectTimeout,

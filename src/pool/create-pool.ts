@@ -23,7 +23,7 @@ import { createMembers, type Members } from './members.ts';
 import { type ParsedPoolOptions, type PoolExecuteOptions, poolStopOptionsSchema } from './options.ts';
 import { type Pool, poolStateOf } from './pool.ts';
 import { wirePool } from './wiring.ts';
-import { createWork } from './work.ts';
+import { createPoolExecutions } from './work.ts';
 
 export interface PoolDeps {
   /** Every pool that has not ended. */
@@ -82,7 +82,7 @@ function createPool(deps: PoolDeps, spec: ParsedSpec, poolOptions: ParsedPoolOpt
   const send = (event: PoolEvent): void => {
     if (actor.getSnapshot().status === 'active') actor.send(event);
   };
-  const work = createWork({
+  const work = createPoolExecutions({
     ...ids,
     timeout: spec.timeout,
     queue: poolOptions.queue,

@@ -2,7 +2,7 @@
 // every member: there is a stack of members for each load. It starts and stops no member.
 
 /** A member, as the dispatcher sees it. Only the dispatcher writes these fields. */
-export interface Place {
+export interface DispatchState {
   /** Executions that it runs. */
   load: number;
   /** Whether it is given executions. */
@@ -11,7 +11,7 @@ export interface Place {
   index: number;
 }
 
-export interface Dispatcher<Member extends Place> {
+export interface Dispatcher<Member extends DispatchState> {
   /** The member is given executions from now on. */
   offer(member: Member): void;
   /** The member is given no more executions. Those that it runs go on. */
@@ -26,7 +26,10 @@ export interface Dispatcher<Member extends Place> {
  * Of members with the same load the one that was released last is taken, so that the others become idle. `isReady` is asked about
  * the member that is about to be taken: one that is not ready is withdrawn, until it is offered again.
  */
-export function createDispatcher<Member extends Place>(maxConcurrency: number, isReady: (member: Member) => boolean): Dispatcher<Member> {
+export function createDispatcher<Member extends DispatchState>(
+  maxConcurrency: number,
+  isReady: (member: Member) => boolean,
+): Dispatcher<Member> {
   const stacks: Member[][] = Array.from({ length: maxConcurrency }, () => []);
   /** No stack below this one holds a member. */
   let lowest = 0;

@@ -5,10 +5,10 @@ import { SpearletError } from '../errors.ts';
 import { hasSession } from '../instance/instance.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import type { Clock } from '../world/clock.ts';
-import { createDispatcher, type Dispatcher, type Place } from './dispatcher.ts';
+import { createDispatcher, type Dispatcher, type DispatchState } from './dispatcher.ts';
 import type { ParsedPoolOptions } from './options.ts';
 
-export interface Member extends Place {
+export interface Member extends DispatchState {
   readonly record: InstanceRecord;
   /** How many executions it was given. */
   executions: number;

@@ -33,7 +33,7 @@ export interface PoolExecutions {
   end(): void;
 }
 
-export interface WorkDeps {
+export interface PoolExecutionsDeps {
   readonly poolId: string;
   readonly artifactId: string;
   /** The longest time of an execution, in ms, where it has no timeout of its own. */
@@ -48,7 +48,7 @@ export interface WorkDeps {
   subscriberThrew(error: unknown): void;
 }
 
-export function createWork(deps: WorkDeps): PoolExecutions {
+export function createPoolExecutions(deps: PoolExecutionsDeps): PoolExecutions {
   const { poolId, artifactId, deadlines, maxQueuedBytes } = deps;
   const ids = { poolId, artifactId };
   const queue = createQueue<PoolExecution>();

@@ -126,3 +126,6 @@ export type Signal =
   | { readonly signal: 'terminate'; readonly grace_ms: number }
   | { readonly signal: 'cancel'; readonly task_id: string }
   | { readonly signal: 'user'; readonly data: string };
+
+/** The task id of a request without one. On wire v2 it is not sent: the agent makes it by itself. */
+export const defaultTaskId = (instanceId: string, requestId: U64): string => `${instanceId}/${requestId}`;

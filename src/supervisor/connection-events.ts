@@ -13,7 +13,7 @@ import type { Clock } from '../world/clock.ts';
 import type { SpearletEvent } from './events.ts';
 
 export interface ConnectionEvents {
-  connectionClosed(connection: Connection, code: string, message: string): void;
+  reportEnd(connection: Connection, code: string, message: string): void;
   /** The host has released the connection. Reports its end unless its chart has done so. */
   connectionReleased(connection: Connection): void;
   unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
@@ -43,7 +43,7 @@ export function createConnectionEvents({ clock, logger, records, unrouted, emit 
   };
 
   return {
-    connectionClosed(connection, code, reason) {
+    reportEnd(connection, code, reason) {
       connection.reported = true;
       if (code === 'HANDED_OVER') return;
       const message = printable(reason, bounds.tracedText);

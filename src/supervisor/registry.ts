@@ -140,7 +140,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       emit({ type: 'instance.unresponsive', ...idsOf(record), taskId });
     },
 
-    sessionOpened(record, { channel, connectionId, auth }) {
+    openSession(record, { channel, connectionId, auth }) {
       record.requests.attach(channel, auth?.offer?.features ?? auth?.features ?? []);
       record.log.info({ connectionId, peer: channel.peer }, 'agent connected');
       emit({ type: 'connection.opened', instanceId: record.id, connectionId, peer: channel.peer });
@@ -151,7 +151,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       record.ready.resolve(handle(record));
     },
 
-    incarnationEnded(record, context) {
+    endIncarnation(record, context) {
       const report = reportOf(record, context, clock);
       record.report = report;
       const level = isOrderly(report.reason) && report.left.length === 0 ? 'info' : 'warn';
@@ -161,7 +161,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
       emit({ type: 'instance.exited', ...idsOf(record), report });
     },
 
-    instanceEnded(record, context) {
+    endInstance(record, context) {
       const report = record.report ?? reportOf(record, context, clock);
       const cause = context.cause ?? unknownCause;
       const last = cause.reason === 'restart' ? { ...report, reason: cause.reason, message: cause.message } : report;

@@ -7,7 +7,6 @@ import { supervisorMachine } from '../../machines/supervisor.ts';
 import type { Connection } from '../connection/connection.ts';
 import { createFramedChannel } from '../connection/framed-channel.ts';
 import { type ConnectionSupervisor, wireConnection } from '../connection/wiring.ts';
-import { UNREAD_FACTOR } from '../execution/request.ts';
 import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
 import { bounds } from '../limits.ts';
@@ -72,9 +71,9 @@ export function wire(
     responses: ({ instanceId }) => registry.record(instanceId!).requests.executeResponse,
     unexpectedMessage: registry.unexpectedMessage,
     handOver: registry.handOver,
-    connectionClosed: registry.connectionClosed,
+    reportEnd: registry.reportEnd,
   };
-  const wiredConnection = wireConnection(connection, host, options, UNREAD_FACTOR * options.maxQueuedBytes);
+  const wiredConnection = wireConnection(connection, host, options);
   const wiredSession = session.provide({ actors: { connection: wiredConnection } });
   const wiredInstance = wireInstance(instance, wiredSession, {
     world,

@@ -14,7 +14,7 @@ function open(silence: number) {
     queue: { addUrgent: (id: number) => void beats.push(id) },
     end: () => void ends.push(clock.now() - 1_000),
   };
-  const stop = watchSilence(channel as never, clock, silence, ids);
+  const stop = watchSilence(channel as never, clock, silence, ids as never);
   return { clock, channel, beats, ends, ids, stop };
 }
 

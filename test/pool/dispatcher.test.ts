@@ -1,9 +1,9 @@
 // The dispatcher of a pool: the least loaded member that is ready, compared with a search over all members.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createDispatcher, type Place } from '../../src/pool/dispatcher.ts';
+import { createDispatcher, type DispatchState } from '../../src/pool/dispatcher.ts';
 
-interface Member extends Place {
+interface Member extends DispatchState {
   readonly name: string;
   ready: boolean;
 }

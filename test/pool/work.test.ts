@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type ErrorCode, SpearletError } from '../../src/errors.ts';
 import { createDispatcher } from '../../src/pool/dispatcher.ts';
 import type { Member, Members } from '../../src/pool/members.ts';
-import { createWork } from '../../src/pool/work.ts';
+import { createPoolExecutions } from '../../src/pool/work.ts';
 import { createDeadlines } from '../../src/world/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 
@@ -28,7 +28,7 @@ function openWork(codes: (ErrorCode | null)[], queue = 10) {
     record: { requests: { executeParsed: run, working: () => null } },
   } as never as Member;
   const members = { dispatcher, given() {}, freed: dispatcher.release, loadRose() {} } as never as Members;
-  const work = createWork({
+  const work = createPoolExecutions({
     ...{ poolId: 'p', artifactId: 'a', timeout: undefined, queue, maxQueuedBytes: 1_000, deadlines: createDeadlines(clock) },
     ...{ members: () => members, ended() {}, subscriberThrew() {} },
   });

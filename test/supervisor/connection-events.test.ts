@@ -41,9 +41,9 @@ const closed = 'connection closed';
 
 test('the loss of a session is information, every other end of one a warning; executions get it as their cause', () => {
   const { lines, emitted, record, events, connection } = open();
-  events.connectionClosed(connection({ sessionSince: 5 }), 'LINK_LOST', 'reset');
+  events.reportEnd(connection({ sessionSince: 5 }), 'LINK_LOST', 'reset');
   expect(record.loss).toMatchObject({ code: 'LINK_LOST', message: 'reset', instanceId: 'i' });
-  events.connectionClosed(connection({ sessionSince: 5 }), 'HEARTBEAT_LOST', 'silent');
+  events.reportEnd(connection({ sessionSince: 5 }), 'HEARTBEAT_LOST', 'silent');
   expect(record.loss).toMatchObject({ code: 'HEARTBEAT_LOST', message: 'silent' });
   expect(lines).toEqual([
     ['instance', 'info', 'LINK_LOST', closed],
@@ -54,23 +54,23 @@ test('the loss of a session is information, every other end of one a warning; ex
 
 test('a connection that goes without a word is no refusal', () => {
   const { lines, record, events, connection } = open();
-  events.connectionClosed(connection(), 'LINK_LOST', 'closed');
+  events.reportEnd(connection(), 'LINK_LOST', 'closed');
   expect([lines, record.refusals.count, record.refused, record.loss]).toEqual([[['instance', 'debug', 'LINK_LOST', closed]], 0, 0, null]);
 });
 
 test('the first refusals of a start are warnings, the others are only counted', () => {
   const { lines, record, events, connection } = open();
-  for (let n = 0; n <= bounds.loggedRefusals; n += 1) events.connectionClosed(connection(), 'AUTH_REFUSED', 'wrong token');
+  for (let n = 0; n <= bounds.loggedRefusals; n += 1) events.reportEnd(connection(), 'AUTH_REFUSED', 'wrong token');
   expect(lines.map(([, level]) => level)).toEqual([...Array(bounds.loggedRefusals).fill('warn'), 'debug']);
   expect([record.refused, record.refusals.count]).toEqual([bounds.loggedRefusals + 1, bounds.loggedRefusals + 1]);
-  events.connectionClosed(connection(), 'AUTH_TIMEOUT', 'silent');
+  events.reportEnd(connection(), 'AUTH_TIMEOUT', 'silent');
   expect([record.refused, record.refusals.count]).toEqual([bounds.loggedRefusals + 1, bounds.loggedRefusals + 2]);
 });
 
 test('a refusal at the shared listener counts for the instance it named, or for none', () => {
   const { lines, record, unrouted, events, connection } = open();
-  events.connectionClosed(connection({ instanceId: null, auth: { instanceId: 'i' } }), 'AUTH_REFUSED', 'wrong token');
-  events.connectionClosed(connection({ instanceId: null, auth: { instanceId: 'other' } }), 'AUTH_REFUSED', 'unknown');
+  events.reportEnd(connection({ instanceId: null, auth: { instanceId: 'i' } }), 'AUTH_REFUSED', 'wrong token');
+  events.reportEnd(connection({ instanceId: null, auth: { instanceId: 'other' } }), 'AUTH_REFUSED', 'unknown');
   expect([record.refused, record.refusals.count, unrouted.count]).toEqual([1, 1, 1]);
   expect(lines).toEqual([
     ['host', 'warn', 'AUTH_REFUSED', closed],
@@ -86,7 +86,7 @@ test('a connection that the host releases is reported, unless it was or lives on
   events.connectionReleased(connection({ handedOver: true }));
   events.connectionReleased(connection({ instanceId: null }));
   const handedOver = connection();
-  events.connectionClosed(handedOver, 'HANDED_OVER', '');
+  events.reportEnd(handedOver, 'HANDED_OVER', '');
   events.connectionReleased(handedOver);
   expect(lines).toEqual([
     ['instance', 'debug', 'INCARNATION_ENDED', closed],

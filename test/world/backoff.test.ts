@@ -1,7 +1,7 @@
 // The wait before a restart: its floor, its bound, and how it is spread.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { backoffTime } from '../../src/world/random.ts';
+import { backoffTime } from '../../src/world/backoff.ts';
 
 const waits = (jitter: 'full' | 'equal' | 'none', fraction: number, min = 100, max = 1_000): number[] =>
   [1, 2, 3, 4, 5, 60].map(attempt => backoffTime({ fraction: () => fraction }, { min, max, jitter }, attempt));

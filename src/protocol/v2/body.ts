@@ -1,5 +1,5 @@
 // Reads the bodies of wire v2: their fields, in order.
-import type { ExecuteRequest, ExecuteResponse } from '../message.ts';
+import { defaultTaskId, type ExecuteRequest, type ExecuteResponse } from '../message.ts';
 import { readSettings } from '../settings.ts';
 import { readAgentSignal } from '../signal.ts';
 import { strictTextOf } from '../text.ts';
@@ -71,7 +71,7 @@ function readVariables(reader: Reader): ReadonlyMap<string, string> {
 
 export function readRequest(flags: number, reader: Reader, instanceId: string, requestId: number): ExecuteRequest {
   const givenId = reader.text();
-  const taskId = givenId === '' ? `${instanceId}/${requestId}` : givenId;
+  const taskId = givenId === '' ? defaultTaskId(instanceId, requestId) : givenId;
   const command = reader.text();
   const args: string[] = [];
   for (let left = reader.count(4); left > 0; left -= 1) args.push(reader.text());

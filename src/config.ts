@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { commandLineFile } from './command-agent.ts';
 import { inSeconds, keysOf } from './config-keys.ts';
 import { reasonOf, SpearletError } from './errors.ts';
+import { artifactIdOf, restartPolicy, spearletSchema, specSchema, timeout } from './option-schemas.ts';
 import { environment, plain, size } from './option-values.ts';
 import type { InstanceSpec } from './options/instance.ts';
 import type { SpearletOptions } from './options/spearlet.ts';
-import { artifactIdOf, restartPolicy, spearletSchema, specSchema, timeout } from './options.ts';
 import { parse } from './parse.ts';
 
 /** As the command of an instance, it is this package, whatever PATH is. */

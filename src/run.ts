@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { commandAgent } from './command-agent.ts';
 import type { Instance } from './instance/instance.ts';
+import { artifactIdOf, executeOptionsSchema, requestSchema, specSchema } from './option-schemas.ts';
 import type { InstanceSpec, StartOptions } from './options/instance.ts';
 import type { RunOptions, RunResult } from './options/run.ts';
-import { artifactIdOf, executeOptionsSchema, requestSchema, specSchema } from './options.ts';
 import { parse } from './parse.ts';
 
 const { command, args, workingDirectory, maxMemory } = specSchema.in.shape;

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseRequest } from '../src/execution/request.ts';
+import { executeOptionsSchema, expectSchema, requestSchema, spearletSchema, specSchema, stopOptionsSchema } from '../src/option-schemas.ts';
 import { size } from '../src/option-values.ts';
-import { executeOptionsSchema, expectSchema, requestSchema, spearletSchema, specSchema, stopOptionsSchema } from '../src/options.ts';
 import { parse } from '../src/parse.ts';
-import { poolExecuteOptionsSchema, poolSchema } from '../src/pool/options.ts';
+import { poolExecuteOptionsSchema, poolSchema } from '../src/pool/option-schemas.ts';
 
 const spec = { artifactId: 'a', command: 'c' };
 const LONGEST = 2_147_483_647;

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { executeOptionsSchema, spearletSchema, specSchema } from '../src/options.ts';
-import { poolExecuteOptionsSchema, poolSchema } from '../src/pool/options.ts';
+import { executeOptionsSchema, spearletSchema, specSchema } from '../src/option-schemas.ts';
+import { poolExecuteOptionsSchema, poolSchema } from '../src/pool/option-schemas.ts';
 import { atEnd } from './census/census.ts';
 
 const root = join(import.meta.dirname, '..');

@@ -14,7 +14,7 @@ import {
   supervisorMachine,
 } from '../machines/index.ts';
 import { createLogger } from '../src/observe/log.ts';
-import { spearletSchema } from '../src/options.ts';
+import { spearletSchema } from '../src/option-schemas.ts';
 import { parse } from '../src/parse.ts';
 import { wirePool } from '../src/pool/wiring.ts';
 import { createRegistry } from '../src/supervisor/registry.ts';

@@ -1,6 +1,6 @@
 // The effects that the connection chart names, tied to what does them.
 import type { ConnectionName, connectionMachine } from '../../machines/connection.ts';
-import type { ParsedOptions } from '../options.ts';
+import type { ParsedOptions } from '../option-schemas.ts';
 import type { HostCodec } from '../protocol/codec.ts';
 import type { ExecuteResponse, MessageType, U64 } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';

@@ -3,7 +3,7 @@
 import type { Observable } from 'rxjs';
 import { type ErrorFacts, rejectionOf, type SpearletError } from '../errors.ts';
 import { isolated } from '../observe/isolated.ts';
-import type { ParsedExecuteOptions, ParsedRequest } from '../options.ts';
+import type { ParsedExecuteOptions, ParsedRequest } from '../option-schemas.ts';
 import type { AgentException, ExecuteResponse } from '../protocol/message.ts';
 import { textOf } from '../protocol/text.ts';
 import type { Deadline, Expiring } from '../world/deadlines.ts';

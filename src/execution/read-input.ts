@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
-import type { ParsedRequest } from '../options.ts';
+import type { ParsedRequest } from '../option-schemas.ts';
 import type { InputSource } from '../request-input.ts';
 
 export const isSource = (input: ParsedRequest['input']): input is InputSource => input !== undefined && !(input instanceof Uint8Array);

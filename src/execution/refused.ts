@@ -1,6 +1,6 @@
 // An execution that is refused before it begins: it settles at once, with the reason.
 import { type ErrorFacts, reasonOf, SpearletError } from '../errors.ts';
-import { defaultExecuteOptions } from '../options.ts';
+import { defaultExecuteOptions } from '../option-schemas.ts';
 import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';
 
 const NO_REQUEST = { command: '', args: [], env: new Map<string, string>(), settings: undefined };

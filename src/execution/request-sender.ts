@@ -3,8 +3,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { HostChannel } from '../connection/channel.ts';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
+import type { ParsedOptions, ParsedRequest } from '../option-schemas.ts';
 import type { RequestSettings } from '../options/execution.ts';
-import type { ParsedOptions, ParsedRequest } from '../options.ts';
 import type { HostCodec } from '../protocol/codec.ts';
 import { featureOf, type U64 } from '../protocol/message.ts';
 import type { Pieces } from '../protocol/pieces.ts';

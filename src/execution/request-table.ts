@@ -2,7 +2,7 @@
 // here without touching a chart; the chart learns only that the instance has become active or idle.
 import { type ErrorCode, reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
-import type { ParsedExecuteOptions, ParsedRequest } from '../options.ts';
+import type { ParsedExecuteOptions, ParsedRequest } from '../option-schemas.ts';
 import { defaultTaskId, type U64 } from '../protocol/message.ts';
 import { onAbort } from './abort.ts';
 import { ActiveExecution, type ExecutionOwner } from './active-execution.ts';

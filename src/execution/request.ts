@@ -9,7 +9,7 @@ import {
   type ParsedExecuteOptions,
   type ParsedRequest,
   requestSchema,
-} from '../options.ts';
+} from '../option-schemas.ts';
 import { parse } from '../parse.ts';
 
 /** What each text of a request takes beside its characters. */

@@ -1,7 +1,7 @@
 // What the request table of an instance offers, and what it needs. Types only; request-table.ts is the table.
 import type { HostChannel } from '../connection/channel.ts';
 import type { SpearletError } from '../errors.ts';
-import type { ExecuteOptions, ExecuteRequestInput, ParsedExecuteOptions, ParsedOptions, ParsedRequest } from '../options.ts';
+import type { ExecuteOptions, ExecuteRequestInput, ParsedExecuteOptions, ParsedOptions, ParsedRequest } from '../option-schemas.ts';
 import type { ExecuteResponse, U64 } from '../protocol/message.ts';
 import type { Deadlines } from '../world/deadlines.ts';
 import type { ActiveExecution } from './active-execution.ts';

@@ -1,5 +1,5 @@
 // The environment variables with which a host tells an agent where to connect and how to prove itself.
-import type { ParsedOptions } from '../options.ts';
+import type { ParsedOptions } from '../option-schemas.ts';
 import type { InstanceRecord } from './record.ts';
 
 /** The environment variables that an agent needs: address, token, instance id, largest frame (bytes), versions, silence, reconnect window (ms). */

@@ -1,6 +1,6 @@
 // The options of one instance: those of its spec, and of createSpearlet() where the spec has none.
 import { SpearletError } from '../errors.ts';
-import type { ParsedOptions, ParsedSpec } from '../options.ts';
+import type { ParsedOptions, ParsedSpec } from '../option-schemas.ts';
 
 /** Throws INVALID_OPTIONS where `backoff.min` of one is above `backoff.max` of the other. */
 export function instanceOptions(options: ParsedOptions, spec: ParsedSpec | null): ParsedOptions {

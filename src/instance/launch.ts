@@ -1,6 +1,6 @@
 // Prepares the program of an incarnation (path, environment, namespace), and records its start and exit in the instance's record.
 
-import type { ParsedOptions } from '../options.ts';
+import type { ParsedOptions } from '../option-schemas.ts';
 import { cleanEnvironment, findProgram } from '../process/environment.ts';
 import { agentEnvironment } from './agent-environment.ts';
 import type { InstanceSupervisor } from './instance-supervisor.ts';

@@ -1,5 +1,5 @@
 // How long an instance waits for its agent to reconnect, by its transport.
-import type { ParsedOptions, Transport } from '../options.ts';
+import type { ParsedOptions, Transport } from '../option-schemas.ts';
 
 /**
  * An inherited socket cannot be opened again: its loss is the end of the incarnation. A program that exits also loses it, a little

@@ -6,7 +6,7 @@ import type { Credentials } from '../connection/credentials.ts';
 import type { RefusalList } from '../connection/refusals.ts';
 import type { SpearletError } from '../errors.ts';
 import type { RequestTable } from '../execution/requests.ts';
-import type { Logger, ParsedOptions, ParsedSpec, Transport } from '../options.ts';
+import type { Logger, ParsedOptions, ParsedSpec, Transport } from '../option-schemas.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import type { Output, OutputChunk } from '../process/output/output.ts';
 import type { ByteStream } from '../transport/stream.ts';

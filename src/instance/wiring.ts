@@ -4,7 +4,7 @@ import type { InstanceContext } from '../../machines/instance-types.ts';
 import type { sessionMachine } from '../../machines/session.ts';
 import { newCredentials } from '../connection/credentials.ts';
 import { bounds } from '../limits.ts';
-import type { ParsedOptions } from '../options.ts';
+import type { ParsedOptions } from '../option-schemas.ts';
 import { createOutput } from '../process/output/output.ts';
 import { backoffTime } from '../world/backoff.ts';
 import type { InstanceSupervisor } from './instance-supervisor.ts';

@@ -1,7 +1,7 @@
 // Ends the stale state of dead hosts: reads their ledgers in `stateDir` when a host is created, and ends those programs
 // before the host starts any of its own. It does not know how a tree is ended.
 import { reasonOf, SpearletError } from '../errors.ts';
-import type { Logger } from '../options.ts';
+import type { Logger } from '../option-schemas.ts';
 import type { Identity, ProcessTable } from '../process/tree/proc-table.ts';
 import type { Ending, Trees } from '../process/tree/tree.ts';
 import type { Disk } from '../world/disk.ts';

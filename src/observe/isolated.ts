@@ -3,7 +3,7 @@
 import { Observable, type Observer, type Operator, Subscriber, type Subscription } from 'rxjs';
 import { reasonOf } from '../errors.ts';
 import { bounds } from '../limits.ts';
-import type { Logger } from '../options.ts';
+import type { Logger } from '../option-schemas.ts';
 import { printable } from '../printable.ts';
 
 type Report = (error: unknown) => void;

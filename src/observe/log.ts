@@ -2,7 +2,7 @@
 // instances.
 import { pino } from 'pino';
 import { bounds } from '../limits.ts';
-import type { Inspect, Logger } from '../options.ts';
+import type { Inspect, Logger } from '../option-schemas.ts';
 import { printableJson } from '../printable.ts';
 import { type Kept, stderr } from '../world/stdio.ts';
 

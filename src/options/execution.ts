@@ -1,4 +1,4 @@
-// What callers write to execute a request. Types only: src/options.ts checks them, and a test holds both equal.
+// What callers write to execute a request. Types only: src/option-schemas.ts checks them, and a test holds both equal.
 import type { StandardSchema } from '../standard-schema.ts';
 
 /** A request to an agent. A request that is not valid rejects `result` with INVALID_OPTIONS. */

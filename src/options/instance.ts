@@ -1,4 +1,4 @@
-// What callers write to start, expect and stop an instance. Types only: src/options.ts checks them, and a test holds both equal.
+// What callers write to start, expect and stop an instance. Types only: src/option-schemas.ts checks them, and a test holds both equal.
 import type { BackoffOptions } from './spearlet.ts';
 
 /** What connects a program to its host. `'unix'`: a Unix socket; `'ws'`: a WebSocket; `'fd'`: a socket that the program inherits. */

@@ -1,4 +1,4 @@
-// What callers write to open, use and stop a pool. Types only: src/pool/options.ts checks them, and a test holds both equal.
+// What callers write to open, use and stop a pool. Types only: src/pool/option-schemas.ts checks them, and a test holds both equal.
 import type { CallOptions, ExecuteOptions } from './execution.ts';
 
 /** The options of `pool()`. Any fault fails with INVALID_OPTIONS. Durations are in ms. */

@@ -1,4 +1,4 @@
-// The options of createSpearlet(), as callers write them. Types only: src/options.ts checks them, and a test holds both equal.
+// The options of createSpearlet(), as callers write them. Types only: src/option-schemas.ts checks them, and a test holds both equal.
 
 /** The options of `createSpearlet()`. All may be left out. Durations are in ms and sizes in bytes. */
 export interface SpearletOptions {

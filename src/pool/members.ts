@@ -6,7 +6,7 @@ import { hasSession } from '../instance/instance.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import type { Clock } from '../world/clock.ts';
 import { createDispatcher, type Dispatcher, type DispatchState } from './dispatcher.ts';
-import type { ParsedPoolOptions } from './options.ts';
+import type { ParsedPoolOptions } from './option-schemas.ts';
 
 export interface Member extends DispatchState {
   readonly record: InstanceRecord;

@@ -8,9 +8,9 @@ import type { OutputData } from '../execution/collected.ts';
 import type { Execution, ExecutionResult } from '../execution/execution.ts';
 import type { ExecutionUpdate } from '../execution/update.ts';
 import { isolated } from '../observe/isolated.ts';
-import type { ParsedRequest } from '../options.ts';
+import type { ParsedRequest } from '../option-schemas.ts';
 import type { Deadline, Expiring } from '../world/deadlines.ts';
-import type { ParsedPoolExecuteOptions } from './options.ts';
+import type { ParsedPoolExecuteOptions } from './option-schemas.ts';
 import type { Queued } from './queue.ts';
 import { iterateRuns } from './runs.ts';
 

@@ -1,6 +1,6 @@
 // Ties the chart of a pool to its effects and delays.
 import type { PoolContext, poolMachine } from '../../machines/pool.ts';
-import type { ParsedOptions } from '../options.ts';
+import type { ParsedOptions } from '../option-schemas.ts';
 import { backoffTime } from '../world/backoff.ts';
 import type { Random } from '../world/random.ts';
 import type { Members } from './members.ts';

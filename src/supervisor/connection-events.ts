@@ -6,7 +6,7 @@ import { SpearletError } from '../errors.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import { asErrorCode, idsOf } from '../instance/report.ts';
 import { bounds } from '../limits.ts';
-import type { Logger } from '../options.ts';
+import type { Logger } from '../option-schemas.ts';
 import { printable } from '../printable.ts';
 import type { MessageType } from '../protocol/message.ts';
 import type { Clock } from '../world/clock.ts';

@@ -16,7 +16,7 @@ import { deferred, type InstanceRecord } from '../instance/record.ts';
 import { endWithoutChart } from '../instance/report.ts';
 import { bounds } from '../limits.ts';
 import { logged } from '../observe/isolated.ts';
-import type { Logger, ParsedOptions, ParsedSpec } from '../options.ts';
+import type { Logger, ParsedOptions, ParsedSpec } from '../option-schemas.ts';
 import type { Contained } from '../process/containment/containment.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Clock } from '../world/clock.ts';

@@ -2,7 +2,7 @@
 import type { InstanceRecord } from '../instance/record.ts';
 import type { World } from '../instance/world.ts';
 import { createSocketFolder, type SocketFolder, socketFolderOf } from '../journal/socket-folder.ts';
-import type { ParsedOptions } from '../options.ts';
+import type { ParsedOptions } from '../option-schemas.ts';
 import type { Ports } from '../transport/ports.ts';
 import type { ByteStream, Listener } from '../transport/stream.ts';
 

@@ -11,7 +11,7 @@ import type { InstanceSupervisor } from '../instance/instance-supervisor.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure, unknownCause } from '../instance/report.ts';
 import { bounds } from '../limits.ts';
-import type { Logger } from '../options.ts';
+import type { Logger } from '../option-schemas.ts';
 import { printable } from '../printable.ts';
 import type { Clock } from '../world/clock.ts';
 import { type ActorIds, createActorIds } from './actor-ids.ts';

@@ -10,7 +10,7 @@ import { type ConnectionSupervisor, wireConnection } from '../connection/wiring.
 import { wireInstance } from '../instance/wiring.ts';
 import type { World } from '../instance/world.ts';
 import { bounds } from '../limits.ts';
-import type { ParsedOptions } from '../options.ts';
+import type { ParsedOptions } from '../option-schemas.ts';
 import { createV1 } from '../protocol/v1/codec.ts';
 import { createV2Host } from '../protocol/v2/codec.ts';
 import { createPorts } from '../transport/ports.ts';

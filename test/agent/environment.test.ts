@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { environmentOfChild, readHostEndpoint } from '../../src/agent/environment.ts';
 import { agentEnvironment } from '../../src/instance/agent-environment.ts';
-import { spearletSchema } from '../../src/options.ts';
+import { spearletSchema } from '../../src/option-schemas.ts';
 import { parse } from '../../src/parse.ts';
 import { requireKind } from '../../src/transport/address.ts';
 

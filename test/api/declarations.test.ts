@@ -13,8 +13,8 @@ import {
   specSchema,
   startOptionsSchema,
   stopOptionsSchema,
-} from '../../src/options.ts';
-import { poolExecuteOptionsSchema, poolSchema, poolStopOptionsSchema } from '../../src/pool/options.ts';
+} from '../../src/option-schemas.ts';
+import { poolExecuteOptionsSchema, poolSchema, poolStopOptionsSchema } from '../../src/pool/option-schemas.ts';
 import { runOptionsSchema } from '../../src/run.ts';
 import { declarationFiles, declarationsOf, entries, exportedBy } from './declarations.ts';
 

@@ -1,6 +1,17 @@
 // The interfaces of src/options/ and the schemas that check them allow the same values. `npm run check` compiles this file; a
 // difference is an error that names the keys: add them to the interface, with a docstring, or to the schema.
 import type { z } from 'zod';
+import type {
+  executeOptionsSchema,
+  expectSchema,
+  instanceStopOptionsSchema,
+  requestSchema,
+  restartOptionsSchema,
+  spearletSchema,
+  specSchema,
+  startOptionsSchema,
+  stopOptionsSchema,
+} from '../../src/option-schemas.ts';
 import type { ExecuteOptions, ExecuteRequestInput } from '../../src/options/execution.ts';
 import type {
   ExpectSpec,
@@ -13,18 +24,7 @@ import type {
 import type { PoolExecuteOptions, PoolOptions, PoolStopOptions } from '../../src/options/pool.ts';
 import type { RunOptions } from '../../src/options/run.ts';
 import type { SpearletOptions } from '../../src/options/spearlet.ts';
-import type {
-  executeOptionsSchema,
-  expectSchema,
-  instanceStopOptionsSchema,
-  requestSchema,
-  restartOptionsSchema,
-  spearletSchema,
-  specSchema,
-  startOptionsSchema,
-  stopOptionsSchema,
-} from '../../src/options.ts';
-import type { poolExecuteOptionsSchema, poolSchema, poolStopOptionsSchema } from '../../src/pool/options.ts';
+import type { poolExecuteOptionsSchema, poolSchema, poolStopOptionsSchema } from '../../src/pool/option-schemas.ts';
 import type { runOptionsSchema } from '../../src/run.ts';
 
 type Leaf = ((...args: never[]) => unknown) | AbortSignal | Uint8Array | ReadonlyMap<string, string>;

@@ -8,7 +8,7 @@ import { readConfig } from '../../src/cli/file.ts';
 import { withVariables } from '../../src/cli/variables.ts';
 import { milliseconds } from '../../src/config-keys.ts';
 import { instanceSpecFromConfig, type OptionIssue, type SpearletError } from '../../src/index.ts';
-import { spearletSchema, specSchema } from '../../src/options.ts';
+import { spearletSchema, specSchema } from '../../src/option-schemas.ts';
 import { atEnd } from '../census/census.ts';
 import { configFile, temporaryFolder } from '../situations/command.ts';
 import { cli } from '../situations/world.ts';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { SpearletError } from '../../src/errors.ts';
 import { ActiveExecution, type ExecutionOptions, type ExecutionOwner } from '../../src/execution/active-execution.ts';
 import type { ExecutionUpdate } from '../../src/execution/update.ts';
-import { defaultExecuteOptions } from '../../src/options.ts';
+import { defaultExecuteOptions } from '../../src/option-schemas.ts';
 import type { Status } from '../../src/protocol/message.ts';
 
 const request = { command: 'c', args: [], env: new Map<string, string>(), settings: undefined };

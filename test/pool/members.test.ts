@@ -3,7 +3,7 @@ import { BehaviorSubject } from 'rxjs';
 import { expect, test } from 'vitest';
 import type { InstanceRecord } from '../../src/instance/record.ts';
 import { createMembers, type Member } from '../../src/pool/members.ts';
-import { poolSchema } from '../../src/pool/options.ts';
+import { poolSchema } from '../../src/pool/option-schemas.ts';
 import { handClock } from '../world/clock.ts';
 
 const settled = (): Promise<void> => new Promise(resolve => setImmediate(resolve));

@@ -1,6 +1,6 @@
 // The containment of an instance, for the options of its spec and the abilities of the system.
 import { expect, test } from 'vitest';
-import type { ParsedSpec } from '../../src/options.ts';
+import type { ParsedSpec } from '../../src/option-schemas.ts';
 import { contain } from '../../src/process/containment/containment.ts';
 
 function on({ tree = 'cookie', works = true }: { tree?: string; works?: boolean } = {}) {

@@ -1,7 +1,7 @@
 // What happens inside the turn in which an instance begins: a stop from a logger or an inspector, an abort, a taken id.
 import { describe, expect, test } from 'vitest';
 import type { InstanceSpec, Spearlet } from '../../src/index.ts';
-import type { Logger } from '../../src/options.ts';
+import type { Logger } from '../../src/option-schemas.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
 import { createSpearletIn } from '../../src/spearlet.ts';

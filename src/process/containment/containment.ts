@@ -1,7 +1,7 @@
 // Containment: how the processes of an instance are kept together. Compares what a spec asks for with what the system offers,
 // and refuses the start where a requirement does not hold.
 import { SpearletError } from '../../errors.ts';
-import type { ParsedSpec } from '../../options.ts';
+import type { ParsedSpec } from '../../option-schemas.ts';
 import { cleanEnvironment } from '../environment.ts';
 import type { Programs } from '../programs.ts';
 import type { Namespace } from './namespace.ts';

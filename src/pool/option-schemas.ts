@@ -1,6 +1,6 @@
 // The options of a pool, and of an execution on it. Zod schemas: what they let through is in order.
 import { z } from 'zod';
-import { duration, executeOptionsSchema, timeout } from '../options.ts';
+import { duration, executeOptionsSchema, timeout } from '../option-schemas.ts';
 
 const RETRIES = ['never', 'undelivered', 'idempotent'] as const;
 

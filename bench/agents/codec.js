@@ -12,14 +12,14 @@ const channel = createFramedChannel(stream, realClock, codec, MAX_FRAME_BYTES);
 let resume = null;
 
 const done = (requestId, output) =>
-  channel.send(codec.executeResponse(requestId, { taskId: null, status: 'Completed', output, error: null, exitCode: 0 }));
+  channel.queue.add(codec.executeResponse(requestId, { taskId: null, status: 'Completed', output, error: null, exitCode: 0 }));
 
 async function sendChunks(requestId, count, size) {
   const output = 'x'.repeat(size);
   for (let n = 0; n < count; n += 1) {
-    channel.send(codec.executeResponse(requestId, { taskId: null, status: 'Running', output, error: null, exitCode: null }));
+    channel.queue.add(codec.executeResponse(requestId, { taskId: null, status: 'Running', output, error: null, exitCode: null }));
     if (n % 64 !== 63) continue;
-    if (channel.pending > 262_144)
+    if (channel.queue.pending > 262_144)
       await new Promise(resolve => {
         resume = resolve;
       });

@@ -23,7 +23,7 @@ export const codecV2 = {
         const child = spawnAgent('codec.js', listener.address.port);
         const channel = createFramedChannel(await connected, realClock, codec, MAX_FRAME_BYTES);
         const { call, chunk, answer } = createCalls((id, command, args) =>
-          channel.send(codec.executeRequest(id, { taskId: '', command, args, env: new Map() })),
+          channel.queue.add(codec.executeRequest(id, { taskId: '', command, args, env: new Map() })),
         );
         channel.open(
           {

@@ -175,7 +175,12 @@ export async function playPool(kind: PoolKind, steps: readonly Step[], charts?: 
     const end = (): void => void settled.add(execution);
     execution.result.then(end, end);
   };
-  const turn = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 1));
+  /** A step that waits in vain must not go on after its walk. */
+  let isOver = false;
+  const turn = async (): Promise<void> => {
+    await new Promise(resolve => setTimeout(resolve, 1));
+    if (isOver) throw new Error('the walk is over');
+  };
   const isHeld = (type: string): boolean => gate.held.some(({ event }) => event.type === type);
   const received = (type: string): Promise<ModelEvent> => receive(stage, event => event.type === type);
 
@@ -299,6 +304,7 @@ export async function playPool(kind: PoolKind, steps: readonly Step[], charts?: 
   } catch (thrown) {
     finding = `${steps.map(step => step.event.type).join(' > ')}: ${(thrown as Error).message}`;
   } finally {
+    isOver = true;
     if (finding !== null) stage.abandon();
   }
   return { finding, taken: gate.taken, visited: gate.visited };

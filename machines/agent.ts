@@ -4,7 +4,7 @@ import { setup } from 'xstate';
 
 export type AgentEvent =
   | { type: 'connected' }
-  | { type: 'admitted' }
+  | { type: 'accepted' }
   | { type: 'refused' }
   | { type: 'claimed' }
   | { type: 'hostUnproven' }
@@ -42,7 +42,7 @@ export const agentMachine = setup({
         },
         authenticating: {
           description: 'The agent shows its token, or both ends prove that they know it. It sends nothing else meanwhile.',
-          on: { admitted: '#agent.serving', refused: '#agent.refused', claimed: 'waiting', hostUnproven: 'waiting', closed: 'waiting' },
+          on: { accepted: '#agent.serving', refused: '#agent.refused', claimed: 'waiting', hostUnproven: 'waiting', closed: 'waiting' },
           after: { answerTimeout: 'waiting' },
         },
         waiting: {
@@ -60,8 +60,8 @@ export const agentMachine = setup({
       description: 'The host has asked the agent to end. The agent finishes its executions and takes no new request.',
       on: { drained: 'ended', closed: 'ended', terminate: 'draining', 'host.gone': 'ended' },
     },
-    ended: { description: 'The agent ended as asked: serve() resolves.', type: 'final' },
-    refused: { description: 'The host refused the token: serve() rejects.', type: 'final' },
+    ended: { description: 'The agent ended as asked, or its host is gone: serve() resolves.', type: 'final' },
+    refused: { description: 'The host refused the token or the versions, or did not prove itself: serve() rejects.', type: 'final' },
     lost: { description: 'The agent could not reconnect in time: serve() rejects.', type: 'final' },
   },
 });

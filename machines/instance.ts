@@ -274,7 +274,8 @@ export const instanceMachine = setup({
               always: [{ guard: 'isExternal', target: 'binding', actions: 'bind' }, { target: 'queued' }],
             },
             queued: {
-              description: 'At most maxConcurrentStarts instances start at once. The connect timeout does not run yet.',
+              description:
+                'At most maxConcurrentStarts first starts are under way at once, and as many restarts. The connect timeout does not run yet.',
               entry: 'requestStartSlot',
               on: { 'start.granted': { target: 'binding', actions: 'bind' } },
             },

@@ -174,7 +174,8 @@ export const sessionMachine = setup({
           },
         },
         used: {
-          description: 'The agent has used the session, so its token is spent: the key of the epoch resumes it.',
+          description:
+            'The agent has used the session. On wire v2 the token of a started program is spent: the resume key resumes it. A probe decides any other claim.',
           on: {
             'session.claimed': [
               {

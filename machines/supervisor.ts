@@ -55,8 +55,8 @@ function nextStart({ maxConcurrentStarts, starting, waiting }: SupervisorContext
   return waiting.find(({ restart }) => (restart ? canRestart : canStart));
 }
 
-/** The instance that an event is about. */
-function instanceOf(event: SupervisorEvent): string {
+/** The instance, or the unrouted connection, that an event is about. */
+function childOf(event: SupervisorEvent): string {
   assertEvent(event, ['start', 'startSlot.requested', 'startSlot.released', 'xstate.done.actor.*', 'xstate.error.actor.*']);
   return event.type === 'start' ? event.instance.actorId : event.actorId;
 }
@@ -84,9 +84,9 @@ export const supervisorMachine = setup({
     sharedListener: fromCallback<EventObject, unknown, SupervisorEvent>(() => notProvided("actor 'sharedListener'")),
   },
   actions: {
-    noteInstance: assign(({ context, event }) => ({ instances: [...context.instances, instanceOf(event)] })),
+    noteInstance: assign(({ context, event }) => ({ instances: [...context.instances, childOf(event)] })),
     spawnInstance: spawnChild('instance', {
-      id: ({ event }) => instanceOf(event),
+      id: ({ event }) => childOf(event),
       input: ({ event }) => {
         assertEvent(event, 'start');
         return event.instance;
@@ -106,18 +106,18 @@ export const supervisorMachine = setup({
     // To the instance that has acquired its slot last.
     grantStart: sendTo(({ context }) => context.starting.at(-1)?.actorId ?? '', { type: 'start.granted' }),
     releaseStartSlot: assign(({ context, event }) => {
-      const released = instanceOf(event);
+      const released = childOf(event);
       return {
         starting: context.starting.filter(each => each.actorId !== released),
         waiting: context.waiting.filter(each => each.actorId !== released),
       };
     }),
     forgetInstance: assign(({ context, event }) => {
-      const forgotten = instanceOf(event);
+      const forgotten = childOf(event);
       return { instances: context.instances.filter(each => each !== forgotten) };
     }),
     // A child that has ended stays among the children until it is stopped.
-    stopActor: stopChild(({ event }) => instanceOf(event)),
+    stopActor: stopChild(({ event }) => childOf(event)),
     spawnConnection: spawnChild('connection', {
       id: ({ event }) => connectionOf(event),
       // A connection without a session sends no heartbeats: `misses` has no effect.
@@ -168,7 +168,7 @@ export const supervisorMachine = setup({
       },
     },
     stopping: {
-      description: 'No instance is started any more. Every instance ends within its own grace period.',
+      description: 'No instance is started any more. Every instance ends within the grace of the stop, or its own.',
       on: { stop: { actions: { type: 'stopInstances', params: ({ event }) => event } } },
       always: { guard: 'isEmpty', target: 'stopped' },
     },

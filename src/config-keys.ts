@@ -37,7 +37,7 @@ interface Def {
   readonly checks?: readonly never[];
 }
 
-/** What an editor shows for the keys whose options stand in options.ts alone. */
+/** What an editor shows for the keys whose options stand in option-schemas.ts alone. */
 const descriptions: Readonly<Record<string, string>> = {
   authTimeout: 'The longest time from a connection to its authentication; 5 s by default',
   backoff: 'The waits before restarts; 0.2 s to 30 s by default',
@@ -51,7 +51,7 @@ const descriptions: Readonly<Record<string, string>> = {
   killSignal: "What every process of the tree gets before SIGKILL; 'SIGTERM' by default",
   neverRestartOn: 'Exit codes after which the program is not restarted, whatever `restart` says',
   listener: "'shared': one listener for all instances; 'perInstance' by default",
-  maxConcurrentStarts: 'How many programs may be starting at once; 4 by default',
+  maxConcurrentStarts: 'How many first starts may be under way at once, and as many restarts; 4 by default',
   onUnresponsive: "Whether an agent is restarted that does not answer a cancel within `grace`; 'leave' by default",
   origins: "The origins of web pages that may connect, for transport 'ws'",
   ports: 'The range of ports { from, to }; or 0: the system chooses',

@@ -7,6 +7,9 @@ export const DEFAULT_MAX_FRAME_BYTES = 32 * 2 ** 20;
 /** How long a program may take to end by itself when it is stopped: the option `grace`, and `--grace` of `spearlet run`. */
 export const DEFAULT_GRACE = 5_000;
 
+/** The option `heartbeat`. An agent whose environment has no SPEARLET_SILENCE_MS takes their product for the longest silence. */
+export const DEFAULT_HEARTBEAT = { interval: 10_000, misses: 3 };
+
 export const bounds = {
   /** Unauthenticated connections of one listener (a count). */
   pendingConnections: 4,
@@ -14,7 +17,7 @@ export const bounds = {
   keptOutput: 64 * 1024,
   /** Updates that are replayed to a reader that subscribes late. */
   keptUpdates: 64 * 1024,
-  /** Updates that are buffered for a slow reader; above this the socket is paused. */
+  /** Updates that are buffered for a slow reader. Above this, on wire v1, the host pauses reading from the socket. */
   slowReader: 2 ** 20,
   /** Running output that a result has where no `collect` was given, for each channel. */
   collectedByDefault: 2 ** 20,

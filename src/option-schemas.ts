@@ -1,8 +1,8 @@
-// The schemas of createSpearlet(), of specs and of requests, with defaults and ranges. Those of pools are in pool/options.ts, those of
+// The schemas of createSpearlet(), of specs and of requests, with defaults and ranges. Those of pools are in pool/option-schemas.ts, those of
 // run() in run.ts. A caller's value is parsed once and trusted afterwards.
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { bounds, DEFAULT_GRACE, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
+import { bounds, DEFAULT_GRACE, DEFAULT_HEARTBEAT, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
 import { environment, plain, size, textMap, wellFormed } from './option-values.ts';
 import type { Inspect, Logger } from './options/spearlet.ts';
 import { inputSchema } from './request-input.ts';
@@ -65,7 +65,12 @@ export const spearletSchema = z.strictObject({
   authTimeout: timeout.default(5_000),
   reconnectWindow: duration.default(10_000),
   grace: duration.default(DEFAULT_GRACE),
-  heartbeat: z.strictObject({ interval: heartbeatInterval.default(10_000), misses: z.int().min(1).max(100).default(3) }).prefault({}),
+  heartbeat: z
+    .strictObject({
+      interval: heartbeatInterval.default(DEFAULT_HEARTBEAT.interval),
+      misses: z.int().min(1).max(100).default(DEFAULT_HEARTBEAT.misses),
+    })
+    .prefault({}),
   restart: z
     .strictObject({
       intensity: intensity.default(3),

@@ -12,7 +12,7 @@ const CLIENT_VERSION = '1.0.0';
 export type AuthOutcome =
   | { readonly type: 'reply'; readonly message: Buffer }
   /** The session is open; its messages are of this version. Wire v2: of this epoch, which may be that of the last session. */
-  | { readonly type: 'admitted'; readonly codec: AgentCodec; readonly epoch: number | null }
+  | { readonly type: 'accepted'; readonly codec: AgentCodec; readonly epoch: number | null }
   | { readonly type: 'claimed' | 'refused' | 'hostUnproven'; readonly reason: string }
   | { readonly type: 'mismatch'; readonly hostVersions: readonly number[] };
 
@@ -55,7 +55,7 @@ export function createAuthentication(
   const byToken = (): Attempt => ({
     // On wire v2 every agent takes input.
     first: v1.authRequest(1, { instanceId, token, clientVersion: CLIENT_VERSION, features: [...features, 'input'] }),
-    answer: response => (response.success ? { type: 'admitted', codec: v1, epoch: null } : refusal(response)),
+    answer: response => (response.success ? { type: 'accepted', codec: v1, epoch: null } : refusal(response)),
   });
 
   const byProof = (): Attempt => {
@@ -80,7 +80,7 @@ export function createAuthentication(
         if (!success) return refusal(response);
         if (proven === null) return { type: 'hostUnproven', reason: 'the program at this address claims to be the host without a proof' };
         epoch = proven;
-        return { type: 'admitted', codec: v2, epoch: proven.number };
+        return { type: 'accepted', codec: v2, epoch: proven.number };
       },
     };
   };

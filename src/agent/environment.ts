@@ -1,6 +1,6 @@
 // The environment variables with which a host tells an agent where to connect, and those that the agent's children get.
 import { SpearletError } from '../errors.ts';
-import { DEFAULT_MAX_FRAME_BYTES } from '../limits.ts';
+import { DEFAULT_HEARTBEAT, DEFAULT_MAX_FRAME_BYTES } from '../limits.ts';
 import { type Address, parseAddress } from '../transport/address.ts';
 
 /** The address of the host, and the credentials of the agent. */
@@ -18,8 +18,8 @@ export interface HostEndpoint {
   readonly protocols: readonly number[];
 }
 
-/** `heartbeat.interval` × `misses` of a host with default options, in ms. */
-const DEFAULT_SILENCE = 30_000;
+/** Of a host with default options, in ms. */
+const DEFAULT_SILENCE = DEFAULT_HEARTBEAT.interval * DEFAULT_HEARTBEAT.misses;
 /** The shortest time in which an agent gives up to reach its host, in ms: longer, where the host waits longer. */
 const LEAST_GIVE_UP = 30_000;
 /** The versions of the wire that this SDK speaks. */

@@ -169,14 +169,14 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
     });
   };
 
-  const admitted = (from: AgentChannel, codec: AgentCodec, newEpoch: number | null): void => {
+  const accepted = (from: AgentChannel, codec: AgentCodec, newEpoch: number | null): void => {
     if (newEpoch !== null) {
       if (continuity === null || newEpoch !== epoch) continuity = new Continuity();
       epoch = newEpoch;
       from.use(codec);
       from.adopt(continuity);
     }
-    dispatch('admitted');
+    dispatch('accepted');
   };
 
   const receiverOf = (from: AgentChannel): AgentReceiver => ({
@@ -187,8 +187,8 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
         case 'reply':
           from.queue.add(verdict.message);
           break;
-        case 'admitted':
-          admitted(from, verdict.codec, verdict.epoch);
+        case 'accepted':
+          accepted(from, verdict.codec, verdict.epoch);
           break;
         case 'mismatch': {
           const message = `the host speaks wire ${verdict.hostVersions.join(', ')}, this agent ${endpoint.protocols.join(', ')}`;

@@ -3,7 +3,7 @@
 export type SessionState = 'connecting' | 'authenticating' | 'waiting' | 'serving' | 'draining' | 'ended' | 'refused' | 'lost';
 export type SessionEvent =
   | 'connected'
-  | 'admitted'
+  | 'accepted'
   | 'refused'
   | 'claimed'
   | 'hostUnproven'
@@ -24,7 +24,7 @@ export const table: Readonly<Record<SessionState, Readonly<Partial<Record<Sessio
   connecting: { ...seeking, connected: 'authenticating', closed: 'waiting' },
   authenticating: {
     ...seeking,
-    admitted: 'serving',
+    accepted: 'serving',
     refused: 'refused',
     claimed: 'waiting',
     hostUnproven: 'waiting',

@@ -4,9 +4,9 @@ import { SpearletError, serve } from '../agent/index.ts';
 import { bounds } from '../limits.ts';
 import { printable } from '../printable.ts';
 import { stderr } from '../world/stdio.ts';
+import { USAGE } from './exit-codes.ts';
 import { errorJson, json } from './print.ts';
 
-const USAGE = 2;
 const REFUSED = 1;
 
 export async function agent(asJson: boolean): Promise<number> {

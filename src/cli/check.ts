@@ -1,9 +1,8 @@
 // `spearlet check`: reads a configuration file as `run` does, and starts nothing.
 import { stdout } from '../world/stdio.ts';
+import { USAGE } from './exit-codes.ts';
 import { readConfig } from './file.ts';
 import { json, legible, printError } from './print.ts';
-
-const USAGE = 2;
 
 export function check(file: string, asJson: boolean): number {
   try {

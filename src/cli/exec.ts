@@ -6,12 +6,12 @@ import { SpearletError } from '../errors.ts';
 import type { Execution, ExecutionUpdate, InstanceSpec, Spearlet, SpearletOptions } from '../index.ts';
 import { DEFAULT_MAX_FRAME_BYTES } from '../limits.ts';
 import { type Outlet, stderr, stdout } from '../world/stdio.ts';
+import { USAGE } from './exit-codes.ts';
 import { readConfig } from './file.ts';
 import { openInput } from './input.ts';
 import { onInterrupt } from './interrupt.ts';
 import { errorJson, json, printError, printMessage } from './print.ts';
 
-const USAGE = 2;
 const TIMEOUT = 124;
 const NO_AGENT = 125;
 const CANCELLED = 130;

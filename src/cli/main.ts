@@ -6,10 +6,8 @@ import { Command, CommanderError } from 'commander';
 import { DEFAULT_GRACE } from '../limits.ts';
 import { stderr, stdout } from '../world/stdio.ts';
 import type { ExecOptions } from './exec.ts';
+import { USAGE } from './exit-codes.ts';
 import type { RunOptions } from './run.ts';
-
-/** The exit code for wrong usage. */
-const USAGE = 2;
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
 const program = new Command('spearlet')

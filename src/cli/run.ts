@@ -5,13 +5,13 @@ import { SpearletError } from '../errors.ts';
 import type { InstanceSpec, Spearlet, StopOptions } from '../index.ts';
 import { isOrderly } from '../instance/exit-reason.ts';
 import { stdout } from '../world/stdio.ts';
+import { USAGE } from './exit-codes.ts';
 import { type ReadConfig, readConfig } from './file.ts';
 import { onInterrupt } from './interrupt.ts';
 import { printError } from './print.ts';
 import { createScreen } from './screen.ts';
 
 const GIVEN_UP = 1;
-const USAGE = 2;
 const NOT_STARTED = 3;
 
 export interface RunOptions {

@@ -61,7 +61,7 @@ export interface FramedChannel<Receiver, C extends Codec<Receiver>> {
   openFully(maxFrameBytes: number): void;
   /** Counts an error of the other end that does not end the channel. */
   countError(): void;
-  /** Hands out no more messages until `release`, in the middle of a chunk too. */
+  /** Hands out no more messages until `resumeReading`, also in the middle of a chunk. */
   pauseReading(): void;
   resumeReading(): void;
   /** Ends it for a reason of ours: `ended` is called. */

@@ -57,7 +57,7 @@ export class Heartbeats {
   }
 
   /** The round trip in ms, if this is the answer to the last heartbeat; else null. */
-  answered(requestId: U64): number | null {
+  roundTripOf(requestId: U64): number | null {
     if (this.#sentAt === null || requestId !== this.#id) return null;
     if (this.#nextCheck === null) {
       this.watch();

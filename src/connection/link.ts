@@ -1,4 +1,4 @@
-// The effect `link`: tells the connection chart what changes the state of a connection, and answers heartbeats. Once the chart
+// The effect `link`, and the actions `refuse` and `sendError`. The link tells the connection chart what changes the state of a connection, and answers heartbeats. Once the chart
 // has opened the session, responses go from the channel straight to the request table.
 import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
@@ -33,7 +33,10 @@ export interface LinkDeps {
   unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
 }
 
-/** Before the session is open only one message is accepted, an AuthRequest. */
+/**
+ * What is accepted before the session is open: one AuthRequest; on wire v2 a second one with the proof, or an Error that refuses the
+ * proof of the host.
+ */
 function beforeSession(connection: Connection, received: (what: 'auth.received' | 'proof.received') => void): HostReceiver {
   const refuse = (type: MessageType): never => {
     throw new SpearletError('PROTOCOL_ERROR', `expected an AuthRequest, found ${type}`);
@@ -83,7 +86,7 @@ export const link = (deps: LinkDeps) =>
     const connection = deps.connection(input);
     const { channel } = connection;
     /** Made for the first heartbeat of the agent. */
-    let answered: AnsweredHeartbeats | null = null;
+    let echoed: AnsweredHeartbeats | null = null;
     let isOver = false;
     const heartbeats = new Heartbeats({
       channel,
@@ -96,15 +99,15 @@ export const link = (deps: LinkDeps) =>
     });
 
     const heartbeat = (requestId: U64, payload: Buffer): void => {
-      const roundTrip = heartbeats.answered(requestId);
+      const roundTrip = heartbeats.roundTripOf(requestId);
       if (roundTrip !== null) {
         connection.roundTrip = roundTrip;
         return;
       }
-      answered ??= new AnsweredHeartbeats();
-      if (answered.has(requestId)) return;
+      echoed ??= new AnsweredHeartbeats();
+      if (echoed.has(requestId)) return;
       checkUnread(channel, deps.maxQueuedBytes);
-      answered.add(requestId);
+      echoed.add(requestId);
       channel.queue.addUrgent(channel.codec.heartbeat(requestId, payload));
     };
 

@@ -3,7 +3,7 @@
 import type { ByteStream } from '../transport/stream.ts';
 import type { Connection } from './connection.ts';
 
-export interface AcceptDeps {
+export interface PreAuthLimit {
   /** The open connections of this listener, the oldest first. */
   connections(): Iterable<Connection>;
   /** Keeps the socket and gives it an id. */
@@ -12,7 +12,7 @@ export interface AcceptDeps {
 }
 
 /** The connection of a new socket. Null: it was refused. */
-export function accept({ connections, register, maxPending }: AcceptDeps, stream: ByteStream): Connection | null {
+export function acceptWithin({ connections, register, maxPending }: PreAuthLimit, stream: ByteStream): Connection | null {
   const pending = [...connections()].filter(({ sessionSince, channel }) => sessionSince === null && !channel.over);
   if (pending.length >= maxPending()) {
     // Those that have shown a token or a proof are authenticated or refused at once.

@@ -1,9 +1,9 @@
 // Messages on their way out: in order, one write a turn, held back while the system is full. Control messages go first, and
 // large bodies go in pieces between the others. A queue may outlive its stream: it keeps the messages that the other end has not
 // acknowledged, and sends them again on the next stream. It knows no message.
-import { Pieces } from '../protocol/pieces.ts';
+import { MAX_UNFINISHED, Pieces } from '../protocol/pieces.ts';
 import type { ByteStream } from '../transport/stream.ts';
-import { type Sender, Slots } from './slots.ts';
+import { type MessageOwner, Slots } from './slots.ts';
 import { type Message, Unacknowledged } from './unacknowledged.ts';
 
 /** Bytes of a large body in one frame: of the one with the fewest bytes left, and of each of the others. */
@@ -11,12 +11,10 @@ const FIRST_PIECE = 512 * 1024;
 const PIECE = 64 * 1024;
 /** Its jobs cost less than those of `queueMicrotask`, which makes an AsyncResource for each. */
 const SETTLED = Promise.resolve();
-/** Large bodies that are on the way at once: the other end keeps their pieces. */
-const MAX_LARGE = 4;
 
 interface Large {
   readonly pieces: Pieces;
-  readonly sender: Sender | null;
+  readonly sender: MessageOwner | null;
 }
 
 export class SendQueue {
@@ -24,7 +22,7 @@ export class SendQueue {
   readonly #isCounted: ((frame: Buffer) => boolean) | null;
   #urgent: Buffer[] = [];
   readonly #small = new Slots();
-  /** The first MAX_LARGE of them are being sent. */
+  /** The first MAX_UNFINISHED of them are being sent. */
   #large: Large[] = [];
   /** Messages that are sent again on a new stream, before all others. */
   #again: Message[] = [];
@@ -108,7 +106,7 @@ export class SendQueue {
   }
 
   /** `sender` is told when the message is written, and can take it back until then. */
-  add(message: Message, sender: Sender | null = null): void {
+  add(message: Message, sender: MessageOwner | null = null): void {
     if (this.#isClosed) return;
     this.#bytes += message.length;
     if (message instanceof Pieces) this.#large.push({ pieces: message, sender });
@@ -125,7 +123,7 @@ export class SendQueue {
   }
 
   /** Takes a message back that was not written whole. `partly`: the other end has the beginning of it. `no`: it is written. */
-  remove(sender: Sender): 'unsent' | 'partly' | 'no' {
+  remove(sender: MessageOwner): 'unsent' | 'partly' | 'no' {
     const length = this.#small.remove(sender);
     if (length !== null) {
       this.#bytes -= length;
@@ -169,7 +167,7 @@ export class SendQueue {
   }
 
   /** All that is small, and one piece of each large body that is on the way. Returns the senders of what is written whole. */
-  #writeRound(stream: ByteStream): readonly (Sender | null)[] {
+  #writeRound(stream: ByteStream): readonly (MessageOwner | null)[] {
     if (this.#again.length > 0) {
       this.#writeAgain(stream);
       return [];
@@ -186,7 +184,7 @@ export class SendQueue {
     this.#bytes -= bytes;
     if (this.#large.length > 0) {
       written = [...written];
-      const underway = this.#large.slice(0, MAX_LARGE);
+      const underway = this.#large.slice(0, MAX_UNFINISHED);
       // The body with the fewest bytes left gets the largest piece: with equal pieces all bodies would end at the same, late time.
       const first = underway.reduce((least, each) => (each.pieces.left < least.pieces.left ? each : least));
       for (const each of underway) {

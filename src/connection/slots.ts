@@ -1,7 +1,7 @@
 // Frames that wait in order. Each can be taken back in constant time.
 
 /** Its `written` is called when the last byte of its message is handed to the stream. */
-export interface Sender {
+export interface MessageOwner {
   written(): void;
   /** Where its message stands in the queue; kept by the queue. */
   queuedAt?: number;
@@ -13,17 +13,17 @@ const COMPACT = 1_024;
 
 export class Slots {
   #frames: Buffer[] = [];
-  #senders: (Sender | null)[] = [];
+  #senders: (MessageOwner | null)[] = [];
   #removed = 0;
 
-  add(frame: Buffer, sender: Sender | null): void {
+  add(frame: Buffer, sender: MessageOwner | null): void {
     if (sender !== null) sender.queuedAt = this.#frames.length;
     this.#frames.push(frame);
     this.#senders.push(sender);
   }
 
   /** Takes the frame of a sender back. Returns its length; null: it does not wait here. */
-  remove(sender: Sender): number | null {
+  remove(sender: MessageOwner): number | null {
     const { queuedAt } = sender;
     if (queuedAt === undefined || this.#senders[queuedAt] !== sender) return null;
     const { length } = this.#frames[queuedAt]!;
@@ -36,7 +36,7 @@ export class Slots {
   }
 
   /** Hands over all that wait. */
-  takeAll(): { frames: Buffer[]; senders: (Sender | null)[] } {
+  takeAll(): { frames: Buffer[]; senders: (MessageOwner | null)[] } {
     const frames = this.#removed === 0 ? this.#frames : this.#frames.filter(frame => frame !== NOTHING);
     const senders = this.#senders;
     this.clear();

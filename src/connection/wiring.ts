@@ -37,8 +37,8 @@ export interface ConnectionSupervisor {
   reportEnd(connection: Connection, code: string, message: string): void;
 }
 
-export function wireConnection(chart: typeof connectionMachine, host: ConnectionSupervisor, options: ParsedOptions) {
-  const { clock, random, deadlines } = host;
+export function wireConnection(chart: typeof connectionMachine, supervisor: ConnectionSupervisor, options: ParsedOptions) {
+  const { clock, random, deadlines } = supervisor;
   return chart.provide({
     actors: {
       link: link({
@@ -48,26 +48,26 @@ export function wireConnection(chart: typeof connectionMachine, host: Connection
         heartbeatInterval: options.heartbeat.interval,
         maxFrameBytes: options.maxFrameBytes,
         maxQueuedBytes: options.maxQueuedBytes,
-        connection: host.connection,
-        release: host.release,
-        v2: host.v2,
-        opened: connection => openEpoch(host.credentials(connection.instanceId!), connection.handshake),
-        responses: host.responses,
-        unexpectedMessage: host.unexpectedMessage,
+        connection: supervisor.connection,
+        release: supervisor.release,
+        v2: supervisor.v2,
+        opened: connection => openEpoch(supervisor.credentials(connection.instanceId!), connection.handshake),
+        responses: supervisor.responses,
+        unexpectedMessage: supervisor.unexpectedMessage,
       }),
       authenticate: authenticate({
         random,
         protocols: options.protocols,
-        connection: host.connection,
-        credentials: host.credentials,
-        isRouted: host.isRouted,
+        connection: supervisor.connection,
+        credentials: supervisor.credentials,
+        isRouted: supervisor.isRouted,
       }),
     },
     actions: {
-      refuse: ({ context }, { because }) => refuse(host.connection(context), because, options.protocols),
-      sendError: ({ context }) => sendError(host.connection(context), context.code, context.message),
-      handOver: ({ context }) => host.handOver(host.connection(context)),
-      reportEnd: ({ context }) => host.reportEnd(host.connection(context), context.code, context.message),
+      refuse: ({ context }, { because }) => refuse(supervisor.connection(context), because, options.protocols),
+      sendError: ({ context }) => sendError(supervisor.connection(context), context.code, context.message),
+      handOver: ({ context }) => supervisor.handOver(supervisor.connection(context)),
+      reportEnd: ({ context }) => supervisor.reportEnd(supervisor.connection(context), context.code, context.message),
     },
     delays: {
       authTimeout: options.authTimeout,

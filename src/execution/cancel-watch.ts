@@ -1,4 +1,4 @@
-// Cancels: each execution is cancelled once on a connection, and the agent owes a terminal response for it within `grace`.
+// Cancels: each execution is cancelled once on a connection of wire v1, or in an epoch of wire v2, and the agent owes a terminal response for it within `grace`.
 // An agent that gives none is unresponsive.
 
 import type { HostChannel } from '../connection/channel.ts';

@@ -29,7 +29,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const counts = newCounts();
   let nextId = 1;
   let loss: SpearletError | undefined;
-  const sending = new RequestSender(options, owner.maxConcurrency, ids);
+  const sender = new RequestSender(options, owner.maxConcurrency, ids);
   let isConnected = false;
   let closed: { why: string; cause: unknown } | null = null;
 
@@ -37,7 +37,7 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
   const fault = ({ taskId }: ActiveExecution, code: ErrorCode, message: string, cause?: unknown): SpearletError =>
     new SpearletError(code, message, { ...ids, taskId, cause });
 
-  const isPaused = (): boolean => sending.channel !== null && (isThrottled() || !isConnected);
+  const isPaused = (): boolean => sender.channel !== null && (isThrottled() || !isConnected);
   /** Executions that were sent on a lost connection: an agent that reconnects sends Started or the result for each that it has. */
   const recovering = createPendingResponses<ActiveExecution, null>({
     deadlines,
@@ -47,21 +47,21 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       each.end('lost', fault(each, 'OUTCOME_UNKNOWN', 'the connection was lost and no answer came within the reconnect window', loss)),
   });
   const unresponsive = (taskId: string, requestId: U64): void => {
-    sending.agentEnded(requestId);
+    sender.agentEnded(requestId);
     owner.unresponsive(taskId);
   };
   const cancels = createCancelWatch({ deadlines, options, counts, isPaused, unresponsive });
 
   /** Ends an execution from our side, and tells the agent where it has heard of it. */
   const abandon = (execution: ActiveExecution, event: 'cancel' | 'deadline', error: SpearletError): void => {
-    const { channel } = sending;
+    const { channel } = sender;
     const isSent = execution.phase !== 'waiting';
     // The agent drops the beginning of a request on a cancel, and owes no response.
     if (!isSent && channel?.queue.remove(execution) === 'partly')
       channel.queue.addUrgent(channel.codec.cancel(execution.requestId, execution.taskId));
     if (!execution.end(event, error)) return;
     if (isSent && channel !== null) cancels.send(channel, execution.requestId, execution.taskId);
-    else sending.agentEnded(execution.requestId);
+    else sender.agentEnded(execution.requestId);
   };
 
   const self: ExecutionOwner = {
@@ -70,11 +70,11 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     settled(execution) {
       executions.delete(execution.requestId);
       namedTasks?.delete(execution.taskId);
-      sending.waiting.remove(execution);
+      sender.waiting.remove(execution);
       if (isThrottled()) self.throttle(execution, false);
       recovering.settle(execution);
       // One that we have ended runs until its agent says that it does not.
-      if (execution.phase !== 'cancelled' && execution.phase !== 'timedOut') sending.agentEnded(execution.requestId);
+      if (execution.phase !== 'cancelled' && execution.phase !== 'timedOut') sender.agentEnded(execution.requestId);
       if (executions.size === 0) activity.idle();
     },
     cancel(execution, reason, cause) {
@@ -83,10 +83,10 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     timedOut(execution, why = `the execution did not end within ${execution.timeout ?? owner.timeout} ms`) {
       abandon(execution, 'deadline', fault(execution, 'EXECUTION_TIMEOUT', why));
     },
-    grant: (execution, bytes) => sending.channel?.queue.addUrgent(sending.channel.codec.window(execution.requestId, bytes)),
+    grant: (execution, bytes) => sender.channel?.queue.addUrgent(sender.channel.codec.window(execution.requestId, bytes)),
     lend: createBudget(bounds.lentWindows),
     throttle(execution, on) {
-      const { channel } = sending;
+      const { channel } = sender;
       // On wire v2 the window of the execution holds the agent back.
       if (channel?.codec.carriesBytes) return;
       throttling ??= new Set();
@@ -109,11 +109,12 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       throw new SpearletError('OVERLOADED', `${executions.size} executions are in flight: maxInFlight (${options.maxInFlight})`);
     const size = requestSize(taskId, request);
     checkSize('the request', size, options.maxFrameBytes);
-    sending.checkRoom(size);
+    sender.checkRoom(size);
     const execution = new ActiveExecution(self, requestId, taskId, request, size, parsed);
-    sending.take(execution, request);
+    sender.take(execution, request);
     if (timeout !== undefined) execution.deadline = deadlines.add(timeout, execution);
-    if (idleTimeout !== undefined) execution.idleWatch = watchIdle(deadlines, idleTimeout, execution, isPaused, self);
+    if (idleTimeout !== undefined)
+      execution.idleWatch = watchIdle(deadlines, idleTimeout, execution, () => !isConnected || isThrottled(), self);
     if (signal !== undefined)
       execution.stopWaiting = onAbort(signal, () => self.cancel(execution, 'its signal was aborted', signal.reason));
     return execution;
@@ -157,12 +158,12 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     working: cancels.working,
 
     signal(data) {
-      const { channel } = sending;
+      const { channel } = sender;
       if (typeof data !== 'string' || !data.isWellFormed()) throw new SpearletError('INVALID_OPTIONS', 'send() takes a text', ids);
       if (channel === null || !isConnected) throw new SpearletError('NOT_DELIVERED', 'no agent is connected', ids);
       const frame = channel.codec.signal(nextId++, data);
       checkSize('the signal', frame.length, options.maxFrameBytes, ids);
-      sending.checkRoom(data.length);
+      sender.checkRoom(data.length);
       channel.queue.add(frame);
     },
 
@@ -176,31 +177,31 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
         }
       } else if (requestId >= nextId) counts.foreignAnswers += 1;
       else {
-        const { channel } = sending;
+        const { channel } = sender;
         counts.lateAnswers += 1;
         if (Buffer.isBuffer(response.output)) channel?.queue.addUrgent(channel.codec.window(requestId as number, response.output.length));
         if (response.status === 'Started') {
           if (channel !== null) cancels.started(channel, requestId, response.taskId ?? defaultTaskId(instanceId, requestId));
         } else if (response.status !== 'Running') {
           cancels.responded(requestId);
-          sending.agentEnded(requestId);
+          sender.agentEnded(requestId);
         }
       }
     },
 
     attach(opened, announced) {
-      const isResumed = sending.channel !== null;
-      sending.channel = opened;
-      sending.features = announced;
+      const isResumed = sender.channel !== null;
+      sender.channel = opened;
+      sender.features = announced;
       isConnected = true;
       activity.reset();
       if (isResumed) return;
-      sending.sendWaiting();
+      sender.sendWaiting();
       if (isThrottled()) opened.pauseReading();
     },
 
     detach(cause) {
-      const { channel } = sending;
+      const { channel } = sender;
       // What is left to read is bounded by the buffers of the system.
       channel?.resumeReading();
       isConnected = false;
@@ -209,19 +210,19 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
       if (channel?.codec.carriesBytes) return;
       cancels.clear();
       for (const each of executions.values()) if (each.request !== null) channel?.queue.remove(each);
-      sending.lose(executions.values());
+      sender.lose(executions.values());
       for (const each of executions.values()) if (each.request === null) recovering.expect(each, null);
     },
 
     defer() {
-      sending.isDeferred = true;
+      sender.isDeferred = true;
     },
 
     epochEnded(why, cause) {
       cancels.clear();
-      sending.isDeferred = false;
+      sender.isDeferred = false;
       // Requests that were not written wait for the next incarnation.
-      sending.lose([...executions.values()].filter(each => each.request !== null));
+      sender.lose([...executions.values()].filter(each => each.request !== null));
       for (const each of [...executions.values()])
         if (each.phase !== 'waiting') each.end('lost', fault(each, 'OUTCOME_UNKNOWN', `no answer will come: ${why}`, cause));
     },

@@ -1,4 +1,4 @@
-// The request of an execution: parsed and measured. All is checked before anything is queued.
+// The request of an execution: parsed, measured, and compared with one in flight that has the same task id.
 import { isDeepStrictEqual } from 'node:util';
 import { type ErrorFacts, SpearletError } from '../errors.ts';
 import {
@@ -57,10 +57,10 @@ export function requestSize(taskId: string, { command, args, env, input }: Parse
   return size;
 }
 
-/** Throws FRAME_TOO_LARGE if a frame is larger than the bound. */
+/** Throws FRAME_TOO_LARGE if a frame, or the least that it can be, is larger than the bound. */
 export function checkSize(what: string, size: number, maxFrameBytes: number, ids: ErrorFacts = {}): void {
   if (size <= maxFrameBytes) return;
-  const message = `${what} needs ${size} bytes on the wire, the bound is maxFrameBytes (${maxFrameBytes})`;
+  const message = `${what} needs ${size} bytes on the wire or more, the bound is maxFrameBytes (${maxFrameBytes})`;
   throw new SpearletError('FRAME_TOO_LARGE', message, ids);
 }
 

@@ -140,7 +140,7 @@ export interface Instance {
  * Whether an instance in this state executes what it is given at once: its session is open.
  * @internal
  */
-export const hasSession = (state: InstanceState): boolean => state === 'ready' || state === 'executing';
+export const executesAtOnce = (state: InstanceState): boolean => state === 'ready' || state === 'executing';
 
 /**
  * The public state for a state value of the chart: the innermost part that has a public name.

@@ -10,13 +10,13 @@ import type { World } from './world.ts';
 export interface LaunchDeps {
   readonly world: World;
   readonly options: ParsedOptions;
-  readonly host: InstanceSupervisor;
+  readonly supervisor: InstanceSupervisor;
 }
 
-export function createLaunch({ world, options, host }: LaunchDeps): ProcessDeps {
+export function createLaunch({ world, options, supervisor }: LaunchDeps): ProcessDeps {
   const { clock, programs } = world;
   return {
-    host,
+    supervisor,
     spawn: programs.spawn,
     memory: programs.memory,
     program(record) {
@@ -33,7 +33,7 @@ export function createLaunch({ world, options, host }: LaunchDeps): ProcessDeps 
     spawned(record, pid) {
       record.pid = pid;
       record.run.spawnedAt = clock.now();
-      host.spawned(record);
+      supervisor.spawned(record);
     },
     inherited(record, stream) {
       if (record.acceptInherited === null) stream.close();

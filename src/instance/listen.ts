@@ -3,7 +3,7 @@
 import { fromCallback } from 'xstate';
 import type { InstanceEvent, ListenerCommand } from '../../machines/instance-types.ts';
 import type { Connection } from '../connection/connection.ts';
-import { accept } from '../connection/pre-auth-limit.ts';
+import { acceptWithin } from '../connection/pre-auth-limit.ts';
 import { reasonOf, SpearletError } from '../errors.ts';
 import { bounds } from '../limits.ts';
 import { formatAddress } from '../transport/address.ts';
@@ -13,7 +13,7 @@ import { type InstanceSupervisor, onAbandon } from './instance-supervisor.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface ListenDeps {
-  readonly host: InstanceSupervisor;
+  readonly supervisor: InstanceSupervisor;
   /** Prepares the record for a new incarnation. From here on the old token is not accepted. */
   begin(record: InstanceRecord, incarnation: number): void;
   /**
@@ -29,10 +29,10 @@ export interface ListenDeps {
   release(connection: Connection): void;
 }
 
-export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
+export const listen = ({ supervisor, begin, open, register, release }: ListenDeps) =>
   fromCallback<ListenerCommand, { instanceId: string; incarnation: number }, InstanceEvent>(({ input, sendBack, receive }) => {
     const { instanceId, incarnation } = input;
-    const record = host.record(instanceId);
+    const record = supervisor.record(instanceId);
     const { connections } = record;
     let close: (() => Promise<void>) | null = null;
     begin(record, incarnation);
@@ -48,16 +48,16 @@ export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
 
     const bind = (): Listener => {
       if (record.transport === 'fd') {
-        record.acceptInherited = stream => announce(accept(limit, stream));
+        record.acceptInherited = stream => announce(acceptWithin(limit, stream));
         return { address: { kind: 'fd', descriptor: INHERITED }, close: () => Promise.resolve() };
       }
-      if (open.acquire === null || record.transport !== 'tcp') return open.own(record, stream => announce(accept(limit, stream)));
+      if (open.acquire === null || record.transport !== 'tcp') return open.own(record, stream => announce(acceptWithin(limit, stream)));
       const listener = open.acquire();
-      host.routes.set(instanceId, announce);
+      supervisor.routes.set(instanceId, announce);
       return {
         ...listener,
         close() {
-          host.routes.delete(instanceId);
+          supervisor.routes.delete(instanceId);
           return listener.close();
         },
       };
@@ -84,7 +84,7 @@ export const listen = ({ host, begin, open, register, release }: ListenDeps) =>
       }
     });
 
-    return onAbandon(record, host, () => {
+    return onAbandon(record, supervisor, () => {
       for (const connection of connections.values()) release(connection);
       return close?.();
     });

@@ -12,7 +12,7 @@ import { type InstanceSupervisor, onAbandon } from './instance-supervisor.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface ProcessDeps {
-  readonly host: InstanceSupervisor;
+  readonly supervisor: InstanceSupervisor;
   spawn: Spawn;
   memory: Memory;
   /** The program to start, with its path resolved; null for an external instance. Throws SPAWN_FAILED. */
@@ -25,7 +25,7 @@ export interface ProcessDeps {
 
 export const runProgram = (deps: ProcessDeps) =>
   fromCallback<ProcessCommand, { instanceId: string; incarnation: number }, InstanceEvent>(({ input, sendBack, receive }) => {
-    const record = deps.host.record(input.instanceId);
+    const record = deps.supervisor.record(input.instanceId);
     const { run } = record;
     let running: RunningProgram | null = null;
     let watch: MemoryWatch | null = null;
@@ -110,7 +110,7 @@ export const runProgram = (deps: ProcessDeps) =>
       } else running?.signal(command.type === 'kill' ? 'SIGKILL' : (record.spec?.killSignal ?? 'SIGTERM'));
     });
 
-    return onAbandon(record, deps.host, () => {
+    return onAbandon(record, deps.supervisor, () => {
       unwatch();
       return running?.dispose();
     });

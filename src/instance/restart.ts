@@ -1,6 +1,6 @@
 // A restart on request, as its caller sees it: the chart restarts, and this waits until the new program is ready.
 import { SpearletError } from '../errors.ts';
-import { hasSession } from './instance.ts';
+import { executesAtOnce } from './instance.ts';
 import type { InstanceRecord } from './record.ts';
 import { endingOf, idsOf } from './report.ts';
 
@@ -17,7 +17,7 @@ export async function restart(record: InstanceRecord, grace: number): Promise<vo
   const isReady = await new Promise<boolean>(resolve => {
     const watching = record.state$.subscribe({
       next(state) {
-        if (!hasSession(state) || record.incarnation < next) return;
+        if (!executesAtOnce(state) || record.incarnation < next) return;
         resolve(true);
         queueMicrotask(() => watching.unsubscribe());
       },

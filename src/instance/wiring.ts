@@ -17,30 +17,30 @@ import type { InstanceRecord } from './record.ts';
 import type { World } from './world.ts';
 
 /** How long SIGKILL may take until the instance ends although its program still lives, in ms. */
-const GIVE_UP = 5_000;
+const KILL_TIMEOUT = 5_000;
 /** How long the output of a program is read after its exit, in ms. */
-const DRAIN = 250;
+const OUTPUT_TIMEOUT = 250;
 /** How long the rest of the tree may take to end until it is reported in `left`, in ms. Killing it takes 2 s at most. */
 const CLEANUP = 3_000;
-/** An agent that was asked gets SIGTERM after half the grace, and after this time at the latest, in ms. SIGKILL is as far from SIGTERM. */
-const TERMINATE = 1_000;
+/** An agent that was asked gets SIGTERM after half the grace, and after this time at the latest, in ms. SIGKILL comes at least as long after SIGTERM. */
+const LONGEST_SIGNAL_DELAY = 1_000;
 
 export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'register' | 'release'> {
   readonly world: World;
   readonly options: ParsedOptions;
-  readonly host: InstanceSupervisor;
+  readonly supervisor: InstanceSupervisor;
 }
 
 /** `session`: the session chart, with the wired connection. */
 export function wireInstance(
   chart: typeof instanceMachine,
   session: typeof sessionMachine,
-  { world, options, host, ...connections }: InstanceWiring,
+  { world, options, supervisor, ...connections }: InstanceWiring,
 ) {
   const { clock, random } = world;
-  const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => host.record(context.instanceId);
+  const recordOf = ({ context }: { context: InstanceContext }): InstanceRecord => supervisor.record(context.instanceId);
 
-  const beforeKill = ({ gracePeriod }: InstanceContext): number => Math.min(gracePeriod / 2, TERMINATE);
+  const beforeKill = ({ gracePeriod }: InstanceContext): number => Math.min(gracePeriod / 2, LONGEST_SIGNAL_DELAY);
   const graceLeft = (args: { context: InstanceContext }): number => {
     const { graceSince } = recordOf(args).run;
     return Math.max(0, args.context.gracePeriod - (graceSince === null ? 0 : clock.now() - graceSince));
@@ -55,13 +55,13 @@ export function wireInstance(
     record.pid = null;
     record.run = newRun();
     record.refusals.begin();
-    host.unrouted.begin();
+    supervisor.unrouted.begin();
   };
 
   return chart.provide({
     actors: {
-      listen: listen({ host, begin, ...connections }),
-      process: runProgram(createLaunch({ world, options, host })),
+      listen: listen({ supervisor, begin, ...connections }),
+      process: runProgram(createLaunch({ world, options, supervisor })),
       session,
     },
     actions: {
@@ -70,7 +70,7 @@ export function wireInstance(
         if (epoch === 'new') record.requests.epochEnded('its agent has begun a new epoch', record.loss);
         // The connection may have ended already: messages behind its AuthRequest are read when it is welcomed, and can end it.
         const connection = record.connections.get(connectionActorId);
-        if (connection !== undefined) host.openSession(record, connection);
+        if (connection !== undefined) supervisor.openSession(record, connection);
       },
       beginStopping: args => {
         const { run } = recordOf(args);
@@ -87,8 +87,8 @@ export function wireInstance(
       },
       deferRequests: args => recordOf(args).requests.defer(),
       closeSession: args => recordOf(args).requests.detach(recordOf(args).loss),
-      endIncarnation: args => host.endIncarnation(recordOf(args), args.context),
-      endInstance: args => host.endInstance(recordOf(args), args.context),
+      endIncarnation: args => supervisor.endIncarnation(recordOf(args), args.context),
+      endInstance: args => supervisor.endInstance(recordOf(args), args.context),
     },
     delays: {
       connectTimeout: ({ context }) => context.connectTimeout,
@@ -98,8 +98,8 @@ export function wireInstance(
       gracePeriod: ({ context }) => context.gracePeriod,
       graceLeft,
       drainLimit: ({ context }) => context.gracePeriod - beforeKill(context),
-      killTimeout: GIVE_UP,
-      outputTimeout: DRAIN,
+      killTimeout: KILL_TIMEOUT,
+      outputTimeout: OUTPUT_TIMEOUT,
       cleanupTimeout: CLEANUP,
       backoff: args => backoffTime(random, recordOf(args).options.restart.backoff, args.context.attempts),
       restartPeriod: args => recordOf(args).options.restart.period,

@@ -9,7 +9,7 @@ import { pathOf } from './trace-record.ts';
 export const timeouts: Readonly<Record<string, string>> = {
   connectTimeout: 'an agent has to connect and authenticate, or the instance ends with CONNECT_TIMEOUT',
   reconnectWindow: 'the agent has to reconnect, or its program is ended',
-  signalDelay: 'the program has to end by itself, or gets SIGTERM',
+  signalDelay: 'the program has to end by itself, or its process tree gets its kill signal (SIGTERM by default)',
   gracePeriod: 'the program has to end, or its whole process tree gets SIGKILL',
   killTimeout: 'the kernel has to end the killed program, or the instance ends without it',
   graceLeft: 'the descendants of the program have to end, or they get SIGKILL',
@@ -21,9 +21,9 @@ export const timeouts: Readonly<Record<string, string>> = {
   startBackoff: 'then the pool starts the next member',
   stableUptime: 'then the instance counts as stable, and its next backoff is short again',
   authTimeout: 'the agent has to authenticate, or the connection is closed with AUTH_TIMEOUT',
-  heartbeat: 'the heartbeat has to be answered, or counts as missed',
+  heartbeat: 'something has to arrive, or the heartbeat counts as missed',
   finalCheck: 'a message has to arrive, or the connection is closed with HEARTBEAT_LOST',
-  probe: 'a message has to arrive, or the session goes to the connection that claims it',
+  probe: 'the holder has to answer the heartbeat, or the session goes to the connection that claims it',
 };
 
 const transitionOf = ({ record, count, first }: TakenTransition): ExplainedTransition => ({

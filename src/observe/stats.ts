@@ -44,7 +44,7 @@ export interface InstanceStats extends Readonly<ExecutionCounts> {
   readonly state: InstanceState;
   /** Which program of the instance it is: 1 for the first one. */
   readonly incarnation: number;
-  /** The pid of the program; null where none runs. */
+  /** The pid of the present program; null before its start. In backoff it is that of the program that has ended. */
   readonly pid: number | null;
   /** Executions in flight, those that wait for a session included. */
   readonly inFlight: number;

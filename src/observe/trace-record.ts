@@ -45,7 +45,6 @@ const SAFE_FIELDS: ReadonlySet<string> = new Set([
   'connectionActorId',
   'code',
   'message',
-  'pid',
   'exitCode',
   'signal',
   'grace',

@@ -29,7 +29,8 @@ export interface SpearletOptions {
    */
   readonly authTimeout?: number | undefined;
   /**
-   * How long the host waits for an agent to reconnect, in ms. After it the incarnation ends with LINK_LOST.
+   * How long the host waits for an agent to reconnect, in ms. After it the incarnation ends with LINK_LOST, or with HEARTBEAT_LOST where the
+   * agent was silent. With the transport 'fd' it is 250 ms at most.
    * @default 10_000
    */
   readonly reconnectWindow?: number | undefined;
@@ -75,7 +76,7 @@ export interface SpearletOptions {
    */
   readonly maxQueuedBytes?: number | undefined;
   /**
-   * How many programs may be starting at once (a count). Further starts wait.
+   * How many programs may be starting for the first time at once, and as many restarts (a count). Further ones wait.
    * @default 4
    */
   readonly maxConcurrentStarts?: number | undefined;

@@ -18,7 +18,7 @@ import { printable } from '../printable.ts';
 import type { SpearletEvent } from '../supervisor/events.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Deadlines } from '../world/deadlines.ts';
-import type { Random } from '../world/random.ts';
+import { idFor, type Random } from '../world/random.ts';
 import { createMembers, type Members } from './members.ts';
 import { type ParsedPoolOptions, type PoolExecuteOptions, poolStopOptionsSchema } from './option-schemas.ts';
 import { type Pool, poolStateOf } from './pool.ts';
@@ -43,9 +43,6 @@ export interface PoolDeps {
   emit(event: SpearletEvent): void;
 }
 
-/** Random hexadecimal digits of a pool id. */
-const ID_DIGITS = 16;
-
 export const createPools =
   (deps: PoolDeps) =>
   (spec: ParsedSpec, poolOptions: ParsedPoolOptions): Pool => {
@@ -68,7 +65,7 @@ function createPool(deps: PoolDeps, spec: ParsedSpec, poolOptions: ParsedPoolOpt
         hint: 'Raise `maxInFlight` of createSpearlet(), or lower `maxConcurrency`.',
       },
     );
-  const poolId = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-pool-${random.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
+  const poolId = idFor(`${artifactId}-pool`, random);
   const ids = { poolId, artifactId };
   const log = deps.logger.child(ids);
   const ready = deferred<void>();

@@ -2,7 +2,7 @@
 // this file does what it decides, and reports what has happened.
 import type { PoolEvent } from '../../machines/pool.ts';
 import { SpearletError } from '../errors.ts';
-import { hasSession } from '../instance/instance.ts';
+import { executesAtOnce } from '../instance/instance.ts';
 import type { InstanceRecord } from '../instance/record.ts';
 import type { Clock } from '../world/clock.ts';
 import { createDispatcher, type Dispatcher, type DispatchState } from './dispatcher.ts';
@@ -58,7 +58,7 @@ export interface MembersDeps {
 /** An event without `wanted`, which every report has. */
 type Report = PoolEvent extends infer Event ? (Event extends { wanted: number } ? Omit<Event, 'wanted'> : never) : never;
 
-const isReady = ({ record }: Member): boolean => hasSession(record.state);
+const isReady = ({ record }: Member): boolean => executesAtOnce(record.state);
 
 export function createMembers({ options, grace, clock, startInstance, send, waiting, isAccepting, freedOne }: MembersDeps): Members {
   const { min, max, warm, idle, recycleAfter = Number.POSITIVE_INFINITY, maxConcurrency } = options;
@@ -119,7 +119,7 @@ export function createMembers({ options, grace, clock, startInstance, send, wait
     report({ type: 'member.ready', instanceId: record.id });
     // The state may have changed since: the dispatcher asks again before it gives an execution.
     record.state$.subscribe(state => {
-      if (member.isLeaving || member.offered || !hasSession(state)) return;
+      if (member.isLeaving || member.offered || !executesAtOnce(state)) return;
       dispatcher.offer(member);
       freedOne();
     });

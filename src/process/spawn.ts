@@ -101,7 +101,7 @@ export const createSpawn =
       tree,
       signal(name) {
         if (name === 'SIGKILL') return void endTree();
-        if (findsEnd) return void tree.ask(name, namespace !== undefined);
+        if (findsEnd) return void tree.signal(name, namespace !== undefined);
         if (!exited) signalGroup(name);
       },
       async dispose() {

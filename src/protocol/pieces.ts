@@ -1,5 +1,8 @@
 // A message with a large body: it is sent in pieces, so that other messages can be sent between them.
 
+/** The large bodies of one connection that may be on the way at once: the other end keeps their pieces. */
+export const MAX_UNFINISHED = 4;
+
 export class Pieces {
   readonly #body: Buffer;
   readonly #header: (length: number, isLast: boolean) => Buffer;

@@ -19,7 +19,7 @@ export interface ConnectionEvents {
   unexpectedMessage(connection: Connection, type: MessageType, payload: Buffer): void;
 }
 
-export interface ConnectionsDeps {
+export interface ConnectionEventsDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly records: ReadonlyMap<string, InstanceRecord>;
@@ -30,7 +30,7 @@ export interface ConnectionsDeps {
 /** A run of characters that could be a token or a part of one. */
 const TOKEN_PIECE = /[\w-]{16,}/g;
 
-export function createConnectionEvents({ clock, logger, records, unrouted, emit }: ConnectionsDeps): ConnectionEvents {
+export function createConnectionEvents({ clock, logger, records, unrouted, emit }: ConnectionEventsDeps): ConnectionEvents {
   const logOf = ({ instanceId }: Connection): Logger => records.get(instanceId ?? '')?.log ?? logger;
 
   const report = (connection: Connection, level: 'debug' | 'info' | 'warn', code: string, message: string): void => {

@@ -21,15 +21,13 @@ import type { Contained } from '../process/containment/containment.ts';
 import { createOutput } from '../process/output/output.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Deadlines } from '../world/deadlines.ts';
-import type { Random } from '../world/random.ts';
+import { idFor, type Random } from '../world/random.ts';
 import type { Registry } from './registry.ts';
 
-/** Random hexadecimal digits of an instance id. The id is also the cookie of its processes, so no two hosts may share one. */
-const ID_DIGITS = 16;
-/** The time between SIGTERM and SIGKILL for a program that has failed, in ms. */
+/** The longest grace period of a program that has failed, in ms: from the first request to end until SIGKILL. */
 const FAILURE_GRACE = 400;
 
-export interface InstancesDeps {
+export interface InstanceStarterDeps {
   readonly options: ParsedOptions;
   readonly clock: Clock;
   readonly random: Random;
@@ -62,10 +60,10 @@ export function createInstanceStarter({
   supervisor,
   handles,
   remember,
-}: InstancesDeps): Begin {
+}: InstanceStarterDeps): Begin {
   /** Never an id that is in use: the earlier instance could no longer be reached. */
   const newId = (artifactId: string): string => {
-    const id = `${artifactId.replaceAll(/[^\w.-]/g, '-')}-${random.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;
+    const id = idFor(artifactId, random);
     let free = id;
     for (let n = 2; registry.records.has(free); n += 1) free = `${id}-${n}`;
     return free;

@@ -7,7 +7,7 @@ import type { LeftoversEnded } from '../journal/stale-state.ts';
 export type SpearletEvent =
   | {
       readonly type: 'instance.state';
-      /** The instance concerned; null where the event is about none. */
+      /** The instance concerned. */
       readonly instanceId: string;
       /** The name of what it runs. */
       readonly artifactId: string;
@@ -69,7 +69,7 @@ export type SpearletEvent =
       readonly message: string;
     }
   | {
-      /** A connection is authenticated. */
+      /** A connection holds the session, and its agent has used it. */
       readonly type: 'connection.opened';
       readonly instanceId: string;
       /** The id of the connection, as in `stats()` and log lines. */

@@ -1,4 +1,4 @@
-// Keeps the records of all instances, and reports their changes to callers: it settles promises, emits events and writes log
+// Keeps the records of all instances, registers connections and hands them to their instances, and reports their changes to callers: it settles promises, emits events and writes log
 // lines. It starts no instance and makes no decision: the charts do.
 import { Subject } from 'rxjs';
 import type { HostChannel } from '../connection/channel.ts';
@@ -18,7 +18,8 @@ import { type ActorIds, createActorIds } from './actor-ids.ts';
 import { type ConnectionEvents, createConnectionEvents } from './connection-events.ts';
 import type { SpearletEvent } from './events.ts';
 
-export interface Registry extends ConnectionEvents, InstanceSupervisor {
+export interface Registry extends InstanceSupervisor {
+  readonly connectionEvents: ConnectionEvents;
   readonly events$: Subject<SpearletEvent>;
   /**
    * Calls `emit` in a later turn, in order. Callbacks of callers must not run during the transition of a chart.
@@ -54,7 +55,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
   const emit = (event: SpearletEvent): void => registry.notify(() => events$.next(event));
 
   const registry: Registry = {
-    ...createConnectionEvents({ clock, logger, records, unrouted, emit }),
+    connectionEvents: createConnectionEvents({ clock, logger, records, unrouted, emit }),
     events$,
     notify(emit) {
       if (queued.push(emit) > 1) return;

@@ -49,13 +49,13 @@ export function wire(
     instanceId === null ? registry.unroutedConnections : registry.record(instanceId).connections;
   const release = (released: Connection): void => {
     connectionsOf(released.instanceId).delete(released.actorId);
-    registry.connectionReleased(released);
+    registry.connectionEvents.connectionReleased(released);
     if (!released.handedOver) released.channel.close();
   };
   const register = (instanceId: string | null, socket: ByteStream): Connection =>
     registry.register(instanceId, createFramedChannel(socket, clock, codec, options.maxPreAuthFrameBytes));
 
-  const host: ConnectionSupervisor = {
+  const connectionSupervisor: ConnectionSupervisor = {
     clock,
     random,
     deadlines: createDeadlines(clock, options.heartbeat.interval / HEARTBEAT_TURNS),
@@ -69,16 +69,16 @@ export function wire(
     credentials: instanceId => registry.record(instanceId).credentials,
     isRouted: instanceId => registry.routes.has(instanceId),
     responses: ({ instanceId }) => registry.record(instanceId!).requests.executeResponse,
-    unexpectedMessage: registry.unexpectedMessage,
+    unexpectedMessage: registry.connectionEvents.unexpectedMessage,
     handOver: registry.handOver,
-    reportEnd: registry.reportEnd,
+    reportEnd: registry.connectionEvents.reportEnd,
   };
-  const wiredConnection = wireConnection(connection, host, options);
+  const wiredConnection = wireConnection(connection, connectionSupervisor, options);
   const wiredSession = session.provide({ actors: { connection: wiredConnection } });
   const wiredInstance = wireInstance(instance, wiredSession, {
     world,
     options,
-    host: registry,
+    supervisor: registry,
     open: {
       own: createOwnListener(world, options, ports),
       acquire: options.listener === 'shared' ? shared.acquire : null,

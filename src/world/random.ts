@@ -15,3 +15,10 @@ export const realRandom: Random = {
   token: () => randomBytes(32).toString('base64url'),
   id: () => randomUUID(),
 };
+
+/** Random hexadecimal digits of an id. The id of an instance is also the cookie of its processes, so no two hosts may share one. */
+const ID_DIGITS = 16;
+
+/** An id that begins with a name, of letters that a file name, a log and an environment variable can have. */
+export const idFor = (name: string, random: Pick<Random, 'id'>): string =>
+  `${name.replaceAll(/[^\w.-]/g, '-')}-${random.id().replaceAll('-', '').slice(0, ID_DIGITS)}`;

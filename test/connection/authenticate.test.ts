@@ -66,7 +66,7 @@ test('a first handshake is by the token; the next ones resume the epoch by its k
     const connection = prove(host, attempt);
     expect(connection.verdict()).toEqual({ verdict: 'authenticated', by });
     connection.openEpoch();
-    expect(attempt.answer(success)).toMatchObject({ type: 'admitted', codec: { version: 2 } });
+    expect(attempt.answer(success)).toMatchObject({ type: 'accepted', codec: { version: 2 } });
     epochs.push(host.credentials.epoch);
   }
   expect(new Set(epochs).size).toBe(1);

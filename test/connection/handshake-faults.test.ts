@@ -48,7 +48,7 @@ function open(token = TOKEN) {
     const judged = verdict({ ...shown, proof });
     if (judged.verdict !== 'authenticated') return judged;
     openEpoch(credentials, shown.handshake);
-    if (!isAnswerLost) expect(attempt.answer({ ...answer, success: true })).toMatchObject({ type: 'admitted' });
+    if (!isAnswerLost) expect(attempt.answer({ ...answer, success: true })).toMatchObject({ type: 'accepted' });
     return { ...judged, epoch: credentials.epoch };
   };
   return { credentials, prove, connect, verdict };

@@ -37,7 +37,7 @@ test('an agent that answers each heartbeat is heard without a report, and gets o
     while (log.length < id) clock.step();
     clock.pass(10);
     hear();
-    expect(heartbeats.answered(id)).toBe(10);
+    expect(heartbeats.roundTripOf(id)).toBe(10);
   }
   expect(log).toEqual(['8000 heartbeat 1', '17000 heartbeat 2', '26000 heartbeat 3']);
 });
@@ -72,7 +72,7 @@ test('the answer to a heartbeat of the chart is reported, one to an older heartb
   clock.pass(8_000);
   heartbeats.send();
   hear();
-  expect([heartbeats.answered(1), heartbeats.answered(2)]).toEqual([null, 0]);
+  expect([heartbeats.roundTripOf(1), heartbeats.roundTripOf(2)]).toEqual([null, 0]);
   expect(log).toEqual(['8000 heartbeat 1', '8000 heartbeat 2', '8000 answered']);
 });
 

@@ -1,6 +1,6 @@
 // Which unauthenticated connection has to go when there are too many.
 import { expect, test } from 'vitest';
-import { accept } from '../../src/connection/pre-auth-limit.ts';
+import { acceptWithin } from '../../src/connection/pre-auth-limit.ts';
 
 /** Connections in the order in which they came, with what they have shown. */
 function open(...shown: object[]) {
@@ -14,7 +14,7 @@ function open(...shown: object[]) {
     channel: { over: false, end: () => void evicted.push(index) },
     ...each,
   }));
-  const accepted = accept({ connections: () => connections as never, register: () => 'registered' as never, maxPending: () => 2 }, {
+  const accepted = acceptWithin({ connections: () => connections as never, register: () => 'registered' as never, maxPending: () => 2 }, {
     close: () => void (isClosed = true),
   } as never);
   return { accepted, evicted, isClosed };

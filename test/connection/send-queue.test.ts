@@ -1,7 +1,7 @@
 // Frames on their way out: in order, one write a turn, and taken back in no time as long as they were not written.
 import { expect, test } from 'vitest';
 import { SendQueue } from '../../src/connection/send-queue.ts';
-import type { Sender } from '../../src/connection/slots.ts';
+import type { MessageOwner } from '../../src/connection/slots.ts';
 import { Pieces } from '../../src/protocol/pieces.ts';
 import type { ByteStream } from '../../src/transport/stream.ts';
 
@@ -28,7 +28,7 @@ function open() {
   return { outbox, wire, writes, sent };
 }
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
-const sender = (): Sender & { told: number } => {
+const sender = (): MessageOwner & { told: number } => {
   const mine = { told: 0, written: () => void (mine.told += 1) };
   return mine;
 };
@@ -78,7 +78,7 @@ test('while the system is full frames wait, and those of a hundred thousand that
   wire.free = false;
   outbox.add(Buffer.from('first'), null);
   await turn();
-  const kept: Sender[] = [];
+  const kept: MessageOwner[] = [];
   // With the square of them it would take minutes.
   const all = Array.from({ length: 100_000 }, (_, n) => {
     const mine = sender();

@@ -242,3 +242,17 @@ test('a task id in flight attaches to its execution if the request is the same, 
   await turn();
   expect(said()).toEqual(['request 1 c', 'request 5 c']);
 });
+
+test('the time without a connection is not idle for a request that was sent, on wire v1 too', async () => {
+  const { clock, calls, connect, answer } = openTable();
+  connect();
+  const execution = calls.execute({ command: 'c' }, { idleTimeout: 100 });
+  await turn();
+  calls.detach(undefined);
+  clock.pass(900);
+  connect();
+  answer(1, 'Started');
+  clock.pass(99);
+  answer(1, 'Completed', { output: 'here' });
+  expect((await execution.result).output).toBe('here');
+});

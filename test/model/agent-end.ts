@@ -47,7 +47,7 @@ export function connectAgentEnd(port: number, clock: Clock): Promise<SpokenEnd> 
         authResponse(response) {
           const verdict = attempt?.answer(response);
           if (verdict?.type === 'reply') channel.queue.add(verdict.message);
-          if (verdict?.type !== 'admitted') return;
+          if (verdict?.type !== 'accepted') return;
           if (verdict.codec !== channel.codec && verdict.codec.version > 1) channel.use(verdict.codec);
           admit();
         },

@@ -36,7 +36,7 @@ export interface Tree {
    * Sends a signal to every process of the tree that lives now and has got none yet, and lets stopped ones go on (SIGCONT).
    * `wrapped`: not to the program itself, which is the wrapper of a namespace and would take the whole tree with it.
    */
-  ask(signal: NodeJS.Signals, wrapped?: boolean): Promise<void>;
+  signal(signal: NodeJS.Signals, wrapped?: boolean): Promise<void>;
   /** Resolves when no process of the tree lives, or with the result of `end`. For a program that has exited. */
   gone(): Promise<Ending>;
   /** Kills the tree until a scan finds nothing, for at most `within` ms. The kill proceeds also when nobody awaits it. */
@@ -187,7 +187,7 @@ export function createTrees(processTable: ProcessTable, clock: Clock): Trees {
         }
       },
       scan: () => scanner.scan(),
-      ask: (signal, wrapped = false) => ask(signal, wrapped ? root.pid : null),
+      signal: (signal, wrapped = false) => ask(signal, wrapped ? root.pid : null),
       gone,
       end(within = END_WITHIN) {
         ended ??= end(within).finally(() => scanner.remove(owned));

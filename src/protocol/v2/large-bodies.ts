@@ -1,10 +1,9 @@
 // Large bodies of wire v2, which arrive in pieces, and other parts of bodies that are joined.
 import { SpearletError } from '../../errors.ts';
+import { MAX_UNFINISHED } from '../pieces.ts';
 import { join } from './joined.ts';
 import { fault } from './numbers.ts';
 
-/** The bodies that may be unfinished at once. A sender has no more large bodies on the way than this. */
-export const MAX_UNFINISHED = 4;
 /** Parts below this size are joined with their neighbours, so that a body in single bytes costs no object for each, in bytes. */
 const SMALL_PART = 16 * 1024;
 

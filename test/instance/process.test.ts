@@ -21,7 +21,7 @@ function open(
   const watch = { bytes: 0, peak: 0, stop: () => void calls.push('unwatch') };
   const it = { program: null as never as ProgramEvents, exceeded(_bytes: number) {} };
   const deps = {
-    host: { record: () => record, closing: new Set() },
+    supervisor: { record: () => record, closing: new Set() },
     program: () => (program === null ? null : { program, output: {}, maxMemory }),
     spawn(_program: unknown, _output: unknown, programEvents: ProgramEvents) {
       if (spawnError !== null) throw spawnError;

@@ -114,7 +114,7 @@ test('a connection is explained with the state of its heartbeat, since when, and
         { state: 'ready.heartbeat.awaiting', since: WALL + 4_000 },
         { state: 'ready.reading.flowing', since: WALL },
       ],
-      waits: [{ timeout: 'heartbeat', until: WALL + 14_000, meaning: 'the heartbeat has to be answered, or counts as missed' }],
+      waits: [{ timeout: 'heartbeat', until: WALL + 14_000, meaning: 'something has to arrive, or the heartbeat counts as missed' }],
       transitions: [{}, {}, {}, {}, {}, { event: 'link.silent', from: 'ready.heartbeat.idle', to: 'ready.heartbeat.awaiting' }],
     },
   ]);

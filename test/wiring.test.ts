@@ -123,10 +123,11 @@ function providedOf({ implementations }: AnyStateMachine): [Kind, string][] {
 describe('the wiring', () => {
   const poolMembers = { start() {}, retireIdle() {}, untilIdle: () => 1 } as never;
   const random = { fraction: () => 0, token: () => '', id: () => '' };
+  const registry = createRegistry(realClock, createLogger(false), () => null as never);
   const supervisor = wire(
     { clock: realClock, random, programs: {} as never, network: tcp, environment: {}, workingDirectory: '/' },
     parse(spearletSchema, {}, 'options'),
-    createRegistry(realClock, createLogger(false), () => null as never),
+    registry,
     charts,
   ) as AnyStateMachine;
   const instance = supervisor.implementations.actors.instance as AnyStateMachine;
@@ -154,6 +155,16 @@ describe('the wiring', () => {
         expect(missing(chart, forgetful)).toEqual([name]);
       }
     });
+  });
+
+  test('counts the time of an authentication from the socket on, also after the shared listener has routed it', () => {
+    const channel = { counts: { connectedAt: realClock.now() - 2_000 } };
+    registry.unroutedConnections.set('connection-1', { channel } as never);
+    const { authTimeout } = connection.implementations.delays;
+    const left = (authTimeout as (args: unknown) => number)({ context: { instanceId: null, connectionActorId: 'connection-1' } });
+    registry.unroutedConnections.clear();
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(3_000);
   });
 
   test('runs the same connection at the shared listener', () => {

@@ -162,7 +162,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
       ended({ code, message }) {
         lastFailure = message;
         // Tells the host why the agent closes the connection.
-        if (code !== 'LINK_LOST') connecting.queue.add(connecting.codec.error(code, message));
+        if (code !== 'LINK_LOST') connecting.sendError(code, message);
         connecting.close();
         if (channel === connecting) dispatch(lossOf(state));
       },
@@ -200,7 +200,7 @@ export function openSession(endpoint: HostEndpoint, handlers: SessionHandlers, w
           lastFailure = verdict.reason;
           // A genuine host then knows that this agent has another token.
           if (verdict.type === 'hostUnproven') {
-            from.queue.add(from.codec.error('AUTH_REFUSED', verdict.reason));
+            from.sendError('AUTH_REFUSED', verdict.reason);
             unprovenSince ??= world.clock.now();
             if (world.clock.now() - unprovenSince > UNPROVEN) {
               const message = `${verdict.reason}: SPEARLET_TOKEN is wrong, or another program has taken the port`;

@@ -96,13 +96,15 @@ export interface AuthenticateDeps {
 
 export function authenticate({ random, protocols, connection: find, credentials, isRouted }: AuthenticateDeps) {
   const context = { protocols, random, epochs: createEpochs() };
+  /** A token that no program has. Made once: a connection that names an unknown instance must not take longer. */
+  let nobody: string | null = null;
   return fromPromise<Verdict, ConnectionName>(({ input }) => {
     const connection = find(input);
     const named = connection.auth?.instanceId ?? '';
     // At the shared listener the connection names its instance. One that is unknown is compared with credentials that nobody knows, and
     // takes as long.
     const isKnown = connection.instanceId !== null || isRouted(named);
-    const expected = isKnown ? credentials(connection.instanceId ?? named) : newCredentials(named, random.token());
+    const expected = isKnown ? credentials(connection.instanceId ?? named) : newCredentials(named, (nobody ??= random.token()));
     const verdict = verdictOf(connection, expected, context);
     return Promise.resolve(verdict.verdict === 'authenticated' && connection.instanceId === null ? { verdict: 'routed' } : verdict);
   });

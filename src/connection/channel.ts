@@ -64,6 +64,8 @@ export interface FramedChannel<Receiver, C extends Codec<Receiver>> {
   /** Hands out no more messages until `resumeReading`, also in the middle of a chunk. */
   pauseReading(): void;
   resumeReading(): void;
+  /** Sends an Error on this connection or not at all: the next connection of the epoch does not send it. */
+  sendError(code: string, message: string): void;
   /** Ends it for a reason of ours: `ended` is called. */
   end(reason: ChannelEnd): void;
   /** Ends it for a fault of the other end: `ended` is called, and last words can be sent until `close`. */

@@ -145,6 +145,10 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
     }
   }
 
+  sendError(code: string, message: string): void {
+    this.#outgoing.addLast(this.codec.error(code, message));
+  }
+
   end(reason: ChannelEnd): void {
     if (this.over) return;
     this.#stopReading();

@@ -202,5 +202,5 @@ const REFUSALS = {
 
 /** Sends an Error message with the reason, unless the connection itself is lost. */
 export function sendError({ channel }: Connection, code: string, message: string): void {
-  if (code !== 'LINK_LOST') channel.queue.add(channel.codec.error(code, message));
+  if (code !== 'LINK_LOST') channel.sendError(code, message);
 }

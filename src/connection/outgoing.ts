@@ -33,6 +33,12 @@ export class Outgoing {
     return this.first.sentBytes + (this.#queue === this.first ? 0 : this.#queue.sentBytes - this.#bytesBefore);
   }
 
+  /** Sends a message on this connection or not at all: it is not kept for the next one. */
+  addLast(frame: Buffer): void {
+    const queue = this.#queue.isAttachedTo(this.#stream) ? this.#queue : this.first;
+    queue.addUrgent(frame);
+  }
+
   /** `resume` is the last of the first messages. What comes behind it waits for `resume()`. */
   adopt({ queue }: Continuity, resume: Buffer): void {
     this.#messagesBefore = queue.messages;

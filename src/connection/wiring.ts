@@ -70,7 +70,9 @@ export function wireConnection(chart: typeof connectionMachine, supervisor: Conn
       reportEnd: ({ context }) => supervisor.reportEnd(supervisor.connection(context), context.code, context.message),
     },
     delays: {
-      authTimeout: options.authTimeout,
+      // A connection that the shared listener has routed has been open for a while.
+      authTimeout: ({ context }) =>
+        Math.max(0, options.authTimeout - (clock.now() - supervisor.connection(context).channel.counts.connectedAt)),
       heartbeat: options.heartbeat.interval,
       finalCheck: FINAL_CHECK,
       probe: Math.min(PROBE, options.authTimeout / 2),

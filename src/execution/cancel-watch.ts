@@ -1,5 +1,5 @@
-// Cancels: each execution is cancelled once on a connection of wire v1, or in an epoch of wire v2, and the agent owes a terminal response for it within `grace`.
-// An agent that gives none is unresponsive.
+// Cancels: each execution is cancelled once on a connection of wire v1, or in an epoch of wire v2, and the agent owes a terminal response
+// for it within `grace`. An agent that gives none is unresponsive.
 
 import type { HostChannel } from '../connection/channel.ts';
 import { checkUnread } from '../connection/unread.ts';
@@ -11,8 +11,11 @@ import type { ExecutionCounts } from './counts.ts';
 import { createPendingResponses } from './pending-responses.ts';
 
 export interface CancelWatch {
-  /** The request's own id says which execution is meant: its task id may be in use again. */
-  send(channel: HostChannel, requestId: U64, taskId: string): void;
+  /**
+   * The request's own id says which execution is meant: its task id may be in use again. False: there are too many cancels whose time is
+   * not over, and nothing is known of this one.
+   */
+  send(channel: HostChannel, requestId: U64, taskId: string): boolean;
   /**
    * The agent reports Started for an execution that has already ended for its caller: cancels it, unless this session has done so.
    * Throws PROTOCOL_ERROR if the agent does not read what is sent.
@@ -69,10 +72,12 @@ export function createCancelWatch({ deadlines, options, counts, isPaused, unresp
     },
   });
   /** `shown`: the task id as reports show it. */
-  const send = (channel: HostChannel, requestId: U64, taskId: string, shown: string): void => {
+  const send = (channel: HostChannel, requestId: U64, taskId: string, shown: string): boolean => {
+    if (cancelled.size >= options.maxInFlight) cancelled.dropOverdue();
     // Above maxInFlight no further cancels are tracked; those already tracked show whether the agent responds.
-    if (cancelled.size >= options.maxInFlight || cancelled.expect(requestId, shown))
-      channel.queue.addUrgent(channel.codec.cancel(requestId, taskId));
+    const isTracked = cancelled.size < options.maxInFlight;
+    if (!isTracked || cancelled.expect(requestId, shown)) channel.queue.addUrgent(channel.codec.cancel(requestId, taskId));
+    return isTracked;
   };
   return {
     send: (channel, requestId, taskId) => send(channel, requestId, taskId, taskId),

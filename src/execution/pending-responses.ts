@@ -16,6 +16,8 @@ export interface PendingResponses<K, V> {
   isDue(key: K): boolean;
   /** The response has come, or nobody waits for it any more. */
   settle(key: K): void;
+  /** Forgets the oldest response if its time has passed. */
+  dropOverdue(): void;
   clear(): void;
 }
 
@@ -73,6 +75,13 @@ class Pending<K, V> implements PendingResponses<K, V> {
     if (this.#pending === null || this.#pending.size === 0) return;
     this.#pending.get(key)?.cancel();
     this.#pending.delete(key);
+  }
+
+  dropOverdue(): void {
+    for (const [oldest, deadline] of this.#pending ?? []) {
+      if (deadline === null) this.#pending?.delete(oldest);
+      return;
+    }
   }
 
   clear(): void {

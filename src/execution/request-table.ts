@@ -60,8 +60,8 @@ export function createRequestTable(owner: RequestTableOwner): RequestTable {
     if (!isSent && channel?.queue.remove(execution) === 'partly')
       channel.queue.addUrgent(channel.codec.cancel(execution.requestId, execution.taskId));
     if (!execution.end(event, error)) return;
-    if (isSent && channel !== null) cancels.send(channel, execution.requestId, execution.taskId);
-    else sender.agentEnded(execution.requestId);
+    if (!isSent || channel === null || !cancels.send(channel, execution.requestId, execution.taskId))
+      sender.agentEnded(execution.requestId);
   };
 
   const self: ExecutionOwner = {

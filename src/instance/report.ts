@@ -67,7 +67,7 @@ export const asErrorCode = (code: string): ErrorCode => (Object.hasOwn(errorCode
 export const codeOf = ({ code }: Cause): ErrorCode => asErrorCode(code);
 
 /** What the effect that failed says beside its code and message; an error of the system is itself the cause. */
-function thrownFacts({ thrown }: ProgramRun): { hint?: string; cause?: unknown } {
+export function thrownFacts({ thrown }: ProgramRun): { hint?: string; cause?: unknown } {
   return thrown instanceof SpearletError ? { hint: thrown.hint, cause: thrown.cause } : { cause: thrown };
 }
 

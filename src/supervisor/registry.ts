@@ -9,7 +9,17 @@ import { isOrderly } from '../instance/exit-reason.ts';
 import type { Instance } from '../instance/instance.ts';
 import type { InstanceSupervisor } from '../instance/instance-supervisor.ts';
 import type { InstanceRecord } from '../instance/record.ts';
-import { causeOf, codeOf, endingOf, endWithoutChart, idsOf, reportOf, startFailure, unknownCause } from '../instance/report.ts';
+import {
+  causeOf,
+  codeOf,
+  endingOf,
+  endWithoutChart,
+  idsOf,
+  reportOf,
+  startFailure,
+  thrownFacts,
+  unknownCause,
+} from '../instance/report.ts';
 import { bounds } from '../limits.ts';
 import type { Logger } from '../option-schemas.ts';
 import { printable } from '../printable.ts';
@@ -177,6 +187,7 @@ export function createRegistry(clock: Clock, logger: Logger, handle: (record: In
         exitCode: last.code,
         signal: last.signal,
         stderr: last.stderr,
+        ...thrownFacts(record.run),
       });
       record.requests.close(endingOf(last), error);
       record.requests.end();

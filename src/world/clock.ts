@@ -10,6 +10,7 @@ export interface Timer {
 export interface Clock {
   now(): number;
   wall(): number;
+  /** A time above 2^31 - 1 ms (25 days) ends then. */
   setTimeout(run: () => void, ms: number): Timer;
   clearTimeout(timer: Timer): void;
 }
@@ -18,6 +19,9 @@ interface RealTimer extends Timer {
   id: NodeJS.Timeout | null;
   immediate: NodeJS.Immediate | null;
 }
+
+/** The longest time of a timer of Node, in ms: a longer one would expire after 1 ms. */
+const LONGEST = 2 ** 31 - 1;
 
 export const realClock: Clock = {
   now: () => performance.now(),
@@ -28,9 +32,12 @@ export const realClock: Clock = {
    */
   setTimeout(run, ms) {
     const timer: RealTimer = { id: null, immediate: null };
-    timer.id = setTimeout(() => {
-      timer.immediate = setImmediate(run);
-    }, ms);
+    timer.id = setTimeout(
+      () => {
+        timer.immediate = setImmediate(run);
+      },
+      Math.min(ms, LONGEST),
+    );
     return timer;
   },
   clearTimeout(timer) {

@@ -278,3 +278,24 @@ test('what is written takes along what has arrived, once', () => {
   link.close();
   expect([acknowledged, Buffer.concat(stream.writes.flat()).toString()]).toEqual([[3], 'resumeurgenturgenthas 3']);
 });
+
+test('an Error goes by the connection that it is about, also before the session is resumed, and never by the next one', async () => {
+  const later = { ...createV1(handClock()).host, resume: () => Buffer.from('resume'), error: (code: string) => Buffer.from(code) };
+  const continuity = new Continuity();
+  const connect = () => {
+    const opened = open();
+    opened.link.use(later);
+    opened.link.adopt(continuity);
+    return opened;
+  };
+  const isError = (frame: Buffer): boolean => frame.includes('PROTOCOL_ERROR');
+  const first = connect();
+  first.link.sendError('PROTOCOL_ERROR', 'no resume');
+  first.link.close();
+  expect(first.stream.writes.flat().filter(isError)).toHaveLength(1);
+  const second = connect();
+  second.link.resume(0);
+  await new Promise(setImmediate);
+  second.link.close();
+  expect(second.stream.writes.flat().filter(isError)).toEqual([]);
+});

@@ -94,3 +94,22 @@ test('after a lost connection those that were sent still count, and in a new epo
   await turn();
   expect(third.said()).toEqual(['request 3 c']);
 });
+
+test('cancels that the agent never answers hold their place until `grace` is over, however many there were before', async () => {
+  const { clock, calls, connect } = openTable({ maxConcurrency: 1, maxInFlight: 2, grace: 500 });
+  const { said } = connect();
+  let running = calls.execute({ command: 'first' });
+  await turn();
+  for (let n = 1; n <= 5; n += 1) {
+    const waiting = calls.execute({ command: 'next' });
+    running.cancel();
+    running.result.catch(() => {});
+    clock.pass(499);
+    await turn();
+    expect(commands(said()).at(-1)).toBe(`cancel ${n}`);
+    clock.pass(1);
+    await turn();
+    expect(said().at(-1)).toBe(`request ${n + 1} next`);
+    running = waiting;
+  }
+});

@@ -26,3 +26,7 @@ test('pids that are given out meanwhile are read, too, for 32 rounds', () => {
   const endless = { lastPid: () => (last += 1), maxPid };
   expect(readNewPids(endless, 100, () => {})).toEqual({ lastPid: 132, complete: false });
 });
+
+test('a last pid that cannot be read is no number of new pids', () => {
+  expect(readNewPids({ lastPid: () => Number.NaN, maxPid }, 100, () => {})).toMatchObject({ complete: false });
+});

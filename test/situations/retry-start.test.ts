@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { InstanceSpec } from '../../src/index.ts';
 import { begin, configFile, temporaryFolder } from './command.ts';
-import { agentFile, failureOf, openSpearlet, seen } from './world.ts';
+import { agentFile, failureOf, openSpearlet, seen, until } from './world.ts';
 
 const restart = { intensity: 3, backoff: { min: 1, max: 1 } };
 
@@ -77,4 +77,16 @@ test('`run` exits with 3 if an instance with retryStart never started', async ()
   expect(await run.ended).toBe(3);
   expect(run.text.stdout).toMatch(/late +given up: RESTART_LIMIT \(failed 2 times/);
   expect(run.text.stderr).toMatch(/^spearlet: RESTART_LIMIT: late: failed 2 times/m);
+});
+
+test('an execution that waited for a program that cannot start has the same reason and hint as the start', async () => {
+  const spearlet = openSpearlet({ restart: { intensity: 5, backoff: { min: 60_000, max: 60_000 } } });
+  const start = failureOf(spearlet.start({ artifactId: 'missing', command: '/no/such/program', retryStart: true }));
+  await until(() => spearlet.instances.length === 1);
+  const instance = spearlet.instances[0]!;
+  const execution = failureOf(instance.execute({ command: 'pid' }).result);
+  await until(() => instance.state === 'backoff');
+  await instance.stop();
+  const { hint } = await start;
+  expect(await execution).toMatchObject({ code: 'NOT_DELIVERED', cause: { code: 'SPAWN_FAILED', hint } });
 });

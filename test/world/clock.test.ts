@@ -49,3 +49,14 @@ test('a timer that was cleared does not run, not even one that is due', async ()
   realClock.clearTimeout(late);
   expect(ran).toEqual([]);
 });
+
+test('a time that Node has no timer for does not end at once', async () => {
+  const warnings: string[] = [];
+  const warned = ({ name }: Error): void => void warnings.push(name);
+  process.on('warning', warned);
+  const timers = [2 ** 31, Number.POSITIVE_INFINITY].map(ms => realClock.setTimeout(() => warnings.push('expired'), ms));
+  await new Promise(setImmediate);
+  for (const timer of timers) realClock.clearTimeout(timer);
+  process.off('warning', warned);
+  expect(warnings).toEqual([]);
+});

@@ -115,8 +115,8 @@ export function readWords(pid: number, variables: readonly Buffer[]): string[] |
 export const isThread = (pid: number): boolean => readText(`/proc/${pid}/status`)?.includes(`\nTgid:\t${pid}\n`) === false;
 
 const readNumber = (path: string, word: number): number | null => {
-  const text = readText(path);
-  return text === null ? null : Number(text.split(' ')[word]);
+  const number = Number(readText(path)?.split(' ')[word]);
+  return Number.isInteger(number) ? number : null;
 };
 /** Null: /proc is not Linux's. */
 export const readLastPid = (): number | null => readNumber('/proc/loadavg', 4);
@@ -125,7 +125,8 @@ export const readMaxPid = (): number | null => readNumber('/proc/sys/kernel/pid_
 /** The pids that were given out after one pid, up to another, the newest first. Null: there are more than are read one by one. */
 export function pidsBetween(from: number, last: number, maxPid: number): number[] | null {
   const count = (last - from + maxPid) % maxPid;
-  return count > MAX_NEW_PIDS ? null : Array.from({ length: count }, (_, back) => (last - back + maxPid) % maxPid);
+  // A pid that could not be read is no number.
+  return count <= MAX_NEW_PIDS ? Array.from({ length: count }, (_, back) => (last - back + maxPid) % maxPid) : null;
 }
 
 /**

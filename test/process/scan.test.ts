@@ -166,3 +166,35 @@ test.each(['catch-up', 'full scan'])('a process that was in the middle of its bi
   expect(scanner.living(mine)).toEqual([child]);
   expect(other.members.has(102)).toBe(false);
 });
+
+test('a full scan finds a process that has only the group of the program left', async () => {
+  const { scanner, born, track } = openScanner();
+  const mine = track(101);
+  born(105, 1, 101);
+  await scanner.scan();
+  expect([...mine.members.keys()].sort()).toEqual([101, 105]);
+});
+
+test('a full scan begins when the one before has ended', async () => {
+  const { clock, it, table, born, scanner, track } = openScanner();
+  track(101);
+  for (let pid = 102; pid < 110; pid += 1) born(pid, 101);
+  it.perEntry = 20;
+  const log: string[] = [];
+  const { pids } = table;
+  Object.assign(table, {
+    pids() {
+      log.push('begins');
+      return pids.call(table);
+    },
+  });
+  const first = scanner.scan().then(() => log.push('ended'));
+  while (log.length === 0) await null;
+  const second = scanner.scan().then(() => log.push('ended'));
+  await first;
+  // The second one waits for as long as the first has taken, at most 100 ms.
+  for (let n = 0; n < 10; n += 1) await null;
+  clock.pass(100);
+  await second;
+  expect(log).toEqual(['begins', 'ended', 'begins', 'ended']);
+});

@@ -1,6 +1,6 @@
 // What happens inside the turn in which an instance begins: a stop from a logger or an inspector, an abort, a taken id.
 import { describe, expect, test } from 'vitest';
-import type { InstanceSpec, Spearlet } from '../../src/index.ts';
+import type { Execution, InstanceSpec, Spearlet } from '../../src/index.ts';
 import type { Logger } from '../../src/option-schemas.ts';
 import { createPrograms } from '../../src/process/programs.ts';
 import { processTable } from '../../src/process/tree/proc-table.ts';
@@ -101,6 +101,17 @@ test('a signal that is aborted in the turn of the start, by a logger, ends that 
   const spearlet = openSpearlet({ logger: logger as never });
   expect(await failureOf(spearlet.start(sleeper, { signal: controller.signal }))).toMatchObject({ code: 'CANCELLED' });
   expect(spearlet.instances).toEqual([]);
+});
+
+test('an execution that a logger begins in the turn of the start waits for the agent', async () => {
+  let execution: Execution | undefined;
+  const logger = loggerAt(() => {
+    execution ??= spearlet?.instances[0]?.execute({ command: 'pid' });
+  });
+  let spearlet: ReturnType<typeof openSpearlet> | undefined;
+  spearlet = openSpearlet({ logger: logger as never });
+  const { pid } = await spearlet.start(everyday);
+  expect((await execution!.result).output).toBe(String(pid));
 });
 
 describe('an id', () => {

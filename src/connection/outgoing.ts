@@ -35,8 +35,9 @@ export class Outgoing {
 
   /** Sends a message on this connection or not at all: it is not kept for the next one. */
   addLast(frame: Buffer): void {
-    const queue = this.#queue.isAttachedTo(this.#stream) ? this.#queue : this.first;
-    queue.addUrgent(frame);
+    // The first messages keep their order: those before it may be of another version of the wire.
+    if (this.#queue.isAttachedTo(this.#stream)) this.#queue.addUrgent(frame);
+    else this.first.add(frame);
   }
 
   /** `resume` is the last of the first messages. What comes behind it waits for `resume()`. */

@@ -292,7 +292,8 @@ test('an Error goes by the connection that it is about, also before the session 
   const first = connect();
   first.link.sendError('PROTOCOL_ERROR', 'no resume');
   first.link.close();
-  expect(first.stream.writes.flat().filter(isError)).toHaveLength(1);
+  // Behind what was sent before in another version.
+  expect(first.stream.writes.flat().map(frame => String(frame).slice(-14))).toEqual(['resume', 'PROTOCOL_ERROR']);
   const second = connect();
   second.link.resume(0);
   await new Promise(setImmediate);

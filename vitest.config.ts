@@ -25,7 +25,7 @@ const SHARED = [
   'test/situations/peers/**/*.test.ts',
   // What execa registers for signals stays in a process.
   'test/world/!(host-end).test.ts',
-  ...['cli', 'connection', 'execution', 'journal', 'observe', 'pool', 'supervisor', 'transport'].map(
+  ...['process', 'instance', 'cli', 'connection', 'execution', 'journal', 'observe', 'pool', 'supervisor', 'transport'].map(
     folder => `test/${folder}/**/*.test.ts`,
   ),
   ...['test/options.test.ts', 'test/wiring.test.ts'],

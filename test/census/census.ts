@@ -13,12 +13,26 @@ const KINDS = ['Timeout', 'TCPServerWrap', 'TCPSocketWrap', 'ProcessWrap', 'Pipe
 /** In the flags of `/proc/<pid>/stat`: PF_KTHREAD. A kernel thread has no environment, and most processes are kernel threads. */
 const KERNEL_THREAD = 0x00200000;
 
+/** The pids of the children of this process. Null: the system does not list them. */
+function children(): number[] | null {
+  try {
+    return readdirSync('/proc/self/task').flatMap(task =>
+      readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    );
+  } catch {
+    return null;
+  }
+}
+
 /** The children of this process, and every process with the cookie of one of our instances. */
 function processes(cookies: ReadonlySet<string>): string[] {
   const found: string[] = [];
-  const pids = readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number);
+  // A test without an instance has only children: all processes of the system take ten times as long.
+  const pids =
+    (cookies.size === 0 ? children() : null) ??
+    readdirSync('/proc')
+      .filter(name => /^\d+$/.test(name))
+      .map(Number);
   for (const pid of pids) {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -3,7 +3,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { tellStories } from './dialogue-stories.ts';
 
-const COUNT = Number(process.env.DIALOGUES ?? 12);
+const COUNT = Number(process.env.DIALOGUES ?? 8);
 const SEED = Number(process.env.SEED ?? 1);
 afterEach(() => void vi.restoreAllMocks());
 

@@ -7,7 +7,7 @@ import { runScenario } from './interleavings.ts';
 
 const seed = Number(process.env.SEED ?? (process.env.RUNS === undefined ? 7 : Math.floor(Math.random() * 2 ** 31)));
 const path = process.env.PATH_;
-const numRuns = Number(process.env.RUNS ?? 60);
+const numRuns = Number(process.env.RUNS ?? 40);
 
 test(
   'for commands in any order each execution ends once, with an outcome that the reference allows, and nothing is left',

@@ -22,7 +22,7 @@ function ordered(text: string): string {
     .replaceAll('^C', '')
     .split('\n')
     .filter(line => line !== '' && !line.includes('reconnecting'));
-  const keyOf = (line: string): string => /(greeter|crasher|shell) *( \|)?/.exec(line)?.slice(1).join('') ?? '';
+  const keyOf = (line: string): string => /(greeter|crasher|shell) *(\|)?/.exec(line)?.slice(1).join('') ?? '';
   const keys = [...new Set(lines.map(keyOf))].sort();
   return `${keys.flatMap(key => lines.filter(line => keyOf(line) === key)).join('\n')}\n`;
 }

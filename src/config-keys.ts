@@ -1,7 +1,8 @@
 // How the option of an API becomes a key of a configuration file: without a default, durations in seconds or as a text, and with
 // the description that an editor shows. It does not know the form of a file.
 import { z } from 'zod';
-import { durations, MAX_MS } from './option-schemas.ts';
+import { MAX_MS } from './limits.ts';
+import { durations } from './option-schemas.ts';
 
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/;
 const WITH_UNIT = /^\d+(\.\d+)?(ms|s|m|h)$/;

@@ -10,6 +10,9 @@ export const DEFAULT_GRACE = 5_000;
 /** The option `heartbeat`. An agent whose environment has no SPEARLET_SILENCE_MS takes their product for the longest silence. */
 export const DEFAULT_HEARTBEAT = { interval: 10_000, misses: 3 };
 
+/** The longest time of a timer of Node, in ms: a longer one would expire after 1 ms. */
+export const MAX_MS = 2 ** 31 - 1;
+
 export const bounds = {
   /** Unauthenticated connections of one listener (a count). */
   pendingConnections: 4,

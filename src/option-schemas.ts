@@ -1,14 +1,11 @@
-// The schemas of createSpearlet(), of specs and of requests, with defaults and ranges. Those of pools are in pool/option-schemas.ts, those of
-// run() in run.ts. A caller's value is parsed once and trusted afterwards.
+// The schemas of createSpearlet(), of specs and of requests, with defaults and ranges. Those of pools are in pool/option-schemas.ts,
+// those of run() in run.ts. A caller's value is parsed once and trusted afterwards.
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { bounds, DEFAULT_GRACE, DEFAULT_HEARTBEAT, DEFAULT_MAX_FRAME_BYTES } from './limits.ts';
+import { bounds, DEFAULT_GRACE, DEFAULT_HEARTBEAT, DEFAULT_MAX_FRAME_BYTES, MAX_MS } from './limits.ts';
 import { environment, plain, size, textMap, wellFormed } from './option-values.ts';
 import type { Inspect, Logger } from './options/spearlet.ts';
 import { inputSchema } from './request-input.ts';
-
-/** The longest duration of a timer in Node. A longer one fires at once. */
-export const MAX_MS = 2 ** 31 - 1;
 
 export const duration = z.int().min(0).max(MAX_MS);
 export const timeout = z.int().min(1).max(MAX_MS);

@@ -23,7 +23,7 @@ const BACKGROUND_GRACE = 500;
  * When a program has ended, all that it wrote is in its pipes, before what its descendants write later. So its output is complete when
  * nothing has come for `turns` turns of the event loop, each of which reads what is there, or when `bytes` bytes have come.
  */
-const DRAINED = { turns: 3, bytes: 2 * 2 ** 20 };
+const COMPLETE = { turns: 3, bytes: 2 * 2 ** 20 };
 /** The exit code of timeout(1). */
 const TIMED_OUT = 124;
 
@@ -208,7 +208,7 @@ export const commandHandler =
       };
       child.once('exit', (code, name) => {
         timeoutAlarm.clear();
-        const drained = new Promise<void>(resolve => {
+        const complete = new Promise<void>(resolve => {
           let [turns, before, isChecking] = [0, progress, false];
           const bytesBefore = forwardedBytes;
           const checkLater = (): void => {
@@ -217,11 +217,11 @@ export const commandHandler =
           };
           const check = (): void => {
             isChecking = false;
-            const isEnough = forwardedBytes - bytesBefore >= DRAINED.bytes;
+            const isEnough = forwardedBytes - bytesBefore >= COMPLETE.bytes;
             if (pendingWrites > 0 && !isEnough) return;
             turns = progress === before ? turns + 1 : 0;
             before = progress;
-            if (turns < DRAINED.turns && !isEnough) return checkLater();
+            if (turns < COMPLETE.turns && !isEnough) return checkLater();
             written = () => {};
             resolve(closeOutput());
           };
@@ -229,7 +229,7 @@ export const commandHandler =
           checkLater();
         });
         // After closeOutput() of the default both are settled.
-        void (settings.background === 'keep' ? Promise.race([forwarded, drained]) : forwarded).then(() =>
+        void (settings.background === 'keep' ? Promise.race([forwarded, complete]) : forwarded).then(() =>
           finish(() => {
             const status = statusOf(code, name, code === 0 ? death() : null) as { exitCode: number; error?: string };
             const replaced = describeReplaced(decoders);

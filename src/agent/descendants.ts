@@ -99,7 +99,7 @@ export function scanProcesses(): ProcessScan | null {
     const [from, maxPid, listed] = [readLastPid(), readMaxPid(), allPids()];
     if (from === null || maxPid === null || listed === null) return null;
     for (const pid of listed) add(pid);
-    isWhole = readNewPids({ lastPid: () => readLastPid() ?? from, maxPid }, (from - UNSEEN_PIDS + maxPid) % maxPid, pid => {
+    isWhole = readNewPids({ lastPid: () => readLastPid() ?? Number.NaN, maxPid }, (from - UNSEEN_PIDS + maxPid) % maxPid, pid => {
       if (!unlessUnreadable(() => isThread(pid), true)) add(pid);
     }).complete;
   } catch {

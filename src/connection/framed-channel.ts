@@ -66,6 +66,7 @@ class StreamChannel<Receiver, C extends Codec<Receiver>> implements FramedChanne
   get heardAt(): number {
     return this.paused ? this.#clock.now() : this.#heardAt;
   }
+
   open(receiver: Receiver, events: ChannelEvents): void {
     const isFirst = this.#events === null;
     this.#events = events;

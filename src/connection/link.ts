@@ -1,5 +1,6 @@
-// The effect `link`, and the actions `refuse` and `sendError`. The link tells the connection chart what changes the state of a connection, and answers heartbeats. Once the chart
-// has opened the session, responses go from the channel straight to the request table.
+// The effect `link`, and the actions `refuse` and `sendError`. The link tells the connection chart what changes the state of a
+// connection, and answers heartbeats. Once the chart has opened the session, responses go from the channel straight to the request
+// table.
 import { fromCallback } from 'xstate';
 import type { ConnectionEvent, ConnectionName, LinkCommand } from '../../machines/connection.ts';
 import { SpearletError } from '../errors.ts';

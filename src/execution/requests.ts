@@ -13,7 +13,7 @@ export interface RequestTable {
   execute(request: ExecuteRequestInput, options?: ExecuteOptions): ActiveExecution;
   /** The same for a request that was checked already. */
   executeParsed(request: ParsedRequest, options: ParsedExecuteOptions): ActiveExecution;
-  /** Of an execution that was cancelled or timed out: resolves when its agent works on it no more. Null: it does not. */
+  /** For an execution that was cancelled or timed out: resolves when its agent works on it no more. Null: the agent does not work on it. */
   working(requestId: U64): Promise<void> | null;
   /** Tells the agent something that is not an execution. Throws NOT_DELIVERED without a session. */
   signal(data: string): void;

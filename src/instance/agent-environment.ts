@@ -2,7 +2,10 @@
 import type { ParsedOptions } from '../option-schemas.ts';
 import type { InstanceRecord } from './record.ts';
 
-/** The environment variables that an agent needs: address, token, instance id, largest frame (bytes), versions, silence, reconnect window (ms). */
+/**
+ * The environment variables that an agent needs: address, token, instance id, largest frame (bytes), versions, silence (ms), reconnect
+ * window (ms).
+ */
 export type AgentEnvironment = Readonly<
   Record<
     | 'SPEARLET_ADDR'

@@ -22,7 +22,10 @@ const KILL_TIMEOUT = 5_000;
 const OUTPUT_TIMEOUT = 250;
 /** How long the rest of the tree may take to end until it is reported in `left`, in ms. Killing it takes 2 s at most. */
 const CLEANUP = 3_000;
-/** An agent that was asked gets SIGTERM after half the grace, and after this time at the latest, in ms. SIGKILL comes at least as long after SIGTERM. */
+/**
+ * An agent that was asked to end gets SIGTERM after half the grace period, and after this time at the latest, in ms. SIGKILL comes at
+ * least as long after SIGTERM.
+ */
 const LONGEST_SIGNAL_DELAY = 1_000;
 
 export interface InstanceWiring extends Pick<ListenDeps, 'open' | 'register' | 'release'> {

@@ -35,7 +35,7 @@ export interface PoolOptions {
   readonly queue?: number | undefined;
   /**
    * How many executions a member runs at once (a count), at most 1,024 and `maxInFlight`. A cancelled execution counts until the agent
-   * has answered it, or `grace` is over.
+   * has answered it, or `grace` is over, or, on wire v1, the connection is lost.
    * @default 1
    */
   readonly maxConcurrency?: number | undefined;

@@ -29,8 +29,8 @@ export interface SpearletOptions {
    */
   readonly authTimeout?: number | undefined;
   /**
-   * How long the host waits for an agent to reconnect, in ms. After it the incarnation ends with LINK_LOST, or with HEARTBEAT_LOST where the
-   * agent was silent. With the transport 'fd' it is 250 ms at most.
+   * How long the host waits for an agent to reconnect, in ms. After it the incarnation ends with LINK_LOST, or with HEARTBEAT_LOST
+   * where the agent was silent. With the transport 'fd' it is 250 ms at most.
    * @default 10_000
    */
   readonly reconnectWindow?: number | undefined;

@@ -19,11 +19,11 @@ import type { SpearletEvent } from '../supervisor/events.ts';
 import type { Clock } from '../world/clock.ts';
 import type { Deadlines } from '../world/deadlines.ts';
 import { idFor, type Random } from '../world/random.ts';
+import { createPoolExecutions } from './executions.ts';
 import { createMembers, type Members } from './members.ts';
 import { type ParsedPoolOptions, type PoolExecuteOptions, poolStopOptionsSchema } from './option-schemas.ts';
 import { type Pool, poolStateOf } from './pool.ts';
 import { wirePool } from './wiring.ts';
-import { createPoolExecutions } from './work.ts';
 
 export interface PoolDeps {
   /** Every pool that has not ended. */

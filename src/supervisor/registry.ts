@@ -1,5 +1,5 @@
-// Keeps the records of all instances, registers connections and hands them to their instances, and reports their changes to callers: it settles promises, emits events and writes log
-// lines. It starts no instance and makes no decision: the charts do.
+// Keeps the records of all instances, registers connections and hands them to their instances, and reports changes to callers: it
+// settles promises, emits events and writes log lines. It starts no instance and makes no decision: the charts do.
 import { Subject } from 'rxjs';
 import type { HostChannel } from '../connection/channel.ts';
 import type { Connection } from '../connection/connection.ts';

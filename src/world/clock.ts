@@ -1,6 +1,7 @@
 // Time behind a small interface, and the real clock. Callers receive the interface, so that a simulated clock can drive
 // the same engine. Network and processes have their interfaces in src/transport and src/process.
 import { performance } from 'node:perf_hooks';
+import { MAX_MS } from '../limits.ts';
 
 export interface Timer {
   readonly id: unknown;
@@ -20,9 +21,6 @@ interface RealTimer extends Timer {
   immediate: NodeJS.Immediate | null;
 }
 
-/** The longest time of a timer of Node, in ms: a longer one would expire after 1 ms. */
-const LONGEST = 2 ** 31 - 1;
-
 export const realClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
@@ -36,7 +34,7 @@ export const realClock: Clock = {
       () => {
         timer.immediate = setImmediate(run);
       },
-      Math.min(ms, LONGEST),
+      Math.min(ms, MAX_MS),
     );
     return timer;
   },

@@ -1,5 +1,5 @@
 // The process table of the system, as Linux shows it in /proc: pid, parent, group, start time and cookie of each process.
-// proc-read.ts reads it. One of the files that touch the world. On other systems `works` is false, and the table is empty.
+// proc-read.ts reads it. On other systems `works` is false, and the table is empty.
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import {
   COOKIES,

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { type ErrorCode, SpearletError } from '../../src/errors.ts';
 import { createDispatcher } from '../../src/pool/dispatcher.ts';
+import { createPoolExecutions } from '../../src/pool/executions.ts';
 import type { Member, Members } from '../../src/pool/members.ts';
-import { createPoolExecutions } from '../../src/pool/work.ts';
 import { createDeadlines } from '../../src/world/deadlines.ts';
 import { handClock } from '../world/clock.ts';
 

@@ -17,7 +17,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/limits.ts': [],
   'src/printable.ts': [],
   'src/standard-schema.ts': [],
-  'src/world': [],
+  'src/world': ['src/limits.ts'],
   'src/machines.ts': ['machines'],
   'src/options': ['src/standard-schema.ts'],
   'src/option-values.ts': [],

@@ -3,7 +3,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { tell } from './handshakes.ts';
 
-const COUNT = Number(process.env.HANDSHAKES ?? 200);
+const COUNT = Number(process.env.HANDSHAKES ?? 100);
 afterEach(() => void vi.restoreAllMocks());
 
 const SEED = Number(process.env.SEED ?? 1);
